@@ -1,0 +1,24 @@
+"""The Runs table's stream: what has changed goes to every subscriber."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from baton.runtime import wiring
+from baton.runtime.logging import logger
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Tell which record failed first, if one did: Lambda delivers the batch again from there.
+
+    The answer's form is in https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+    """
+    failure = wiring.notify_subscribers()(wiring.changes(event))
+    if failure is None:
+        return {"batchItemFailures": []}
+    logger.warning("subscribers not notified", records=len(event["Records"]), exc_info=failure.error)
+    sequence_number = event["Records"][failure.index]["dynamodb"]["SequenceNumber"]
+    return {"batchItemFailures": [{"itemIdentifier": sequence_number}]}

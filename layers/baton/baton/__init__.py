@@ -1,0 +1,1 @@
+"""Baton: chains of LLM prompts as durable, observable runs."""

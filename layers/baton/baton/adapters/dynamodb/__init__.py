@@ -1,0 +1,1 @@
+"""The three tables: their keys, their items, and one store for each."""

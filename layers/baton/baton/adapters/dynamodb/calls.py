@@ -1,0 +1,114 @@
+"""The calls that several stores make, with the loops that DynamoDB's limits ask for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import batched, count
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from baton.adapters.dynamodb.items import Item, to_item
+from baton.adapters.dynamodb.keys import Key
+from baton.domain.errors import BatonError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+MOST_READ_AT_ONCE = 100
+MOST_WRITTEN_AT_ONCE = 25
+LONGEST_PAUSE_SECONDS = 1.0
+MOST_PAUSES = 10
+
+
+class OverloadedError(Exception):
+    """DynamoDB keeps leaving a part of the work undone."""
+
+
+def get_many(client: DynamoDBClient, table: str, wanted: Iterable[Key], attributes: Sequence[str] = ()) -> list[Item]:
+    """Those of the items that there are, in no order; strongly consistent."""
+    found: list[Item] = []
+
+    def read(pending: Mapping[str, Any]) -> Mapping[str, Any]:
+        page = client.batch_get_item(RequestItems=pending)
+        found.extend(page["Responses"].get(table, []))
+        return page["UnprocessedKeys"]
+
+    for some in batched(dict.fromkeys(_as_pair(key) for key in wanted), MOST_READ_AT_ONCE, strict=False):
+        _until_done(read, {table: _to_read(some, attributes)})
+    return found
+
+
+def write_many(client: DynamoDBClient, table: str, puts: Iterable[Item] = (), deletes: Iterable[Key] = ()) -> None:
+    """Put and delete, not as one transaction; all of it is done on return."""
+    requests: list[Mapping[str, Any]] = [{"PutRequest": {"Item": item}} for item in puts]
+    requests += [{"DeleteRequest": {"Key": to_item(key)}} for key in deletes]
+
+    def write(pending: Mapping[str, Any]) -> Mapping[str, Any]:
+        return client.batch_write_item(RequestItems=pending)["UnprocessedItems"]
+
+    for some in batched(requests, MOST_WRITTEN_AT_ONCE, strict=False):
+        _until_done(write, {table: list(some)})
+
+
+def query(client: DynamoDBClient, **request: Any) -> Iterator[Item]:
+    """All items of a query, over its pages."""
+    for page in client.get_paginator("query").paginate(**request):
+        yield from page["Items"]
+
+
+def query_page(client: DynamoDBClient, after: Item | None, **request: Any) -> tuple[list[Item], Item | None]:
+    """One page of a query, and the key that it goes on after, if it does."""
+    answer = client.query(**request | ({"ExclusiveStartKey": after} if after else {}))
+    return answer["Items"], answer.get("LastEvaluatedKey")
+
+
+@contextmanager
+def condition_failing_as(error: BatonError) -> Iterator[None]:
+    """Give a condition that doesn't hold the name it has in Baton."""
+    try:
+        yield
+    except ClientError as failure:
+        if failure.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            raise error from failure
+        raise
+
+
+def names(*attributes: str) -> dict[str, str]:
+    """``#name`` for each attribute, since many of ours are reserved words."""
+    return {f"#{attribute}": attribute for attribute in attributes}
+
+
+def values(**given: Any) -> Item:
+    """``:name`` for each value."""
+    return {f":{name}": value for name, value in to_item(given).items()}
+
+
+def _as_pair(key: Key) -> tuple[str, str]:
+    return key["pk"], key["sk"]
+
+
+def _to_read(pairs: Iterable[tuple[str, str]], attributes: Sequence[str]) -> dict[str, Any]:
+    request: dict[str, Any] = {"Keys": [to_item({"pk": pk, "sk": sk}) for pk, sk in pairs], "ConsistentRead": True}
+    if attributes:
+        request |= {
+            "ProjectionExpression": ", ".join(f"#{attribute}" for attribute in attributes),
+            "ExpressionAttributeNames": names(*attributes),
+        }
+    return request
+
+
+def _until_done(call: Callable[[Mapping[str, Any]], Mapping[str, Any]], pending: Mapping[str, Any]) -> None:
+    """Repeat with what was left undone, pausing a little longer each time.
+
+    :raises OverloadedError: after about five seconds of it.
+    """
+    for pauses in count():
+        pending = call(pending)
+        if not pending:
+            return
+        if pauses == MOST_PAUSES:
+            raise OverloadedError(f"{len(pending)} tables still have unprocessed keys or items")
+        time.sleep(min(LONGEST_PAUSE_SECONDS, 0.02 * 2**pauses))

@@ -1,0 +1,98 @@
+"""The Connections table: who listens to what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from baton.adapters.dynamodb import keys
+from baton.adapters.dynamodb.calls import condition_failing_as, names, query, values, write_many
+from baton.adapters.dynamodb.items import from_item, to_item
+from baton.domain.errors import Invalid
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+MAX_RUNS_FOLLOWED = 100
+
+MAY_FOLLOW_MORE = "attribute_not_exists(#runs) OR size(#runs) < :most OR contains(#runs, :run)"
+"""A client may subscribe from several frames at once; the set grows to its bound and no further."""
+
+
+class DynamoConnections:
+    """An item for each run that a client follows, found by run; and one a client, to find them all when it leaves."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def connect(self, tenant: str, connection_id: str, run_id: int | None, expires_at: int) -> None:
+        """Remember a new connection, which hears all runs, or the one that is named."""
+        runs = {} if run_id is None else {"runs": {str(run_id)}}
+        me = keys.connection(tenant, connection_id)
+        topic = {"pk": keys.topic(tenant, run_id), "sk": connection_id}
+        write_many(
+            self._client,
+            self._table,
+            puts=[to_item({**key, **more, "expires_at": expires_at}) for key, more in ((me, runs), (topic, {}))],
+        )
+
+    def subscribe(self, tenant: str, connection_id: str, run_id: int, expires_at: int) -> None:
+        """From now on this run, and no longer all.
+
+        :raises Invalid: if the connection follows as many runs as it may.
+        """
+        too_many = Invalid("runId", f"this connection follows {MAX_RUNS_FOLLOWED} runs already; unsubscribe from one.")
+        with condition_failing_as(too_many):
+            self._client.update_item(
+                TableName=self._table,
+                Key=to_item(keys.connection(tenant, connection_id)),
+                UpdateExpression="SET #expires_at = :expires_at ADD #runs :runs",
+                ConditionExpression=MAY_FOLLOW_MORE,
+                ExpressionAttributeNames=names("runs", "expires_at"),
+                ExpressionAttributeValues=values(
+                    runs={str(run_id)}, run=str(run_id), most=MAX_RUNS_FOLLOWED, expires_at=expires_at
+                ),
+            )
+        topic = {"pk": keys.topic(tenant, run_id), "sk": connection_id, "expires_at": expires_at}
+        self._client.put_item(TableName=self._table, Item=to_item(topic))
+        self._client.delete_item(
+            TableName=self._table, Key=to_item({"pk": keys.topic(tenant, None), "sk": connection_id})
+        )
+
+    def unsubscribe(self, tenant: str, connection_id: str, run_id: int) -> None:
+        """No longer this run; a run that wasn't followed is no error."""
+        self._client.delete_item(
+            TableName=self._table, Key=to_item({"pk": keys.topic(tenant, run_id), "sk": connection_id})
+        )
+        self._client.update_item(
+            TableName=self._table,
+            Key=to_item(keys.connection(tenant, connection_id)),
+            UpdateExpression="DELETE #runs :runs",
+            ExpressionAttributeNames=names("runs"),
+            ExpressionAttributeValues=values(runs={str(run_id)}),
+        )
+
+    def disconnect(self, tenant: str, connection_id: str) -> None:
+        """Forget the connection and all it followed."""
+        me = keys.connection(tenant, connection_id)
+        found = self._client.get_item(TableName=self._table, Key=to_item(me), ConsistentRead=True).get("Item", {})
+        topics = [keys.topic(tenant, None), *(keys.topic(tenant, int(run)) for run in from_item(found).get("runs", ()))]
+        followed: list[keys.Key] = [{"pk": topic, "sk": connection_id} for topic in topics]
+        write_many(self._client, self._table, deletes=[*followed, me])
+
+    def subscribers(self, tenant: str, run_id: int) -> frozenset[str]:
+        """Connection ids that hear of this run, each once.
+
+        Those who hear all runs are read first: who narrows down meanwhile is then found among the run's own.
+        """
+        return frozenset(
+            item["sk"]["S"]
+            for topic in (keys.topic(tenant, None), keys.topic(tenant, run_id))
+            for item in query(
+                self._client,
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues=values(pk=topic),
+                ConsistentRead=True,
+            )
+        )

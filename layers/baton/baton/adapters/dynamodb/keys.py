@@ -1,0 +1,72 @@
+"""Primary keys. Every partition begins with the tenant, so no request can reach another tenant's items."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+RESPONSES_FROM, RUN, VARIABLES = "RESPONSE#", "RUN", "VARIABLES"
+"""Sort keys of a run, in their order: from the first on they are what reading a run needs."""
+
+ALL_RUNS = "*"
+
+
+class Key(TypedDict):
+    """A primary key in all three tables."""
+
+    pk: str
+    sk: str
+
+
+def run_partition(tenant: str, run_id: int) -> str:
+    """Where everything of one run lives."""
+    return f"{tenant}#RUN#{run_id}"
+
+
+def run(tenant: str, run_id: int) -> Key:
+    """The run itself."""
+    return {"pk": run_partition(tenant, run_id), "sk": RUN}
+
+
+def variables(tenant: str, run_id: int) -> Key:
+    """What the run was started with."""
+    return {"pk": run_partition(tenant, run_id), "sk": VARIABLES}
+
+
+def snapshot(tenant: str, run_id: int, position: int) -> Key:
+    """One compiled payload."""
+    return {"pk": run_partition(tenant, run_id), "sk": f"PAYLOAD#{position:04d}"}
+
+
+def response(tenant: str, run_id: int, position: int) -> Key:
+    """What that payload answered."""
+    return {"pk": run_partition(tenant, run_id), "sk": f"{RESPONSES_FROM}{position:04d}"}
+
+
+def counter(tenant: str, kind: str) -> Key:
+    """The last id that was given out."""
+    return {"pk": f"{tenant}#COUNTER", "sk": kind}
+
+
+def definitions(tenant: str, kind: str) -> str:
+    """All definitions of one kind."""
+    return f"{tenant}#{kind}"
+
+
+def definition(tenant: str, kind: str, definition_id: int) -> Key:
+    """One definition; padded, so that ids sort as numbers."""
+    return {"pk": definitions(tenant, kind), "sk": f"{definition_id:012d}"}
+
+
+def name(tenant: str, kind: str, name_: str) -> Key:
+    """Who holds a name; its presence keeps the name unique."""
+    return {"pk": f"{tenant}#{kind}#NAME", "sk": name_}
+
+
+def topic(tenant: str, run_id: int | None) -> str:
+    """Everyone who follows this run, or all runs."""
+    return f"{tenant}#{ALL_RUNS if run_id is None else run_id}"
+
+
+def connection(tenant: str, connection_id: str) -> Key:
+    """One client, with the runs that it follows."""
+    return {"pk": f"{tenant}#CONNECTION#{connection_id}", "sk": "CONNECTION"}

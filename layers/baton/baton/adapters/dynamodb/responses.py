@@ -1,0 +1,75 @@
+"""Responses as items: long texts are kept beside the table, with their beginning in the item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from baton.adapters.dynamodb import keys
+from baton.adapters.dynamodb.items import Item, from_item, record_from_item, record_to_item
+from baton.domain.runs import Response
+
+MAX_TEXT_BYTES = 100_000
+"""An item may have 400 KB; a response holds two texts, and its metadata."""
+
+
+class Texts(Protocol):
+    """Where long texts are kept."""
+
+    def put(self, folder: str, text: str) -> str:
+        """Store a text under a key of its own, and return that."""
+
+    def get(self, key: str) -> str:
+        """The whole text."""
+
+    def delete(self, key: str) -> None:
+        """Remove the text."""
+
+
+def response_to_item(response: Response, texts: Texts) -> Item:
+    """The item of a response; what is too long for it is stored on the way."""
+    folder = f"{response.tenant}/runs/{response.run_id}/responses/{response.position:04d}"
+    content, content_key = _inline(response.content, texts, folder)
+    prompt, prompt_key = _inline(response.prompt or "", texts, folder)
+    return record_to_item(
+        replace(response, content=content, prompt=prompt, content_truncated=content_key is not None),
+        keys.response(response.tenant, response.run_id, response.position),
+        type="RESPONSE",
+        content_key=content_key,
+        prompt_key=prompt_key,
+    )
+
+
+def response_from_item(item: Mapping[str, Any]) -> Response:
+    """The response as the item alone tells it: a long content is truncated."""
+    return record_from_item(Response, item)
+
+
+def whole_response_from_item(item: Mapping[str, Any], texts: Texts) -> Response:
+    """The response with its long texts read back."""
+    response, stored = response_from_item(item), from_item(item)
+    if stored.get("content_key"):
+        response = replace(response, content=texts.get(stored["content_key"]), content_truncated=False)
+    if stored.get("prompt_key"):
+        response = replace(response, prompt=texts.get(stored["prompt_key"]))
+    return response
+
+
+def whole_content(item: Mapping[str, Any], texts: Texts) -> str:
+    """The content alone, whole."""
+    stored = from_item(item)
+    return texts.get(stored["content_key"]) if stored.get("content_key") else str(stored["content"])
+
+
+def text_keys(item: Mapping[str, Any]) -> list[str]:
+    """Where the item's long texts are."""
+    return [item[name]["S"] for name in ("content_key", "prompt_key") if name in item]
+
+
+def _inline(text: str, texts: Texts, folder: str) -> tuple[str, str | None]:
+    """What stands in the item, and the key of the whole where that is more."""
+    encoded = text.encode()
+    if len(encoded) <= MAX_TEXT_BYTES:
+        return text, None
+    return encoded[:MAX_TEXT_BYTES].decode(errors="ignore"), texts.put(folder, text)

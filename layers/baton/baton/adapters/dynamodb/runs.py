@@ -1,0 +1,204 @@
+"""The Runs table as the API sees it: whole runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from baton.adapters.dynamodb import keys
+from baton.adapters.dynamodb.calls import condition_failing_as, get_many, names, query_page, values, write_many
+from baton.adapters.dynamodb.histories import DynamoRunHistories
+from baton.adapters.dynamodb.items import Item, from_item, record_from_item, record_to_item, to_item
+from baton.adapters.dynamodb.responses import Texts, text_keys, whole_response_from_item
+from baton.domain.errors import AttemptSuperseded
+from baton.domain.pages import Page
+from baton.domain.runs import PayloadSnapshot, Response, Run, RunHistory, Status, Variables
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+UNCHANGED = "#status = :was AND #attempt = :was_attempt"
+"""Two callers, or a caller and the state machine, may end a run at once; the first one's status stands."""
+
+
+class DynamoRunStore:
+    """One partition a run; the run's own item is written last and removed first, so it never shows half a run."""
+
+    def __init__(self, client: DynamoDBClient, table: str, texts: Texts) -> None:
+        self._client = client
+        self._table = table
+        self._texts = texts
+        self._read_response = partial(whole_response_from_item, texts=texts)
+        self._histories = DynamoRunHistories(client, table, self._read_response)
+
+    def reserve_ids(self, tenant: str, responses: int) -> tuple[int, int]:
+        """A new run id, and the first of so many new response ids; one atomic write for both."""
+        answer = self._client.update_item(
+            TableName=self._table,
+            Key=to_item(keys.counter(tenant, "RUN")),
+            UpdateExpression="ADD #runs :one, #responses :responses",
+            ExpressionAttributeNames=names("runs", "responses"),
+            ExpressionAttributeValues=values(one=1, responses=responses),
+            ReturnValues="UPDATED_NEW",
+        )
+        counters = from_item(answer["Attributes"])
+        return counters["runs"], counters["responses"] - responses + 1
+
+    def create(self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot]) -> None:
+        """Write the run; it can be read only once all of it is there."""
+        expires = {"expires_at": run.expires_at}
+        compiled = [
+            record_to_item(snapshot, keys.snapshot(run.tenant, run.id, snapshot.position), type="PAYLOAD", **expires)
+            for snapshot in snapshots
+        ]
+        given = to_item({**keys.variables(run.tenant, run.id), "variables": variables, **expires})
+        write_many(self._client, self._table, puts=[*compiled, given])
+        self._client.put_item(
+            TableName=self._table, Item=_run_item(run), ConditionExpression="attribute_not_exists(pk)"
+        )
+
+    def read(self, tenant: str, run_id: int) -> Run:
+        """:raises NotFound:"""
+        return self._histories.read(tenant, run_id)
+
+    def read_history(self, tenant: str, run_id: int) -> RunHistory:
+        """The run with all responses so far, whole, as of now.
+
+        :raises NotFound:
+        """
+        return self._histories.read_history(tenant, run_id)
+
+    def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
+        """By position, ``after`` one; an unknown run has none."""
+        first = keys.response(tenant, run_id, 0 if after is None else after + 1)["sk"]
+        items = list(islice(self._histories.query(tenant, run_id, first, keys.RESPONSES_FROM + "~"), limit + 1))
+        responses = [self._read_response(item) for item in items[:limit]]
+        return Page(items=responses, next_after=responses[-1].position if len(items) > limit else None)
+
+    def page(
+        self, tenant: str, status: Status | None, workflow_id: int | None, limit: int, after: int | None
+    ) -> Page[Run]:
+        """Newest first. Filtered by both, a page may be shorter than ``limit``, even empty, and not be the last."""
+        index, attribute, partition = _index(tenant, status, workflow_id)
+        items, last = query_page(
+            self._client,
+            None if after is None else _index_key(tenant, attribute, partition, after),
+            TableName=self._table,
+            IndexName=index,
+            KeyConditionExpression="#partition = :partition",
+            ExpressionAttributeNames={"#partition": attribute},
+            ExpressionAttributeValues=values(partition=partition),
+            ScanIndexForward=False,
+            Limit=limit,
+        )
+        runs = self._read_listed(tenant, [from_item(item)["id"] for item in items])
+        return Page(
+            items=[run for run in runs if status in (None, run.status)],
+            next_after=from_item(last)["id"] if last else None,
+        )
+
+    def cancel(self, run: Run, now: str) -> None:
+        """:raises AttemptSuperseded: if the run has changed its status meanwhile."""
+        self._change(run, replace(run, status="cancelled", completed_at=now))
+
+    def fail(self, run: Run, error: str, now: str) -> None:
+        """:raises AttemptSuperseded: if the run has changed its status meanwhile."""
+        self._change(run, replace(run, status="failed", error=error, completed_at=now))
+
+    def resume(self, run: Run, position: int) -> Run:
+        """Set the run running again, as its next attempt, from this position.
+
+        :raises AttemptSuperseded: if the run has changed its status meanwhile.
+        """
+        resumed = replace(
+            run,
+            status="running",
+            attempt=run.attempt + 1,
+            position=position,
+            first_position=position,
+            completed=position,
+            payload_started_at=None,
+            completed_at=None,
+            error=None,
+        )
+        self._change(run, resumed)
+        return resumed
+
+    def delete(self, run: Run) -> None:
+        """Remove a finished run with everything that belongs to it.
+
+        :raises AttemptSuperseded: if the run has changed its status meanwhile.
+        """
+        with condition_failing_as(_changed(run)):
+            self._client.delete_item(
+                TableName=self._table,
+                Key=to_item(keys.run(run.tenant, run.id)),
+                ConditionExpression=UNCHANGED,
+                ExpressionAttributeNames=names("status", "attempt"),
+                ExpressionAttributeValues=_was(run),
+            )
+        left = list(self._histories.query(run.tenant, run.id, " ", "~"))
+        for key in [key for item in left for key in text_keys(item)]:
+            self._texts.delete(key)
+        write_many(self._client, self._table, deletes=[{"pk": i["pk"]["S"], "sk": i["sk"]["S"]} for i in left])
+
+    def _change(self, run: Run, changed: Run) -> None:
+        """Write only the fields that differ, if the run's status is still as it was read.
+
+        A payload that starts meanwhile writes other fields; neither undoes what the other wrote.
+        """
+        before, after = _run_item(run), _run_item(changed)
+        sets = {name: value for name, value in after.items() if before.get(name) != value}
+        removed = [name for name in before if name not in after]
+        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in sets)
+        if removed:
+            expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)
+        with condition_failing_as(_changed(run)):
+            self._client.update_item(
+                TableName=self._table,
+                Key=to_item(keys.run(run.tenant, run.id)),
+                UpdateExpression=expression,
+                ConditionExpression=UNCHANGED,
+                ExpressionAttributeNames=names("status", "attempt", *sets, *removed),
+                ExpressionAttributeValues=_was(run) | {f":{name}": value for name, value in sets.items()},
+            )
+
+    def _read_listed(self, tenant: str, ids: Sequence[int]) -> list[Run]:
+        """The runs in the order of the ids; one that was deleted since is left out."""
+        items = get_many(self._client, self._table, [keys.run(tenant, id_) for id_ in ids])
+        runs = {run.id: run for run in (record_from_item(Run, item) for item in items)}
+        return [runs[id_] for id_ in ids if id_ in runs]
+
+
+def _run_item(run: Run) -> Item:
+    return record_to_item(
+        run,
+        keys.run(run.tenant, run.id),
+        type="RUN",
+        tenant_workflow=f"{run.tenant}#{run.workflow_id}",
+        tenant_status=f"{run.tenant}#{run.status}",
+    )
+
+
+def _was(run: Run) -> Item:
+    return values(was=run.status, was_attempt=run.attempt)
+
+
+def _changed(run: Run) -> AttemptSuperseded:
+    return AttemptSuperseded(f"Run {run.id} is no longer {run.status}; look at it again.")
+
+
+def _index(tenant: str, status: Status | None, workflow_id: int | None) -> tuple[str, str, str]:
+    """The narrowest index for a filter: its name, its partition attribute and the partition."""
+    if workflow_id is not None:
+        return "by_workflow", "tenant_workflow", f"{tenant}#{workflow_id}"
+    if status is not None:
+        return "by_status", "tenant_status", f"{tenant}#{status}"
+    return "by_tenant", "tenant", tenant
+
+
+def _index_key(tenant: str, attribute: str, partition: str, run_id: int) -> Item:
+    return to_item({**keys.run(tenant, run_id), attribute: partition, "id": run_id})

@@ -1,0 +1,94 @@
+"""The Runs table as one payload sees it: two reads and two writes, whatever the position."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from baton.adapters.dynamodb import keys
+from baton.adapters.dynamodb.calls import condition_failing_as, get_many, names, values
+from baton.adapters.dynamodb.items import from_item, record_from_item, to_item
+from baton.adapters.dynamodb.responses import Texts, response_to_item, whole_content
+from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
+from baton.domain.runs import PayloadSnapshot, Response, Run, StepRecords, variable_text
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+ATTEMPT_IS_RUNNING = "#status = :running AND #attempt = :attempt"
+"""A run may be cancelled, or resumed as its next attempt, while a payload's function is on its way."""
+
+
+class DynamoStepStore:
+    """Reads are strongly consistent: the response before was written a moment ago."""
+
+    def __init__(self, client: DynamoDBClient, table: str, texts: Texts) -> None:
+        self._client = client
+        self._table = table
+        self._texts = texts
+
+    def read_step(self, tenant: str, run_id: int, position: int) -> StepRecords:
+        """All that the guard of a payload asks, in one read."""
+        run = keys.run(tenant, run_id)
+        snapshot = keys.snapshot(tenant, run_id, position)
+        mine = keys.response(tenant, run_id, position)
+        previous = keys.response(tenant, run_id, max(0, position - 1))
+        items = {item["sk"]["S"]: item for item in get_many(self._client, self._table, [run, snapshot, mine, previous])}
+        return StepRecords(
+            run=record_from_item(Run, items[run["sk"]]) if run["sk"] in items else None,
+            snapshot=record_from_item(PayloadSnapshot, items[snapshot["sk"]]) if snapshot["sk"] in items else None,
+            previous_answered=previous["sk"] in items,
+            answered=mine["sk"] in items,
+        )
+
+    def read_values(self, run: Run, snapshot: PayloadSnapshot) -> Mapping[str, str]:
+        """The text of each reference of the snapshot that has a source, by its name."""
+        responses = {
+            reference.name: keys.response(run.tenant, run.id, reference.position)
+            for reference in snapshot.references
+            if reference.position is not None
+        }
+        from_variables = [reference.name for reference in snapshot.references if reference.source == "variable"]
+        wanted = [*responses.values(), *([keys.variables(run.tenant, run.id)] if from_variables else [])]
+        found = get_many(self._client, self._table, wanted, ("sk", "content", "content_key", "variables"))
+        items = {item["sk"]["S"]: item for item in found}
+        texts = {name: whole_content(items[key["sk"]], self._texts) for name, key in responses.items()}
+        if from_variables:
+            variables = from_item(items[keys.VARIABLES])["variables"]
+            texts |= {name: variable_text(variables[name]) for name in from_variables}
+        return texts
+
+    def start_payload(self, run: Run, snapshot: PayloadSnapshot, now: str) -> None:
+        """Note in the run that this payload is under way.
+
+        :raises AttemptSuperseded: if the run is no longer running this attempt.
+        """
+        with condition_failing_as(AttemptSuperseded(f"Run {run.id} no longer waits for attempt {run.attempt}.")):
+            self._client.update_item(
+                TableName=self._table,
+                Key=to_item(keys.run(run.tenant, run.id)),
+                UpdateExpression="SET #position = :position, #completed = :position, #payload_id = :payload_id, "
+                "#payload_name = :payload_name, #payload_started_at = :now",
+                ConditionExpression=ATTEMPT_IS_RUNNING,
+                ExpressionAttributeNames=names(
+                    "status", "attempt", "position", "completed", "payload_id", "payload_name", "payload_started_at"
+                ),
+                ExpressionAttributeValues=values(
+                    running="running",
+                    attempt=run.attempt,
+                    position=snapshot.position,
+                    payload_id=snapshot.payload_id,
+                    payload_name=snapshot.payload_name,
+                    now=now,
+                ),
+            )
+
+    def store_response(self, response: Response) -> None:
+        """:raises ResponseAlreadyStored: if the position has one; that one stays as it is."""
+        never_stored = "attribute_not_exists(pk)"  # a payload may be delivered twice; the first answer wins
+        with condition_failing_as(ResponseAlreadyStored(response.position)):
+            self._client.put_item(
+                TableName=self._table,
+                Item=response_to_item(response, self._texts),
+                ConditionExpression=never_stored,
+            )

@@ -1,0 +1,33 @@
+"""What the Runs table's stream tells, as records.
+
+The event's form is in https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from baton.adapters.dynamodb.items import Item, record_from_item
+from baton.adapters.dynamodb.responses import response_from_item
+from baton.domain.events import Change
+from baton.domain.runs import Response, Run
+
+
+def changes(records: Sequence[Mapping[str, Any]]) -> list[Change]:
+    """Writes of runs and responses, in order; records of anything else, and removals, are passed over."""
+    return [
+        Change(index=index, old=_record(record["dynamodb"].get("OldImage")), new=new)
+        for index, record in enumerate(records)
+        if (new := _record(record["dynamodb"].get("NewImage"))) is not None
+    ]
+
+
+def _record(image: Item | None) -> Run | Response | None:
+    match (image or {}).get("type"):
+        case {"S": "RUN"}:
+            return record_from_item(Run, image or {})
+        case {"S": "RESPONSE"}:
+            return response_from_item(image or {})
+        case _:
+            return None

@@ -1,0 +1,72 @@
+"""Writes that all happen or none, each with the error to raise when its condition doesn't hold."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from baton.adapters.dynamodb.items import from_item
+from baton.domain.errors import BatonError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+MOST_WRITES = 100
+"""What one transaction may hold.
+
+Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+"""
+
+MOST_TRIES = 8
+FIRST_PAUSE_SECONDS = 0.02
+
+type Refusal = Callable[[dict[str, Any]], BatonError]
+"""From the item that the condition found, as plain values, to the error; an item that isn't there is empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One write of a transaction."""
+
+    request: TransactWriteItemTypeDef
+    refusal: Refusal | None = None
+
+
+def transact(client: DynamoDBClient, writes: Sequence[Write]) -> None:
+    """Do all the writes; while another transaction holds one of the items, try again.
+
+    :raises BatonError: the refusal of the first write whose condition doesn't hold.
+    """
+    for tries in range(1, MOST_TRIES + 1):
+        try:
+            client.transact_write_items(TransactItems=[write.request for write in writes])
+        except ClientError as error:
+            reasons = _reasons(error)
+            _raise_refusal(writes, reasons, error)
+            if tries == MOST_TRIES or not _only_in_conflict(reasons):
+                raise
+            time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**tries))  # noqa: S311 - only to spread the tries
+        else:
+            return
+
+
+def _reasons(error: ClientError) -> Sequence[dict[str, Any]]:
+    reasons: Sequence[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
+    return reasons
+
+
+def _raise_refusal(writes: Sequence[Write], reasons: Sequence[dict[str, Any]], error: ClientError) -> None:
+    for write, reason in zip(writes, reasons, strict=False):
+        if reason.get("Code") == "ConditionalCheckFailed" and write.refusal:
+            raise write.refusal(from_item(reason.get("Item", {}))) from error
+
+
+def _only_in_conflict(reasons: Sequence[dict[str, Any]]) -> bool:
+    codes = {reason.get("Code") for reason in reasons}
+    return "TransactionConflict" in codes and codes <= {"TransactionConflict", "None", None}

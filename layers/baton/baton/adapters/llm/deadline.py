@@ -1,0 +1,136 @@
+"""One deadline over every socket operation of a call.
+
+requests' time-outs start anew with each socket read, so a server that sends a byte now and then is waited for without
+end, in the headers as in the body. Here each read and each send of a connection may take only what is left of the
+call that it is made for. What stays outside: the look-up of the name (the system's resolver has its own time-outs)
+and, for a name with several addresses, up to one connect time-out for each.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import time
+from collections.abc import Buffer, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+Clock = Callable[[], float]
+"""Seconds, monotonic."""
+
+SOCKET_OPTIONS = [
+    *HTTPConnection.default_socket_options,
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 30),
+]
+"""Probes while a model thinks: a NAT gateway forgets a connection that is silent for 350 s."""
+
+
+class Deadline:
+    """The end of one call."""
+
+    def __init__(self, seconds: float, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._end = clock() + seconds
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left."""
+        return self._clock() >= self._end
+
+    def left(self) -> float:
+        """Seconds left, more than 0; raises ``TimeoutError`` when nothing is."""
+        if (seconds := self._end - self._clock()) > 0:
+            return seconds
+        raise TimeoutError("The call's deadline is over.")
+
+
+_deadline: ContextVar[Deadline] = ContextVar("deadline")
+"""The call that this thread is making; connections are pooled, so the deadline can't be theirs."""
+
+
+@contextmanager
+def until(deadline: Deadline) -> Iterator[None]:
+    """Everything sent and read in here, by the pools of ``DeadlineAdapter``, ends with the deadline."""
+    token = _deadline.set(deadline)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+class _Reader(io.RawIOBase):
+    """What ``http.client`` reads from: a socket whose every read gets what is left."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+        self._sock = sock
+        self._raw = raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int | None:
+        self._sock.settimeout(_deadline.get().left())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(
+        self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, url: str | None = None
+    ) -> None:
+        super().__init__(sock, debuglevel, method, url)
+        self.fp: io.BufferedReader = io.BufferedReader(_Reader(sock, self.fp.detach()))
+
+
+class _Sending(HTTPConnection):
+    response_class = _Response
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        self.sock.settimeout(_deadline.get().left())
+        super().send(data)
+
+
+class _HttpConnection(_Sending):
+    pass
+
+
+class _HttpsConnection(_Sending, HTTPSConnection):
+    pass
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _HttpConnection
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _HttpsConnection
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """requests' own adapter on those connections, whether straight to the endpoint or through a proxy."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, socket_options=SOCKET_OPTIONS, **kwargs)
+        _use_deadlines(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> PoolManager:
+        manager: PoolManager = super().proxy_manager_for(proxy, socket_options=SOCKET_OPTIONS, **kwargs)
+        _use_deadlines(manager)
+        return manager
+
+
+def _use_deadlines(manager: PoolManager) -> None:
+    manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}

@@ -1,0 +1,168 @@
+"""From a status and an error body to a named failure, the same for every provider that speaks HTTP.
+
+The statuses are DESIGN §8's table. Error bodies differ more than statuses do; these are understood:
+
+- ``{"error": {"message", "type", "code"}}``: OpenAI, Azure OpenAI, vLLM, llama.cpp, Ollama's ``/v1``, OpenRouter
+- ``[{"error": {"message", …}}]``: Gemini's OpenAI-compatible endpoint
+- ``{"error": "…"}``: Ollama, many gateways
+- ``{"object": "error", "message", "code"}``: older vLLM
+- ``{"detail": "…"}`` and ``{"detail": [{"loc", "msg"}]}``: FastAPI servers (not the list's ``input``: it is ours)
+- plain text: Envoy and other proxies; a web page says nothing
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+
+from baton.adapters.llm.wire import REDIRECTS, HttpReply, encodable
+from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmTimeout
+from baton.domain.llm import LlmCall
+
+FAILURE_BY_STATUS: Mapping[int, type[LlmError]] = {
+    408: LlmTimeout,
+    429: LlmThrottled,
+    503: LlmThrottled,
+    529: LlmThrottled,
+}
+FAILURE_BY_HUNDRED: Mapping[int, type[LlmError]] = {3: LlmRefused, 4: LlmRefused, 5: LlmServerError}
+"""For what the first table leaves out; any other status is an answer that HTTP doesn't promise."""
+
+NO_WAIT_HELPS = "insufficient_quota"
+"""OpenAI's code for a 429 that means: nothing left to pay with."""
+
+MAX_MESSAGE_CHARACTERS = 300
+MAX_SCANNED_CHARACTERS = 1_000
+ECHO_CHARACTERS = 24
+"""A message that repeats so much of the prompt in one piece is quoting it."""
+
+
+def failure_of(reply: HttpReply, call: LlmCall, now: datetime) -> LlmError:
+    """The failure that a reply without success stands for; ``now`` is what a ``Retry-After`` date counts from."""
+    return failure(call, reply.status, parsed(reply.body), retry_after(reply.headers, now))
+
+
+def failure(call: LlmCall, status: int, body: object, wait: float | None = None) -> LlmError:
+    """As ``failure_of``, for an error body that was read already (some providers send one with status 200)."""
+    kind = FAILURE_BY_STATUS.get(status) or FAILURE_BY_HUNDRED.get(status // 100, LlmAnswerInvalid)
+    sentence = _sentence(call, status, body)
+    if kind is not LlmThrottled:
+        return kind(sentence)
+    if NO_WAIT_HELPS in _codes(body):
+        return LlmRefused(sentence)
+    return LlmThrottled(sentence, wait)
+
+
+def timed_out(instance_name: str, seconds: float) -> LlmTimeout:
+    """No complete answer within the time that the call may take."""
+    return LlmTimeout(f"LLM instance {instance_name!r} gave no complete answer within {seconds:g} s.")
+
+
+def parsed(body: bytes) -> object:
+    """The body as JSON, else as text. Broken UTF-8 is replaced: one bad byte should not cost the rest."""
+    text = body.decode("utf-8-sig", "replace")
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds to wait as the provider wishes: ``retry-after-ms`` (OpenAI, Azure), else ``Retry-After`` as seconds
+    or as an HTTP date (RFC 9110, 10.2.3). A date gone by is 0; what can't be read is as good as not said."""
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    said = headers.get("retry-after", "")
+    seconds = _number(said)
+    return _seconds_until(said, now) if seconds is None else seconds
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return max(0.0, number) if math.isfinite(number) else None
+
+
+def _seconds_until(date: str, now: datetime) -> float | None:
+    try:
+        until = parsedate_to_datetime(date)
+        return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - now).total_seconds())
+    except (ValueError, TypeError, IndexError, OverflowError):  # what parsedate_to_datetime raises for a non-date
+        return None
+
+
+def _sentence(call: LlmCall, status: int, body: object) -> str:
+    said = provider_message(body, call)
+    hint = " Redirects are not followed; check the base URL." if status in REDIRECTS else ""
+    reason = HTTPStatus(status).phrase if status in HTTPStatus else ""
+    return f"{_answered(call, status)}{_joined(said or reason)}{hint}"
+
+
+def _answered(call: LlmCall, status: int) -> str:
+    return f"LLM instance {call.endpoint.instance_name!r} answered with status {status}"
+
+
+def _joined(said: str) -> str:
+    ending = "" if said.endswith((".", "!", "?", "…")) else "."
+    return f": {said}{ending}" if said else "."
+
+
+def provider_message(body: object, call: LlmCall) -> str:
+    """The provider's own words on one line, shortened, without the key and without what it quotes of the prompt."""
+    text = encodable(_message_in(body))
+    key = (call.api_key or "").strip()
+    text = " ".join((text.replace(key, "[api key]") if key else text).split())[:MAX_SCANNED_CHARACTERS]
+    for own in (call.prompt, call.settings.system or ""):
+        text = _without_echo(text, " ".join(own.split()))
+    return text if len(text) <= MAX_MESSAGE_CHARACTERS else text[: MAX_MESSAGE_CHARACTERS - 1] + "…"
+
+
+def _without_echo(text: str, own: str) -> str:
+    """Cut where ``text`` begins to quote ``own``."""
+    if own and len(own) < ECHO_CHARACTERS:
+        quote = re.search(rf"(?<!\w){re.escape(own)}(?!\w)", text)
+        return text[: quote.start()] + "…" if quote else text
+    for start in range(len(text) - ECHO_CHARACTERS + 1):
+        if text[start : start + ECHO_CHARACTERS] in own:
+            return text[:start] + "…"
+    return text
+
+
+def _message_in(body: object) -> str:
+    if isinstance(body, str):
+        return "" if body.lstrip().startswith("<") else body
+    if isinstance(body, list):
+        return "; ".join(filter(None, (_message_in(part) for part in body[:3] if isinstance(part, dict))))
+    if not isinstance(body, dict):
+        return ""
+    said = (body.get(name) for name in ("error", "message", "detail", "msg"))
+    return next(filter(None, (_message_in(part) for part in said)), "")
+
+
+def error_in(body: object) -> dict[str, Any]:
+    """The object that tells the error, wherever this provider puts it; empty when there is none."""
+    if isinstance(body, list):
+        return error_in(body[0]) if body else {}
+    if not isinstance(body, dict):
+        return {}
+    inner = body.get("error")
+    if isinstance(inner, dict):
+        return inner
+    if isinstance(inner, str) and inner:
+        return {**body, "message": inner}
+    return body if body.get("object") == "error" else {}
+
+
+def _codes(body: object) -> tuple[object, object]:
+    error = error_in(body)
+    return error.get("code"), error.get("type")

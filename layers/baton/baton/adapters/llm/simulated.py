@@ -1,0 +1,144 @@
+"""An LLM without an LLM: offline, without a key, and the same answer for the same call. For demos and tests.
+
+It says how long the prompt was and quotes where it begins and ends, so that one sees answers being handed on.
+Tokens are words. ``max_tokens`` cuts the answer (``finish_reason`` "length"). What it should do otherwise is told by
+the options of the instance or of the payload:
+
+| option | meaning |
+| --- | --- |
+| ``answer`` | this text instead of its own |
+| ``delay_seconds`` | take so long; longer than the call's time-out: wait for that long and time out |
+| ``throttle_tries`` | refuse this many calls with 429 first (``call.tries`` counts them; nothing is remembered) |
+| ``retry_after_seconds`` | the ``Retry-After`` that comes with a 429, 503 or 529 |
+| ``fail_status`` | after the delay, answer with this HTTP status (300 to 599) instead |
+| ``fail_message`` | the message that comes with it |
+
+Other options are ignored, so that ``simulated`` can stand in for any provider.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from baton.adapters.llm.failures import failure_of, timed_out
+from baton.adapters.llm.wire import FAILURES, HttpReply, encodable
+from baton.domain.errors import LlmError, LlmRefused
+from baton.domain.llm import LlmAnswer, LlmCall
+
+QUOTED_WORDS = 8
+NOW_IS_UNUSED = datetime(2000, 1, 1, tzinfo=UTC)
+"""A simulated Retry-After is in seconds, never a date."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """The options of the module's table, checked."""
+
+    answer: str | None = None
+    delay_seconds: float = 0
+    throttle_tries: int = 0
+    retry_after_seconds: float | None = None
+    fail_status: int | None = None
+    fail_message: str = "A simulated failure."
+
+    @classmethod
+    def of(cls, call: LlmCall) -> Simulation:
+        """Raises ``LlmRefused`` naming the first option of the wrong type; ``None`` means: not said."""
+        options = call.settings.options
+        said = {name: options[name] for name in CHECKS if options.get(name) is not None}
+        for name, value in said.items():
+            right, meaning = CHECKS[name]
+            if not right(value):
+                raise LlmRefused(
+                    f"LLM instance {call.endpoint.instance_name!r} is simulated; its option {name!r} must be {meaning}."
+                )
+        return cls(**said)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_failure_status(value: object) -> bool:
+    return isinstance(value, int) and value in FAILURES
+
+
+CHECKS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "answer": (_is_text, "a text"),
+    "delay_seconds": (_is_seconds, "a number of seconds"),
+    "throttle_tries": (_is_whole, "a whole number"),
+    "retry_after_seconds": (_is_seconds, "a number of seconds"),
+    "fail_status": (_is_failure_status, "an HTTP status from 300 to 599"),
+    "fail_message": (_is_text, "a text"),
+}
+
+
+def complete(call: LlmCall, sleep: Callable[[float], None] = time.sleep) -> LlmAnswer:
+    """Do as the options tell. Raises nothing but ``LlmError``."""
+    told = Simulation.of(call)
+    if call.tries < told.throttle_tries:
+        raise _failure(call, 429, "A simulated rate limit.", told)
+    _wait(call, told.delay_seconds, sleep)
+    if told.fail_status is not None:
+        raise _failure(call, told.fail_status, told.fail_message, told)
+    return _answer(call, _own_answer(call) if told.answer is None else told.answer)
+
+
+def _failure(call: LlmCall, status: int, message: str, told: Simulation) -> LlmError:
+    """Made into a reply first, so that the simulation goes through the same table as the real thing."""
+    seconds = told.retry_after_seconds
+    headers = {} if seconds is None else {"retry-after": f"{seconds}"}
+    body = json.dumps({"error": {"message": message}}).encode()
+    return failure_of(HttpReply(status=status, headers=headers, body=body), call, NOW_IS_UNUSED)
+
+
+def _wait(call: LlmCall, seconds: float, sleep: Callable[[float], None]) -> None:
+    if seconds:
+        sleep(min(seconds, call.timeout_seconds))
+    if seconds > call.timeout_seconds:
+        raise timed_out(call.endpoint.instance_name, call.timeout_seconds)
+
+
+def _own_answer(call: LlmCall) -> str:
+    words = call.prompt.split()
+    counted = f"{len(words):,} word" + ("" if len(words) == 1 else "s")
+    begin, end = " ".join(words[:QUOTED_WORDS]), " ".join(words[-QUOTED_WORDS:])
+    if not words:
+        return f"{call.model} was given an empty prompt."
+    if len(words) <= QUOTED_WORDS:
+        return f"{call.model} read {counted}: “{begin}”."
+    return f"{call.model} read {counted}, from “{begin} …” to “… {end}”."
+
+
+def _answer(call: LlmCall, text: str) -> LlmAnswer:
+    content, finish_reason = _cut(encodable(text), call.settings.max_tokens)
+    asked = f"{call.settings.system or ''} {call.prompt}"
+    return LlmAnswer(
+        content=content,
+        model=call.model,
+        prompt_tokens=len(asked.split()),
+        completion_tokens=len(content.split()),
+        finish_reason=finish_reason,
+    )
+
+
+def _cut(text: str, max_tokens: int | None) -> tuple[str, str]:
+    """The text and its finish reason; spaces and line breaks between the words that are kept stay as they are."""
+    ends = [word.end() for word in re.finditer(r"\S+", text)]
+    if max_tokens is None or len(ends) <= max_tokens:
+        return text, "stop"
+    return text[: ends[max_tokens - 1]] if max_tokens > 0 else "", "length"

@@ -1,0 +1,37 @@
+"""Texts that are too long for a DynamoDB item."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_s3 import S3Client
+
+
+class S3Texts:
+    """Texts in a bucket. The client is made only when a long text turns up, which is seldom."""
+
+    def __init__(self, client: Callable[[], S3Client], bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def put(self, folder: str, text: str) -> str:
+        """Store the text and return its key.
+
+        The key tells the content, so two deliveries of a payload can't overwrite each other's text.
+        """
+        body = text.encode()
+        key = f"{folder}/{hashlib.sha256(body).hexdigest()}.txt"
+        self._client().put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="text/plain; charset=utf-8")
+        return key
+
+    def get(self, key: str) -> str:
+        """The whole text."""
+        return self._client().get_object(Bucket=self._bucket, Key=key)["Body"].read().decode()
+
+    def delete(self, key: str) -> None:
+        """Remove the text; one that is gone already is no error."""
+        self._client().delete_object(Bucket=self._bucket, Key=key)

@@ -1,0 +1,59 @@
+"""API keys of LLM instances, as SecureString parameters in SSM."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from baton.domain.errors import LlmRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_lambda_powertools.utilities.parameters import SSMProvider
+    from mypy_boto3_ssm import SSMClient
+
+CACHE_SECONDS = 60
+"""How long a replaced key may still be used by a function that is warm."""
+
+
+class SsmSecrets:
+    """SSM's standard parameters cost nothing and hold 4 KB; the cache keeps reads far below its rate limit.
+
+    The client is made only when an instance has a key.
+    """
+
+    def __init__(self, client: Callable[[], SSMClient], prefix: str) -> None:
+        self._client = client
+        self._prefix = prefix
+
+    def read_api_key(self, tenant: str, instance_id: int) -> str:
+        """:raises LlmRefused: if the key that should be there is not."""
+        from aws_lambda_powertools.utilities.parameters.exceptions import (  # noqa: PLC0415 - as in _parameters
+            GetParameterError,
+        )
+
+        try:
+            return str(self._parameters.get(self._name(tenant, instance_id), max_age=CACHE_SECONDS, decrypt=True))
+        except GetParameterError as error:
+            raise LlmRefused(f"The API key of LLM instance {instance_id} can't be read; set it again.") from error
+
+    def write_api_key(self, tenant: str, instance_id: int, api_key: str) -> None:
+        """Keep or replace the key."""
+        name = self._name(tenant, instance_id)
+        self._client().put_parameter(Name=name, Value=api_key, Type="SecureString", Overwrite=True)
+
+    def delete_api_key(self, tenant: str, instance_id: int) -> None:
+        """Forget the key; an instance without one is no error."""
+        self._client().delete_parameters(Names=[self._name(tenant, instance_id)])
+
+    @cached_property
+    def _parameters(self) -> SSMProvider:
+        from aws_lambda_powertools.utilities.parameters import (  # noqa: PLC0415 - only a call with a key pays for it
+            SSMProvider,
+        )
+
+        return SSMProvider(boto3_client=self._client())
+
+    def _name(self, tenant: str, instance_id: int) -> str:
+        return f"{self._prefix}/{tenant}/llm-instances/{instance_id}/api-key"

@@ -1,0 +1,61 @@
+"""What a WebSocket client may say, and the answers that are not about a run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from baton.domain.errors import Invalid
+
+Action = Literal["subscribe", "unsubscribe", "ping"]
+
+MAX_RUN_ID = 999_999_999_999
+
+PONG = b'{"type":"pong"}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One thing that a client asks for; ``run_id`` belongs to all actions but ``ping``."""
+
+    action: Action
+    run_id: int = 0
+
+
+def parse_frame(text: str) -> Frame:
+    """Read a client's frame.
+
+    :raises Invalid: if it is none of ``{"action": "subscribe" | "unsubscribe", "runId": 1}``, ``{"action": "ping"}``.
+    """
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Invalid("body", "is not valid JSON.") from error
+    match said:
+        case {"action": "ping"}:
+            return Frame(action="ping")
+        case {"action": "subscribe" | "unsubscribe" as action}:
+            return Frame(action=action, run_id=_run_id(said.get("runId")))
+        case _:
+            raise Invalid("action", "is none of subscribe, unsubscribe, ping.")
+
+
+def parse_run_id(text: str) -> int:
+    """The run that a connection asks for in its address, as ``?runId=1``.
+
+    :raises Invalid: if it isn't a run's id.
+    """
+    return _run_id(int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(MAX_RUN_ID)) else None)
+
+
+def error_frame(message_id: str, timestamp: str, sentence: str) -> bytes:
+    """What a client gets for a frame that can't be answered."""
+    envelope = {"type": "error", "id": message_id, "timestamp": timestamp, "data": {"message": sentence}}
+    return json.dumps(envelope, ensure_ascii=False).encode(errors="replace")
+
+
+def _run_id(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_RUN_ID:
+        return value
+    raise Invalid("runId", "is not the id of a run, a whole number from 1 on.")

@@ -1,0 +1,86 @@
+"""What is asked of an LLM and what comes back, in the same words for every provider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+MAX_TIMEOUT_SECONDS = 840
+"""The longest that one LLM call may take; the payload function itself has 900 s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmSettings:
+    """The settings of one call. ``None`` means: not said here; 0 is a value.
+
+    ``options`` are the provider's own settings, handed on as they are.
+    """
+
+    system: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] | None = None
+    seed: int | None = None
+    model: str | None = None
+    timeout_seconds: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def over(self, defaults: LlmSettings) -> LlmSettings:
+        """These settings, with ``defaults`` for whatever they leave open."""
+        said = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+        return replace(defaults, **(said | {"options": {**defaults.options, **self.options}}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmPrice:
+    """What an instance charges, in US dollars for a million tokens."""
+
+    prompt: float
+    completion: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmEndpoint:
+    """Where a call goes. ``has_api_key`` says that a secret is kept for the instance, never the secret itself."""
+
+    instance_id: int
+    instance_name: str
+    provider: str
+    base_url: str | None
+    model: str
+    timeout_seconds: float
+    has_api_key: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmCall:
+    """One call, complete. ``tries`` counts the calls for this payload that came before it."""
+
+    endpoint: LlmEndpoint
+    settings: LlmSettings
+    prompt: str
+    api_key: str | None = field(default=None, repr=False)
+    tries: int = 0
+
+    @property
+    def model(self) -> str:
+        """The payload's own choice, else the instance's."""
+        return self.settings.model or self.endpoint.model
+
+    @property
+    def timeout_seconds(self) -> float:
+        """For the whole call, from connecting to the last byte."""
+        return self.settings.timeout_seconds or self.endpoint.timeout_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmAnswer:
+    """What came back. Counts are ``None`` where the provider doesn't tell."""
+
+    content: str
+    model: str
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    finish_reason: str | None = None

@@ -1,0 +1,214 @@
+"""Runs: the snapshot that a run executes, what it has come to, and what its payloads answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from baton.domain import prompts
+from baton.domain.catalog import MAX_TEMPLATE_BYTES, Block, LlmInstance, Payload, Workflow
+from baton.domain.errors import Invalid
+from baton.domain.llm import LlmAnswer, LlmEndpoint, LlmSettings
+from baton.domain.prompts import Reference
+
+Status = Literal["created", "running", "completed", "failed", "cancelled"]
+Variables = Mapping[str, Any]
+
+STATUSES: tuple[Status, ...] = ("created", "running", "completed", "failed", "cancelled")
+FINAL_STATUSES: frozenset[Status] = frozenset({"completed", "failed", "cancelled"})
+RESUMABLE_STATUSES: frozenset[Status] = frozenset({"failed", "cancelled"})
+
+MAX_VARIABLES_BYTES = 300_000
+"""All variables of a run are one DynamoDB item (400 KB at most)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution of a workflow; small, since it is written at every step.
+
+    ``position`` and the ``payload_*`` fields tell the payload that is under way; ``completed`` counts those before it.
+    ``attempt`` starts at 1 and grows with each resume; ``first_position`` is where the present attempt began.
+    The responses' ids follow on ``first_response_id``. ``expires_at`` is in epoch seconds.
+    """
+
+    tenant: str
+    id: int
+    workflow_id: int
+    workflow_name: str
+    status: Status
+    total: int
+    first_response_id: int
+    created_at: str
+    expires_at: int
+    completed: int = 0
+    position: int = 0
+    attempt: int = 1
+    first_position: int = 0
+    started_at: str | None = None
+    completed_at: str | None = None
+    payload_id: int | None = None
+    payload_name: str | None = None
+    payload_started_at: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayloadSnapshot:
+    """One payload of a run, compiled: nothing that is edited later reaches it."""
+
+    position: int
+    payload_id: int
+    payload_name: str
+    template: str
+    references: tuple[Reference, ...]
+    settings: LlmSettings
+    endpoint: LlmEndpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What one payload of a run answered.
+
+    ``content_truncated`` says that ``content`` is only its beginning, as in a stream record of a very long answer.
+    """
+
+    tenant: str
+    id: int
+    run_id: int
+    workflow_id: int
+    payload_id: int
+    payload_name: str
+    position: int
+    total: int
+    attempt: int
+    content: str
+    started_at: str
+    created_at: str
+    expires_at: int
+    prompt: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    content_truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHistory:
+    """A run with all that it has produced so far, responses in order."""
+
+    run: Run
+    variables: Variables
+    responses: tuple[Response, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecords:
+    """What a payload finds when its turn comes; ``None`` and ``False`` where nothing is stored."""
+
+    run: Run | None
+    snapshot: PayloadSnapshot | None
+    previous_answered: bool
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definitions:
+    """A workflow with everything that it points to, by id."""
+
+    workflow: Workflow
+    payloads: Mapping[int, Payload]
+    blocks: Mapping[int, Block]
+    instances: Mapping[int, LlmInstance]
+
+
+def compile_snapshots(definitions: Definitions, variables: Variables) -> tuple[PayloadSnapshot, ...]:
+    """Turn a workflow into what a run executes, one snapshot a payload.
+
+    :raises Invalid: if the workflow has no payloads, or points to a definition that is gone, or a payload's text
+        is too long to be kept.
+    """
+    payloads = _payloads_in_order(definitions)
+    names = [payload.name for payload in payloads]
+    return tuple(
+        _compile(payload, position, definitions, names[:position], variables)
+        for position, payload in enumerate(payloads)
+    )
+
+
+def check_variables(variables: Variables) -> None:
+    """:raises Invalid: if the variables are too long to be kept."""
+    size = len(json.dumps(variables, ensure_ascii=False).encode())
+    if size > MAX_VARIABLES_BYTES:
+        raise Invalid("variables", f"{size:,} bytes as JSON; at most {MAX_VARIABLES_BYTES:,} are kept.")
+
+
+def variable_text(value: Any) -> str:
+    """What a variable becomes in a prompt: text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def response_metadata(answer: LlmAnswer, snapshot: PayloadSnapshot, duration_ms: int, tries: int) -> dict[str, Any]:
+    """How the answer came about; ``tries`` counts the calls that failed before it."""
+    completion = answer.completion_tokens
+    known = [count for count in (answer.prompt_tokens, completion) if count is not None]
+    return {
+        "model": answer.model,
+        "llm_instance": snapshot.endpoint.instance_name,
+        "prompt_tokens": answer.prompt_tokens,
+        "completion_tokens": completion,
+        "total_tokens": sum(known) if known else None,
+        "duration_ms": duration_ms,
+        "tokens_per_second": round(completion * 1000 / duration_ms, 2) if completion and duration_ms else None,
+        "finish_reason": answer.finish_reason,
+        "tries": tries,
+        "references": [reference_record(reference) for reference in snapshot.references],
+    }
+
+
+def reference_record(reference: Reference) -> dict[str, Any]:
+    """A reference as clients read it: ``{name, source, position?}``."""
+    record: dict[str, Any] = {"name": reference.name, "source": reference.source}
+    return record if reference.position is None else record | {"position": reference.position}
+
+
+def _payloads_in_order(definitions: Definitions) -> list[Payload]:
+    workflow = definitions.workflow
+    if not workflow.payloads:
+        raise Invalid("payloads", f"workflow {workflow.id} has none; add at least one before executing it.")
+    missing = [str(id_) for id_ in dict.fromkeys(workflow.payloads) if id_ not in definitions.payloads]
+    if missing:
+        raise Invalid("payloads", f"workflow {workflow.id} refers to payloads that are gone: {', '.join(missing)}.")
+    return [definitions.payloads[id_] for id_ in workflow.payloads]
+
+
+def _compile(
+    payload: Payload,
+    position: int,
+    definitions: Definitions,
+    earlier: Sequence[str],
+    variables: Variables,
+) -> PayloadSnapshot:
+    template = _template(payload, definitions.blocks)
+    instance = definitions.instances.get(payload.llm_instance)
+    if instance is None:
+        raise Invalid("llm_instance", f"payload {payload.id} refers to LLM instance {payload.llm_instance}, now gone.")
+    return PayloadSnapshot(
+        position=position,
+        payload_id=payload.id,
+        payload_name=payload.name,
+        template=template,
+        references=prompts.resolve(prompts.reference_names(template), earlier, variables),
+        settings=payload.settings.over(instance.defaults),
+        endpoint=instance.endpoint(),
+    )
+
+
+def _template(payload: Payload, blocks: Mapping[int, Block]) -> str:
+    missing = [str(id_) for id_ in dict.fromkeys(payload.blocks) if id_ not in blocks]
+    if missing:
+        raise Invalid("blocks", f"payload {payload.id} refers to blocks that are gone: {', '.join(missing)}.")
+    template = prompts.join_blocks(blocks[id_].content for id_ in payload.blocks)
+    size = len(template.encode())
+    if size > MAX_TEMPLATE_BYTES:
+        raise Invalid("blocks", f"payload {payload.id} has {size:,} bytes of text; at most {MAX_TEMPLATE_BYTES:,}.")
+    return template

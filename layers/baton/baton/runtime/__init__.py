@@ -1,0 +1,1 @@
+"""How a function is put together: settings from the environment, wiring, HTTP and logging."""

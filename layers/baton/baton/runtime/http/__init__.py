@@ -1,0 +1,1 @@
+"""HTTP: the requests and answers of the API, and which error becomes which status."""

@@ -1,0 +1,124 @@
+"""The resolver that both HTTP functions share: validation by type, and every error a problem."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+
+from baton.domain.errors import BatonError, Invalid
+from baton.runtime.http.fields import Answer
+from baton.runtime.http.problems import (
+    INTERNAL,
+    NO_SUCH_CALL,
+    NOT_JSON,
+    PROBLEM_JSON,
+    TOO_LARGE,
+    invalid_request,
+    problem,
+    problem_of,
+)
+from baton.runtime.logging import logger
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+MAX_BODY_BYTES = 1_000_000
+
+
+def new_api() -> APIGatewayHttpResolver:
+    """An API without routes."""
+    api = APIGatewayHttpResolver(enable_validation=True, serializer=_to_json, json_body_deserializer=_from_json)
+
+    api.not_found(lambda _: _no_such_call(api.current_event.http_method, api.current_event.path))
+    api.exception_handler(RequestValidationError)(lambda error: invalid_request(error.errors()))
+    api.exception_handler(BatonError)(problem_of)
+    api.exception_handler([RecursionError, UnicodeDecodeError])(_unreadable)
+    api.exception_handler(Exception)(_bug)
+    return api
+
+
+def _no_such_call(method: str, path: str) -> Response[str]:
+    return problem(NO_SUCH_CALL, f"There is no {method} {path}.")
+
+
+def _unreadable(_: Exception) -> Response[str]:
+    return problem_of(Invalid("body", "is nested too deeply, or not UTF-8."))
+
+
+def _bug(error: Exception) -> Response[str]:
+    logger.error("request failed", exc_info=error)
+    return problem(INTERNAL, "Something went wrong on our side; the function's log says what.")
+
+
+def _to_json(body: Any) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def _from_json(body: str) -> Any:
+    """Only what JSON and UTF-8 can carry: Python would also read ``NaN`` and half of a surrogate pair.
+
+    :raises Invalid: for these.
+    """
+    value = json.loads(body, parse_constant=_no_constant)
+    if "\\ud" in body.lower() and not _is_unicode(_to_json(value)):
+        raise Invalid("body", "holds half of a surrogate pair, which is no character.")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise Invalid("body", f"holds {name}, which is not a number in JSON.")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def answer(api: APIGatewayHttpResolver, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Resolve one request of an HTTP API (payload format 2.0), and say how it went in the log."""
+    refused = _refusal(event)
+    if refused is not None:
+        reply = {"statusCode": refused.status_code, "body": refused.body, "headers": {"Content-Type": PROBLEM_JSON}}
+    else:
+        reply = api.resolve(event, context)
+    request = event["requestContext"]["http"]
+    logger.info("request answered", method=request["method"], path=request["path"], status=reply["statusCode"])
+    return reply
+
+
+def created[T: Answer](body: T, location: str) -> Response[T]:
+    """201, and where the new thing is."""
+    return _with_status(HTTPStatus.CREATED, body, {"Location": location})
+
+
+def accepted[T: Answer](body: T) -> Response[T]:
+    """202: it goes on in the background."""
+    return _with_status(HTTPStatus.ACCEPTED, body, {})
+
+
+def no_content() -> Response[None]:
+    """204."""
+    return Response(status_code=int(HTTPStatus.NO_CONTENT))
+
+
+def _with_status[T: Answer](status: HTTPStatus, body: T, headers: dict[str, str | list[str]]) -> Response[T]:
+    return Response(status_code=int(status), content_type="application/json", body=body, headers=headers)
+
+
+def _refusal(event: dict[str, Any]) -> Response[str] | None:
+    """What no call takes, whatever its route; ``None`` if the request is fine so far."""
+    body = event.get("body") or ""
+    size = len(body) * 3 // 4 if event.get("isBase64Encoded") else len(body.encode(errors="surrogatepass"))
+    if size > MAX_BODY_BYTES:
+        return problem(TOO_LARGE, f"body: {size:,} bytes; at most {MAX_BODY_BYTES:,} are taken.")
+    media_type = event.get("headers", {}).get("content-type", "application/json").partition(";")[0].strip().lower()
+    if body and media_type != "application/json":
+        return problem(NOT_JSON, f"body: is {media_type!r}; send JSON, with 'Content-Type: application/json'.")
+    return None

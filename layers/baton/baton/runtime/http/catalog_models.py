@@ -1,0 +1,255 @@
+"""Blocks, payloads, workflows and LLM instances as clients write and read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, JsonValue, SecretStr, StringConstraints, field_validator, model_validator
+
+from baton.domain.catalog import (
+    MAX_BLOCKS_PER_PAYLOAD,
+    MAX_PAYLOADS_PER_WORKFLOW,
+    Block,
+    BlockDraft,
+    LlmInstance,
+    LlmInstanceDraft,
+    Payload,
+    PayloadDraft,
+    Workflow,
+    WorkflowDraft,
+)
+from baton.domain.llm import MAX_TIMEOUT_SECONDS, LlmPrice, LlmSettings
+from baton.runtime.http.fields import Answer, Id, Name, Request
+
+MAX_CONTENT_CHARACTERS = 60_000
+"""Of one block. In UTF-8 that is at most 240 KB, and an item of DynamoDB may have 400 KB."""
+
+Timeout = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS)]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+class Settings(Request):
+    """The settings of one LLM call; what is left out is the instance's default."""
+
+    system: Annotated[str, Field(max_length=MAX_CONTENT_CHARACTERS)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    stop: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=16)] | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    model: Name | None = None
+    timeout_seconds: Timeout | None = None
+    options: dict[str, JsonValue] = Field(default_factory=dict, description="The provider's own settings.")
+
+    def settings(self) -> LlmSettings:
+        """As the domain has them."""
+        said = {f.name: getattr(self, f.name) for f in fields(LlmSettings)}
+        return LlmSettings(**(said | {"stop": None if self.stop is None else tuple(self.stop)}))
+
+
+class BlockRequest(Request):
+    """A block to create."""
+
+    title: Name
+    content: Annotated[str, Field(max_length=MAX_CONTENT_CHARACTERS)]
+    tags: Annotated[list[Tag], Field(max_length=50, default_factory=list)]
+    folder_path: Annotated[str, Field(min_length=1, max_length=500)] = "/"
+
+    def draft(self) -> BlockDraft:
+        """As the domain has it."""
+        return BlockDraft(title=self.title, content=self.content, tags=tuple(self.tags), folder_path=self.folder_path)
+
+
+class PayloadRequest(Settings):
+    """A payload to create: its blocks' ids in order, the instance that answers, and the settings beside them."""
+
+    name: Name
+    blocks: Annotated[list[Id], Field(min_length=1, max_length=MAX_BLOCKS_PER_PAYLOAD)]
+    llm_instance: Id
+
+    def draft(self) -> PayloadDraft:
+        """As the domain has it."""
+        return PayloadDraft(
+            name=self.name, blocks=tuple(self.blocks), llm_instance=self.llm_instance, settings=self.settings()
+        )
+
+
+class WorkflowRequest(Request):
+    """A workflow to create: its payloads' ids in the order in which they run."""
+
+    name: Name
+    payloads: Annotated[list[Id], Field(max_length=MAX_PAYLOADS_PER_WORKFLOW, default_factory=list)]
+
+    def draft(self) -> WorkflowDraft:
+        """As the domain has it."""
+        return WorkflowDraft(name=self.name, payloads=tuple(self.payloads))
+
+
+class Price(Request):
+    """In US dollars for a million tokens."""
+
+    prompt: Annotated[float, Field(ge=0)]
+    completion: Annotated[float, Field(ge=0)]
+
+
+class LlmInstanceRequest(Request):
+    """An LLM instance to create. ``api_key`` is kept as a secret and never read back."""
+
+    name: Name
+    provider: Annotated[str, Field(min_length=1, max_length=50)]
+    base_url: Annotated[str, Field(max_length=2000)] | None = None
+    model: Annotated[str, Field(min_length=1, max_length=200)]
+    defaults: Settings = Settings()
+    timeout_seconds: Timeout = 120
+    price: Price | None = None
+    api_key: Annotated[SecretStr, Field(min_length=1, max_length=4000)] | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_a_web_address(cls, value: str | None) -> str | None:
+        """Credentials belong into ``api_key``, where they are kept as a secret."""
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("is not an http(s) address without user name and password")
+        return value
+
+    @model_validator(mode="after")
+    def _openai_needs_an_address(self) -> Self:
+        if self.provider == "openai" and self.base_url is None:
+            raise ValueError("provider 'openai' needs a base_url, such as https://api.openai.com/v1")
+        return self
+
+    def draft(self) -> LlmInstanceDraft:
+        """As the domain has it, without the key."""
+        return LlmInstanceDraft(
+            name=self.name,
+            provider=self.provider,
+            base_url=self.base_url,
+            model=self.model,
+            defaults=self.defaults.settings(),
+            timeout_seconds=self.timeout_seconds,
+            price=LlmPrice(prompt=self.price.prompt, completion=self.price.completion) if self.price else None,
+        )
+
+    def secret(self) -> str | None:
+        """The key, if one was sent."""
+        return self.api_key.get_secret_value() if self.api_key else None
+
+
+class Stored(Answer):
+    """What every stored definition tells of itself."""
+
+    id: int
+    version: int
+    created_at: str
+    updated_at: str
+
+
+class BlockAnswer(Stored):
+    """A block."""
+
+    title: str
+    content: str
+    tags: list[str]
+    folder_path: str
+
+    @classmethod
+    def of(cls, block: Block) -> BlockAnswer:
+        """The block as clients read it."""
+        return cls(**_own(block, "title", "content", "folder_path"), tags=list(block.tags))
+
+
+class OrderedBlock(Answer):
+    """A block in its place in a payload."""
+
+    id: int
+    title: str | None
+    order_index: int
+
+
+class PayloadAnswer(Stored):
+    """A payload; its settings stand beside its name, those that were left out are ``null``."""
+
+    name: str
+    blocks: list[OrderedBlock]
+    llm_instance: int
+    system: str | None
+    temperature: float | None
+    top_p: float | None
+    max_tokens: int | None
+    stop: list[str] | None
+    seed: int | None
+    model: str | None
+    timeout_seconds: float | None
+    options: dict[str, Any]
+
+    @classmethod
+    def of(cls, payload: Payload, blocks: Mapping[int, Block]) -> PayloadAnswer:
+        """The payload with its blocks' titles."""
+        ordered = [
+            OrderedBlock(id=id_, title=blocks[id_].title if id_ in blocks else None, order_index=index)
+            for index, id_ in enumerate(payload.blocks)
+        ]
+        return cls(**_own(payload, "name", "llm_instance"), **_settings(payload.settings), blocks=ordered)
+
+
+class OrderedPayload(Answer):
+    """A payload in its place in a workflow."""
+
+    id: int
+    name: str | None
+    order_index: int
+
+
+class WorkflowAnswer(Stored):
+    """A workflow."""
+
+    name: str
+    payloads: list[OrderedPayload]
+
+    @classmethod
+    def of(cls, workflow: Workflow, payloads: Mapping[int, Payload]) -> WorkflowAnswer:
+        """The workflow with its payloads' names."""
+        ordered = [
+            OrderedPayload(id=id_, name=payloads[id_].name if id_ in payloads else None, order_index=index)
+            for index, id_ in enumerate(workflow.payloads)
+        ]
+        return cls(**_own(workflow, "name"), payloads=ordered)
+
+
+class LlmInstanceAnswer(Stored):
+    """An LLM instance; of its key only whether there is one."""
+
+    name: str
+    provider: str
+    base_url: str | None
+    model: str
+    defaults: dict[str, Any]
+    timeout_seconds: float
+    price: Price | None
+    has_api_key: bool
+
+    @classmethod
+    def of(cls, instance: LlmInstance) -> LlmInstanceAnswer:
+        """The instance as clients read it."""
+        own = _own(instance, "name", "provider", "base_url", "model", "timeout_seconds", "has_api_key")
+        price = instance.price
+        return cls(
+            **own,
+            defaults=_settings(instance.defaults),
+            price=Price(prompt=price.prompt, completion=price.completion) if price else None,
+        )
+
+
+def _own(definition: Block | Payload | Workflow | LlmInstance, *names: str) -> dict[str, Any]:
+    return {name: getattr(definition, name) for name in ("id", "version", "created_at", "updated_at", *names)}
+
+
+def _settings(settings: LlmSettings) -> dict[str, Any]:
+    said = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    return said | {"stop": None if settings.stop is None else list(settings.stop), "options": dict(settings.options)}

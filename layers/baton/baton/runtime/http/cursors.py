@@ -1,0 +1,31 @@
+"""Cursors: where a list goes on. Opaque to clients; a cursor of one list is no use in another."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from baton.domain.errors import Invalid
+
+
+def encode(listed: str, after: int | None) -> str | None:
+    """The cursor behind an id, ``None`` at the end of the list."""
+    if after is None:
+        return None
+    return base64.urlsafe_b64encode(f"{listed}:{after}".encode()).decode().rstrip("=")
+
+
+def decode(listed: str, cursor: str | None) -> int | None:
+    """The id that a list goes on after.
+
+    :raises Invalid: if the cursor is not one that this list gave.
+    """
+    if cursor is None:
+        return None
+    try:
+        kind, _, after = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
+        if kind == listed and after.isascii() and after.isdigit():
+            return int(after)
+    except (binascii.Error, ValueError):
+        pass
+    raise Invalid("cursor", "is not one that this list gave; begin again without it.")

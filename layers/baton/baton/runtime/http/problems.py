@@ -1,0 +1,103 @@
+"""Errors as RFC 9457 problem details (https://www.rfc-editor.org/rfc/rfc9457).
+
+``type`` is a stable slug: clients tell problems apart by it, never by the sentence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from baton.domain.errors import (
+    AttemptSuperseded,
+    BatonError,
+    Conflict,
+    Invalid,
+    NameTaken,
+    NotFound,
+    RunFinished,
+    RunNotFinished,
+    VersionChanged,
+)
+
+PROBLEM_JSON = "application/problem+json"
+MOST_IN_DETAIL = 3
+"""Wrong fields that the sentence names; all of them stand in ``errors``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """One kind of problem."""
+
+    status: HTTPStatus
+    slug: str
+    title: str
+
+
+PROBLEM_TYPES: dict[type[BatonError], ProblemType] = {
+    NotFound: ProblemType(HTTPStatus.NOT_FOUND, "not-found", "Not found"),
+    Invalid: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "Invalid request"),
+    VersionChanged: ProblemType(HTTPStatus.PRECONDITION_FAILED, "version-changed", "Version changed"),
+    NameTaken: ProblemType(HTTPStatus.CONFLICT, "name-taken", "Name taken"),
+    RunNotFinished: ProblemType(HTTPStatus.CONFLICT, "run-not-finished", "Run not finished"),
+    RunFinished: ProblemType(HTTPStatus.CONFLICT, "run-finished", "Run finished"),
+    AttemptSuperseded: ProblemType(HTTPStatus.CONFLICT, "run-changed", "Run changed"),
+    Conflict: ProblemType(HTTPStatus.CONFLICT, "conflict", "Conflict"),
+}
+"""The HTTP status of each error that a use case may raise; any other error is a bug, and a 500."""
+
+NO_SUCH_CALL = ProblemType(HTTPStatus.NOT_FOUND, "no-such-call", "No such call")
+NOT_JSON = ProblemType(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not-json", "Not JSON")
+TOO_LARGE = ProblemType(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "Request too large")
+INTERNAL = ProblemType(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Internal error")
+
+
+def problem(kind: ProblemType, detail: str, **more: Any) -> Response[str]:
+    """The answer for a problem; ``more`` are members of its own kind, which RFC 9457 calls extensions."""
+    body = {"type": kind.slug, "title": kind.title, "status": int(kind.status), "detail": detail, **more}
+    return Response(status_code=int(kind.status), content_type=PROBLEM_JSON, body=json.dumps(body, ensure_ascii=False))
+
+
+def problem_of(error: BatonError) -> Response[str]:
+    """The answer for a named error, by its nearest listed class."""
+    kind = next((PROBLEM_TYPES[cls] for cls in type(error).__mro__ if cls in PROBLEM_TYPES), None)
+    if kind is None:
+        raise error
+    extension = {"holder": error.holder} if isinstance(error, NameTaken) else {}
+    return problem(kind, str(error), **extension)
+
+
+def invalid_request(found: Sequence[Mapping[str, Any]]) -> Response[str]:
+    """The answer for what pydantic found wrong: every field, each with a sentence; never the value itself."""
+    errors = [{"field": _field(entry), "message": _message(entry)} for entry in found]
+    detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors[:MOST_IN_DETAIL])
+    more = f" (and {len(errors) - MOST_IN_DETAIL} more)" if len(errors) > MOST_IN_DETAIL else ""
+    return problem(PROBLEM_TYPES[Invalid], f"{detail}{more}.", errors=errors)
+
+
+_MESSAGES = {
+    "extra_forbidden": "is not a field of this call",
+    "json_invalid": "is not valid JSON",
+    "missing": "is missing",
+    "model_attributes_type": "is not a JSON object",
+}
+"""Sentences for what pydantic says in terms of Python."""
+
+
+def _field(entry: Mapping[str, Any]) -> str:
+    """``blocks[0]`` for where the value stands; where it was sent is said only of a whole body."""
+    location = entry["loc"][:1] if entry["type"] == "json_invalid" else entry["loc"]
+    inner = location[1:] if len(location) > 1 else location
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in inner)
+    return path.removeprefix(".")
+
+
+def _message(entry: Mapping[str, Any]) -> str:
+    """pydantic's own message, to stand after the field's name in the middle of a sentence."""
+    message = _MESSAGES.get(entry["type"]) or str(entry["msg"]).removeprefix("Value error, ").rstrip(".")
+    return message[0].lower() + message[1:]

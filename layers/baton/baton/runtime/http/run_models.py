@@ -1,0 +1,129 @@
+"""Runs and responses as clients write and read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal, Self
+
+from pydantic import Field, JsonValue
+
+from baton.domain.runs import Response, Run, RunHistory, Status
+from baton.runtime.http.fields import Answer, Name, Request
+
+MAX_ANSWER_BYTES = 3_000_000
+"""What the contents of one answer may have together. A Lambda function answers with at most 6 MB,
+and a text may grow by half when it is written as JSON twice."""
+
+
+class ExecuteRequest(Request):
+    """What a run is started with."""
+
+    variables: dict[Name, JsonValue] = Field(default_factory=dict)
+
+
+class ExecuteAnswer(Answer):
+    """A run that has been started; it reads ``created`` until the state machine has begun."""
+
+    run_id: int = Field(serialization_alias="runId")
+    message: Literal["Workflow execution started"] = "Workflow execution started"
+    status: Literal["running"] = "running"
+
+
+class ResponseAnswer(Answer):
+    """What one payload answered. A content that doesn't fit beside the others is cut and marked."""
+
+    id: int
+    run_id: int
+    payload_id: int
+    payload_name: str
+    position: int
+    content: str
+    content_truncated: bool = False
+    metadata: dict[str, Any]
+    created_at: str
+
+    @classmethod
+    def of(cls, response: Response) -> Self:
+        """The response as clients read it."""
+        return cls(**{name: getattr(response, name) for name in cls.model_fields})
+
+
+class PromptedResponseAnswer(ResponseAnswer):
+    """A response with the prompt that brought it about."""
+
+    prompt: str
+
+
+class RunMetadata(Answer):
+    """What else is known of a run. ``error`` says why it failed."""
+
+    workflow_name: str
+    total_payloads: int
+    completed_payloads: int
+    attempt: int
+    created_at: str
+    error: str | None = Field(default=None, exclude_if=lambda error: error is None)
+
+
+class RunSummary(Answer):
+    """A run in a list."""
+
+    id: int
+    workflow_id: int
+    status: Status
+    started_at: str | None
+    completed_at: str | None
+    metadata: RunMetadata
+
+    @classmethod
+    def of(cls, run: Run) -> RunSummary:
+        """The run as clients read it in a list."""
+        return cls(**_own(run), metadata=RunMetadata(**_metadata(run, run.completed)))
+
+
+class FullRunMetadata(RunMetadata):
+    """The same, with the variables that the run was started with."""
+
+    variables: dict[str, Any]
+
+
+class RunAnswer(RunSummary):
+    """A run with all that it has produced so far, responses in order."""
+
+    metadata: FullRunMetadata
+    responses: list[ResponseAnswer]
+
+    @classmethod
+    def of_history(cls, history: RunHistory) -> RunAnswer:
+        """The run as clients read it by itself; what has answered counts as completed at once."""
+        metadata = FullRunMetadata(**_metadata(history.run, len(history.responses)), variables=dict(history.variables))
+        responses = [ResponseAnswer.of(response) for response in fitted(history.responses)]
+        return cls(**_own(history.run), metadata=metadata, responses=responses)
+
+
+def fitted(responses: Sequence[Response], budget: int = MAX_ANSWER_BYTES) -> list[Response]:
+    """The responses with as much of their contents, first ones first, as one answer can carry."""
+    fitting = []
+    for response in responses:
+        whole = response.content.encode()
+        fits = whole[:budget]
+        budget -= len(fits)
+        cut = response.content_truncated or fits != whole
+        fitting.append(replace(response, content=fits.decode(errors="ignore"), content_truncated=cut))
+    return fitting
+
+
+def _own(run: Run) -> dict[str, Any]:
+    return {name: getattr(run, name) for name in ("id", "workflow_id", "status", "started_at", "completed_at")}
+
+
+def _metadata(run: Run, completed: int) -> dict[str, Any]:
+    return {
+        "workflow_name": run.workflow_name,
+        "total_payloads": run.total,
+        "completed_payloads": completed,
+        "attempt": run.attempt,
+        "created_at": run.created_at,
+        "error": run.error,
+    }

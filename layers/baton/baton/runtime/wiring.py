@@ -1,0 +1,146 @@
+"""Which adapter serves which use case. The only place that knows both; everything is made once, when first used."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from baton.adapters.dynamodb import stream
+from baton.adapters.dynamodb.catalog import DynamoCatalogStore
+from baton.adapters.dynamodb.connections import DynamoConnections
+from baton.adapters.dynamodb.histories import DynamoRunHistories
+from baton.adapters.dynamodb.runs import DynamoRunStore
+from baton.adapters.dynamodb.steps import DynamoStepStore
+from baton.adapters.llm.registry import PROVIDER_NAMES, complete
+from baton.adapters.s3 import S3Texts
+from baton.adapters.secrets import SsmSecrets
+from baton.adapters.step_functions import StepFunctionsExecutions
+from baton.adapters.websocket import WebSocketSender
+from baton.domain.events import Change
+from baton.runtime.settings import run_retention, setting
+from baton.usecases.change_run import ChangeRun
+from baton.usecases.define import Define
+from baton.usecases.execute_payload import ExecutePayload
+from baton.usecases.follow_runs import FollowRuns
+from baton.usecases.notify_subscribers import NotifySubscribers
+from baton.usecases.ports import CatalogStore, RunStore, Sender
+from baton.usecases.start_run import StartRun
+
+if TYPE_CHECKING:
+    from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+QUICK = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "max_attempts": 4})
+"""AWS calls answer in milliseconds; a lost one is found out and repeated long before the function's own end."""
+
+
+def now() -> datetime:
+    """The present moment in UTC."""
+    return datetime.now(UTC)
+
+
+def changes(event: Mapping[str, Any]) -> list[Change]:
+    """What a batch of the Runs table's stream tells."""
+    return stream.changes(event["Records"])
+
+
+@cache
+def run_store() -> RunStore:
+    """Whole runs."""
+    return DynamoRunStore(_dynamodb(), setting("RUNS_TABLE"), _texts())
+
+
+@cache
+def catalog_store() -> CatalogStore:
+    """The definitions."""
+    return _catalog()
+
+
+@cache
+def start_run() -> StartRun:
+    """Start a run."""
+    return StartRun(definitions=_catalog(), runs=run_store(), executions=_executions(), keep=run_retention())
+
+
+@cache
+def change_run() -> ChangeRun:
+    """Cancel, resume or delete a run."""
+    return ChangeRun(runs=run_store(), executions=_executions())
+
+
+@cache
+def define() -> Define:
+    """Create or replace a definition."""
+    return Define(catalog=_catalog(), secrets=_secrets(), providers=frozenset(PROVIDER_NAMES))
+
+
+@cache
+def execute_payload() -> ExecutePayload:
+    """Execute one payload."""
+    return ExecutePayload(
+        steps=DynamoStepStore(_dynamodb(), setting("RUNS_TABLE"), _texts()),
+        llm=complete,
+        secrets=_secrets(),
+        clock=now,
+        monotonic=time.monotonic,
+        jitter=partial(random.uniform, 0.0),
+    )
+
+
+@cache
+def follow_runs() -> FollowRuns:
+    """Connect, subscribe, unsubscribe, disconnect."""
+    histories = DynamoRunHistories(_dynamodb(), setting("RUNS_TABLE"))
+    return FollowRuns(connections=_connections(), runs=histories, sender=sender())
+
+
+@cache
+def notify_subscribers() -> NotifySubscribers:
+    """Tell subscribers what has changed."""
+    return NotifySubscribers(connections=_connections(), sender=sender())
+
+
+@cache
+def sender() -> Sender:
+    """The way back to WebSocket clients."""
+    client: ApiGatewayManagementApiClient = boto3.client(
+        "apigatewaymanagementapi", endpoint_url=setting("WEBSOCKET_CALLBACK_URL"), config=QUICK
+    )
+    return WebSocketSender(client)
+
+
+@cache
+def _dynamodb() -> DynamoDBClient:
+    return boto3.client("dynamodb", config=QUICK)
+
+
+@cache
+def _catalog() -> DynamoCatalogStore:
+    return DynamoCatalogStore(_dynamodb(), setting("CATALOG_TABLE"))
+
+
+@cache
+def _connections() -> DynamoConnections:
+    return DynamoConnections(_dynamodb(), setting("CONNECTIONS_TABLE"))
+
+
+@cache
+def _executions() -> StepFunctionsExecutions:
+    return StepFunctionsExecutions(boto3.client("stepfunctions", config=QUICK), setting("STATE_MACHINE_ARN"))
+
+
+@cache
+def _secrets() -> SsmSecrets:
+    return SsmSecrets(lambda: boto3.client("ssm", config=QUICK), setting("SECRETS_PREFIX"))
+
+
+@cache
+def _texts() -> S3Texts:
+    return S3Texts(lambda: boto3.client("s3", config=QUICK), setting("TEXTS_BUCKET"))

@@ -1,0 +1,1 @@
+"""What a caller can ask for, one verb a file. Time, ids and stores come in as arguments."""

@@ -1,0 +1,185 @@
+"""What the use cases need from outside. Each Protocol has one adapter and one fake, held to the same tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from baton.domain.catalog import Definition, Draft, Kind
+from baton.domain.llm import LlmAnswer, LlmCall
+from baton.domain.pages import Page
+from baton.domain.runs import Definitions, PayloadSnapshot, Response, Run, RunHistory, Status, StepRecords, Variables
+
+
+class CatalogStore(Protocol):
+    """The definitions of all tenants."""
+
+    def reserve_id(self, tenant: str, kind: Kind) -> int:
+        """The next id of this kind."""
+
+    def create[D: Definition](self, tenant: str, kind: type[D], draft: Draft, definition_id: int, now: str) -> D:
+        """Store a new definition under an id that was reserved for it.
+
+        :raises NameTaken: if another definition of the kind has the name.
+        """
+
+    def replace[D: Definition](self, tenant: str, kind: type[D], current: D, draft: Draft, now: str) -> D:
+        """Store the draft as the next version of a definition that was read.
+
+        :raises VersionChanged: if it has been changed or deleted since.
+        :raises NameTaken: if another definition of the kind has the new name.
+        """
+
+    def read[D: Definition](self, tenant: str, kind: type[D], definition_id: int) -> D:
+        """:raises NotFound:"""
+
+    def read_many[D: Definition](self, tenant: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
+        """Those of the ids that there are."""
+
+    def page[D: Definition](self, tenant: str, kind: type[D], limit: int, after: int | None) -> Page[D]:
+        """In the order of their ids."""
+
+
+class DefinitionSource(Protocol):
+    """Where a run takes its snapshot from."""
+
+    def read_workflow(self, tenant: str, workflow_id: int) -> Definitions:
+        """The workflow with all that it points to and that is still there.
+
+        :raises NotFound: if there is no such workflow.
+        """
+
+
+class RunHistories(Protocol):
+    """What has happened in a run so far."""
+
+    def read(self, tenant: str, run_id: int) -> Run:
+        """:raises NotFound:"""
+
+    def read_history(self, tenant: str, run_id: int) -> RunHistory:
+        """The run with all responses so far, as of now.
+
+        :raises NotFound:
+        """
+
+
+class RunStore(RunHistories, Protocol):
+    """Whole runs: their snapshots, their status and what they answered."""
+
+    def reserve_ids(self, tenant: str, responses: int) -> tuple[int, int]:
+        """A new run id, and the first of so many new response ids."""
+
+    def create(self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot]) -> None:
+        """Write the run; it can be read only once all of it is there."""
+
+    def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
+        """By position, ``after`` one; an unknown run has none."""
+
+    def page(
+        self, tenant: str, status: Status | None, workflow_id: int | None, limit: int, after: int | None
+    ) -> Page[Run]:
+        """Newest first; an empty page may still have more after it."""
+
+    def cancel(self, run: Run, now: str) -> None:
+        """:raises AttemptSuperseded: if the run has changed its status meanwhile."""
+
+    def fail(self, run: Run, error: str, now: str) -> None:
+        """:raises AttemptSuperseded: if the run has changed its status meanwhile."""
+
+    def resume(self, run: Run, position: int) -> Run:
+        """Set the run running again, as its next attempt, from this position.
+
+        :raises AttemptSuperseded: if the run has changed its status meanwhile.
+        """
+
+    def delete(self, run: Run) -> None:
+        """Remove a finished run with everything that belongs to it.
+
+        :raises AttemptSuperseded: if the run has changed its status meanwhile.
+        """
+
+
+class StepStore(Protocol):
+    """The part of a run that one payload reads and writes, at the same cost at every position."""
+
+    def read_step(self, tenant: str, run_id: int, position: int) -> StepRecords:
+        """All that the guard of a payload asks, in one read."""
+
+    def read_values(self, run: Run, snapshot: PayloadSnapshot) -> Mapping[str, str]:
+        """The text of each reference of the snapshot that has a source, by its name."""
+
+    def start_payload(self, run: Run, snapshot: PayloadSnapshot, now: str) -> None:
+        """Note in the run that this payload is under way.
+
+        :raises AttemptSuperseded: if the run is no longer running this attempt.
+        """
+
+    def store_response(self, response: Response) -> None:
+        """:raises ResponseAlreadyStored: if the position has one; that one stays as it is."""
+
+
+class Executions(Protocol):
+    """The state machine's executions, one an attempt."""
+
+    def start(self, run: Run) -> None:
+        """Begin at ``run.first_position``; starting the same attempt twice starts it once."""
+
+    def stop(self, run: Run) -> None:
+        """End the present attempt's execution, if it is still there."""
+
+
+class Connections(Protocol):
+    """Who listens to what. A connection hears all its tenant's runs until it names some."""
+
+    def connect(self, tenant: str, connection_id: str, run_id: int | None, expires_at: int) -> None:
+        """Remember a new connection."""
+
+    def subscribe(self, tenant: str, connection_id: str, run_id: int, expires_at: int) -> None:
+        """From now on this run, and no longer all.
+
+        :raises Invalid: if the connection follows as many runs as it may.
+        """
+
+    def unsubscribe(self, tenant: str, connection_id: str, run_id: int) -> None:
+        """No longer this run; a run that wasn't followed is no error."""
+
+    def disconnect(self, tenant: str, connection_id: str) -> None:
+        """Forget the connection and all it followed."""
+
+    def subscribers(self, tenant: str, run_id: int) -> frozenset[str]:
+        """Connection ids that hear of this run, each once."""
+
+
+class Sender(Protocol):
+    """The way to a connected client."""
+
+    def send(self, connection_id: str, frame: bytes) -> None:
+        """:raises ConnectionGone: if the client has left."""
+
+
+class Llm(Protocol):
+    """Every configured provider behind one call."""
+
+    def __call__(self, call: LlmCall) -> LlmAnswer:
+        """:raises LlmError: whenever there is no usable answer."""
+
+
+class Secrets(Protocol):
+    """The API keys of LLM instances; write-only for clients."""
+
+    def read_api_key(self, tenant: str, instance_id: int) -> str:
+        """:raises LlmRefused: if the key that should be there is not."""
+
+    def write_api_key(self, tenant: str, instance_id: int, api_key: str) -> None:
+        """Keep or replace the key."""
+
+    def delete_api_key(self, tenant: str, instance_id: int) -> None:
+        """Forget the key; an instance without one is no error."""
+
+
+class Clock(Protocol):
+    """What time it is."""
+
+    def __call__(self) -> datetime:
+        """An aware moment in UTC."""

@@ -1,0 +1,15 @@
+"""make down: stop the local stack. Its data is kept for the next make up."""
+
+from rich.console import Console
+
+from local import terminal
+from local.stack import Stack
+
+
+def down(console: Console) -> None:
+    stopped = Stack().down()
+    console.print("Stopped; `make up` starts with the same data." if stopped else "Nothing was running.")
+
+
+if __name__ == "__main__":
+    terminal.end(down)

@@ -1,0 +1,101 @@
+"""make run: start the local stack and watch the example workflow run on it."""
+
+import json
+import os
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from local import terminal
+from local.example import VARIABLES, Api, LlmChoice, import_example
+from local.follow import messages
+from local.problem import Problem
+from local.stack import Addresses
+from local.up import bring_up
+
+
+def run(console: Console) -> None:
+    llm = choice()
+    addresses = bring_up(console, terminal.port_argument())
+    api = Api(addresses.http_url)
+    workflow_id = import_example(api, llm)
+    console.print("Imported the example workflow from local/example.yaml.")
+    started = api.call("POST", f"/api/execute/workflow/{workflow_id}", {"variables": VARIABLES})
+    console.print(f"Started run {started['runId']}. Following it at {addresses.websocket_url}", soft_wrap=True)
+    show(console, addresses, started["runId"])
+    finished = api.call("GET", f"/api/execute/run/{started['runId']}")
+    console.print(summary(finished))
+    if finished["status"] != "completed":
+        raise Problem(f"The run {finished['status']}: {finished['metadata'].get('error', 'no reason was given')}")
+    console.print(by_hand(addresses, workflow_id, started["runId"]), soft_wrap=True)
+
+
+def choice() -> LlmChoice:
+    """From the environment, where `make run NAME=…` puts it too; a key on a command line would show in `ps`."""
+    base_url, model, api_key = (os.environ.get(f"LLM_{name}", "") for name in ("BASE_URL", "MODEL", "API_KEY"))
+    if bool(base_url) != bool(model):
+        raise Problem("LLM_BASE_URL and LLM_MODEL go together: give both, or none for the simulated LLM.")
+    return LlmChoice(base_url, model, api_key)
+
+
+def show(console: Console, addresses: Addresses, run_id: int) -> None:
+    """Progress while it lasts, and above it each answer as it comes."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        task = progress.add_task("waiting for the first message", total=100)
+        for message in messages(addresses.websocket_url, run_id):
+            data = message["data"]
+            progress.update(task, completed=data.get("progress"), description=describe(message))
+            if message["type"] == "payload_completed":
+                title = f"{data['position'] + 1}. {escape(data['payloadName'])}"
+                console.print(Panel(escape(data["content"]), title=title, title_align="left"))
+
+
+def describe(message: dict[str, Any]) -> str:
+    data = message["data"]
+    match message["type"]:
+        case "execution_progress" if data["payloadName"]:
+            return f"payload {data['position'] + 1} of {data['total']}: {escape(data['payloadName'])}"
+        case "execution_progress":
+            return "running"
+        case "payload_completed":
+            return f"{escape(data['payloadName'])} has answered"
+        case _:
+            return str(data["status"])
+
+
+def summary(run: dict[str, Any]) -> Table:
+    table = Table(title=f"Run {run['id']} of {escape(run['metadata']['workflow_name'])!r}: {run['status']}")
+    table.add_column("payload")
+    table.add_column("model")
+    for name in ("prompt tokens", "answer tokens", "seconds", "tokens/s"):
+        table.add_column(name, justify="right")
+    for response in run["responses"]:
+        metadata = response["metadata"]
+        table.add_row(
+            escape(response["payload_name"]),
+            escape(metadata["model"]),
+            *(str(metadata[name] or "-") for name in ("prompt_tokens", "completion_tokens")),
+            f"{metadata['duration_ms'] / 1000:.2f}",
+            str(metadata["tokens_per_second"] or "-"),
+        )
+    return table
+
+
+def by_hand(addresses: Addresses, workflow_id: int, run_id: int) -> str:
+    variables = json.dumps({"variables": {"topic": "tides", "audience": "a sailor"}})
+    return f"""\
+[bold]Try it by hand[/bold]
+  curl -X POST {addresses.http_url}/api/execute/workflow/{workflow_id} \\
+    -H 'Content-Type: application/json' -d '{variables}'
+  curl {addresses.http_url}/api/execute/run/{run_id}
+  .venv/bin/websockets {addresses.websocket_url}
+`make down` stops the stack; what is stored stays."""
+
+
+if __name__ == "__main__":
+    terminal.end(run)

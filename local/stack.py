@@ -1,0 +1,98 @@
+"""Baton on an emulator on this machine."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from local.deployment import ROOT, build_and_deploy
+from local.emulator import Emulator, status_of
+from local.problem import Problem
+
+HOME = ROOT / ".local"
+DEFAULT_PORT = 4566
+SECONDS_TO_ANSWER = 30
+
+
+@dataclass(frozen=True)
+class Addresses:
+    http_url: str
+    websocket_url: str
+    api_key: str | None = None
+    console_url: str | None = None
+
+
+class Stack:
+    """The developer's stack lives in .local; a test's stack in a folder and on a port of its own.
+
+    As a context manager it is up inside the block and down, its process gone, after it.
+    """
+
+    def __init__(self, port: int = DEFAULT_PORT, home: Path = HOME, report: Callable[[str], None] = lambda _: None) -> None:
+        self.emulator = Emulator(home, port)
+        self._home = home
+        self._addresses = home / "stack.json"
+        self._report = report
+
+    def up(self) -> Addresses:
+        """Start what does not run and deploy what has changed. What fails leaves things as they were before."""
+        if self.emulator.is_running():
+            self._require_same_port()
+            return self._deploy()
+        self._report(f"Starting the emulator on port {self.emulator.port}")
+        self.emulator.start()
+        try:
+            return self._deploy()
+        except BaseException:
+            self.emulator.kill()
+            raise
+
+    def down(self) -> bool:
+        """Whether there was anything to stop."""
+        was_running = self.emulator.is_running()
+        self._addresses.unlink(missing_ok=True)
+        self.emulator.stop()
+        return was_running
+
+    def __enter__(self) -> Self:
+        self.up()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.down()
+
+    @property
+    def addresses(self) -> Addresses:
+        return Addresses(**json.loads(self._addresses.read_text()))
+
+    def _require_same_port(self) -> None:
+        running = self.emulator.running_port()
+        if running != self.emulator.port:
+            raise Problem(
+                f"The stack of this clone already runs on port {running}: use that port, or `make down` first."
+            )
+
+    def _deploy(self) -> Addresses:
+        self._report("Building and deploying the template")
+        outputs = build_and_deploy(self.emulator, self._home)
+        addresses = Addresses(http_url=outputs["HttpUrl"], websocket_url=outputs["WebSocketUrl"])
+        self._report("Waiting for the first answer")
+        wait_for_answer(f"{addresses.http_url}/api/runs", self.emulator.log)
+        self._addresses.write_text(json.dumps(asdict(addresses), indent=2))
+        return addresses
+
+
+def wait_for_answer(url: str, log: Path) -> None:
+    deadline = time.monotonic() + SECONDS_TO_ANSWER
+    while (status := status_of(url)) is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if time.monotonic() > deadline:
+            raise Problem(
+                f"The stack is deployed, but {url} answers with {status}; the emulator's log may say why: {log}"
+            )
+        time.sleep(0.2)

@@ -1,0 +1,142 @@
+"""Statuses, Retry-After, and what a failure may say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from baton.adapters.llm.failures import failure_of, retry_after
+from baton.adapters.llm.wire import HttpReply
+from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmTimeout
+from baton.domain.llm import LlmCall
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+KEY = "sk-test-0123456789"
+Build = Callable[..., LlmCall]
+
+
+def failed(call: LlmCall, status: int, body: object = b"", **headers: str) -> LlmError:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return failure_of(HttpReply(status=status, headers=named, body=raw), call, NOW)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "kind"),
+    [
+        ((429, 503, 529), LlmThrottled),
+        ((500, 501, 502, 504, 520, 524, 599), LlmServerError),
+        ((408,), LlmTimeout),
+        ((400, 401, 402, 403, 404, 405, 409, 413, 418, 422, 499), LlmRefused),
+        ((300, 301, 302, 304, 307, 308), LlmRefused),
+        ((101, 600, 999), LlmAnswerInvalid),
+    ],
+)
+def test_each_status_has_its_failure(a_call: Build, statuses: tuple[int, ...], kind: type[LlmError]) -> None:
+    for status in statuses:
+        error = failed(a_call(), status)
+        assert type(error) is kind
+        assert f"'demo' answered with status {status}" in str(error)
+
+
+@pytest.mark.parametrize("where", ["code", "type"])
+def test_no_wait_helps_an_empty_account(a_call: Build, where: str) -> None:
+    error = failed(a_call(), 429, {"error": {"message": "You exceeded your quota", where: "insufficient_quota"}})
+    assert type(error) is LlmRefused
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            {"error": {"message": "Incorrect API key provided", "type": "invalid_request_error"}},
+            "Incorrect API key pro",
+        ),
+        ({"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}, "Loading model"),
+        ([{"error": {"code": 400, "message": "API key not valid", "status": "INVALID"}}], "API key not valid"),
+        ({"error": "model 'x' not found, try pulling it first"}, "model 'x' not found, try pulling it first"),
+        ({"object": "error", "message": "The model `x` does not exist.", "code": 404}, "The model `x` does not exist."),
+        ({"detail": "Not Found"}, "Not Found"),
+        ({"detail": [{"loc": ["body", "n"], "msg": "Field required", "input": "a secret"}]}, "Field required"),
+        ({"message": "Forbidden"}, "Forbidden"),
+        (b"no healthy upstream", "no healthy upstream"),
+        (b"<html><h1>502</h1></html>", "Bad Gateway"),
+        (b"", "Bad Gateway"),
+        ({"error": {"message": None}}, "Bad Gateway"),
+        ({"error": {"message": "Odd \ud800 text"}}, "Odd \ufffd text"),
+    ],
+)
+def test_the_providers_own_words_are_found(a_call: Build, body: object, said: str) -> None:
+    text = str(failed(a_call(), 502, body))
+    assert text.startswith(f"LLM instance 'demo' answered with status 502: {said}")
+    assert "secret" not in text
+
+
+def test_a_long_message_is_shortened_and_put_on_one_line(a_call: Build) -> None:
+    text = str(failed(a_call(), 400, {"error": {"message": "too\n\tlong " * 100}}))
+    assert "too long too" in text
+    assert text.endswith("…")
+    assert len(text) < 360
+
+
+def test_an_echoed_key_is_removed_even_where_the_message_is_cut(a_call: Build) -> None:
+    for padding in range(270, 310):
+        assert "sk-test" not in str(failed(a_call(), 401, {"error": {"message": "x" * padding + KEY}}))
+
+
+def test_a_key_with_a_line_break_is_removed_as_it_was_sent(a_call: Build) -> None:
+    assert KEY not in str(failed(a_call(api_key=KEY + "\n"), 401, {"error": f"Bad key {KEY}"}))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("Tell me about\nthe relay race of 1912.", "Flagged: Tell me about the relay race of 1912."),
+        ("Tell me about the relay race of 1912.", "Flagged: '…about the relay race of 191'"),
+        ("the relay", "Flagged: 'the relay'."),
+    ],
+)
+def test_a_quoted_prompt_is_cut_off(a_call: Build, prompt: str, message: str) -> None:
+    for call in (a_call(prompt=prompt), a_call(prompt="x", system=prompt)):
+        text = str(failed(call, 400, {"error": {"message": message}}))
+        assert "Flagged" in text
+        assert "relay" not in text
+
+
+def test_a_redirect_says_where_to_look(a_call: Build) -> None:
+    assert "not followed; check the base URL" in str(failed(a_call(), 302))
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "2"}, 2.0),
+        ({"retry-after": " 1.5 "}, 1.5),
+        ({"retry-after": "0"}, 0.0),
+        ({"retry-after": "-3"}, 0.0),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after-ms": "soon", "retry-after": "9"}, 9.0),
+        ({"retry-after": "Fri, 02 Jan 2026 03:04:35 GMT"}, 30.0),
+        ({"retry-after": "Friday, 02-Jan-26 03:04:35 GMT"}, 30.0),
+        ({"retry-after": "Fri, 02 Jan 2026 03:04:35 -0000"}, 30.0),
+        ({"retry-after": "Fri, 02 Jan 2026 02:00:00 GMT"}, 0.0),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "1e999"}, None),
+        ({"retry-after": "tomorrow"}, None),
+        ({"retry-after": ""}, None),
+    ],
+)
+def test_retry_after_in_all_its_forms(a_call: Build, headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers, NOW) == seconds
+    error = failure_of(HttpReply(status=429, headers=headers, body=b""), a_call(), NOW)
+    assert isinstance(error, LlmThrottled)
+    assert error.retry_after == seconds
+
+
+def test_a_date_counts_from_now_in_any_zone() -> None:
+    here = NOW.astimezone(timezone(timedelta(hours=9)))
+    assert retry_after({"retry-after": "Fri, 02 Jan 2026 03:04:35 GMT"}, here) == 30.0
