@@ -12,6 +12,7 @@ from pathlib import Path
 
 import boto3
 import botocore.session
+from botocore.config import Config
 
 from local.emulator import REGION, Emulator
 from local.problem import Problem
@@ -108,7 +109,9 @@ def reason(log: Path) -> str:
 
 
 def outputs(emulator: Emulator) -> dict[str, str]:
-    stacks = session().client("cloudformation", endpoint_url=emulator.url).describe_stacks(StackName=STACK_NAME)
+    past_any_proxy = Config(proxies={})
+    client = session().client("cloudformation", endpoint_url=emulator.url, config=past_any_proxy)
+    stacks = client.describe_stacks(StackName=STACK_NAME)
     return {output["OutputKey"]: output["OutputValue"] for output in stacks["Stacks"][0]["Outputs"]}
 
 

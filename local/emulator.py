@@ -53,7 +53,7 @@ class Emulator:
         self._process: subprocess.Popen[bytes] | None = None
 
     def is_running(self) -> bool:
-        if not self._lock.exists():
+        if not self._record.exists():
             return False
         with self._lock.open("a") as lock:
             return not acquire(lock)
@@ -69,7 +69,7 @@ class Emulator:
             if not acquire(lock):
                 raise Problem("Another command is starting the local stack at this moment: try again when it is done.")
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ministack"],
+                [sys.executable, "-P", str(Path(__file__).with_name("emulator_process.py"))],
                 cwd=self._home,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
@@ -86,9 +86,9 @@ class Emulator:
             raise
 
     def stop(self) -> None:
-        """Save and end. The functions end with it, so a payload that is being executed is recorded as failed."""
+        """Save and end. The functions end with it, so a run whose payload is being executed is recorded as failed."""
         if self.is_running():
-            self._signal(signal.SIGTERM)
+            os.kill(self._pid(), signal.SIGTERM)
             deadline = time.monotonic() + SECONDS_TO_SAVE
             while self.is_running() and time.monotonic() < deadline:
                 time.sleep(0.1)
@@ -97,16 +97,15 @@ class Emulator:
     def kill(self) -> None:
         """End at once; what is on disk stays as it was when the emulator started."""
         if self._record.exists():
-            self._signal(signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(self._pid(), signal.SIGKILL)  # its functions' processes are in its group
             self._record.unlink()
         if self._process is not None:
             self._process.wait()
         shutil.rmtree(self._temporary, ignore_errors=True)
 
-    def _signal(self, number: signal.Signals) -> None:
-        """The process leads a group of its own, in which its functions' processes are too."""
-        with suppress(ProcessLookupError):
-            os.killpg(int(json.loads(self._record.read_text())["pid"]), number)
+    def _pid(self) -> int:
+        return int(json.loads(self._record.read_text())["pid"])
 
     def _environment(self) -> dict[str, str]:
         return {name: value for name, value in os.environ.items() if name in INHERITED} | {

@@ -32,7 +32,9 @@ class Stack:
     As a context manager it is up inside the block and down, its process gone, after it.
     """
 
-    def __init__(self, port: int = DEFAULT_PORT, home: Path = HOME, report: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, port: int = DEFAULT_PORT, home: Path = HOME, report: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.emulator = Emulator(home, port)
         self._home = home
         self._addresses = home / "stack.json"

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from baton.domain.catalog import Block, LlmInstance, Payload, Workflow
+from baton.domain.catalog import Block, Definition, LlmInstance, Payload, Workflow
+from baton.domain.errors import Conflict, InUse, NameTaken, NotFound, VersionChanged
+from baton.domain.pages import Page
+from baton.domain.preflight import preflight
+from baton.domain.searches import Search
 from baton.runtime import wiring
 from baton.runtime.http import cursors
-from baton.runtime.http.api import answer, created, new_api
+from baton.runtime.http.api import answer, created, found, new_api, no_content
 from baton.runtime.http.catalog_models import (
     BlockAnswer,
     BlockRequest,
@@ -23,122 +28,191 @@ from baton.runtime.http.catalog_models import (
     WorkflowAnswer,
     WorkflowRequest,
 )
-from baton.runtime.http.fields import Cursor, Limit, Listed, PathId
+from baton.runtime.http.fields import Cursor, IfMatch, Limit, Listed, PathId, Q, versions
+from baton.runtime.http.openapi.answers import answers
+from baton.runtime.http.preflight_models import PreflightAnswer, PreflightRequest
 from baton.runtime.settings import TENANT
+from baton.usecases.define import Edit
 
 api = new_api()
 
 
-@api.post("/api/blocks")
+@api.post("/api/blocks", responses=answers(HTTPStatus.CREATED, NameTaken))
 def create_block(request: Annotated[BlockRequest, Body()]) -> Response[BlockAnswer]:
     """Create a block."""
     block = wiring.define().create(TENANT, Block, request.draft(), wiring.now())
-    return created(BlockAnswer.of(block), f"/api/blocks/{block.id}")
+    return created(BlockAnswer.of(block), "/api/blocks")
 
 
-@api.get("/api/blocks/<block_id>")
-def read_block(block_id: PathId) -> BlockAnswer:
-    """A block."""
-    return BlockAnswer.of(wiring.catalog_store().read(TENANT, Block, block_id))
+@api.get("/api/blocks/<block_id>", responses=answers(HTTPStatus.OK, NotFound))
+def read_block(block_id: PathId) -> Response[BlockAnswer]:
+    """A block, and in its `ETag` the version that an edit can be meant for."""
+    return found(BlockAnswer.of(wiring.catalog_store().read(TENANT, Block, block_id)))
 
 
-@api.put("/api/blocks/<block_id>")
-def replace_block(block_id: PathId, request: Annotated[BlockRequest, Body()]) -> BlockAnswer:
+@api.put("/api/blocks/<block_id>", responses=answers(HTTPStatus.OK, NotFound, NameTaken, VersionChanged))
+def replace_block(
+    block_id: PathId, request: Annotated[BlockRequest, Body()], if_match: IfMatch = None
+) -> Response[BlockAnswer]:
     """Replace a block as a whole; runs that have started keep the old one."""
-    block = wiring.define().replace(TENANT, Block, block_id, request.draft(), wiring.now())
-    return BlockAnswer.of(block)
+    return found(BlockAnswer.of(wiring.define().replace(edit(block_id, if_match), Block, request.draft())))
+
+
+@api.delete(
+    "/api/blocks/<block_id>",
+    responses=answers(HTTPStatus.NO_CONTENT, NotFound, InUse, VersionChanged, Conflict),
+)
+def delete_block(block_id: PathId, if_match: IfMatch = None) -> Response[None]:
+    """Delete a block that no payload takes."""
+    wiring.define().delete(edit(block_id, if_match), Block)
+    return no_content()
 
 
 @api.get("/api/blocks")
-def list_blocks(limit: Limit = 50, cursor: Cursor = None) -> Listed[BlockAnswer]:
-    """All blocks, in the order of their ids."""
-    page = wiring.catalog_store().page(TENANT, Block, limit, cursors.decode("blocks", cursor))
+def list_blocks(
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    q: Q = None,
+    tag: Annotated[str | None, Query(max_length=100)] = None,
+    folder_path: Annotated[str | None, Query(max_length=500, description="With the folders below it.")] = None,
+) -> Listed[BlockAnswer]:
+    """Blocks in the order of their ids; `q` is looked for in titles and contents."""
+    page = page_of(Block, limit, cursor, Search(q=q, tag=tag, folder_path=folder_path))
     return Listed(
-        items=[BlockAnswer.of(block) for block in page.items], cursor=cursors.encode("blocks", page.next_after)
+        items=[BlockAnswer.of(block) for block in page.items], cursor=cursors.encode("BLOCK", page.next_after)
     )
 
 
-@api.post("/api/payloads")
+@api.post("/api/payloads", responses=answers(HTTPStatus.CREATED, NameTaken, Conflict))
 def create_payload(request: Annotated[PayloadRequest, Body()]) -> Response[PayloadAnswer]:
     """Create a payload of blocks and an LLM instance that are there."""
     payload = wiring.define().create(TENANT, Payload, request.draft(), wiring.now())
-    return created(_payloads([payload])[0], f"/api/payloads/{payload.id}")
+    return created(with_titles([payload])[0], "/api/payloads")
 
 
-@api.get("/api/payloads/<payload_id>")
-def read_payload(payload_id: PathId) -> PayloadAnswer:
+@api.get("/api/payloads/<payload_id>", responses=answers(HTTPStatus.OK, NotFound))
+def read_payload(payload_id: PathId) -> Response[PayloadAnswer]:
     """A payload, with its blocks' titles."""
-    return _payloads([wiring.catalog_store().read(TENANT, Payload, payload_id)])[0]
+    return found(with_titles([wiring.catalog_store().read(TENANT, Payload, payload_id)])[0])
 
 
-@api.put("/api/payloads/<payload_id>")
-def replace_payload(payload_id: PathId, request: Annotated[PayloadRequest, Body()]) -> PayloadAnswer:
+@api.put("/api/payloads/<payload_id>", responses=answers(HTTPStatus.OK, NotFound, NameTaken, VersionChanged, Conflict))
+def replace_payload(
+    payload_id: PathId, request: Annotated[PayloadRequest, Body()], if_match: IfMatch = None
+) -> Response[PayloadAnswer]:
     """Replace a payload as a whole; runs that have started keep the old one."""
-    payload = wiring.define().replace(TENANT, Payload, payload_id, request.draft(), wiring.now())
-    return _payloads([payload])[0]
+    payload = wiring.define().replace(edit(payload_id, if_match), Payload, request.draft())
+    return found(with_titles([payload])[0])
+
+
+@api.delete(
+    "/api/payloads/<payload_id>",
+    responses=answers(HTTPStatus.NO_CONTENT, NotFound, InUse, VersionChanged, Conflict),
+)
+def delete_payload(payload_id: PathId, if_match: IfMatch = None) -> Response[None]:
+    """Delete a payload that no workflow takes."""
+    wiring.define().delete(edit(payload_id, if_match), Payload)
+    return no_content()
 
 
 @api.get("/api/payloads")
-def list_payloads(limit: Limit = 50, cursor: Cursor = None) -> Listed[PayloadAnswer]:
-    """All payloads, in the order of their ids."""
-    page = wiring.catalog_store().page(TENANT, Payload, limit, cursors.decode("payloads", cursor))
-    return Listed(items=_payloads(page.items), cursor=cursors.encode("payloads", page.next_after))
+def list_payloads(limit: Limit = 50, cursor: Cursor = None, q: Q = None) -> Listed[PayloadAnswer]:
+    """Payloads in the order of their ids; `q` is looked for in names."""
+    page = page_of(Payload, limit, cursor, Search(q=q))
+    return Listed(items=with_titles(page.items), cursor=cursors.encode("PAYLOAD", page.next_after))
 
 
-@api.post("/api/workflows")
+@api.post("/api/workflows", responses=answers(HTTPStatus.CREATED, NameTaken, Conflict))
 def create_workflow(request: Annotated[WorkflowRequest, Body()]) -> Response[WorkflowAnswer]:
     """Create a workflow of payloads that are there."""
     workflow = wiring.define().create(TENANT, Workflow, request.draft(), wiring.now())
-    return created(_workflows([workflow])[0], f"/api/workflows/{workflow.id}")
+    return created(with_names([workflow])[0], "/api/workflows")
 
 
-@api.get("/api/workflows/<workflow_id>")
-def read_workflow(workflow_id: PathId) -> WorkflowAnswer:
+@api.get("/api/workflows/<workflow_id>", responses=answers(HTTPStatus.OK, NotFound))
+def read_workflow(workflow_id: PathId) -> Response[WorkflowAnswer]:
     """A workflow, with its payloads' names."""
-    return _workflows([wiring.catalog_store().read(TENANT, Workflow, workflow_id)])[0]
+    return found(with_names([wiring.catalog_store().read(TENANT, Workflow, workflow_id)])[0])
 
 
-@api.put("/api/workflows/<workflow_id>")
-def replace_workflow(workflow_id: PathId, request: Annotated[WorkflowRequest, Body()]) -> WorkflowAnswer:
+@api.put(
+    "/api/workflows/<workflow_id>",
+    responses=answers(HTTPStatus.OK, NotFound, NameTaken, VersionChanged, Conflict),
+)
+def replace_workflow(
+    workflow_id: PathId, request: Annotated[WorkflowRequest, Body()], if_match: IfMatch = None
+) -> Response[WorkflowAnswer]:
     """Replace a workflow as a whole; runs that have started keep the old one."""
-    workflow = wiring.define().replace(TENANT, Workflow, workflow_id, request.draft(), wiring.now())
-    return _workflows([workflow])[0]
+    workflow = wiring.define().replace(edit(workflow_id, if_match), Workflow, request.draft())
+    return found(with_names([workflow])[0])
+
+
+@api.delete(
+    "/api/workflows/<workflow_id>",
+    responses=answers(HTTPStatus.NO_CONTENT, NotFound, VersionChanged, Conflict),
+)
+def delete_workflow(workflow_id: PathId, if_match: IfMatch = None) -> Response[None]:
+    """Delete a workflow. Its payloads stay, and so do its runs."""
+    wiring.define().delete(edit(workflow_id, if_match), Workflow)
+    return no_content()
 
 
 @api.get("/api/workflows")
-def list_workflows(limit: Limit = 50, cursor: Cursor = None) -> Listed[WorkflowAnswer]:
-    """All workflows, in the order of their ids."""
-    page = wiring.catalog_store().page(TENANT, Workflow, limit, cursors.decode("workflows", cursor))
-    return Listed(items=_workflows(page.items), cursor=cursors.encode("workflows", page.next_after))
+def list_workflows(limit: Limit = 50, cursor: Cursor = None, q: Q = None) -> Listed[WorkflowAnswer]:
+    """Workflows in the order of their ids; `q` is looked for in names."""
+    page = page_of(Workflow, limit, cursor, Search(q=q))
+    return Listed(items=with_names(page.items), cursor=cursors.encode("WORKFLOW", page.next_after))
 
 
-@api.post("/api/llm/instances")
+@api.post("/api/workflows/<workflow_id>/preflight", responses=answers(HTTPStatus.OK, NotFound))
+def preflight_workflow(
+    workflow_id: PathId, request: Annotated[PreflightRequest | None, Body()] = None
+) -> PreflightAnswer:
+    """What a run would ask, and where its references would come from. No LLM is called."""
+    definitions = wiring.definitions().read_workflow(TENANT, workflow_id)
+    told = preflight(definitions, request.variables if request else {})
+    return PreflightAnswer.of(definitions.workflow, told)
+
+
+@api.post("/api/llm/instances", responses=answers(HTTPStatus.CREATED, NameTaken))
 def create_llm_instance(request: Annotated[LlmInstanceRequest, Body()]) -> Response[LlmInstanceAnswer]:
     """Create an LLM instance; its key is kept as a secret."""
     create = wiring.define().create_llm_instance
     instance = create(TENANT, request.draft(), request.secret(), wiring.now())
-    return created(LlmInstanceAnswer.of(instance), f"/api/llm/instances/{instance.id}")
+    return created(LlmInstanceAnswer.of(instance), "/api/llm/instances")
 
 
-@api.get("/api/llm/instances/<instance_id>")
-def read_llm_instance(instance_id: PathId) -> LlmInstanceAnswer:
+@api.get("/api/llm/instances/<instance_id>", responses=answers(HTTPStatus.OK, NotFound))
+def read_llm_instance(instance_id: PathId) -> Response[LlmInstanceAnswer]:
     """An LLM instance, without its key."""
-    return LlmInstanceAnswer.of(wiring.catalog_store().read(TENANT, LlmInstance, instance_id))
+    return found(LlmInstanceAnswer.of(wiring.catalog_store().read(TENANT, LlmInstance, instance_id)))
 
 
-@api.put("/api/llm/instances/<instance_id>")
-def replace_llm_instance(instance_id: PathId, request: Annotated[LlmInstanceRequest, Body()]) -> LlmInstanceAnswer:
-    """Replace an LLM instance; without an ``api_key`` it keeps the one that it has."""
+@api.put("/api/llm/instances/<instance_id>", responses=answers(HTTPStatus.OK, NotFound, NameTaken, VersionChanged))
+def replace_llm_instance(
+    instance_id: PathId, request: Annotated[LlmInstanceRequest, Body()], if_match: IfMatch = None
+) -> Response[LlmInstanceAnswer]:
+    """Replace an LLM instance; without an `api_key` it keeps the one that it has."""
     replace = wiring.define().replace_llm_instance
-    return LlmInstanceAnswer.of(replace(TENANT, instance_id, request.draft(), request.secret(), wiring.now()))
+    return found(LlmInstanceAnswer.of(replace(edit(instance_id, if_match), request.draft(), request.secret())))
+
+
+@api.delete(
+    "/api/llm/instances/<instance_id>",
+    responses=answers(HTTPStatus.NO_CONTENT, NotFound, InUse, VersionChanged, Conflict),
+)
+def delete_llm_instance(instance_id: PathId, if_match: IfMatch = None) -> Response[None]:
+    """Delete an LLM instance that no payload uses, and its key."""
+    wiring.define().delete_llm_instance(edit(instance_id, if_match))
+    return no_content()
 
 
 @api.get("/api/llm/instances")
-def list_llm_instances(limit: Limit = 50, cursor: Cursor = None) -> Listed[LlmInstanceAnswer]:
-    """All LLM instances, in the order of their ids."""
-    page = wiring.catalog_store().page(TENANT, LlmInstance, limit, cursors.decode("instances", cursor))
+def list_llm_instances(limit: Limit = 50, cursor: Cursor = None, q: Q = None) -> Listed[LlmInstanceAnswer]:
+    """LLM instances in the order of their ids; `q` is looked for in names."""
+    page = page_of(LlmInstance, limit, cursor, Search(q=q))
     items = [LlmInstanceAnswer.of(instance) for instance in page.items]
-    return Listed(items=items, cursor=cursors.encode("instances", page.next_after))
+    return Listed(items=items, cursor=cursors.encode("LLM_INSTANCE", page.next_after))
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -146,17 +220,25 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return answer(api, event, context)
 
 
-def _payloads(payloads: Iterable[Payload]) -> list[PayloadAnswer]:
-    """Read back with their blocks' titles, which one look-up brings for all."""
+def edit(definition_id: int, if_match: str | None) -> Edit:
+    """A change of this definition, now."""
+    return Edit(tenant=TENANT, definition_id=definition_id, now=wiring.now(), versions=versions(if_match))
+
+
+def page_of[D: Definition](kind: type[D], limit: int, cursor: str | None, search: Search) -> Page[D]:
+    """The page that a cursor asks for."""
+    return wiring.catalog_store().page(TENANT, kind, limit, cursors.decode(kind.kind, cursor), search)
+
+
+def with_titles(payloads: Iterable[Payload]) -> list[PayloadAnswer]:
+    """Payloads with their blocks' titles, which one look-up brings for all."""
     listed = list(payloads)
-    blocks = wiring.catalog_store().read_many(TENANT, Block, [id_ for payload in listed for id_ in payload.blocks])
-    return [PayloadAnswer.of(payload, blocks) for payload in listed]
+    titles = wiring.catalog_store().names(TENANT, "BLOCK", [id_ for payload in listed for id_ in payload.block_ids])
+    return [PayloadAnswer.of(payload, titles) for payload in listed]
 
 
-def _workflows(workflows: Iterable[Workflow]) -> list[WorkflowAnswer]:
-    """Read back with their payloads' names, which one look-up brings for all."""
+def with_names(workflows: Iterable[Workflow]) -> list[WorkflowAnswer]:
+    """Workflows with their payloads' names, which one look-up brings for all."""
     listed = list(workflows)
-    payloads = wiring.catalog_store().read_many(
-        TENANT, Payload, [id_ for workflow in listed for id_ in workflow.payloads]
-    )
-    return [WorkflowAnswer.of(workflow, payloads) for workflow in listed]
+    names = wiring.catalog_store().names(TENANT, "PAYLOAD", [id_ for workflow in listed for id_ in workflow.payloads])
+    return [WorkflowAnswer.of(workflow, names) for workflow in listed]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from baton.domain.errors import LlmRefused
+from botocore.exceptions import ClientError
+
+from baton.domain.errors import LlmRefused, LlmUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +30,9 @@ class SsmSecrets:
         self._prefix = prefix
 
     def read_api_key(self, tenant: str, instance_id: int) -> str:
-        """:raises LlmRefused: if the key that should be there is not."""
+        """:raises LlmRefused: if the key that should be there is not.
+        :raises LlmUnreachable: if SSM doesn't give it at this moment.
+        """
         from aws_lambda_powertools.utilities.parameters.exceptions import (  # noqa: PLC0415 - as in _parameters
             GetParameterError,
         )
@@ -36,7 +40,9 @@ class SsmSecrets:
         try:
             return str(self._parameters.get(self._name(tenant, instance_id), max_age=CACHE_SECONDS, decrypt=True))
         except GetParameterError as error:
-            raise LlmRefused(f"The API key of LLM instance {instance_id} can't be read; set it again.") from error
+            if _is_missing(error.__context__):
+                raise LlmRefused(f"The API key of LLM instance {instance_id} is gone; set it again.") from error
+            raise LlmUnreachable(f"The API key of LLM instance {instance_id} can't be read at this moment.") from error
 
     def write_api_key(self, tenant: str, instance_id: int, api_key: str) -> None:
         """Keep or replace the key."""
@@ -57,3 +63,8 @@ class SsmSecrets:
 
     def _name(self, tenant: str, instance_id: int) -> str:
         return f"{self._prefix}/{tenant}/llm-instances/{instance_id}/api-key"
+
+
+def _is_missing(cause: BaseException | None) -> bool:
+    """Powertools raises its own error while it handles the one that tells."""
+    return isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ParameterNotFound"

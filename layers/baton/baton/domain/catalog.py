@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from baton.domain.errors import Invalid
 from baton.domain.llm import LlmEndpoint, LlmPrice, LlmSettings
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Kind = Literal["BLOCK", "PAYLOAD", "WORKFLOW", "LLM_INSTANCE"]
 
@@ -17,10 +22,18 @@ KIND_WORDS: dict[Kind, str] = {
 }
 """What each kind is called in a sentence."""
 
+REFERRERS: dict[Kind, Kind] = {"BLOCK": "PAYLOAD", "LLM_INSTANCE": "PAYLOAD", "PAYLOAD": "WORKFLOW"}
+"""Which kind may refer to a definition of each kind."""
+
+type Target = tuple[Kind, int]
+"""A definition that another one refers to."""
+
 MAX_PAYLOADS_PER_WORKFLOW = 200
 MAX_BLOCKS_PER_PAYLOAD = 100
+MAX_REFERENCES_PER_PAYLOAD = 100
 MAX_TEMPLATE_BYTES = 300_000
-"""A compiled payload is one DynamoDB item (400 KB at most), so its text has a bound below that."""
+MAX_RECORD_BYTES = 350_000
+"""A definition, and a compiled payload, is one DynamoDB item: 400 KB at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +44,31 @@ class Record:
     version: int
     created_at: str
     updated_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """How often a tenant's definitions have come to refer to others, and been deleted.
+
+    Whoever adds a reference counts on no deletion having come between the check and the write, and the other way
+    round; so a definition that is used can't be deleted, however the two race.
+    """
+
+    links: int = 0
+    deletions: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A definition that refers to another one."""
+
+    kind: Kind
+    id: int
+    name: str
+
+    def __str__(self) -> str:
+        """As it stands in a sentence."""
+        return f"{KIND_WORDS[self.kind]} {self.id} ({self.name})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,17 +87,40 @@ class BlockDraft:
         """What the block is called where every kind has a name."""
         return self.title
 
+    @property
+    def refers_to(self) -> frozenset[Target]:
+        """Nothing: a block stands by itself."""
+        return frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class InlineBlock:
+    """A piece of prompt text that belongs to one payload alone."""
+
+    content: str
+
 
 @dataclass(frozen=True, kw_only=True)
 class PayloadDraft:
-    """One LLM call: blocks in order, the instance that answers, and the settings."""
+    """One LLM call: blocks in order, kept ones by id; the instance that answers; and the settings."""
 
     kind: ClassVar[Kind] = "PAYLOAD"
 
     name: str
-    blocks: tuple[int, ...]
+    blocks: tuple[int | InlineBlock, ...]
     llm_instance: int
     settings: LlmSettings = field(default_factory=LlmSettings)
+
+    @property
+    def block_ids(self) -> tuple[int, ...]:
+        """The kept blocks that it takes, each once."""
+        return tuple(dict.fromkeys(block for block in self.blocks if isinstance(block, int)))
+
+    @property
+    def refers_to(self) -> frozenset[Target]:
+        """Its kept blocks, and its instance."""
+        blocks: set[Target] = {("BLOCK", id_) for id_ in self.block_ids}
+        return frozenset(blocks | {("LLM_INSTANCE", self.llm_instance)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +131,11 @@ class WorkflowDraft:
 
     name: str
     payloads: tuple[int, ...]
+
+    @property
+    def refers_to(self) -> frozenset[Target]:
+        """Its payloads."""
+        return frozenset(("PAYLOAD", id_) for id_ in self.payloads)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +152,11 @@ class LlmInstanceDraft:
     timeout_seconds: float = 120
     price: LlmPrice | None = None
     has_api_key: bool = False
+
+    @property
+    def refers_to(self) -> frozenset[Target]:
+        """Nothing: an instance stands by itself."""
+        return frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,3 +193,33 @@ class LlmInstance(LlmInstanceDraft, Record):
 
 Draft = BlockDraft | PayloadDraft | WorkflowDraft | LlmInstanceDraft
 Definition = Block | Payload | Workflow | LlmInstance
+
+
+def record_bytes(record: DataclassInstance) -> int:
+    """About what the record takes where it is stored."""
+    return len(json.dumps(asdict(record), ensure_ascii=False).encode())
+
+
+def check_size(draft: Draft) -> None:
+    """:raises Invalid: if the definition is too long to be kept."""
+    size = record_bytes(draft)
+    if size > MAX_RECORD_BYTES:
+        raise Invalid("body", f"comes to {size:,} bytes as a definition; at most {MAX_RECORD_BYTES:,} are kept.")
+
+
+def first_version[D: Definition](kind: type[D], draft: Draft, definition_id: int, now: str) -> D:
+    """The draft as a new definition."""
+    return kind(**_said(draft), id=definition_id, version=1, created_at=now, updated_at=now)
+
+
+def next_version[D: Definition](current: D, draft: Draft, now: str) -> D:
+    """The draft as what follows on the present definition."""
+    return type(current)(
+        **_said(draft), id=current.id, version=current.version + 1, created_at=current.created_at, updated_at=now
+    )
+
+
+def _said(draft: Draft) -> dict[str, Any]:
+    """What the draft itself says, also where it is a stored definition."""
+    names = {f.name for f in fields(draft)} - {f.name for f in fields(Record)}
+    return {name: getattr(draft, name) for name in names}

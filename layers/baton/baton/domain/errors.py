@@ -6,10 +6,13 @@ BatonError
 ├── Conflict                 what was asked clashes with what is there now
 │   ├── NameTaken            another definition of this kind has the name
 │   ├── VersionChanged       the definition is no longer as it was read
+│   ├── InUse                other definitions refer to what was to be deleted
+│   ├── LedgerMoved          another definition came or went between a check and a write
 │   ├── RunNotFinished       only a finished run can be deleted or resumed
 │   └── RunFinished          a finished run can't be cancelled
 ├── ResponseAlreadyStored    this payload's response was written by another delivery
 ├── AttemptSuperseded        the run was cancelled, finished or resumed meanwhile
+├── ReferenceMissing         a prompt refers to what isn't there, in a run that is to fail then
 ├── ConnectionGone           a WebSocket client that has left
 └── LlmError                 an LLM call without a usable answer
     ├── LlmThrottled         429, 503, 529: come back later; may say when
@@ -23,6 +26,14 @@ Messages are sentences for the person who asked: they name what is wrong and nev
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from baton.domain.catalog import User
+
+MOST_USERS_NAMED = 5
 
 
 class BatonError(Exception):
@@ -60,7 +71,24 @@ class VersionChanged(Conflict):
     """Somebody else has changed the definition since it was read."""
 
     def __init__(self, kind: str, definition_id: int) -> None:
-        super().__init__(f"{kind} {definition_id} was changed meanwhile; read it again.".capitalize())
+        super().__init__(f"The {kind} {definition_id} is no longer as it was read; read it again.")
+
+
+class InUse(Conflict):
+    """Deleting this would leave references to nothing; ``users`` says where they are."""
+
+    def __init__(self, users: Sequence[User]) -> None:
+        named = ", ".join(str(user) for user in users[:MOST_USERS_NAMED])
+        more = f" and {len(users) - MOST_USERS_NAMED} more" if len(users) > MOST_USERS_NAMED else ""
+        super().__init__(f"It is used by {named}{more}; change or delete these first.")
+        self.users = users
+
+
+class LedgerMoved(Conflict):
+    """Too many others are changing definitions at this moment, so that a check never holds until the write."""
+
+    def __init__(self) -> None:
+        super().__init__("Other definitions are being changed at this moment; try again.")
 
 
 class RunNotFinished(Conflict):
@@ -86,6 +114,13 @@ class ResponseAlreadyStored(BatonError):
 
 class AttemptSuperseded(BatonError):
     """The run no longer waits for this attempt."""
+
+
+class ReferenceMissing(BatonError):
+    """What a payload needs is not in the answers before it; the run was started so as to fail then."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(f"There is nothing to be found for {', '.join(f'{{{{{name}}}}}' for name in names)}.")
 
 
 class ConnectionGone(BatonError):

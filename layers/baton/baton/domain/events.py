@@ -7,7 +7,7 @@ the same ids, and a client can drop what it has seen.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from baton.domain.runs import Response, Run, RunHistory
 
 MAX_CONTENT_BYTES = 100_000
 """What one message may carry of an answer. API Gateway's own limit for a message is 128 KB."""
+
+MAX_METADATA_BYTES = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +57,16 @@ def of_run_change(old: Run | None, new: Run) -> list[Message]:
     messages = []
     if new.status == "running" and (old is None or old.status != "running"):
         messages.append(_run_started(new))
-    if new.payload_started_at and (old is None or old.payload_started_at != new.payload_started_at):
+    if new.payload_started_at and (old is None or _under_way(old) != _under_way(new)):
         messages.append(_payload_started(new))
     if old is None or old.status != new.status:
         messages.extend(_run_ended(new))
     return messages
+
+
+def _under_way(run: Run) -> tuple[int, str | None]:
+    """Which payload, and since when; two quick ones may begin in the same millisecond."""
+    return run.position, run.payload_started_at
 
 
 def of_response(response: Response) -> Message:
@@ -73,7 +80,7 @@ def of_response(response: Response) -> Message:
         "position": response.position,
         "content": content,
         "progress": _percent(response.position + 1, response.total),
-        "metadata": dict(response.metadata),
+        "metadata": _told(response.metadata),
     }
     if cut or response.content_truncated:
         data["contentTruncated"] = True
@@ -90,14 +97,19 @@ def of_response(response: Response) -> Message:
 def of_history(history: RunHistory) -> Iterator[Message]:
     """All that has happened in a run so far, in order."""
     run = history.run
+    yield from _answered(response for response in history.responses if response.attempt < run.attempt)
     if run.started_at:
         yield _run_started(run)
-    for response in history.responses:
-        yield _payload_started_before(response)
-        yield of_response(response)
+    yield from _answered(response for response in history.responses if response.attempt >= run.attempt)
     if run.payload_started_at and run.position >= len(history.responses):
         yield _payload_started(run)
     yield from _run_ended(run)
+
+
+def _answered(responses: Iterable[Response]) -> Iterator[Message]:
+    for response in responses:
+        yield _payload_started_before(response)
+        yield of_response(response)
 
 
 def _run_started(run: Run) -> Message:
@@ -178,6 +190,14 @@ def _percent(completed: int, total: int) -> int:
     return 100 * completed // total if total else 0
 
 
+def _told(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The metadata; without the list of references where that would take the answer's place."""
+    told = dict(metadata)
+    if len(_as_json(told)) > MAX_METADATA_BYTES:
+        told.pop("references", None)
+    return told
+
+
 def _cut(content: str) -> tuple[str, bool]:
     """The content, or as much of its beginning as one message may carry once it is written as JSON."""
     if len(content) * 6 <= MAX_CONTENT_BYTES or len(_as_json(content)) <= MAX_CONTENT_BYTES:
@@ -189,5 +209,5 @@ def _cut(content: str) -> tuple[str, bool]:
     return content[:low], True
 
 
-def _as_json(text: str) -> bytes:
-    return json.dumps(text, ensure_ascii=False).encode(errors="surrogatepass")
+def _as_json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 MAX_TIMEOUT_SECONDS = 840
 """The longest that one LLM call may take; the payload function itself has 900 s."""
@@ -14,6 +14,7 @@ MAX_TIMEOUT_SECONDS = 840
 class LlmSettings:
     """The settings of one call. ``None`` means: not said here; 0 is a value.
 
+    ``response_format`` is ``"text"``, ``"json"``, or a JSON Schema that the answer must follow.
     ``options`` are the provider's own settings, handed on as they are.
     """
 
@@ -23,6 +24,7 @@ class LlmSettings:
     max_tokens: int | None = None
     stop: tuple[str, ...] | None = None
     seed: int | None = None
+    response_format: Literal["text", "json"] | Mapping[str, Any] | None = None
     model: str | None = None
     timeout_seconds: float | None = None
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from baton.domain import prompts
-from baton.domain.catalog import MAX_TEMPLATE_BYTES, Block, LlmInstance, Payload, Workflow
+from baton.domain.catalog import (
+    MAX_RECORD_BYTES,
+    MAX_REFERENCES_PER_PAYLOAD,
+    MAX_TEMPLATE_BYTES,
+    Block,
+    LlmInstance,
+    Payload,
+    Workflow,
+    record_bytes,
+)
 from baton.domain.errors import Invalid
 from baton.domain.llm import LlmAnswer, LlmEndpoint, LlmSettings
 from baton.domain.prompts import Reference
 
 Status = Literal["created", "running", "completed", "failed", "cancelled"]
 Variables = Mapping[str, Any]
+OnMissing = Literal["keep", "empty", "fail"]
+"""What becomes of a reference that finds nothing: it stays as written, becomes nothing, or ends the run."""
 
 STATUSES: tuple[Status, ...] = ("created", "running", "completed", "failed", "cancelled")
 FINAL_STATUSES: frozenset[Status] = frozenset({"completed", "failed", "cancelled"})
 RESUMABLE_STATUSES: frozenset[Status] = frozenset({"failed", "cancelled"})
+
+MOST_MISSING_NAMED = 20
+MAX_LABEL_CHARACTERS = 200
+"""What is kept of a model's name and a finish reason, which a provider may write as it likes."""
 
 MAX_VARIABLES_BYTES = 300_000
 """All variables of a run are one DynamoDB item (400 KB at most)."""
@@ -63,6 +78,7 @@ class PayloadSnapshot:
     payload_name: str
     template: str
     references: tuple[Reference, ...]
+    on_missing: OnMissing
     settings: LlmSettings
     endpoint: LlmEndpoint
 
@@ -71,7 +87,8 @@ class PayloadSnapshot:
 class Response:
     """What one payload of a run answered.
 
-    ``content_truncated`` says that ``content`` is only its beginning, as in a stream record of a very long answer.
+    ``content_truncated`` says that ``content`` is only its beginning, as in a stream record of a very long answer; and
+    so does ``prompt_truncated`` of the prompt.
     """
 
     tenant: str
@@ -90,6 +107,7 @@ class Response:
     prompt: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     content_truncated: bool = False
+    prompt_truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,18 +139,23 @@ class Definitions:
     instances: Mapping[int, LlmInstance]
 
 
-def compile_snapshots(definitions: Definitions, variables: Variables) -> tuple[PayloadSnapshot, ...]:
+def compile_snapshots(
+    definitions: Definitions, variables: Variables, on_missing: OnMissing = "keep"
+) -> tuple[PayloadSnapshot, ...]:
     """Turn a workflow into what a run executes, one snapshot a payload.
 
     :raises Invalid: if the workflow has no payloads, or points to a definition that is gone, or a payload's text
-        is too long to be kept.
+        is too long to be kept; or if a reference can never be found and the run is to fail then.
     """
     payloads = _payloads_in_order(definitions)
     names = [payload.name for payload in payloads]
-    return tuple(
+    snapshots = tuple(
         _compile(payload, position, definitions, names[:position], variables)
         for position, payload in enumerate(payloads)
     )
+    if on_missing == "fail":
+        _refuse_missing(snapshots)
+    return tuple(replace(snapshot, on_missing=on_missing) for snapshot in snapshots)
 
 
 def check_variables(variables: Variables) -> None:
@@ -142,26 +165,18 @@ def check_variables(variables: Variables) -> None:
         raise Invalid("variables", f"{size:,} bytes as JSON; at most {MAX_VARIABLES_BYTES:,} are kept.")
 
 
-def variable_text(value: Any) -> str:
-    """What a variable becomes in a prompt: text as it is, anything else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def response_metadata(answer: LlmAnswer, snapshot: PayloadSnapshot, duration_ms: int, tries: int) -> dict[str, Any]:
-    """How the answer came about; ``tries`` counts the calls that failed before it."""
+def answer_metadata(answer: LlmAnswer, duration_ms: int) -> dict[str, Any]:
+    """How the answer came about."""
     completion = answer.completion_tokens
     known = [count for count in (answer.prompt_tokens, completion) if count is not None]
     return {
-        "model": answer.model,
-        "llm_instance": snapshot.endpoint.instance_name,
+        "model": answer.model[:MAX_LABEL_CHARACTERS],
         "prompt_tokens": answer.prompt_tokens,
         "completion_tokens": completion,
         "total_tokens": sum(known) if known else None,
         "duration_ms": duration_ms,
         "tokens_per_second": round(completion * 1000 / duration_ms, 2) if completion and duration_ms else None,
-        "finish_reason": answer.finish_reason,
-        "tries": tries,
-        "references": [reference_record(reference) for reference in snapshot.references],
+        "finish_reason": answer.finish_reason and answer.finish_reason[:MAX_LABEL_CHARACTERS],
     }
 
 
@@ -192,22 +207,51 @@ def _compile(
     instance = definitions.instances.get(payload.llm_instance)
     if instance is None:
         raise Invalid("llm_instance", f"payload {payload.id} refers to LLM instance {payload.llm_instance}, now gone.")
-    return PayloadSnapshot(
+    snapshot = PayloadSnapshot(
         position=position,
         payload_id=payload.id,
         payload_name=payload.name,
         template=template,
-        references=prompts.resolve(prompts.reference_names(template), earlier, variables),
+        references=prompts.resolve(_reference_names(payload, template), earlier, variables),
+        on_missing="keep",
         settings=payload.settings.over(instance.defaults),
         endpoint=instance.endpoint(),
     )
+    size = record_bytes(snapshot)
+    if size > MAX_RECORD_BYTES:
+        sentence = f"text and settings of payload {payload.id} come to {size:,} bytes; at most {MAX_RECORD_BYTES:,}."
+        raise Invalid("payloads", sentence)
+    return snapshot
+
+
+def _refuse_missing(snapshots: Sequence[PayloadSnapshot]) -> None:
+    missing = [
+        f"{{{{{reference.name}}}}} in {snapshot.payload_name!r} (position {snapshot.position})"
+        for snapshot in snapshots
+        for reference in snapshot.references
+        if reference.source == "missing"
+    ]
+    if missing:
+        named = ", ".join(missing[:MOST_MISSING_NAMED])
+        more = f" and {len(missing) - MOST_MISSING_NAMED} more" if len(missing) > MOST_MISSING_NAMED else ""
+        raise Invalid("on_missing", f"these references can never be found: {named}{more}.")
+
+
+def _reference_names(payload: Payload, template: str) -> list[str]:
+    names = prompts.reference_names(template)
+    if len(names) > MAX_REFERENCES_PER_PAYLOAD:
+        most = MAX_REFERENCES_PER_PAYLOAD
+        raise Invalid("blocks", f"payload {payload.id} refers to {len(names):,} names; at most {most} are looked up.")
+    return names
 
 
 def _template(payload: Payload, blocks: Mapping[int, Block]) -> str:
-    missing = [str(id_) for id_ in dict.fromkeys(payload.blocks) if id_ not in blocks]
+    missing = [str(id_) for id_ in payload.block_ids if id_ not in blocks]
     if missing:
         raise Invalid("blocks", f"payload {payload.id} refers to blocks that are gone: {', '.join(missing)}.")
-    template = prompts.join_blocks(blocks[id_].content for id_ in payload.blocks)
+    template = prompts.join_blocks(
+        (blocks[block] if isinstance(block, int) else block).content for block in payload.blocks
+    )
     size = len(template.encode())
     if size > MAX_TEMPLATE_BYTES:
         raise Invalid("blocks", f"payload {payload.id} has {size:,} bytes of text; at most {MAX_TEMPLATE_BYTES:,}.")

@@ -30,7 +30,7 @@ from baton.usecases.define import Define
 from baton.usecases.execute_payload import ExecutePayload
 from baton.usecases.follow_runs import FollowRuns
 from baton.usecases.notify_subscribers import NotifySubscribers
-from baton.usecases.ports import CatalogStore, RunStore, Sender
+from baton.usecases.ports import CatalogStore, DefinitionSource, RunStore, Sender
 from baton.usecases.start_run import StartRun
 
 if TYPE_CHECKING:
@@ -60,6 +60,12 @@ def run_store() -> RunStore:
 @cache
 def catalog_store() -> CatalogStore:
     """The definitions."""
+    return _catalog()
+
+
+@cache
+def definitions() -> DefinitionSource:
+    """Workflows with all that they point to."""
     return _catalog()
 
 
@@ -104,7 +110,7 @@ def follow_runs() -> FollowRuns:
 @cache
 def notify_subscribers() -> NotifySubscribers:
     """Tell subscribers what has changed."""
-    return NotifySubscribers(connections=_connections(), sender=sender())
+    return NotifySubscribers(connections=_connections(), sender=sender(), clock=now)
 
 
 @cache

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from baton.domain.errors import RunFinished, RunNotFinished
+from baton.domain.errors import AttemptSuperseded, RunFinished, RunNotFinished
 from baton.domain.runs import FINAL_STATUSES, RESUMABLE_STATUSES, Run
 from baton.domain.times import timestamp
 from baton.usecases.ports import Executions, RunStore
@@ -44,11 +45,12 @@ class ChangeRun:
             raise RunNotFinished(run_id, history.run.status)
         if history.run.status not in RESUMABLE_STATUSES:
             raise RunFinished(run_id, history.run.status)
-        run = self.runs.resume(history.run, len(history.responses))
+        run = self.runs.resume(history.run, len(history.responses), timestamp(now))
         try:
             self.executions.start(run)
         except Exception:
-            self.runs.fail(run, NOT_RESUMED, timestamp(now))
+            with suppress(AttemptSuperseded):
+                self.runs.fail(run, NOT_RESUMED, timestamp(now))
             raise
         return run
 

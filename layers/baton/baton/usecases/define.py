@@ -1,8 +1,8 @@
-"""Create or replace a block, payload, workflow or LLM instance."""
+"""Create, replace or delete a block, payload, workflow or LLM instance."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,15 +11,37 @@ from baton.domain.catalog import (
     Block,
     Definition,
     Draft,
+    Ledger,
     LlmInstance,
     LlmInstanceDraft,
     Payload,
     PayloadDraft,
     WorkflowDraft,
+    check_size,
+    first_version,
+    next_version,
 )
-from baton.domain.errors import Invalid, NameTaken
+from baton.domain.errors import InUse, Invalid, LedgerMoved, NameTaken, VersionChanged
 from baton.domain.times import timestamp
 from baton.usecases.ports import CatalogStore, Secrets
+
+MOST_TRIES = 10
+"""How often a change is begun anew because somebody else's came between its check and its write."""
+
+type Versions = frozenset[int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """Which definition is to be changed, and when.
+
+    ``versions`` are those that the change is meant for; ``None``: whichever is there, so that the last writer wins.
+    """
+
+    tenant: str
+    definition_id: int
+    now: datetime
+    versions: Versions = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,21 +58,44 @@ class Define:
         :raises Invalid: if it refers to what isn't there.
         :raises NameTaken: if another definition of the kind has the name.
         """
-        self._check(tenant, draft)
         definition_id = self.catalog.reserve_id(tenant, draft.kind)
-        return self.catalog.create(tenant, kind, draft, definition_id, timestamp(now))
+        return self._create(tenant, first_version(kind, draft, definition_id, timestamp(now)))
 
-    def replace[D: Definition](self, tenant: str, kind: type[D], definition_id: int, draft: Draft, now: datetime) -> D:
+    def replace[D: Definition](self, edit: Edit, kind: type[D], draft: Draft) -> D:
         """The stored definition, in its next version.
 
         :raises NotFound: if it isn't there.
         :raises Invalid: if it refers to what isn't there.
         :raises NameTaken: if another definition of the kind has the name.
-        :raises VersionChanged: if somebody else changes it at the same moment.
+        :raises VersionChanged: if it is in none of the versions that the change is meant for.
         """
-        self._check(tenant, draft)
-        current = self.catalog.read(tenant, kind, definition_id)
-        return self.catalog.replace(tenant, kind, current, draft, timestamp(now))
+
+        def once() -> D:
+            ledger = self.catalog.read_ledger(edit.tenant)
+            self._check(edit.tenant, draft)
+            current = self._expected(edit, kind)
+            following = next_version(current, draft, timestamp(edit.now))
+            self.catalog.replace(edit.tenant, current, following, ledger)
+            return following
+
+        return _until_undisturbed(once, edit.versions)
+
+    def delete(self, edit: Edit, kind: type[Definition]) -> None:
+        """Remove a definition that nothing refers to. Its id is never given again.
+
+        :raises NotFound: if it isn't there.
+        :raises InUse: if other definitions refer to it.
+        :raises VersionChanged: if it is in none of the versions that the change is meant for.
+        """
+
+        def once() -> None:
+            ledger = self.catalog.read_ledger(edit.tenant)
+            current = self._expected(edit, kind)
+            if users := self.catalog.users(edit.tenant, current):
+                raise InUse(users)
+            self.catalog.delete(edit.tenant, current, ledger)
+
+        _until_undisturbed(once, edit.versions)
 
     def create_llm_instance(
         self, tenant: str, draft: LlmInstanceDraft, api_key: str | None, now: datetime
@@ -61,29 +106,47 @@ class Define:
         self._check(tenant, draft)
         definition_id = self.catalog.reserve_id(tenant, draft.kind)
         self.secrets.write_api_key(tenant, definition_id, api_key)
+        keyed = replace(draft, has_api_key=True)
         try:
-            keyed = replace(draft, has_api_key=True)
-            return self.catalog.create(tenant, LlmInstance, keyed, definition_id, timestamp(now))
+            return self._create(tenant, first_version(LlmInstance, keyed, definition_id, timestamp(now)))
         except NameTaken:
             self.secrets.delete_api_key(tenant, definition_id)
             raise
 
-    def replace_llm_instance(
-        self, tenant: str, instance_id: int, draft: LlmInstanceDraft, api_key: str | None, now: datetime
-    ) -> LlmInstance:
+    def replace_llm_instance(self, edit: Edit, draft: LlmInstanceDraft, api_key: str | None) -> LlmInstance:
         """As :meth:`replace`. Without a key the present one stays."""
-        self._check(tenant, draft)
-        current = self.catalog.read(tenant, LlmInstance, instance_id)
+        current = self.catalog.read(edit.tenant, LlmInstance, edit.definition_id)
         keyed = replace(draft, has_api_key=current.has_api_key or api_key is not None)
-        following = self.catalog.replace(tenant, LlmInstance, current, keyed, timestamp(now))
+        following = self.replace(edit, LlmInstance, keyed)
         if api_key is not None:
-            self.secrets.write_api_key(tenant, instance_id, api_key)
+            self.secrets.write_api_key(edit.tenant, edit.definition_id, api_key)
         return following
 
+    def delete_llm_instance(self, edit: Edit) -> None:
+        """As :meth:`delete`, with its key. A run that is under way can then no longer use it."""
+        self.delete(edit, LlmInstance)
+        self.secrets.delete_api_key(edit.tenant, edit.definition_id)
+
+    def _create[D: Definition](self, tenant: str, definition: D) -> D:
+        def once() -> D:
+            ledger = self.catalog.read_ledger(tenant) if definition.refers_to else Ledger()
+            self._check(tenant, definition)
+            self.catalog.create(tenant, definition, ledger)
+            return definition
+
+        return _until_undisturbed(once)
+
+    def _expected[D: Definition](self, edit: Edit, kind: type[D]) -> D:
+        current = self.catalog.read(edit.tenant, kind, edit.definition_id)
+        if edit.versions is not None and current.version not in edit.versions:
+            raise VersionChanged(KIND_WORDS[kind.kind], edit.definition_id)
+        return current
+
     def _check(self, tenant: str, draft: Draft) -> None:
+        check_size(draft)
         match draft:
             case PayloadDraft():
-                self._are_there(tenant, "blocks", Block, draft.blocks)
+                self._are_there(tenant, "blocks", Block, draft.block_ids)
                 self._are_there(tenant, "llm_instance", LlmInstance, [draft.llm_instance])
             case WorkflowDraft():
                 self._are_there(tenant, "payloads", Payload, draft.payloads)
@@ -95,3 +158,16 @@ class Define:
         missing = [str(id_) for id_ in dict.fromkeys(ids) if id_ not in found]
         if missing:
             raise Invalid(field, f"there is no {KIND_WORDS[kind.kind]} {', '.join(missing)}.")
+
+
+def _until_undisturbed[T](once: Callable[[], T], versions: Versions = None) -> T:
+    """Begin anew while others come between; a change that is meant for certain versions gives up on another one."""
+    for _ in range(MOST_TRIES - 1):
+        try:
+            return once()
+        except LedgerMoved:
+            continue
+        except VersionChanged:
+            if versions is not None:
+                raise
+    return once()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from baton.domain.errors import AttemptSuperseded, LlmError, ResponseAlreadyStored
+from baton.domain.errors import AttemptSuperseded, LlmError, ReferenceMissing, ResponseAlreadyStored
 from baton.domain.llm import LlmCall
-from baton.domain.prompts import render
-from baton.domain.runs import PayloadSnapshot, Response, Run, StepRecords, response_metadata
+from baton.domain.prompts import Reference, Sources, look_up, render
+from baton.domain.runs import PayloadSnapshot, Response, Run, StepRecords, answer_metadata, reference_record
 from baton.domain.steps import Jitter, Step
 from baton.domain.times import timestamp
 from baton.usecases.ports import Clock, Llm, Secrets, StepStore
@@ -46,6 +46,8 @@ class ExecutePayload:
             self.steps.store_response(self._ask(step, run, snapshot, started_at))
         except LlmError as error:
             return step.after(error, snapshot.payload_name, self.jitter)
+        except ReferenceMissing as error:
+            return step.failed(f"Payload {snapshot.payload_name!r} (position {snapshot.position}): {error}")
         except ResponseAlreadyStored:
             return step.answered(run.total)
         except AttemptSuperseded as error:
@@ -61,7 +63,7 @@ class ExecutePayload:
         return now
 
     def _ask(self, step: Step, run: Run, snapshot: PayloadSnapshot, started_at: str) -> Response:
-        prompt = render(snapshot.template, self.steps.read_values(run, snapshot))
+        prompt, references = _prompt(snapshot, self.steps.read_sources(run, snapshot))
         began = self.monotonic()
         answer = self.llm(self._call(run, snapshot, prompt, step.tries))
         duration_ms = round((self.monotonic() - began) * 1000)
@@ -77,7 +79,12 @@ class ExecutePayload:
             attempt=run.attempt,
             content=answer.content,
             prompt=prompt,
-            metadata=response_metadata(answer, snapshot, duration_ms, step.tries),
+            metadata=answer_metadata(answer, duration_ms)
+            | {
+                "llm_instance": snapshot.endpoint.instance_name,
+                "tries": step.tries,
+                "references": [reference_record(reference) for reference in references],
+            },
             started_at=started_at,
             created_at=timestamp(self.clock()),
             expires_at=run.expires_at,
@@ -87,6 +94,20 @@ class ExecutePayload:
         endpoint = snapshot.endpoint
         key = self.secrets.read_api_key(run.tenant, endpoint.instance_id) if endpoint.has_api_key else None
         return LlmCall(endpoint=endpoint, settings=snapshot.settings, prompt=prompt, api_key=key, tries=tries)
+
+
+def _prompt(snapshot: PayloadSnapshot, sources: Sources) -> tuple[str, tuple[Reference, ...]]:
+    """What the LLM is asked, and where each reference in it came from.
+
+    :raises ReferenceMissing: if one finds nothing and the run is to fail then.
+    """
+    values, references = look_up(snapshot.references, sources)
+    missing = [reference.name for reference in references if reference.source == "missing"]
+    if missing and snapshot.on_missing == "fail":
+        raise ReferenceMissing(missing)
+    if snapshot.on_missing == "empty":
+        values |= dict.fromkeys(missing, "")
+    return render(snapshot.template, values), references
 
 
 def _guarded(records: StepRecords, position: int) -> PayloadSnapshot:

@@ -23,7 +23,7 @@ class FollowRuns:
 
     def connect(self, tenant: str, connection_id: str, run_id: int | None, now: datetime) -> None:
         """Hear all runs of the tenant from now on, or only the one that is named."""
-        self.connections.connect(tenant, connection_id, run_id, expiry(now, CONNECTION_LIFE))
+        self.connections.connect(tenant, connection_id, run_id, int(now.timestamp()), expiry(now, CONNECTION_LIFE))
 
     def subscribe(self, tenant: str, connection_id: str, run_id: int, now: datetime) -> None:
         """Hear this run, beginning with all that has happened in it so far.

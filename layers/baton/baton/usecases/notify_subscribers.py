@@ -6,13 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 
 from baton.domain.errors import ConnectionGone
 from baton.domain.events import Change, Message, messages_of
-from baton.usecases.ports import Connections, Sender
+from baton.usecases.ports import Clock, Connections, Sender
 
 SENDERS_AT_ONCE = 8
+TIME_TO_CONNECT = timedelta(seconds=10)
+"""A connection is stored a moment before it is open, and until then API Gateway says that it is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,7 @@ class NotifySubscribers:
 
     connections: Connections
     sender: Sender
+    clock: Clock
 
     def __call__(self, changes: Sequence[Change]) -> SendFailure | None:
         """Send the changes' messages, to each client in their order.
@@ -56,13 +60,16 @@ class NotifySubscribers:
                     mail[message.tenant, connection_id].append((change.index, message))
         return mail
 
+    def _settled(self) -> int:
+        return int((self.clock() - TIME_TO_CONNECT).timestamp())
+
     def _deliver(self, client: tuple[str, str], mail: Sequence[tuple[int, Message]]) -> SendFailure | None:
         tenant, connection_id = client
         for index, message in mail:
             try:
                 self.sender.send(connection_id, message.encode())
             except ConnectionGone:
-                self.connections.disconnect(tenant, connection_id)
+                self.connections.forget(tenant, connection_id, self._settled())
                 return None
             except Exception as error:  # noqa: BLE001 - one client's trouble must not keep the others waiting
                 return SendFailure(index=index, error=error)

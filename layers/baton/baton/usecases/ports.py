@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from baton.domain.catalog import Definition, Draft, Kind
+from baton.domain.catalog import Definition, Kind, Ledger, User
 from baton.domain.llm import LlmAnswer, LlmCall
 from baton.domain.pages import Page
+from baton.domain.prompts import Sources
 from baton.domain.runs import Definitions, PayloadSnapshot, Response, Run, RunHistory, Status, StepRecords, Variables
+from baton.domain.searches import Search
 
 
 class CatalogStore(Protocol):
@@ -18,18 +20,33 @@ class CatalogStore(Protocol):
     def reserve_id(self, tenant: str, kind: Kind) -> int:
         """The next id of this kind."""
 
-    def create[D: Definition](self, tenant: str, kind: type[D], draft: Draft, definition_id: int, now: str) -> D:
-        """Store a new definition under an id that was reserved for it.
+    def read_ledger(self, tenant: str) -> Ledger:
+        """To be read before references are checked, or users looked for."""
+
+    def create(self, tenant: str, definition: Definition, ledger: Ledger) -> None:
+        """Store a new definition.
 
         :raises NameTaken: if another definition of the kind has the name.
+        :raises LedgerMoved: if it refers to others, and something was deleted since the ledger was read.
         """
 
-    def replace[D: Definition](self, tenant: str, kind: type[D], current: D, draft: Draft, now: str) -> D:
-        """Store the draft as the next version of a definition that was read.
+    def replace(self, tenant: str, current: Definition, following: Definition, ledger: Ledger) -> None:
+        """Store the next version of a definition that was read.
 
         :raises VersionChanged: if it has been changed or deleted since.
         :raises NameTaken: if another definition of the kind has the new name.
+        :raises LedgerMoved: if it refers to others, and something was deleted since the ledger was read.
         """
+
+    def delete(self, tenant: str, current: Definition, ledger: Ledger) -> None:
+        """Remove a definition that was read.
+
+        :raises VersionChanged: if it has been changed or deleted since.
+        :raises LedgerMoved: if a reference to anything was added since the ledger was read.
+        """
+
+    def users(self, tenant: str, definition: Definition) -> Sequence[User]:
+        """Which definitions refer to this one."""
 
     def read[D: Definition](self, tenant: str, kind: type[D], definition_id: int) -> D:
         """:raises NotFound:"""
@@ -37,8 +54,11 @@ class CatalogStore(Protocol):
     def read_many[D: Definition](self, tenant: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
         """Those of the ids that there are."""
 
-    def page[D: Definition](self, tenant: str, kind: type[D], limit: int, after: int | None) -> Page[D]:
-        """In the order of their ids."""
+    def names(self, tenant: str, kind: Kind, ids: Sequence[int]) -> Mapping[int, str]:
+        """What those of the ids that there are are called."""
+
+    def page[D: Definition](self, tenant: str, kind: type[D], limit: int, after: int | None, search: Search) -> Page[D]:
+        """In the order of their ids; a page may be shorter than ``limit`` and not be the last."""
 
 
 class DefinitionSource(Protocol):
@@ -73,6 +93,9 @@ class RunStore(RunHistories, Protocol):
     def create(self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot]) -> None:
         """Write the run; it can be read only once all of it is there."""
 
+    def read_snapshots(self, tenant: str, run_id: int) -> Sequence[PayloadSnapshot]:
+        """What the run executes, in order; an unknown run has none."""
+
     def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
         """By position, ``after`` one; an unknown run has none."""
 
@@ -87,7 +110,7 @@ class RunStore(RunHistories, Protocol):
     def fail(self, run: Run, error: str, now: str) -> None:
         """:raises AttemptSuperseded: if the run has changed its status meanwhile."""
 
-    def resume(self, run: Run, position: int) -> Run:
+    def resume(self, run: Run, position: int, now: str) -> Run:
         """Set the run running again, as its next attempt, from this position.
 
         :raises AttemptSuperseded: if the run has changed its status meanwhile.
@@ -106,8 +129,8 @@ class StepStore(Protocol):
     def read_step(self, tenant: str, run_id: int, position: int) -> StepRecords:
         """All that the guard of a payload asks, in one read."""
 
-    def read_values(self, run: Run, snapshot: PayloadSnapshot) -> Mapping[str, str]:
-        """The text of each reference of the snapshot that has a source, by its name."""
+    def read_sources(self, run: Run, snapshot: PayloadSnapshot) -> Sources:
+        """The answers that the snapshot refers to, and the run's variables if it refers to one; in one read."""
 
     def start_payload(self, run: Run, snapshot: PayloadSnapshot, now: str) -> None:
         """Note in the run that this payload is under way.
@@ -132,8 +155,8 @@ class Executions(Protocol):
 class Connections(Protocol):
     """Who listens to what. A connection hears all its tenant's runs until it names some."""
 
-    def connect(self, tenant: str, connection_id: str, run_id: int | None, expires_at: int) -> None:
-        """Remember a new connection."""
+    def connect(self, tenant: str, connection_id: str, run_id: int | None, now: int, expires_at: int) -> None:
+        """Remember a new connection; times are in epoch seconds."""
 
     def subscribe(self, tenant: str, connection_id: str, run_id: int, expires_at: int) -> None:
         """From now on this run, and no longer all.
@@ -146,6 +169,9 @@ class Connections(Protocol):
 
     def disconnect(self, tenant: str, connection_id: str) -> None:
         """Forget the connection and all it followed."""
+
+    def forget(self, tenant: str, connection_id: str, connected_before: int) -> None:
+        """Forget a connection that is gone, unless it was only just made, after this moment (epoch seconds)."""
 
     def subscribers(self, tenant: str, run_id: int) -> frozenset[str]:
         """Connection ids that hear of this run, each once."""

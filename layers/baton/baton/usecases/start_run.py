@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from baton.domain.runs import Run, Variables, check_variables, compile_snapshots
+from baton.domain.errors import AttemptSuperseded
+from baton.domain.runs import OnMissing, Run, Variables, check_variables, compile_snapshots
 from baton.domain.times import expiry, timestamp
 from baton.usecases.ports import DefinitionSource, Executions, RunStore
 
@@ -21,15 +23,18 @@ class StartRun:
     executions: Executions
     keep: timedelta
 
-    def __call__(self, tenant: str, workflow_id: int, variables: Variables, now: datetime) -> Run:
+    def __call__(
+        self, tenant: str, workflow_id: int, variables: Variables, now: datetime, on_missing: OnMissing = "keep"
+    ) -> Run:
         """The new run, whose execution has begun.
 
         :raises NotFound: if there is no such workflow.
-        :raises Invalid: if it can't be compiled, or the variables are too long.
+        :raises Invalid: if it can't be compiled, or the variables are too long, or it is to fail for a reference that
+            can never be found.
         """
         definitions = self.definitions.read_workflow(tenant, workflow_id)
         check_variables(variables)
-        snapshots = compile_snapshots(definitions, variables)
+        snapshots = compile_snapshots(definitions, variables, on_missing)
         run_id, first_response_id = self.runs.reserve_ids(tenant, len(snapshots))
         run = Run(
             tenant=tenant,
@@ -51,5 +56,6 @@ class StartRun:
         try:
             self.executions.start(run)
         except Exception:
-            self.runs.fail(run, NOT_STARTED, timestamp(now))
+            with suppress(AttemptSuperseded):
+                self.runs.fail(run, NOT_STARTED, timestamp(now))
             raise

@@ -76,7 +76,7 @@ def condition_failing_as(error: BatonError) -> Iterator[None]:
         raise
 
 
-def names(*attributes: str) -> dict[str, str]:
+def expression_names(*attributes: str) -> dict[str, str]:
     """``#name`` for each attribute, since many of ours are reserved words."""
     return {f"#{attribute}": attribute for attribute in attributes}
 
@@ -95,7 +95,7 @@ def _to_read(pairs: Iterable[tuple[str, str]], attributes: Sequence[str]) -> dic
     if attributes:
         request |= {
             "ProjectionExpression": ", ".join(f"#{attribute}" for attribute in attributes),
-            "ExpressionAttributeNames": names(*attributes),
+            "ExpressionAttributeNames": expression_names(*attributes),
         }
     return request
 

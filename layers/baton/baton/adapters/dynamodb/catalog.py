@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from baton.adapters.dynamodb import keys
-from baton.adapters.dynamodb.calls import get_many, names, query_page, values
-from baton.adapters.dynamodb.items import from_item, record_from_item, record_to_item, to_item
-from baton.adapters.dynamodb.transactions import Write, transact
+from baton.adapters.dynamodb.calls import expression_names, get_many, query, values
+from baton.adapters.dynamodb.catalog_writes import CatalogWrites, target_text
+from baton.adapters.dynamodb.items import Item, from_item, record_from_item, to_item
+from baton.adapters.dynamodb.transactions import transact
 from baton.domain.catalog import (
     KIND_WORDS,
+    REFERRERS,
     Block,
     Definition,
-    Draft,
     Kind,
+    Ledger,
     LlmInstance,
     Payload,
+    User,
     Workflow,
 )
-from baton.domain.errors import NameTaken, NotFound, VersionChanged
+from baton.domain.errors import NotFound
 from baton.domain.pages import Page
 from baton.domain.runs import Definitions
+from baton.domain.searches import Search
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+
+MAX_PAGE_BYTES = 900_000
+MOST_READ_FOR_A_PAGE = 2_000
 
 
 class DynamoCatalogStore:
@@ -34,6 +42,7 @@ class DynamoCatalogStore:
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
+        self._writes = CatalogWrites(table)
 
     def reserve_id(self, tenant: str, kind: Kind) -> int:
         """The next id of this kind; an id that then isn't used is never given again."""
@@ -41,34 +50,61 @@ class DynamoCatalogStore:
             TableName=self._table,
             Key=to_item(keys.counter(tenant, kind)),
             UpdateExpression="ADD #last :one",
-            ExpressionAttributeNames=names("last"),
+            ExpressionAttributeNames=expression_names("last"),
             ExpressionAttributeValues=values(one=1),
             ReturnValues="UPDATED_NEW",
         )
         return int(from_item(answer["Attributes"])["last"])
 
-    def create[D: Definition](self, tenant: str, kind: type[D], draft: Draft, definition_id: int, now: str) -> D:
-        """Store a new definition under an id that was reserved for it.
+    def read_ledger(self, tenant: str) -> Ledger:
+        """To be read before references are checked, or users looked for."""
+        key = to_item(keys.ledger(tenant))
+        item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})
+        return record_from_item(Ledger, item)
+
+    def create(self, tenant: str, definition: Definition, ledger: Ledger) -> None:
+        """Store a new definition.
 
         :raises NameTaken: if another definition of the kind has the name.
+        :raises LedgerMoved: if it refers to others, and something was deleted since the ledger was read.
         """
-        definition = kind(**_said(draft), id=definition_id, version=1, created_at=now, updated_at=now)
-        transact(self._client, [self._put(tenant, definition), self._take_name(tenant, draft, definition_id)])
-        return definition
+        transact(self._client, self._writes.of_new(tenant, definition, ledger))
 
-    def replace[D: Definition](self, tenant: str, kind: type[D], current: D, draft: Draft, now: str) -> D:
-        """Store the draft as the next version of a definition that was read.
+    def replace(self, tenant: str, current: Definition, following: Definition, ledger: Ledger) -> None:
+        """Store the next version of a definition that was read.
 
         :raises VersionChanged: if it has been changed or deleted since.
         :raises NameTaken: if another definition of the kind has the new name.
+        :raises LedgerMoved: if it refers to others, and something was deleted since the ledger was read.
         """
-        version = current.version + 1
-        following = kind(**_said(draft), id=current.id, version=version, created_at=current.created_at, updated_at=now)
-        writes = [self._put_next(tenant, following)]
-        if draft.name != current.name:
-            writes += [self._take_name(tenant, draft, current.id), self._free_name(tenant, current)]
-        transact(self._client, writes)
-        return following
+        transact(self._client, self._writes.of_replaced(tenant, current, following, ledger))
+
+    def delete(self, tenant: str, current: Definition, ledger: Ledger) -> None:
+        """Remove a definition that was read.
+
+        :raises VersionChanged: if it has been changed or deleted since.
+        :raises LedgerMoved: if a reference to anything was added since the ledger was read.
+        """
+        transact(self._client, self._writes.of_deleted(tenant, current, ledger))
+
+    def users(self, tenant: str, definition: Definition) -> Sequence[User]:
+        """Which definitions refer to this one; reads all of the kind that may, which is a matter of editing only."""
+        referrer = REFERRERS.get(definition.kind)
+        if referrer is None:
+            return []
+        found = query(
+            self._client,
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            FilterExpression="contains(#refers_to, :target)",
+            ProjectionExpression="#id, #name",
+            ExpressionAttributeNames=expression_names("refers_to", "id", "name"),
+            ExpressionAttributeValues=values(
+                pk=keys.definitions(tenant, referrer), target=target_text((definition.kind, definition.id))
+            ),
+            ConsistentRead=True,
+        )
+        return [User(kind=referrer, **from_item(item)) for item in found]
 
     def read[D: Definition](self, tenant: str, kind: type[D], definition_id: int) -> D:
         """:raises NotFound:"""
@@ -84,19 +120,38 @@ class DynamoCatalogStore:
         found = [record_from_item(kind, item) for item in get_many(self._client, self._table, wanted)]
         return {definition.id: definition for definition in found}
 
-    def page[D: Definition](self, tenant: str, kind: type[D], limit: int, after: int | None) -> Page[D]:
-        """In the order of their ids."""
-        items, last = query_page(
+    def names(self, tenant: str, kind: Kind, ids: Sequence[int]) -> Mapping[int, str]:
+        """What those of the ids that there are are called."""
+        wanted = [keys.definition(tenant, kind, id_) for id_ in ids]
+        name = "title" if kind == "BLOCK" else "name"
+        found = [from_item(item) for item in get_many(self._client, self._table, wanted, ("id", name))]
+        return {item["id"]: item[name] for item in found}
+
+    def page[D: Definition](self, tenant: str, kind: type[D], limit: int, after: int | None, search: Search) -> Page[D]:
+        """In the order of their ids; a page ends early where it would become too large, or took too much reading."""
+        found: list[D] = []
+        last, read, size = after, 0, 0
+        for item in self._items_after(tenant, kind.kind, after, limit + 1):
+            if len(found) == limit or read == MOST_READ_FOR_A_PAGE or size > MAX_PAGE_BYTES:
+                return Page(items=found, next_after=last)
+            definition = record_from_item(kind, item)
+            last, read = definition.id, read + 1
+            if search.finds(definition):
+                found.append(definition)
+                size += len(json.dumps(item))
+        return Page(items=found)
+
+    def _items_after(self, tenant: str, kind: Kind, after: int | None, at_once: int) -> Iterator[Item]:
+        start = {} if after is None else {"ExclusiveStartKey": to_item(keys.definition(tenant, kind, after))}
+        return query(
             self._client,
-            None if after is None else to_item(keys.definition(tenant, kind.kind, after)),
             TableName=self._table,
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=values(pk=keys.definitions(tenant, kind.kind)),
+            ExpressionAttributeValues=values(pk=keys.definitions(tenant, kind)),
             ConsistentRead=True,
-            Limit=limit,
+            Limit=at_once,
+            **start,
         )
-        definitions = [record_from_item(kind, item) for item in items]
-        return Page(items=definitions, next_after=definitions[-1].id if last else None)
 
     def read_workflow(self, tenant: str, workflow_id: int) -> Definitions:
         """The workflow with all that it points to and that is still there.
@@ -105,7 +160,7 @@ class DynamoCatalogStore:
         """
         workflow = self.read(tenant, Workflow, workflow_id)
         payloads = self.read_many(tenant, Payload, workflow.payloads)
-        block_ids = dict.fromkeys(id_ for payload in payloads.values() for id_ in payload.blocks)
+        block_ids = dict.fromkeys(id_ for payload in payloads.values() for id_ in payload.block_ids)
         instance_ids = dict.fromkeys(payload.llm_instance for payload in payloads.values())
         return Definitions(
             workflow=workflow,
@@ -113,44 +168,3 @@ class DynamoCatalogStore:
             blocks=self.read_many(tenant, Block, list(block_ids)),
             instances=self.read_many(tenant, LlmInstance, list(instance_ids)),
         )
-
-    def _put(self, tenant: str, definition: Definition) -> Write:
-        item = record_to_item(definition, keys.definition(tenant, definition.kind, definition.id))
-        return Write(request={"Put": {"TableName": self._table, "Item": item}})
-
-    def _put_next(self, tenant: str, following: Definition) -> Write:
-        unchanged = "#version = :version"  # two writers may replace one version at once; one wins
-        return Write(
-            request={
-                "Put": {
-                    "TableName": self._table,
-                    "Item": record_to_item(following, keys.definition(tenant, following.kind, following.id)),
-                    "ConditionExpression": unchanged,
-                    "ExpressionAttributeNames": names("version"),
-                    "ExpressionAttributeValues": values(version=following.version - 1),
-                }
-            },
-            refusal=lambda _: VersionChanged(KIND_WORDS[following.kind], following.id),
-        )
-
-    def _take_name(self, tenant: str, draft: Draft, definition_id: int) -> Write:
-        is_free = "attribute_not_exists(pk)"  # two writers may want one name at once; one wins
-        return Write(
-            request={
-                "Put": {
-                    "TableName": self._table,
-                    "Item": to_item({**keys.name(tenant, draft.kind, draft.name), "id": definition_id}),
-                    "ConditionExpression": is_free,
-                    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-                }
-            },
-            refusal=lambda held: NameTaken(KIND_WORDS[draft.kind], draft.name, held["id"]),
-        )
-
-    def _free_name(self, tenant: str, definition: Definition) -> Write:
-        key = to_item(keys.name(tenant, definition.kind, definition.name))
-        return Write(request={"Delete": {"TableName": self._table, "Key": key}})
-
-
-def _said(draft: Draft) -> dict[str, Any]:
-    return {f.name: getattr(draft, f.name) for f in fields(draft)}

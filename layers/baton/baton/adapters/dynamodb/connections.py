@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from baton.adapters.dynamodb import keys
-from baton.adapters.dynamodb.calls import condition_failing_as, names, query, values, write_many
+from baton.adapters.dynamodb.calls import condition_failing_as, expression_names, query, values, write_many
 from baton.adapters.dynamodb.items import from_item, to_item
-from baton.domain.errors import Invalid
+from baton.domain.errors import ConnectionGone, Invalid
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -25,9 +26,9 @@ class DynamoConnections:
         self._client = client
         self._table = table
 
-    def connect(self, tenant: str, connection_id: str, run_id: int | None, expires_at: int) -> None:
-        """Remember a new connection, which hears all runs, or the one that is named."""
-        runs = {} if run_id is None else {"runs": {str(run_id)}}
+    def connect(self, tenant: str, connection_id: str, run_id: int | None, now: int, expires_at: int) -> None:
+        """Remember a new connection, which hears all runs, or the one that is named; times are in epoch seconds."""
+        runs = {"connected_at": now} | ({} if run_id is None else {"runs": {str(run_id)}})
         me = keys.connection(tenant, connection_id)
         topic = {"pk": keys.topic(tenant, run_id), "sk": connection_id}
         write_many(
@@ -48,7 +49,7 @@ class DynamoConnections:
                 Key=to_item(keys.connection(tenant, connection_id)),
                 UpdateExpression="SET #expires_at = :expires_at ADD #runs :runs",
                 ConditionExpression=MAY_FOLLOW_MORE,
-                ExpressionAttributeNames=names("runs", "expires_at"),
+                ExpressionAttributeNames=expression_names("runs", "expires_at"),
                 ExpressionAttributeValues=values(
                     runs={str(run_id)}, run=str(run_id), most=MAX_RUNS_FOLLOWED, expires_at=expires_at
                 ),
@@ -64,13 +65,16 @@ class DynamoConnections:
         self._client.delete_item(
             TableName=self._table, Key=to_item({"pk": keys.topic(tenant, run_id), "sk": connection_id})
         )
-        self._client.update_item(
-            TableName=self._table,
-            Key=to_item(keys.connection(tenant, connection_id)),
-            UpdateExpression="DELETE #runs :runs",
-            ExpressionAttributeNames=names("runs"),
-            ExpressionAttributeValues=values(runs={str(run_id)}),
-        )
+        still_connected = "attribute_exists(pk)"  # a client may leave meanwhile; nothing of it is to stay behind
+        with suppress(ConnectionGone), condition_failing_as(ConnectionGone(connection_id)):
+            self._client.update_item(
+                TableName=self._table,
+                Key=to_item(keys.connection(tenant, connection_id)),
+                UpdateExpression="DELETE #runs :runs",
+                ConditionExpression=still_connected,
+                ExpressionAttributeNames=expression_names("runs"),
+                ExpressionAttributeValues=values(runs={str(run_id)}),
+            )
 
     def disconnect(self, tenant: str, connection_id: str) -> None:
         """Forget the connection and all it followed."""
@@ -79,6 +83,13 @@ class DynamoConnections:
         topics = [keys.topic(tenant, None), *(keys.topic(tenant, int(run)) for run in from_item(found).get("runs", ()))]
         followed: list[keys.Key] = [{"pk": topic, "sk": connection_id} for topic in topics]
         write_many(self._client, self._table, deletes=[*followed, me])
+
+    def forget(self, tenant: str, connection_id: str, connected_before: int) -> None:
+        """Forget a connection that is gone, unless it was only just made, after this moment (epoch seconds)."""
+        key = to_item(keys.connection(tenant, connection_id))
+        found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})
+        if from_item(found).get("connected_at", 0) < connected_before:
+            self.disconnect(tenant, connection_id)
 
     def subscribers(self, tenant: str, run_id: int) -> frozenset[str]:
         """Connection ids that hear of this run, each once.

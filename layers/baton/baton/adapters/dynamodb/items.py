@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from baton.adapters.dynamodb.keys import Key
+from baton.domain.catalog import InlineBlock
 from baton.domain.llm import LlmEndpoint, LlmPrice, LlmSettings
 from baton.domain.prompts import Reference
 
@@ -33,12 +34,20 @@ def _settings(value: dict[str, Any]) -> LlmSettings:
     return LlmSettings(**(value | {"stop": None if stop is None else tuple(stop)}))
 
 
+def _reference(value: dict[str, Any]) -> Reference:
+    return Reference(**(value | {"path": tuple(value.get("path", ()))}))
+
+
+def _blocks(value: tuple[Any, ...]) -> tuple[int | InlineBlock, ...]:
+    return tuple(InlineBlock(**block) if isinstance(block, dict) else block for block in value)
+
+
 _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "defaults": _settings,
     "endpoint": lambda value: LlmEndpoint(**value),
     "metadata": dict,
     "price": lambda value: LlmPrice(**value),
-    "references": lambda value: tuple(Reference(**reference) for reference in value),
+    "references": lambda value: tuple(_reference(reference) for reference in value),
     "settings": _settings,
     "timeout_seconds": float,
     "variables": dict,
@@ -70,7 +79,11 @@ def record_from_item[R: DataclassInstance](kind: type[R], item: Mapping[str, Any
 def _stored(name: str, value: Any) -> Any:
     if name in _FROM_JSON:
         return json.dumps(value, ensure_ascii=False, default=_as_json)
-    return list(value) if isinstance(value, tuple) else value
+    return (
+        [asdict(entry) if isinstance(entry, InlineBlock) else entry for entry in value]
+        if isinstance(value, tuple)
+        else value
+    )
 
 
 def _as_json(value: Any) -> Any:
@@ -80,7 +93,9 @@ def _as_json(value: Any) -> Any:
 
 
 def _read(name: str, value: Any) -> Any:
-    return _FROM_JSON[name](json.loads(value)) if name in _FROM_JSON else value
+    if name in _FROM_JSON:
+        return _FROM_JSON[name](json.loads(value))
+    return _blocks(value) if name == "blocks" else value
 
 
 def _plain(value: Any) -> Any:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-RESPONSES_FROM, RUN, VARIABLES = "RESPONSE#", "RUN", "VARIABLES"
-"""Sort keys of a run, in their order: from the first on they are what reading a run needs."""
+SNAPSHOTS, RESPONSES_FROM, RUN, VARIABLES = "PAYLOAD#", "RESPONSE#", "RUN", "VARIABLES"
+"""Sort keys of a run, in their order: all but the first are what reading a run needs."""
 
 ALL_RUNS = "*"
 
@@ -34,7 +34,7 @@ def variables(tenant: str, run_id: int) -> Key:
 
 def snapshot(tenant: str, run_id: int, position: int) -> Key:
     """One compiled payload."""
-    return {"pk": run_partition(tenant, run_id), "sk": f"PAYLOAD#{position:04d}"}
+    return {"pk": run_partition(tenant, run_id), "sk": f"{SNAPSHOTS}{position:04d}"}
 
 
 def response(tenant: str, run_id: int, position: int) -> Key:
@@ -60,6 +60,11 @@ def definition(tenant: str, kind: str, definition_id: int) -> Key:
 def name(tenant: str, kind: str, name_: str) -> Key:
     """Who holds a name; its presence keeps the name unique."""
     return {"pk": f"{tenant}#{kind}#NAME", "sk": name_}
+
+
+def ledger(tenant: str) -> Key:
+    """What keeps references and deletions from missing each other."""
+    return {"pk": f"{tenant}#LEDGER", "sk": "CATALOG"}
 
 
 def topic(tenant: str, run_id: int | None) -> str:

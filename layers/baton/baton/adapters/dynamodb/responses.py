@@ -33,7 +33,13 @@ def response_to_item(response: Response, texts: Texts) -> Item:
     content, content_key = _inline(response.content, texts, folder)
     prompt, prompt_key = _inline(response.prompt or "", texts, folder)
     return record_to_item(
-        replace(response, content=content, prompt=prompt, content_truncated=content_key is not None),
+        replace(
+            response,
+            content=content,
+            content_truncated=content_key is not None,
+            prompt=prompt,
+            prompt_truncated=prompt_key is not None,
+        ),
         keys.response(response.tenant, response.run_id, response.position),
         type="RESPONSE",
         content_key=content_key,
@@ -52,7 +58,7 @@ def whole_response_from_item(item: Mapping[str, Any], texts: Texts) -> Response:
     if stored.get("content_key"):
         response = replace(response, content=texts.get(stored["content_key"]), content_truncated=False)
     if stored.get("prompt_key"):
-        response = replace(response, prompt=texts.get(stored["prompt_key"]))
+        response = replace(response, prompt=texts.get(stored["prompt_key"]), prompt_truncated=False)
     return response
 
 

@@ -9,7 +9,14 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from baton.adapters.dynamodb import keys
-from baton.adapters.dynamodb.calls import condition_failing_as, get_many, names, query_page, values, write_many
+from baton.adapters.dynamodb.calls import (
+    condition_failing_as,
+    expression_names,
+    get_many,
+    query_page,
+    values,
+    write_many,
+)
 from baton.adapters.dynamodb.histories import DynamoRunHistories
 from baton.adapters.dynamodb.items import Item, from_item, record_from_item, record_to_item, to_item
 from baton.adapters.dynamodb.responses import Texts, text_keys, whole_response_from_item
@@ -40,7 +47,7 @@ class DynamoRunStore:
             TableName=self._table,
             Key=to_item(keys.counter(tenant, "RUN")),
             UpdateExpression="ADD #runs :one, #responses :responses",
-            ExpressionAttributeNames=names("runs", "responses"),
+            ExpressionAttributeNames=expression_names("runs", "responses"),
             ExpressionAttributeValues=values(one=1, responses=responses),
             ReturnValues="UPDATED_NEW",
         )
@@ -70,6 +77,11 @@ class DynamoRunStore:
         :raises NotFound:
         """
         return self._histories.read_history(tenant, run_id)
+
+    def read_snapshots(self, tenant: str, run_id: int) -> Sequence[PayloadSnapshot]:
+        """What the run executes, in order; an unknown run has none."""
+        items = self._histories.query(tenant, run_id, keys.SNAPSHOTS, keys.SNAPSHOTS + "~")
+        return [record_from_item(PayloadSnapshot, item) for item in items]
 
     def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
         """By position, ``after`` one; an unknown run has none."""
@@ -108,7 +120,7 @@ class DynamoRunStore:
         """:raises AttemptSuperseded: if the run has changed its status meanwhile."""
         self._change(run, replace(run, status="failed", error=error, completed_at=now))
 
-    def resume(self, run: Run, position: int) -> Run:
+    def resume(self, run: Run, position: int, now: str) -> Run:
         """Set the run running again, as its next attempt, from this position.
 
         :raises AttemptSuperseded: if the run has changed its status meanwhile.
@@ -120,6 +132,7 @@ class DynamoRunStore:
             position=position,
             first_position=position,
             completed=position,
+            started_at=run.started_at or now,
             payload_started_at=None,
             completed_at=None,
             error=None,
@@ -137,7 +150,7 @@ class DynamoRunStore:
                 TableName=self._table,
                 Key=to_item(keys.run(run.tenant, run.id)),
                 ConditionExpression=UNCHANGED,
-                ExpressionAttributeNames=names("status", "attempt"),
+                ExpressionAttributeNames=expression_names("status", "attempt"),
                 ExpressionAttributeValues=_was(run),
             )
         left = list(self._histories.query(run.tenant, run.id, " ", "~"))
@@ -162,7 +175,7 @@ class DynamoRunStore:
                 Key=to_item(keys.run(run.tenant, run.id)),
                 UpdateExpression=expression,
                 ConditionExpression=UNCHANGED,
-                ExpressionAttributeNames=names("status", "attempt", *sets, *removed),
+                ExpressionAttributeNames=expression_names("status", "attempt", *sets, *removed),
                 ExpressionAttributeValues=_was(run) | {f":{name}": value for name, value in sets.items()},
             )
 
@@ -178,6 +191,7 @@ def _run_item(run: Run) -> Item:
         run,
         keys.run(run.tenant, run.id),
         type="RUN",
+        tenant_runs=f"{run.tenant}#RUN",
         tenant_workflow=f"{run.tenant}#{run.workflow_id}",
         tenant_status=f"{run.tenant}#{run.status}",
     )
@@ -197,7 +211,7 @@ def _index(tenant: str, status: Status | None, workflow_id: int | None) -> tuple
         return "by_workflow", "tenant_workflow", f"{tenant}#{workflow_id}"
     if status is not None:
         return "by_status", "tenant_status", f"{tenant}#{status}"
-    return "by_tenant", "tenant", tenant
+    return "by_tenant", "tenant_runs", f"{tenant}#RUN"
 
 
 def _index_key(tenant: str, attribute: str, partition: str, run_id: int) -> Item:

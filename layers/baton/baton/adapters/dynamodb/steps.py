@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from baton.adapters.dynamodb import keys
-from baton.adapters.dynamodb.calls import condition_failing_as, get_many, names, values
+from baton.adapters.dynamodb.calls import condition_failing_as, expression_names, get_many, values
 from baton.adapters.dynamodb.items import from_item, record_from_item, to_item
 from baton.adapters.dynamodb.responses import Texts, response_to_item, whole_content
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
-from baton.domain.runs import PayloadSnapshot, Response, Run, StepRecords, variable_text
+from baton.domain.prompts import Sources
+from baton.domain.runs import PayloadSnapshot, Response, Run, StepRecords
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -41,22 +41,19 @@ class DynamoStepStore:
             answered=mine["sk"] in items,
         )
 
-    def read_values(self, run: Run, snapshot: PayloadSnapshot) -> Mapping[str, str]:
-        """The text of each reference of the snapshot that has a source, by its name."""
-        responses = {
-            reference.name: keys.response(run.tenant, run.id, reference.position)
-            for reference in snapshot.references
-            if reference.position is not None
-        }
-        from_variables = [reference.name for reference in snapshot.references if reference.source == "variable"]
-        wanted = [*responses.values(), *([keys.variables(run.tenant, run.id)] if from_variables else [])]
+    def read_sources(self, run: Run, snapshot: PayloadSnapshot) -> Sources:
+        """The answers that the snapshot refers to, and the run's variables if it refers to one; in one read."""
+        positions = {reference.position for reference in snapshot.references if reference.position is not None}
+        responses = {keys.response(run.tenant, run.id, position)["sk"]: position for position in positions}
+        wanted = [keys.response(run.tenant, run.id, position) for position in positions]
+        if any(reference.source == "variable" for reference in snapshot.references):
+            wanted.append(keys.variables(run.tenant, run.id))
         found = get_many(self._client, self._table, wanted, ("sk", "content", "content_key", "variables"))
         items = {item["sk"]["S"]: item for item in found}
-        texts = {name: whole_content(items[key["sk"]], self._texts) for name, key in responses.items()}
-        if from_variables:
-            variables = from_item(items[keys.VARIABLES])["variables"]
-            texts |= {name: variable_text(variables[name]) for name in from_variables}
-        return texts
+        return Sources(
+            contents={responses[sk]: whole_content(item, self._texts) for sk, item in items.items() if sk in responses},
+            variables=from_item(items[keys.VARIABLES])["variables"] if keys.VARIABLES in items else {},
+        )
 
     def start_payload(self, run: Run, snapshot: PayloadSnapshot, now: str) -> None:
         """Note in the run that this payload is under way.
@@ -70,7 +67,7 @@ class DynamoStepStore:
                 UpdateExpression="SET #position = :position, #completed = :position, #payload_id = :payload_id, "
                 "#payload_name = :payload_name, #payload_started_at = :now",
                 ConditionExpression=ATTEMPT_IS_RUNNING,
-                ExpressionAttributeNames=names(
+                ExpressionAttributeNames=expression_names(
                     "status", "attempt", "position", "completed", "payload_id", "payload_name", "payload_started_at"
                 ),
                 ExpressionAttributeValues=values(

@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from baton.domain.errors import BatonError, Invalid
+from baton.runtime.http.catalog_models import Stored
 from baton.runtime.http.fields import Answer
 from baton.runtime.http.problems import (
     INTERNAL,
@@ -88,14 +89,20 @@ def answer(api: APIGatewayHttpResolver, event: dict[str, Any], context: LambdaCo
         reply = {"statusCode": refused.status_code, "body": refused.body, "headers": {"Content-Type": PROBLEM_JSON}}
     else:
         reply = api.resolve(event, context)
+        reply["body"] = reply.get("body") or ""  # an answer without a body has an empty one
     request = event["requestContext"]["http"]
     logger.info("request answered", method=request["method"], path=request["path"], status=reply["statusCode"])
     return reply
 
 
-def created[T: Answer](body: T, location: str) -> Response[T]:
-    """201, and where the new thing is."""
-    return _with_status(HTTPStatus.CREATED, body, {"Location": location})
+def found[T: Stored](body: T) -> Response[T]:
+    """200, and the version that an edit can be meant for."""
+    return _with_status(HTTPStatus.OK, body, {"ETag": f'"{body.version}"'})
+
+
+def created[T: Stored](body: T, path: str) -> Response[T]:
+    """201, where the new definition is, and its version."""
+    return _with_status(HTTPStatus.CREATED, body, {"Location": f"{path}/{body.id}", "ETag": f'"{body.version}"'})
 
 
 def accepted[T: Answer](body: T) -> Response[T]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, JsonValue, SecretStr, StringConstraints, field_validator, model_validator
@@ -14,6 +14,7 @@ from baton.domain.catalog import (
     MAX_PAYLOADS_PER_WORKFLOW,
     Block,
     BlockDraft,
+    InlineBlock,
     LlmInstance,
     LlmInstanceDraft,
     Payload,
@@ -27,6 +28,7 @@ from baton.runtime.http.fields import Answer, Id, Name, Request
 MAX_CONTENT_CHARACTERS = 60_000
 """Of one block. In UTF-8 that is at most 240 KB, and an item of DynamoDB may have 400 KB."""
 
+Content = Annotated[str, Field(max_length=MAX_CONTENT_CHARACTERS)]
 Timeout = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS)]
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
@@ -40,6 +42,9 @@ class Settings(Request):
     max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     stop: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=16)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    response_format: Literal["text", "json"] | dict[str, JsonValue] | None = Field(
+        default=None, description='"text", "json", or a JSON Schema that the answer must follow.'
+    )
     model: Name | None = None
     timeout_seconds: Timeout | None = None
     options: dict[str, JsonValue] = Field(default_factory=dict, description="The provider's own settings.")
@@ -54,7 +59,7 @@ class BlockRequest(Request):
     """A block to create."""
 
     title: Name
-    content: Annotated[str, Field(max_length=MAX_CONTENT_CHARACTERS)]
+    content: Content
     tags: Annotated[list[Tag], Field(max_length=50, default_factory=list)]
     folder_path: Annotated[str, Field(min_length=1, max_length=500)] = "/"
 
@@ -63,18 +68,23 @@ class BlockRequest(Request):
         return BlockDraft(title=self.title, content=self.content, tags=tuple(self.tags), folder_path=self.folder_path)
 
 
+class Inline(Request):
+    """A block that belongs to this payload alone."""
+
+    content: Content
+
+
 class PayloadRequest(Settings):
-    """A payload to create: its blocks' ids in order, the instance that answers, and the settings beside them."""
+    """A payload to create: its blocks in order, by id or inline; who answers; and the settings beside them."""
 
     name: Name
-    blocks: Annotated[list[Id], Field(min_length=1, max_length=MAX_BLOCKS_PER_PAYLOAD)]
+    blocks: Annotated[list[Id | Inline], Field(min_length=1, max_length=MAX_BLOCKS_PER_PAYLOAD)]
     llm_instance: Id
 
     def draft(self) -> PayloadDraft:
         """As the domain has it."""
-        return PayloadDraft(
-            name=self.name, blocks=tuple(self.blocks), llm_instance=self.llm_instance, settings=self.settings()
-        )
+        blocks = tuple(InlineBlock(content=b.content) if isinstance(b, Inline) else b for b in self.blocks)
+        return PayloadDraft(name=self.name, blocks=blocks, llm_instance=self.llm_instance, settings=self.settings())
 
 
 class WorkflowRequest(Request):
@@ -165,11 +175,19 @@ class BlockAnswer(Stored):
 
 
 class OrderedBlock(Answer):
-    """A block in its place in a payload."""
+    """A block in its place in a payload. An inline one has a content, and neither id nor title."""
 
-    id: int
+    id: int | None
     title: str | None
+    content: str | None = Field(default=None, exclude_if=lambda content: content is None)
     order_index: int
+
+    @classmethod
+    def of(cls, block: int | InlineBlock, index: int, titles: Mapping[int, str]) -> OrderedBlock:
+        """The block as clients read it."""
+        if isinstance(block, InlineBlock):
+            return cls(id=None, title=None, content=block.content, order_index=index)
+        return cls(id=block, title=titles.get(block), order_index=index)
 
 
 class PayloadAnswer(Stored):
@@ -184,18 +202,16 @@ class PayloadAnswer(Stored):
     max_tokens: int | None
     stop: list[str] | None
     seed: int | None
+    response_format: str | dict[str, Any] | None
     model: str | None
     timeout_seconds: float | None
     options: dict[str, Any]
 
     @classmethod
-    def of(cls, payload: Payload, blocks: Mapping[int, Block]) -> PayloadAnswer:
+    def of(cls, payload: Payload, titles: Mapping[int, str]) -> PayloadAnswer:
         """The payload with its blocks' titles."""
-        ordered = [
-            OrderedBlock(id=id_, title=blocks[id_].title if id_ in blocks else None, order_index=index)
-            for index, id_ in enumerate(payload.blocks)
-        ]
-        return cls(**_own(payload, "name", "llm_instance"), **_settings(payload.settings), blocks=ordered)
+        ordered = [OrderedBlock.of(block, index, titles) for index, block in enumerate(payload.blocks)]
+        return cls(**_own(payload, "name", "llm_instance"), **settings_record(payload.settings), blocks=ordered)
 
 
 class OrderedPayload(Answer):
@@ -213,10 +229,10 @@ class WorkflowAnswer(Stored):
     payloads: list[OrderedPayload]
 
     @classmethod
-    def of(cls, workflow: Workflow, payloads: Mapping[int, Payload]) -> WorkflowAnswer:
+    def of(cls, workflow: Workflow, names: Mapping[int, str]) -> WorkflowAnswer:
         """The workflow with its payloads' names."""
         ordered = [
-            OrderedPayload(id=id_, name=payloads[id_].name if id_ in payloads else None, order_index=index)
+            OrderedPayload(id=id_, name=names.get(id_), order_index=index)
             for index, id_ in enumerate(workflow.payloads)
         ]
         return cls(**_own(workflow, "name"), payloads=ordered)
@@ -241,7 +257,7 @@ class LlmInstanceAnswer(Stored):
         price = instance.price
         return cls(
             **own,
-            defaults=_settings(instance.defaults),
+            defaults=settings_record(instance.defaults),
             price=Price(prompt=price.prompt, completion=price.completion) if price else None,
         )
 
@@ -250,6 +266,7 @@ def _own(definition: Block | Payload | Workflow | LlmInstance, *names: str) -> d
     return {name: getattr(definition, name) for name in ("id", "version", "created_at", "updated_at", *names)}
 
 
-def _settings(settings: LlmSettings) -> dict[str, Any]:
+def settings_record(settings: LlmSettings) -> dict[str, Any]:
+    """Settings as clients read them; those that were left out are ``null``."""
     said = {f.name: getattr(settings, f.name) for f in fields(settings)}
     return said | {"stop": None if settings.stop is None else list(settings.stop), "options": dict(settings.options)}

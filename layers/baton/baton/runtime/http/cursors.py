@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 
 from baton.domain.errors import Invalid
 
@@ -24,7 +25,7 @@ def decode(listed: str, cursor: str | None) -> int | None:
         return None
     try:
         kind, _, after = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
-        if kind == listed and after.isascii() and after.isdigit():
+        if kind == listed and re.fullmatch(r"[0-9]{1,12}", after):
             return int(after)
     except (binascii.Error, ValueError):
         pass

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from baton.domain.errors import Invalid
+
+_ENTITY_TAG = re.compile(r'(?:W/)?"[^"]*"')
 
 MAX_ID = 999_999_999_999
 
@@ -31,6 +36,28 @@ PathId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 Limit = Annotated[int, Query(ge=1, le=100, description="At most so many items.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="The `cursor` of the page before.")]
+
+
+Q = Annotated[str | None, Query(min_length=1, max_length=200, description="Some text to look for, in any case.")]
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", max_length=1000, description="The `ETag` of the version that the change is meant for."),
+]
+
+
+def versions(if_match: str | None) -> frozenset[int] | None:
+    """The versions that a change may meet; ``None`` for any.
+
+    Source: https://www.rfc-editor.org/rfc/rfc9110#name-if-match
+
+    :raises Invalid: if it is not a list of entity tags.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tags = [tag.strip() for tag in if_match.split(",")]
+    if not all(_ENTITY_TAG.fullmatch(tag) for tag in tags):
+        raise Invalid("If-Match", 'is not a list of ETags as this API gives them, such as "3" with its quotes.')
+    return frozenset(int(tag.strip('"')) for tag in tags if tag.strip('"').isdecimal())
 
 
 class Listed[T: Answer](Answer):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -17,6 +17,7 @@ from baton.domain.errors import (
     AttemptSuperseded,
     BatonError,
     Conflict,
+    InUse,
     Invalid,
     NameTaken,
     NotFound,
@@ -25,6 +26,7 @@ from baton.domain.errors import (
     VersionChanged,
 )
 
+MOST_USERS_LISTED = 100
 PROBLEM_JSON = "application/problem+json"
 MOST_IN_DETAIL = 3
 """Wrong fields that the sentence names; all of them stand in ``errors``."""
@@ -43,6 +45,7 @@ PROBLEM_TYPES: dict[type[BatonError], ProblemType] = {
     NotFound: ProblemType(HTTPStatus.NOT_FOUND, "not-found", "Not found"),
     Invalid: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "Invalid request"),
     VersionChanged: ProblemType(HTTPStatus.PRECONDITION_FAILED, "version-changed", "Version changed"),
+    InUse: ProblemType(HTTPStatus.CONFLICT, "in-use", "In use"),
     NameTaken: ProblemType(HTTPStatus.CONFLICT, "name-taken", "Name taken"),
     RunNotFinished: ProblemType(HTTPStatus.CONFLICT, "run-not-finished", "Run not finished"),
     RunFinished: ProblemType(HTTPStatus.CONFLICT, "run-finished", "Run finished"),
@@ -68,8 +71,18 @@ def problem_of(error: BatonError) -> Response[str]:
     kind = next((PROBLEM_TYPES[cls] for cls in type(error).__mro__ if cls in PROBLEM_TYPES), None)
     if kind is None:
         raise error
-    extension = {"holder": error.holder} if isinstance(error, NameTaken) else {}
-    return problem(kind, str(error), **extension)
+    return problem(kind, str(error), **_extension(error))
+
+
+def _extension(error: BatonError) -> dict[str, Any]:
+    """What a client can act on without reading the sentence."""
+    match error:
+        case NameTaken():
+            return {"holder": error.holder}
+        case InUse():
+            return {"users": [asdict(user) for user in error.users[:MOST_USERS_LISTED]]}
+        case _:
+            return {}
 
 
 def invalid_request(found: Sequence[Mapping[str, Any]]) -> Response[str]:

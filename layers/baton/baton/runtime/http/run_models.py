@@ -8,18 +8,20 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, JsonValue
 
-from baton.domain.runs import Response, Run, RunHistory, Status
+from baton.domain.runs import OnMissing, Response, Run, RunHistory, Status
+from baton.runtime.http.budget import MAX_ANSWER_BYTES, fit
 from baton.runtime.http.fields import Answer, Name, Request
-
-MAX_ANSWER_BYTES = 3_000_000
-"""What the contents of one answer may have together. A Lambda function answers with at most 6 MB,
-and a text may grow by half when it is written as JSON twice."""
 
 
 class ExecuteRequest(Request):
     """What a run is started with."""
 
     variables: dict[Name, JsonValue] = Field(default_factory=dict)
+    on_missing: OnMissing = Field(
+        default="keep",
+        description="What becomes of a reference that finds nothing: it stays as written, becomes nothing, "
+        "or the run fails; before it starts, if the reference can never be found.",
+    )
 
 
 class ExecuteAnswer(Answer):
@@ -53,6 +55,7 @@ class PromptedResponseAnswer(ResponseAnswer):
     """A response with the prompt that brought it about."""
 
     prompt: str
+    prompt_truncated: bool = False
 
 
 class RunMetadata(Answer):
@@ -98,20 +101,26 @@ class RunAnswer(RunSummary):
     def of_history(cls, history: RunHistory) -> RunAnswer:
         """The run as clients read it by itself; what has answered counts as completed at once."""
         metadata = FullRunMetadata(**_metadata(history.run, len(history.responses)), variables=dict(history.variables))
-        responses = [ResponseAnswer.of(response) for response in fitted(history.responses)]
+        told = [replace(response, prompt=None) for response in history.responses]
+        responses = [ResponseAnswer.of(response) for response in fitted(told)]
         return cls(**_own(history.run), metadata=metadata, responses=responses)
 
 
 def fitted(responses: Sequence[Response], budget: int = MAX_ANSWER_BYTES) -> list[Response]:
-    """The responses with as much of their contents, first ones first, as one answer can carry."""
-    fitting = []
-    for response in responses:
-        whole = response.content.encode()
-        fits = whole[:budget]
-        budget -= len(fits)
-        cut = response.content_truncated or fits != whole
-        fitting.append(replace(response, content=fits.decode(errors="ignore"), content_truncated=cut))
-    return fitting
+    """The responses with as much of their contents and prompts, first ones first, as one answer can carry."""
+    contents = fit((response.content for response in responses), budget)
+    left = budget - sum(len(content.encode()) for content, _ in contents)
+    prompts = fit((response.prompt or "" for response in responses), left)
+    return [
+        replace(
+            response,
+            content=content,
+            content_truncated=response.content_truncated or content_cut,
+            prompt=None if response.prompt is None else prompt,
+            prompt_truncated=prompt_cut,
+        )
+        for response, (content, content_cut), (prompt, prompt_cut) in zip(responses, contents, prompts, strict=True)
+    ]
 
 
 def _own(run: Run) -> dict[str, Any]:

@@ -1,0 +1,106 @@
+"""The writes of the Catalog table, each with the race that its condition decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baton.adapters.dynamodb import keys
+from baton.adapters.dynamodb.calls import expression_names, values
+from baton.adapters.dynamodb.items import Item, record_to_item, to_item
+from baton.adapters.dynamodb.transactions import Write
+from baton.domain.catalog import KIND_WORDS, Definition, Ledger, Target
+from baton.domain.errors import LedgerMoved, NameTaken, VersionChanged
+
+
+class CatalogWrites:
+    """What a transaction holds for a definition that is new, replaced or deleted."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+
+    def of_new(self, tenant: str, definition: Definition, ledger: Ledger) -> list[Write]:
+        """The definition, its name, and the references that it brings."""
+        put = Write(request={"Put": {"TableName": self._table, "Item": _item(tenant, definition)}})
+        return [put, self._take_name(tenant, definition), *self._count_links(tenant, definition, ledger)]
+
+    def of_replaced(self, tenant: str, current: Definition, following: Definition, ledger: Ledger) -> list[Write]:
+        """The next version, its name if that is another one, and the references that it brings."""
+        request: Any = {"TableName": self._table, "Item": _item(tenant, following), **_unchanged(current)}
+        writes = [Write(request={"Put": request}, refusal=_changed(current))]
+        if following.name != current.name:
+            writes += [self._take_name(tenant, following), self._free_name(tenant, current)]
+        return writes + self._count_links(tenant, following, ledger)
+
+    def of_deleted(self, tenant: str, current: Definition, ledger: Ledger) -> list[Write]:
+        """The definition, its name, and the deletion in the ledger."""
+        key = to_item(keys.definition(tenant, current.kind, current.id))
+        request: Any = {"TableName": self._table, "Key": key, **_unchanged(current)}
+        delete = Write(request={"Delete": request}, refusal=_changed(current))
+        count = self._count(tenant, "deletions", unless_moved="links", since=ledger.links)
+        return [delete, self._free_name(tenant, current), count]
+
+    def _take_name(self, tenant: str, definition: Definition) -> Write:
+        kind, name = definition.kind, definition.name
+        is_free = "attribute_not_exists(pk)"  # two writers may want one name at once; one wins
+        return Write(
+            request={
+                "Put": {
+                    "TableName": self._table,
+                    "Item": to_item({**keys.name(tenant, kind, name), "id": definition.id}),
+                    "ConditionExpression": is_free,
+                    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+                }
+            },
+            refusal=lambda held: NameTaken(KIND_WORDS[kind], name, held["id"]),
+        )
+
+    def _free_name(self, tenant: str, definition: Definition) -> Write:
+        key = to_item(keys.name(tenant, definition.kind, definition.name))
+        return Write(request={"Delete": {"TableName": self._table, "Key": key}})
+
+    def _count_links(self, tenant: str, definition: Definition, ledger: Ledger) -> list[Write]:
+        if not definition.refers_to:
+            return []
+        return [self._count(tenant, "links", unless_moved="deletions", since=ledger.deletions)]
+
+    def _count(self, tenant: str, counter: str, *, unless_moved: str, since: int) -> Write:
+        """One who adds a reference and one who deletes may both have found nothing in their way; one wins."""
+        not_moved = "#other = :since" if since else "attribute_not_exists(#other)"
+        return Write(
+            request={
+                "Update": {
+                    "TableName": self._table,
+                    "Key": to_item(keys.ledger(tenant)),
+                    "UpdateExpression": "ADD #counter :one",
+                    "ConditionExpression": not_moved,
+                    "ExpressionAttributeNames": {"#counter": counter, "#other": unless_moved},
+                    "ExpressionAttributeValues": values(one=1, **({"since": since} if since else {})),
+                }
+            },
+            refusal=lambda _: LedgerMoved(),
+        )
+
+
+def target_text(target: Target) -> str:
+    """A reference as an element of a string set."""
+    kind, definition_id = target
+    return f"{kind}#{definition_id}"
+
+
+def _item(tenant: str, definition: Definition) -> Item:
+    refers_to = {target_text(target) for target in definition.refers_to} or None
+    key = keys.definition(tenant, definition.kind, definition.id)
+    return record_to_item(definition, key, refers_to=refers_to)
+
+
+def _unchanged(current: Definition) -> dict[str, Any]:
+    """Two writers may change one version at once; one wins."""
+    return {
+        "ConditionExpression": "#version = :version",
+        "ExpressionAttributeNames": expression_names("version"),
+        "ExpressionAttributeValues": values(version=current.version),
+    }
+
+
+def _changed(current: Definition) -> Any:
+    return lambda _: VersionChanged(KIND_WORDS[current.kind], current.id)

@@ -1,0 +1,62 @@
+"""make bench: what importing a function costs, which is what its first caller waits for.
+
+Each import happens in a process of its own, as a cold start does, and is compared with the one thing no function can do
+without: boto3 and a DynamoDB client. The measurements take turns, so that a busy moment of this machine meets them all.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parent.parent
+ROUNDS = 7
+BASELINE = "boto3.client"
+TIMED = "import time; begun = time.perf_counter(); {statement}; print(time.perf_counter() - begun)"
+BASELINE_STATEMENT = "import boto3; boto3.client('dynamodb', region_name='eu-west-1')"
+
+
+def main() -> None:
+    functions = sorted(path.parent for path in (ROOT / "functions").glob("*/app.py"))
+    seconds: dict[str, list[float]] = {BASELINE: [], **{function.name: [] for function in functions}}
+    for _ in range(ROUNDS):
+        seconds[BASELINE].append(timed(BASELINE_STATEMENT, ROOT))
+        for function in functions:
+            seconds[function.name].append(timed("import app", function))
+    Console().print(table({name: statistics.median(times) for name, times in seconds.items()}))
+
+
+def timed(statement: str, folder: Path) -> float:
+    """In a folder, with the layer on the path and no settings at all: an import must not need any.
+
+    Compiled files go to a place of their own, so that the first round compiles and no other does.
+    """
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT / "layers" / "baton")]),
+        "PYTHONPYCACHEPREFIX": str(ROOT / ".local" / "bench"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", TIMED.format(statement=statement)],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout)
+
+
+def table(medians: dict[str, float]) -> Table:
+    result = Table("import of", "ms", f"as a share of {BASELINE}", title=f"Cold imports, median of {ROUNDS}")
+    for name, median in medians.items():
+        result.add_row(name, f"{median * 1000:.0f}", f"{median / medians[BASELINE]:.2f}")
+    return result
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Part of make lint: can the state machine be walked, and does the template fill in all its blanks?
+
+AWS finds these mistakes when it deploys, and some only when a run comes by.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFINITION = ROOT / "functions" / "workflow.asl.json"
+TEMPLATE = ROOT / "template.yaml"
+
+type State = dict[str, Any]
+
+
+def main() -> int:
+    definition = DEFINITION.read_text()
+    found = [*walk_mistakes(json.loads(definition)), *substitution_mistakes(definition, substitutions(TEMPLATE))]
+    for mistake in found:
+        sys.stderr.write(f"{DEFINITION.relative_to(ROOT)}: {mistake}\n")
+    if not found:
+        sys.stdout.write("Every state can be reached, every Next exists and every ${} has its substitution.\n")
+    return 1 if found else 0
+
+
+def walk_mistakes(machine: dict[str, Any]) -> Iterator[str]:
+    states: dict[str, State] = machine["States"]
+    for name, state in states.items():
+        unknown = sorted(set(following(state)) - states.keys())
+        yield from (f"{name} leads to {target}, which is no state." for target in unknown)
+        if state["Type"] not in {"Succeed", "Fail"} and not state.get("End") and not set(following(state)):
+            yield f"{name} leads nowhere."
+    yield from (f"{name} is never reached." for name in sorted(states.keys() - reached(machine["StartAt"], states)))
+
+
+def following(state: State) -> Iterator[str]:
+    for step in (state, *state.get("Choices", []), *state.get("Catch", [])):
+        yield from (step[key] for key in ("Next", "Default") if key in step)
+
+
+def reached(start: str, states: dict[str, State]) -> set[str]:
+    seen: set[str] = set()
+    ahead = {start}
+    while ahead:
+        name = ahead.pop()
+        seen.add(name)
+        ahead |= set(following(states.get(name, {}))) - seen
+    return seen
+
+
+def substitution_mistakes(definition: str, given: set[str]) -> Iterator[str]:
+    wanted = set(re.findall(r"\$\{(\w+)\}", definition))
+    yield from (f"${{{name}}} has no substitution in the template." for name in sorted(wanted - given))
+    yield from (f"the template substitutes ${{{name}}}, which does not occur." for name in sorted(given - wanted))
+
+
+def substitutions(template: Path) -> set[str]:
+    resources = yaml.load(template.read_text(), Loader=TagBlind)["Resources"]  # noqa: S506 - a SafeLoader
+    machines = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Serverless::StateMachine"]
+    return {name for machine in machines for name in machine["DefinitionSubstitutions"]}
+
+
+class TagBlind(yaml.SafeLoader):
+    """Reads a template without caring for what !Ref, !Sub and their kind mean."""
+
+
+TagBlind.add_multi_constructor("!", lambda _loader, _tag, _node: None)
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Baton as a client of its HTTP API sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from websockets.sync.client import connect
+
+from local.stack import Addresses
+from tests.e2e.live import Listener
+from tests.e2e.waiting import eventually
+
+FINAL = {"completed", "failed", "cancelled"}
+SECONDS_TO_ANSWER = 35
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A payload to be; ``options`` tell the simulated LLM what to do. Names are unique among all tests of this tier.
+
+    ``llm_instance`` answers instead of the workflow's own.
+    """
+
+    name: str
+    text: str = "Say something."
+    options: Mapping[str, Any] = field(default_factory=dict)
+    llm_instance: int | None = None
+
+
+class Baton:
+    """The deployed system, through its two doors: HTTP and WebSocket."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self.http_url = addresses.http_url
+        self.websocket_url = addresses.websocket_url
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy from the environment has no way to this machine's own address
+
+    def close(self) -> None:
+        self._session.close()
+
+    def ask(self, method: str, path: str, **request: Any) -> requests.Response:
+        """Whatever the answer is."""
+        return self._session.request(method, self.http_url + path, timeout=SECONDS_TO_ANSWER, **request)
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """The answer of a call that succeeds."""
+        answer = self.ask(method, path, json=body)
+        assert answer.ok, f"{method} {path} answered {answer.status_code}: {answer.text}"
+        return answer.json() if answer.content else None
+
+    def instance(self, name: str, **settings: Any) -> int:
+        body = {"name": name, "provider": "simulated", "model": "parrot"} | settings
+        return int(self.call("POST", "/api/llm/instances", body)["id"])
+
+    def workflow(self, name: str, prompts: Sequence[Prompt], llm_instance: int | None = None) -> int:
+        """A new workflow of new payloads, one block each, which an instance of its own answers unless one is given."""
+        llm = self.instance(f"instance of {name}") if llm_instance is None else llm_instance
+        payloads = [self._payload(prompt, llm) for prompt in prompts]
+        return int(self.call("POST", "/api/workflows", {"name": name, "payloads": payloads})["id"])
+
+    def start(self, workflow_id: int, variables: Mapping[str, Any] | None = None) -> int:
+        """The id of a new run."""
+        body = None if variables is None else {"variables": variables}
+        return int(self.call("POST", f"/api/execute/workflow/{workflow_id}", body)["runId"])
+
+    def run(self, run_id: int) -> dict[str, Any]:
+        found: dict[str, Any] = self.call("GET", f"/api/execute/run/{run_id}")
+        return found
+
+    def ended(self, run_id: int) -> dict[str, Any]:
+        """The run once it has ended."""
+        return eventually(lambda: self.run(run_id), lambda run: run["status"] in FINAL)
+
+    @contextmanager
+    def listen(self, query: str = "") -> Iterator[Listener]:
+        """A connection of its own, open inside the block."""
+        with connect(self.websocket_url + query, proxy=None) as connection:
+            yield Listener(connection)
+
+    def _payload(self, prompt: Prompt, llm_instance: int) -> int:
+        block = self.call("POST", "/api/blocks", {"title": f"block of {prompt.name}", "content": prompt.text})
+        body = {
+            "name": prompt.name,
+            "blocks": [block["id"]],
+            "llm_instance": llm_instance if prompt.llm_instance is None else prompt.llm_instance,
+            "options": dict(prompt.options),
+        }
+        return int(self.call("POST", "/api/payloads", body)["id"])

@@ -1,0 +1,102 @@
+"""A server that speaks OpenAI's ``/v1/chat/completions``, on this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from typing import Any
+
+from local.emulator import LOOPBACK
+
+ANSWER = "A baton is passed, never thrown."
+USAGE = {"prompt_tokens": 1203, "completion_tokens": 417, "total_tokens": 1620}
+MODEL = "served-model"
+RETRY_AFTER = 10
+
+
+@dataclass(frozen=True)
+class Call:
+    """What the server was asked, and the status of its answer."""
+
+    path: str
+    authorization: str | None
+    body: Any
+    status: HTTPStatus
+
+    @property
+    def prompt(self) -> str:
+        return str(self.body["messages"][0]["content"])
+
+
+@dataclass
+class Provider:
+    """Its calls so far, and how it takes the next: it may refuse the key, or put off all until a crowd has come.
+
+    A crowd is counted in prompts, since who was put off asks the same again.
+    """
+
+    base_url: str = ""
+    accepts: bool = True
+    crowd: int = 0
+    calls: list[Call] = field(default_factory=list)
+    lock: Lock = field(default_factory=Lock)
+
+    def take(self, path: str, authorization: str | None, body: Any) -> Call:
+        with self.lock:
+            call = Call(path, authorization, body, HTTPStatus.OK)
+            if not self.accepts:
+                call = replace(call, status=HTTPStatus.UNAUTHORIZED)
+            elif len({call.prompt, *(earlier.prompt for earlier in self.calls)}) < self.crowd:
+                call = replace(call, status=HTTPStatus.TOO_MANY_REQUESTS)
+            self.calls.append(call)
+            return call
+
+
+def answer(call: Call) -> dict[str, Any]:
+    """A refusal quotes the key, as careless providers do."""
+    match call.status:
+        case HTTPStatus.UNAUTHORIZED:
+            return {"error": {"message": f"Incorrect API key provided: {call.authorization}"}}
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return {"error": {"message": "Not everybody has come yet."}}
+        case _:
+            message = {"role": "assistant", "content": ANSWER}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            return {"object": "chat.completion", "model": MODEL, "choices": [choice], "usage": USAGE}
+
+
+@contextmanager
+def serving() -> Iterator[Provider]:
+    """A provider that serves inside the block."""
+    provider = Provider()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            call = provider.take(self.path, self.headers.get("Authorization"), asked)
+            text = json.dumps(answer(call)).encode()
+            self.send_response(call.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            if call.status == HTTPStatus.TOO_MANY_REQUESTS:
+                self.send_header("Retry-After", str(RETRY_AFTER))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with ThreadingHTTPServer((LOOPBACK, 0), Handler) as server:
+        provider.base_url = f"http://{LOOPBACK}:{server.server_port}/v1"
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield provider
+        finally:
+            server.shutdown()
+            thread.join()

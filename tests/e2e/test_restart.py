@@ -1,0 +1,32 @@
+"""What is stored outlives the emulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from local.stack import Stack
+from tests.e2e.baton import Baton, Prompt
+from tests.e2e.conftest import free_port
+from tests.e2e.live import complete_outline, is_the_end_of, outline
+
+
+def test_runs_and_definitions_survive_down_and_up(tmp_path: Path) -> None:
+    port = free_port()
+    with Stack(port, tmp_path) as stack:
+        baton = Baton(stack.addresses)
+        workflow_id = baton.workflow("kept", [Prompt("kept", "Keep {{what}}.")])
+        run_id = baton.start(workflow_id, {"what": "this"})
+        before = baton.ended(run_id)
+        baton.close()
+    assert not stack.emulator.is_running()
+    assert before["status"] == "completed"
+
+    with Stack(port, tmp_path) as stack:
+        baton = Baton(stack.addresses)
+        assert baton.run(run_id) == before
+        with baton.listen() as listener:
+            after = baton.start(workflow_id, {"what": "that"})
+            listener.hear_until(is_the_end_of(after))
+            assert after == run_id + 1
+            assert outline(listener.of_run(after)) == complete_outline(1)
+        baton.close()

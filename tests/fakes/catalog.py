@@ -1,0 +1,111 @@
+"""The Catalog table in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from baton.domain.catalog import KIND_WORDS, Block, Definition, Kind, Ledger, LlmInstance, Payload, User, Workflow
+from baton.domain.errors import LedgerMoved, NameTaken, NotFound, VersionChanged
+from baton.domain.pages import Page
+from baton.domain.runs import Definitions
+from baton.domain.searches import Search
+
+
+class FakeCatalog:
+    """A CatalogStore and a DefinitionSource."""
+
+    def __init__(self) -> None:
+        self._last_ids: Counter[tuple[str, Kind]] = Counter()
+        self._ledgers: dict[str, Ledger] = {}
+        self._kept: dict[tuple[str, Kind], dict[int, Any]] = {}
+
+    def reserve_id(self, tenant: str, kind: Kind) -> int:
+        self._last_ids[tenant, kind] += 1
+        return self._last_ids[tenant, kind]
+
+    def read_ledger(self, tenant: str) -> Ledger:
+        return self._ledger(tenant)
+
+    def create(self, tenant: str, definition: Definition, ledger: Ledger) -> None:
+        self._check_name(tenant, definition)
+        self._count_references(tenant, definition, ledger)
+        self._of_kind(tenant, type(definition))[definition.id] = definition
+
+    def replace(self, tenant: str, current: Definition, following: Definition, ledger: Ledger) -> None:
+        self._check_unchanged(tenant, current)
+        self._check_name(tenant, following)
+        self._count_references(tenant, following, ledger)
+        self._of_kind(tenant, type(following))[following.id] = following
+
+    def delete(self, tenant: str, current: Definition, ledger: Ledger) -> None:
+        self._check_unchanged(tenant, current)
+        now = self._ledger(tenant)
+        if now.links != ledger.links:
+            raise LedgerMoved
+        self._ledgers[tenant] = replace(now, deletions=now.deletions + 1)
+        del self._of_kind(tenant, type(current))[current.id]
+
+    def users(self, tenant: str, definition: Definition) -> Sequence[User]:
+        target = (definition.kind, definition.id)
+        kept = [other for (owner, _), there in self._kept.items() if owner == tenant for other in there.values()]
+        using = [other for other in kept if target in other.refers_to]
+        return [User(kind=other.kind, id=other.id, name=other.name) for other in sorted(using, key=lambda one: one.id)]
+
+    def read[D: Definition](self, tenant: str, kind: type[D], definition_id: int) -> D:
+        there = self._of_kind(tenant, kind)
+        if definition_id not in there:
+            raise NotFound(KIND_WORDS[kind.kind], definition_id)
+        return there[definition_id]
+
+    def read_many[D: Definition](self, tenant: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
+        there = self._of_kind(tenant, kind)
+        return {id_: there[id_] for id_ in ids if id_ in there}
+
+    def names(self, tenant: str, kind: Kind, ids: Sequence[int]) -> Mapping[int, str]:
+        there = self._kept.get((tenant, kind), {})
+        return {id_: there[id_].name for id_ in ids if id_ in there}
+
+    def page[D: Definition](self, tenant: str, kind: type[D], limit: int, after: int | None, search: Search) -> Page[D]:
+        there = self._of_kind(tenant, kind)
+        found = [there[id_] for id_ in sorted(there) if (after is None or id_ > after) and search.finds(there[id_])]
+        items = found[:limit]
+        return Page(items=items, next_after=items[-1].id if len(found) > limit else None)
+
+    def read_workflow(self, tenant: str, workflow_id: int) -> Definitions:
+        workflow = self.read(tenant, Workflow, workflow_id)
+        payloads = self.read_many(tenant, Payload, workflow.payloads)
+        block_ids = [id_ for payload in payloads.values() for id_ in payload.block_ids]
+        instance_ids = [payload.llm_instance for payload in payloads.values()]
+        return Definitions(
+            workflow=workflow,
+            payloads=payloads,
+            blocks=self.read_many(tenant, Block, block_ids),
+            instances=self.read_many(tenant, LlmInstance, instance_ids),
+        )
+
+    def _of_kind[D: Definition](self, tenant: str, kind: type[D]) -> dict[int, D]:
+        return self._kept.setdefault((tenant, kind.kind), {})
+
+    def _ledger(self, tenant: str) -> Ledger:
+        return self._ledgers.get(tenant, Ledger())
+
+    def _check_name(self, tenant: str, definition: Definition) -> None:
+        for other in self._of_kind(tenant, type(definition)).values():
+            if other.name == definition.name and other.id != definition.id:
+                raise NameTaken(KIND_WORDS[definition.kind], definition.name, other.id)
+
+    def _check_unchanged(self, tenant: str, current: Definition) -> None:
+        there = self._of_kind(tenant, type(current)).get(current.id)
+        if there is None or there.version != current.version:
+            raise VersionChanged(KIND_WORDS[current.kind], current.id)
+
+    def _count_references(self, tenant: str, definition: Definition, ledger: Ledger) -> None:
+        if not definition.refers_to:
+            return
+        now = self._ledger(tenant)
+        if now.deletions != ledger.deletions:
+            raise LedgerMoved
+        self._ledgers[tenant] = replace(now, links=now.links + 1)

@@ -1,0 +1,77 @@
+"""WebSocket clients in memory: who listens to what, and what they were sent."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from baton.domain.errors import ConnectionGone, Invalid
+
+MAX_RUNS_FOLLOWED = 100
+
+
+class FakeConnections:
+    """A Connections. ``lookups`` counts how often a run's subscribers were asked for."""
+
+    def __init__(self) -> None:
+        self.lookups: Counter[tuple[str, int]] = Counter()
+        self._all: set[tuple[str, str]] = set()
+        self._connected: dict[tuple[str, str], int] = {}
+        self._runs: dict[tuple[str, str], set[int]] = {}
+
+    def connect(self, tenant: str, connection_id: str, run_id: int | None, now: int, expires_at: int) -> None:  # noqa: ARG002
+        self._connected[tenant, connection_id] = now
+        if run_id is None:
+            self._all.add((tenant, connection_id))
+        else:
+            self._runs[tenant, connection_id] = {run_id}
+
+    def subscribe(self, tenant: str, connection_id: str, run_id: int, expires_at: int) -> None:  # noqa: ARG002
+        followed = self._runs.setdefault((tenant, connection_id), set())
+        if len(followed) >= MAX_RUNS_FOLLOWED and run_id not in followed:
+            raise Invalid("runId", f"this connection follows {MAX_RUNS_FOLLOWED} runs already; unsubscribe from one.")
+        followed.add(run_id)
+        self._all.discard((tenant, connection_id))
+
+    def unsubscribe(self, tenant: str, connection_id: str, run_id: int) -> None:
+        self._runs.get((tenant, connection_id), set()).discard(run_id)
+
+    def disconnect(self, tenant: str, connection_id: str) -> None:
+        self._all.discard((tenant, connection_id))
+        self._runs.pop((tenant, connection_id), None)
+
+    def forget(self, tenant: str, connection_id: str, connected_before: int) -> None:
+        if self._connected.get((tenant, connection_id), 0) < connected_before:
+            self.disconnect(tenant, connection_id)
+
+    def subscribers(self, tenant: str, run_id: int) -> frozenset[str]:
+        self.lookups[tenant, run_id] += 1
+        narrowed = {client for (owner, client), runs in self._runs.items() if owner == tenant and run_id in runs}
+        return frozenset(narrowed | {client for owner, client in self._all if owner == tenant})
+
+
+class FakeSender:
+    """A Sender. ``gone`` have left; ``broken`` tells how many more frames a client gets before sending fails."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, bytes]] = []
+        self.gone: set[str] = set()
+        self.broken: dict[str, int] = {}
+
+    def send(self, connection_id: str, frame: bytes) -> None:
+        if connection_id in self.gone:
+            raise ConnectionGone(connection_id)
+        if connection_id in self.broken:
+            if self.broken[connection_id] == 0:
+                raise OSError(f"{connection_id} can't be reached")
+            self.broken[connection_id] -= 1
+        self.sent.append((connection_id, frame))
+
+    def messages(self, connection_id: str) -> list[dict[str, Any]]:
+        """What one client has received, in order."""
+        return [json.loads(frame) for client, frame in self.sent if client == connection_id]
+
+    def message_ids(self, connection_id: str) -> list[str]:
+        """The ids of what one client has received, in order."""
+        return [str(message["id"]) for message in self.messages(connection_id)]

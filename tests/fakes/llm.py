@@ -1,0 +1,54 @@
+"""An LLM that answers as a test scripts it, and the keys that open it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from baton.domain.errors import LlmRefused
+from baton.domain.llm import LlmAnswer, LlmCall
+from tests.support.records import an_answer
+
+type Reply = str | LlmAnswer | Exception
+
+
+class FakeLlm:
+    """An Llm: gives its replies in turn and keeps the calls. A call more than there are replies is an error."""
+
+    def __init__(self, *replies: Reply) -> None:
+        self.calls: list[LlmCall] = []
+        self._replies = deque(replies)
+
+    def script(self, *replies: Reply) -> None:
+        """Add replies."""
+        self._replies.extend(replies)
+
+    def __call__(self, call: LlmCall) -> LlmAnswer:
+        self.calls.append(call)
+        assert self._replies, "the LLM was called more often than the test expects"
+        reply = self._replies.popleft()
+        if isinstance(reply, Exception):
+            raise reply
+        return an_answer(reply) if isinstance(reply, str) else reply
+
+    @property
+    def prompts(self) -> list[str]:
+        """What it was asked, in order."""
+        return [call.prompt for call in self.calls]
+
+
+class FakeSecrets:
+    """A Secrets; ``kept`` has the keys by tenant and instance."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, int], str] = {}
+
+    def read_api_key(self, tenant: str, instance_id: int) -> str:
+        if (tenant, instance_id) not in self.kept:
+            raise LlmRefused(f"The API key of LLM instance {instance_id} can't be read; set it again.")
+        return self.kept[tenant, instance_id]
+
+    def write_api_key(self, tenant: str, instance_id: int, api_key: str) -> None:
+        self.kept[tenant, instance_id] = api_key
+
+    def delete_api_key(self, tenant: str, instance_id: int) -> None:
+        self.kept.pop((tenant, instance_id), None)

@@ -1,0 +1,73 @@
+"""The state machine in memory: its executions, and the path that workflow.asl.json takes through them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from baton.domain.runs import Run, Status
+from baton.domain.steps import Step
+from baton.domain.times import timestamp
+from baton.usecases.execute_payload import ExecutePayload
+from tests.fakes.clock import FakeClock
+from tests.fakes.runs import FakeRuns
+
+
+class FakeExecutions:
+    """An Executions. ``running`` are the steps that began and were not stopped, by execution name."""
+
+    def __init__(self) -> None:
+        self.refusal: Exception | None = None
+        self.begun: list[str] = []
+        self.running: dict[str, Step] = {}
+
+    def start(self, run: Run) -> None:
+        if self.refusal:
+            raise self.refusal
+        name = f"{run.tenant}-{run.id}-{run.attempt}"
+        if name not in self.begun:
+            self.begun.append(name)
+            self.running[name] = Step(
+                tenant=run.tenant, run_id=run.id, attempt=run.attempt, position=run.first_position
+            )
+
+    def stop(self, run: Run) -> None:
+        self.running.pop(f"{run.tenant}-{run.id}-{run.attempt}", None)
+
+
+class FakeStateMachine:
+    """MarkRunning, ExecutePayload until it ends, MarkCompleted or MarkFailed, each on the condition that it has."""
+
+    def __init__(self, runs: FakeRuns, execute: ExecutePayload, clock: FakeClock) -> None:
+        self._runs = runs
+        self._execute = execute
+        self._clock = clock
+
+    def begin(self, step: Step) -> None:
+        """MarkRunning."""
+        run = self._runs.read(step.tenant, step.run_id)
+        if run.status in ("created", "running") and run.attempt == step.attempt:
+            self._runs.write(replace(run, status="running", started_at=run.started_at or timestamp(self._clock())))
+
+    def advance(self, step: Step) -> Step:
+        """ExecutePayload once; a wait that it asks for is over at once."""
+        after = self._execute(Step.from_event(step.to_event()))
+        self._clock.advance(after.wait_seconds)
+        return after
+
+    def end(self, step: Step) -> None:
+        """MarkCompleted or MarkFailed."""
+        run = self._runs.read(step.tenant, step.run_id)
+        if run.status != "running" or run.attempt != step.attempt:
+            return
+        status: Status = "completed" if step.outcome == "completed" else "failed"
+        completed = run.total if status == "completed" else run.completed
+        ended = replace(run, status=status, completed=completed, completed_at=timestamp(self._clock()))
+        self._runs.write(replace(ended, error=step.error))
+
+    def execute(self, step: Step) -> Step:
+        """The whole execution."""
+        self.begin(step)
+        while (step := self.advance(step)).outcome in ("continue", "wait"):
+            pass
+        self.end(step)
+        return step

@@ -1,0 +1,152 @@
+"""Connections: the fake and DynamoDB keep the same promises."""
+
+from __future__ import annotations
+
+import pytest
+
+from baton.adapters.dynamodb.connections import MAX_RUNS_FOLLOWED, DynamoConnections
+from baton.domain.errors import Invalid
+from baton.usecases.ports import Connections
+from tests.support.aws import Account
+from tests.support.records import EXPIRES_AT, OTHER_TENANT, TENANT
+
+CONNECTED_AT = 1_700_000_000
+
+
+def connect(connections: Connections, client: str, run_id: int | None = None, tenant: str = TENANT) -> None:
+    connections.connect(tenant, client, run_id, CONNECTED_AT, EXPIRES_AT)
+
+
+def subscribe(connections: Connections, client: str, run_id: int, tenant: str = TENANT) -> None:
+    connections.subscribe(tenant, client, run_id, EXPIRES_AT)
+
+
+def test_nobody_listens_at_first(connections: Connections) -> None:
+    assert connections.subscribers(TENANT, 1) == frozenset()
+
+
+def test_a_new_connection_hears_every_run(connections: Connections) -> None:
+    connect(connections, "ann")
+    connect(connections, "bob")
+    assert connections.subscribers(TENANT, 1) == connections.subscribers(TENANT, 2) == {"ann", "bob"}
+
+
+def test_a_connection_that_names_a_run_hears_only_that(connections: Connections) -> None:
+    connect(connections, "ann", 1)
+    assert connections.subscribers(TENANT, 1) == {"ann"}
+    assert connections.subscribers(TENANT, 2) == frozenset()
+
+
+def test_the_first_subscription_narrows_and_others_widen(connections: Connections) -> None:
+    connect(connections, "ann")
+    subscribe(connections, "ann", 1)
+    assert connections.subscribers(TENANT, 1) == {"ann"}
+    assert connections.subscribers(TENANT, 2) == frozenset()
+    subscribe(connections, "ann", 2)
+    assert connections.subscribers(TENANT, 1) == connections.subscribers(TENANT, 2) == {"ann"}
+    assert connections.subscribers(TENANT, 3) == frozenset()
+
+
+def test_a_run_named_at_connecting_and_one_subscribed_later_are_both_heard(connections: Connections) -> None:
+    connect(connections, "ann", 1)
+    subscribe(connections, "ann", 2)
+    assert connections.subscribers(TENANT, 1) == connections.subscribers(TENANT, 2) == {"ann"}
+
+
+def test_subscribing_twice_is_subscribing_once(connections: Connections) -> None:
+    connect(connections, "ann")
+    subscribe(connections, "ann", 1)
+    subscribe(connections, "ann", 1)
+    connections.unsubscribe(TENANT, "ann", 1)
+    assert connections.subscribers(TENANT, 1) == frozenset()
+
+
+def test_who_leaves_the_last_run_hears_nothing(connections: Connections) -> None:
+    connect(connections, "ann")
+    subscribe(connections, "ann", 1)
+    connections.unsubscribe(TENANT, "ann", 1)
+    assert connections.subscribers(TENANT, 1) == connections.subscribers(TENANT, 2) == frozenset()
+    subscribe(connections, "ann", 2)
+    assert connections.subscribers(TENANT, 2) == {"ann"}
+
+
+def test_leaving_a_run_that_was_not_followed_changes_nothing(connections: Connections) -> None:
+    connect(connections, "ann")
+    connect(connections, "bob", 1)
+    connections.unsubscribe(TENANT, "ann", 1)
+    connections.unsubscribe(TENANT, "bob", 2)
+    connections.unsubscribe(TENANT, "nobody", 1)
+    assert connections.subscribers(TENANT, 1) == {"ann", "bob"}
+
+
+def test_a_disconnected_client_is_forgotten_everywhere(connections: Connections) -> None:
+    connect(connections, "ann")
+    connect(connections, "bob", 1)
+    subscribe(connections, "bob", 2)
+    connections.disconnect(TENANT, "ann")
+    connections.disconnect(TENANT, "bob")
+    connections.disconnect(TENANT, "nobody")
+    assert connections.subscribers(TENANT, 1) == connections.subscribers(TENANT, 2) == frozenset()
+
+
+def test_a_disconnected_client_leaves_no_item(aws: Account) -> None:
+    connections = DynamoConnections(aws.dynamodb, aws.connections_table)
+    connect(connections, "ann")
+    connect(connections, "bob", 1)
+    for run_id in range(2, 60):
+        subscribe(connections, "bob", run_id)
+    connections.disconnect(TENANT, "ann")
+    connections.disconnect(TENANT, "bob")
+    assert aws.items(aws.connections_table) == []
+
+
+def test_every_item_expires_with_its_connection(aws: Account) -> None:
+    connections = DynamoConnections(aws.dynamodb, aws.connections_table)
+    connect(connections, "ann")
+    connect(connections, "bob", 1)
+    subscribe(connections, "bob", 2)
+    kept = aws.items(aws.connections_table)
+    assert len(kept) == 5
+    assert {item["expires_at"]["N"] for item in kept} == {str(EXPIRES_AT)}
+
+
+def test_a_client_that_is_gone_is_forgotten_unless_it_has_only_just_connected(connections: Connections) -> None:
+    """It is stored a moment before it is open, and until then it seems to be gone."""
+    connect(connections, "ann")
+    connect(connections, "bob", 1)
+    for client in ("ann", "bob", "nobody"):
+        connections.forget(TENANT, client, CONNECTED_AT)
+        connections.forget(OTHER_TENANT, client, CONNECTED_AT + 1)
+    assert connections.subscribers(TENANT, 1) == {"ann", "bob"}
+    for client in ("ann", "bob", "nobody"):
+        connections.forget(TENANT, client, CONNECTED_AT + 1)
+    assert connections.subscribers(TENANT, 1) == frozenset()
+
+
+def test_a_client_that_was_never_seen_to_connect_is_forgotten(connections: Connections) -> None:
+    subscribe(connections, "ann", 1)
+    connections.forget(TENANT, "ann", CONNECTED_AT)
+    assert connections.subscribers(TENANT, 1) == frozenset()
+
+
+def test_a_connection_follows_at_most_a_hundred_runs(connections: Connections) -> None:
+    connect(connections, "ann")
+    for run_id in range(1, MAX_RUNS_FOLLOWED + 1):
+        subscribe(connections, "ann", run_id)
+    with pytest.raises(Invalid, match=r"runId: .*100 runs already"):
+        subscribe(connections, "ann", 101)
+    subscribe(connections, "ann", 100)
+    assert connections.subscribers(TENANT, 101) == frozenset()
+    connections.unsubscribe(TENANT, "ann", 1)
+    subscribe(connections, "ann", 101)
+    assert connections.subscribers(TENANT, 101) == {"ann"}
+
+
+def test_tenants_do_not_hear_each_other(connections: Connections) -> None:
+    connect(connections, "ann")
+    connect(connections, "bob", 1, tenant=OTHER_TENANT)
+    connect(connections, "cho", tenant=OTHER_TENANT)
+    assert connections.subscribers(TENANT, 1) == {"ann"}
+    assert connections.subscribers(OTHER_TENANT, 1) == {"bob", "cho"}
+    connections.disconnect(TENANT, "bob")
+    assert connections.subscribers(OTHER_TENANT, 1) == {"bob", "cho"}

@@ -1,0 +1,414 @@
+"""RunStore: the fake and DynamoDB keep the same promises."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from baton.domain.errors import AttemptSuperseded, NotFound, ResponseAlreadyStored
+from baton.domain.prompts import Reference, Sources
+from baton.domain.runs import Response, Run, Status
+from baton.usecases.ports import RunStore
+from tests.integration.stores.conftest import RunStores
+from tests.support.aws import Account
+from tests.support.records import AT_NOON, OTHER_TENANT, TENANT, a_response, a_run, a_snapshot
+
+LONG = "é" * 60_000
+
+
+def all_pages(runs: RunStore, status: Status | None, workflow_id: int | None, limit: int = 2) -> list[int]:
+    """The ids of a list, read to its end page by page."""
+    ids: list[int] = []
+    after = None
+    for _ in range(50):
+        page = runs.page(TENANT, status, workflow_id, limit, after)
+        assert len(page.items) <= limit
+        ids += [run.id for run in page.items]
+        after = page.next_after
+        if after is None:
+            return ids
+    raise AssertionError("the list never ends")
+
+
+def test_reserved_ids_are_consecutive_and_never_given_twice(stores: RunStores) -> None:
+    assert stores.runs.reserve_ids(TENANT, 3) == (1, 1)
+    assert stores.runs.reserve_ids(TENANT, 2) == (2, 4)
+    assert stores.runs.reserve_ids(TENANT, 1) == (3, 6)
+
+
+def test_each_tenant_counts_its_own_ids(stores: RunStores) -> None:
+    stores.runs.reserve_ids(TENANT, 9)
+    assert stores.runs.reserve_ids(OTHER_TENANT, 3) == (1, 1)
+
+
+def test_a_run_reads_back_as_it_was_created(stores: RunStores) -> None:
+    run = a_run(status="created", started_at=None)
+    variables = {"topic": "relays", "count": 3, "ratio": 0.1, "nested": {"list": [1, 2.5, None, True]}}
+    stores.runs.create(run, variables, [a_snapshot(0), a_snapshot(1)])
+    assert stores.runs.read(TENANT, 1) == run
+    history = stores.runs.read_history(TENANT, 1)
+    assert (history.run, history.variables, history.responses) == (run, variables, ())
+
+
+def test_a_workflow_of_two_hundred_payloads_is_created_whole(stores: RunStores) -> None:
+    """DynamoDB takes 25 items at a time."""
+    stores.runs.create(a_run(total=200), {}, [a_snapshot(position) for position in range(200)])
+    for position in (0, 24, 25, 199):
+        assert stores.steps.read_step(TENANT, 1, position).snapshot == a_snapshot(position)
+
+
+def test_an_unknown_run_is_not_found(stores: RunStores) -> None:
+    with pytest.raises(NotFound, match="There is no run 99"):
+        stores.runs.read(TENANT, 99)
+    with pytest.raises(NotFound, match="There is no run 99"):
+        stores.runs.read_history(TENANT, 99)
+
+
+def test_another_tenants_run_is_not_found(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {}, [a_snapshot()])
+    stores.steps.store_response(a_response())
+    with pytest.raises(NotFound):
+        stores.runs.read(OTHER_TENANT, 1)
+    with pytest.raises(NotFound):
+        stores.runs.read_history(OTHER_TENANT, 1)
+    assert stores.runs.read_responses(OTHER_TENANT, 1, 10, None).items == []
+    assert stores.runs.page(OTHER_TENANT, None, None, 10, None).items == []
+
+
+def test_two_tenants_keep_runs_of_the_same_id_apart(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {"owner": "acme"}, [a_snapshot()])
+    stores.runs.create(a_run(tenant=OTHER_TENANT), {"owner": "globex"}, [a_snapshot()])
+    stores.runs.cancel(stores.runs.read(OTHER_TENANT, 1), AT_NOON)
+    assert stores.runs.read(TENANT, 1).status == "running"
+    assert stores.runs.read_history(TENANT, 1).variables == {"owner": "acme"}
+
+
+def test_history_has_whole_responses_in_the_order_of_their_positions(stores: RunStores) -> None:
+    stores.runs.create(a_run(total=12), {}, [])
+    stored = [a_response(position, total=12, content=f"{position}{LONG}") for position in (10, 2, 0, 11)]
+    for response in stored:
+        stores.steps.store_response(response)
+    assert stores.runs.read_history(TENANT, 1).responses == (stored[2], stored[1], stored[0], stored[3])
+
+
+def test_a_follower_reads_at_least_the_beginning_of_each_response(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {}, [])
+    stores.steps.store_response(a_response(0, content=LONG))
+    stores.steps.store_response(a_response(1))
+    first, second = stores.histories.read_history(TENANT, 1).responses
+    assert LONG.startswith(first.content)
+    assert len(first.content) >= 50_000
+    assert first.content_truncated == (first.content != LONG)
+    assert second == a_response(1)
+
+
+def test_a_follower_does_not_find_what_is_not_there(stores: RunStores) -> None:
+    with pytest.raises(NotFound, match="There is no run 99"):
+        stores.histories.read(TENANT, 99)
+    with pytest.raises(NotFound, match="There is no run 99"):
+        stores.histories.read_history(TENANT, 99)
+
+
+def test_responses_go_on_after_the_cursor(stores: RunStores) -> None:
+    stores.runs.create(a_run(total=5), {}, [])
+    responses = [a_response(position, total=5) for position in range(5)]
+    for response in responses:
+        stores.steps.store_response(response)
+    first = stores.runs.read_responses(TENANT, 1, 2, None)
+    second = stores.runs.read_responses(TENANT, 1, 2, first.next_after)
+    third = stores.runs.read_responses(TENANT, 1, 2, second.next_after)
+    assert [*first.items, *second.items, *third.items] == responses
+    assert (len(first.items), len(second.items), third.next_after) == (2, 2, None)
+
+
+def test_a_page_that_ends_with_the_last_response_is_the_last(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {}, [])
+    for position in range(2):
+        stores.steps.store_response(a_response(position))
+    assert stores.runs.read_responses(TENANT, 1, 2, None).next_after is None
+
+
+def test_an_unknown_run_has_no_responses(stores: RunStores) -> None:
+    page = stores.runs.read_responses(TENANT, 99, 10, None)
+    assert (page.items, page.next_after) == ([], None)
+
+
+@pytest.fixture
+def many(stores: RunStores) -> RunStore:
+    """Runs 1 to 6: odd ones of workflow 7, even ones of workflow 8; 1 to 3 completed, the others failed."""
+    for run_id in range(1, 7):
+        status: Status = "completed" if run_id <= 3 else "failed"
+        stores.runs.create(a_run(id=run_id, workflow_id=8 - run_id % 2, status=status), {}, [])
+    stores.runs.create(a_run(tenant=OTHER_TENANT, id=9), {}, [])
+    return stores.runs
+
+
+@pytest.mark.parametrize(
+    ("status", "workflow_id", "expected"),
+    [
+        (None, None, [6, 5, 4, 3, 2, 1]),
+        (None, 7, [5, 3, 1]),
+        ("failed", None, [6, 5, 4]),
+        ("completed", 8, [2]),
+        ("failed", 7, [5]),
+        ("running", None, []),
+        (None, 99, []),
+    ],
+)
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_lists_are_newest_first_and_narrowed(
+    many: RunStore, status: Status | None, workflow_id: int | None, expected: list[int], limit: int
+) -> None:
+    assert all_pages(many, status, workflow_id, limit) == expected
+
+
+def test_a_list_holds_whole_runs(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {}, [])
+    assert stores.runs.page(TENANT, None, None, 10, None).items == [a_run()]
+
+
+def test_ids_sort_as_numbers_in_lists(stores: RunStores) -> None:
+    for run_id in (9, 10, 100):
+        stores.runs.create(a_run(id=run_id), {}, [])
+    assert all_pages(stores.runs, None, None) == [100, 10, 9]
+
+
+def test_a_list_by_status_follows_a_change_of_status(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {}, [])
+    stores.runs.cancel(stores.runs.read(TENANT, 1), AT_NOON)
+    assert all_pages(stores.runs, "running", None) == []
+    assert all_pages(stores.runs, "cancelled", None) == [1]
+
+
+def test_cancelling_ends_the_run(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {}, [])
+    stores.runs.cancel(a_run(), AT_NOON)
+    assert stores.runs.read(TENANT, 1) == a_run(status="cancelled", completed_at=AT_NOON)
+
+
+def test_failing_keeps_the_reason(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {}, [])
+    stores.runs.fail(a_run(), "It broke.", AT_NOON)
+    assert stores.runs.read(TENANT, 1) == a_run(status="failed", error="It broke.", completed_at=AT_NOON)
+
+
+def test_cancelling_keeps_what_a_payload_wrote_since_the_run_was_read(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {}, [a_snapshot(0), a_snapshot(1, name="second")])
+    stale = stores.runs.read(TENANT, 1)
+    stores.steps.start_payload(stale, a_snapshot(1, name="second"), AT_NOON)
+    stores.runs.cancel(stale, AT_NOON)
+    run = stores.runs.read(TENANT, 1)
+    assert (run.status, run.position, run.payload_name) == ("cancelled", 1, "second")
+
+
+def test_resuming_begins_the_next_attempt_without_the_last_ones_end(stores: RunStores) -> None:
+    failed = a_run(
+        status="failed", error="It broke.", completed_at=AT_NOON, payload_started_at=AT_NOON, payload_id=12, position=1
+    )
+    stores.runs.create(failed, {}, [])
+    resumed = stores.runs.resume(failed, 1, AT_NOON)
+    assert resumed == stores.runs.read(TENANT, 1)
+    assert (resumed.status, resumed.attempt, resumed.first_position, resumed.completed) == ("running", 2, 1, 1)
+    assert (resumed.error, resumed.completed_at, resumed.payload_started_at) == (None, None, None)
+    assert resumed.started_at == failed.started_at
+
+
+STALE: dict[str, Run] = {
+    "another status": a_run(status="created"),
+    "an earlier attempt": a_run(attempt=1),
+    "a run that was never there": a_run(id=99, attempt=2),
+    "another tenant's run": a_run(tenant=OTHER_TENANT, attempt=2),
+}
+
+
+@pytest.mark.parametrize("stale", STALE.values(), ids=STALE.keys())
+def test_a_stale_run_can_not_be_changed(stores: RunStores, stale: Run) -> None:
+    there = a_run(attempt=2)
+    stores.runs.create(there, {}, [])
+    with pytest.raises(AttemptSuperseded):
+        stores.runs.cancel(stale, AT_NOON)
+    with pytest.raises(AttemptSuperseded):
+        stores.runs.fail(stale, "It broke.", AT_NOON)
+    with pytest.raises(AttemptSuperseded):
+        stores.runs.resume(stale, 0, AT_NOON)
+    with pytest.raises(AttemptSuperseded):
+        stores.runs.delete(stale)
+    assert stores.runs.read(TENANT, 1) == there
+    assert all_pages(stores.runs, None, None) == [1]
+
+
+def test_a_deleted_run_leaves_nothing(stores: RunStores) -> None:
+    ended = a_run(status="completed")
+    stores.runs.create(ended, {"topic": "relays"}, [a_snapshot(0), a_snapshot(1)])
+    stores.steps.store_response(a_response())
+    stores.runs.delete(ended)
+    with pytest.raises(NotFound):
+        stores.runs.read_history(TENANT, 1)
+    assert stores.runs.read_responses(TENANT, 1, 10, None).items == []
+    assert all_pages(stores.runs, None, None) == []
+    records = stores.steps.read_step(TENANT, 1, 0)
+    assert (records.run, records.snapshot, records.answered) == (None, None, False)
+
+
+def test_deleting_removes_every_item_and_every_long_text(dynamodb_stores: RunStores, aws: Account) -> None:
+    """Only ids that were given out stay, so that they are never given again."""
+    ended = a_run(status="completed")
+    dynamodb_stores.runs.create(ended, {"topic": "relays"}, [a_snapshot(0), a_snapshot(1)])
+    dynamodb_stores.steps.store_response(a_response(0, content=LONG, prompt=LONG + "?"))
+    assert aws.s3.list_objects_v2(Bucket=aws.texts_bucket)["KeyCount"] == 2
+    dynamodb_stores.runs.delete(ended)
+    assert aws.items(aws.runs_table) == []
+    assert aws.s3.list_objects_v2(Bucket=aws.texts_bucket)["KeyCount"] == 0
+
+
+def test_every_item_of_a_run_expires_with_it(dynamodb_stores: RunStores, aws: Account) -> None:
+    dynamodb_stores.runs.create(a_run(), {"topic": "relays"}, [a_snapshot(0), a_snapshot(1)])
+    dynamodb_stores.steps.store_response(a_response())
+    dynamodb_stores.steps.start_payload(a_run(), a_snapshot(1), AT_NOON)
+    kept = {item["sk"]["S"]: item.get("expires_at") for item in aws.items(aws.runs_table)}
+    expiry = {"N": str(a_run().expires_at)}
+    assert kept == dict.fromkeys(["RUN", "VARIABLES", "PAYLOAD#0000", "PAYLOAD#0001", "RESPONSE#0000"], expiry)
+
+
+def test_a_run_item_stays_under_one_kilobyte(dynamodb_stores: RunStores, aws: Account) -> None:
+    """It is written at every step, and each write is billed by the kilobyte. The longest names and error are rare."""
+    run = a_run(workflow_name="w" * 60, payload_name="p" * 60, payload_id=10**9, payload_started_at=AT_NOON, total=200)
+    dynamodb_stores.runs.create(run, {"topic": LONG}, [a_snapshot()])
+    (item,) = [item for item in aws.items(aws.runs_table) if item["sk"]["S"] == "RUN"]
+    assert sum(len(name) + len(next(iter(value.values()))) for name, value in item.items()) < 1000
+
+
+def test_the_first_step_reads_its_snapshot_and_nothing_before_it(stores: RunStores) -> None:
+    references = [
+        Reference(name="topic", source="variable"),
+        Reference(name="x", source="missing"),
+        Reference(name="facts.items[0]", source="response", position=0, path=("items", 0)),
+    ]
+    snapshot = a_snapshot(0, references=references)
+    stores.runs.create(a_run(), {"topic": "relays"}, [snapshot, a_snapshot(1)])
+    records = stores.steps.read_step(TENANT, 1, 0)
+    assert (records.run, records.snapshot, records.answered) == (a_run(), snapshot, False)
+
+
+def test_a_later_step_sees_whether_the_one_before_has_answered(stores: RunStores) -> None:
+    stores.runs.create(a_run(total=3), {}, [a_snapshot(position) for position in range(3)])
+    assert not stores.steps.read_step(TENANT, 1, 1).previous_answered
+    stores.steps.store_response(a_response(0))
+    second, third = stores.steps.read_step(TENANT, 1, 1), stores.steps.read_step(TENANT, 1, 2)
+    assert (second.previous_answered, second.answered, second.snapshot) == (True, False, a_snapshot(1))
+    assert (third.previous_answered, third.answered) == (False, False)
+
+
+def test_a_step_sees_its_own_answer(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {}, [a_snapshot(0), a_snapshot(1)])
+    stores.steps.store_response(a_response(0))
+    stores.steps.store_response(a_response(1))
+    assert stores.steps.read_step(TENANT, 1, 0).answered
+    assert stores.steps.read_step(TENANT, 1, 1).answered
+
+
+def test_a_step_behind_the_last_payload_has_no_snapshot(stores: RunStores) -> None:
+    stores.runs.create(a_run(total=1), {}, [a_snapshot(0)])
+    stores.steps.store_response(a_response(0))
+    records = stores.steps.read_step(TENANT, 1, 1)
+    assert (records.snapshot, records.previous_answered, records.answered) == (None, True, False)
+
+
+def test_a_step_of_an_unknown_or_another_tenants_run_finds_nothing(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {}, [a_snapshot()])
+    for tenant, run_id in ((TENANT, 99), (OTHER_TENANT, 1)):
+        records = stores.steps.read_step(tenant, run_id, 0)
+        assert (records.run, records.snapshot, records.previous_answered, records.answered) == (
+            None,
+            None,
+            False,
+            False,
+        )
+
+
+def test_sources_are_the_answers_and_variables_that_the_snapshot_refers_to(stores: RunStores) -> None:
+    """Two payloads share a name: the reference's position says which one is meant."""
+    references = [
+        Reference(name="draft", source="response", position=1),
+        Reference(name="long", source="response", position=2),
+        Reference(name="topic", source="variable"),
+        Reference(name="nobody", source="missing"),
+    ]
+    variables = {"topic": "relays", "options": {"tone": "é", "ratio": 0.5}}
+    stores.runs.create(a_run(total=4), variables, [a_snapshot(3, references=references)])
+    stores.steps.store_response(a_response(0, content="the first draft", payload_name="draft"))
+    stores.steps.store_response(a_response(1, content="the second draft", payload_name="draft"))
+    stores.steps.store_response(a_response(2, content=LONG, payload_name="long"))
+    sources = stores.steps.read_sources(a_run(total=4), a_snapshot(3, references=references))
+    assert sources == Sources(contents={1: "the second draft", 2: LONG}, variables=variables)
+
+
+def test_two_names_may_mean_one_response(stores: RunStores) -> None:
+    """DynamoDB refuses a read that names one key twice."""
+    references = [Reference(name=name, source="response", position=0) for name in ("a", "b")]
+    stores.runs.create(a_run(), {}, [])
+    stores.steps.store_response(a_response(0))
+    sources = stores.steps.read_sources(a_run(), a_snapshot(1, references=references))
+    assert sources == Sources(contents={0: "An answer."})
+
+
+def test_a_prompt_may_name_more_responses_than_one_read_brings(stores: RunStores) -> None:
+    """DynamoDB reads at most 100 items at once."""
+    stores.runs.create(a_run(total=151), {}, [])
+    for position in range(150):
+        stores.steps.store_response(a_response(position, total=151, content=f"answer {position}"))
+    references = [Reference(name=f"p{position}", source="response", position=position) for position in range(150)]
+    sources = stores.steps.read_sources(a_run(total=151), a_snapshot(150, references=references))
+    assert sources.contents == {position: f"answer {position}" for position in range(150)}
+
+
+def test_a_prompt_without_references_has_no_sources(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {"topic": "relays"}, [])
+    missing = [Reference(name="nobody", source="missing")]
+    assert stores.steps.read_sources(a_run(), a_snapshot(0)) == Sources()
+    assert stores.steps.read_sources(a_run(), a_snapshot(0, references=missing)) == Sources()
+
+
+def test_a_payload_that_starts_is_noted_in_the_run(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {}, [])
+    stores.steps.start_payload(a_run(), a_snapshot(1, name="second"), AT_NOON)
+    assert stores.runs.read(TENANT, 1) == a_run(
+        position=1, completed=1, payload_id=12, payload_name="second", payload_started_at=AT_NOON
+    )
+
+
+@pytest.mark.parametrize(
+    "there",
+    [a_run(status="cancelled"), a_run(status="failed"), a_run(attempt=2), a_run(id=2), a_run(tenant=OTHER_TENANT)],
+    ids=["cancelled", "failed", "resumed", "another run", "another tenant"],
+)
+def test_a_payload_does_not_start_in_a_run_that_no_longer_waits_for_it(stores: RunStores, there: Run) -> None:
+    stores.runs.create(there, {}, [])
+    with pytest.raises(AttemptSuperseded):
+        stores.steps.start_payload(a_run(), a_snapshot(1), AT_NOON)
+    assert stores.runs.read(there.tenant, there.id) == there
+
+
+def test_a_response_reads_back_as_it_was_stored(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {}, [])
+    metadata = {"tokens_per_second": 0.1, "finish_reason": None, "references": [{"name": "x", "source": "missing"}]}
+    response = a_response(0, content=LONG, prompt=LONG + "?", metadata=metadata)
+    stores.steps.store_response(response)
+    assert stores.runs.read_responses(TENANT, 1, 10, None).items == [response]
+
+
+def test_an_empty_answer_is_an_answer(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {}, [])
+    stores.steps.store_response(a_response(0, content=""))
+    assert stores.runs.read_history(TENANT, 1).responses[0].content == ""
+    assert stores.steps.read_step(TENANT, 1, 0).answered
+
+
+@pytest.mark.parametrize("first", [a_response(0, content="first"), a_response(0, content=LONG)], ids=["short", "long"])
+def test_the_second_response_of_a_position_is_refused_and_the_first_stays(stores: RunStores, first: Response) -> None:
+    stores.runs.create(a_run(), {}, [])
+    stores.steps.store_response(first)
+    with pytest.raises(ResponseAlreadyStored, match="position 0"):
+        stores.steps.store_response(replace(first, content="second" + LONG))
+    assert stores.runs.read_history(TENANT, 1).responses == (first,)

@@ -1,0 +1,59 @@
+"""Secrets: the fake and SSM keep the same promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from baton.adapters.secrets import SsmSecrets
+from baton.domain.errors import LlmRefused
+from baton.usecases.ports import Secrets
+from tests.support.aws import Account
+from tests.support.records import OTHER_TENANT, TENANT
+
+type NewSecrets = Callable[[], Secrets]
+
+
+def test_a_key_reads_back_in_another_function(new_secrets: NewSecrets) -> None:
+    new_secrets().write_api_key(TENANT, 1, "sk-one")
+    assert new_secrets().read_api_key(TENANT, 1) == "sk-one"
+
+
+def test_a_key_can_be_replaced(new_secrets: NewSecrets) -> None:
+    new_secrets().write_api_key(TENANT, 1, "sk-old")
+    new_secrets().write_api_key(TENANT, 1, "sk-new")
+    assert new_secrets().read_api_key(TENANT, 1) == "sk-new"
+
+
+def test_a_missing_key_refuses_the_call_and_names_the_instance(new_secrets: NewSecrets) -> None:
+    with pytest.raises(LlmRefused, match="LLM instance 1"):
+        new_secrets().read_api_key(TENANT, 1)
+
+
+def test_a_forgotten_key_is_gone(new_secrets: NewSecrets) -> None:
+    new_secrets().write_api_key(TENANT, 1, "sk-one")
+    new_secrets().delete_api_key(TENANT, 1)
+    with pytest.raises(LlmRefused):
+        new_secrets().read_api_key(TENANT, 1)
+
+
+def test_forgetting_a_key_that_is_not_there_is_no_error(new_secrets: NewSecrets) -> None:
+    new_secrets().write_api_key(TENANT, 2, "sk-two")
+    new_secrets().delete_api_key(TENANT, 1)
+    assert new_secrets().read_api_key(TENANT, 2) == "sk-two"
+
+
+def test_tenants_keep_their_own_keys(new_secrets: NewSecrets) -> None:
+    new_secrets().write_api_key(TENANT, 1, "sk-acme")
+    new_secrets().write_api_key(OTHER_TENANT, 1, "sk-globex")
+    new_secrets().delete_api_key(OTHER_TENANT, 1)
+    assert new_secrets().read_api_key(TENANT, 1) == "sk-acme"
+    with pytest.raises(LlmRefused):
+        new_secrets().read_api_key(OTHER_TENANT, 1)
+
+
+def test_a_key_is_kept_encrypted(aws: Account) -> None:
+    SsmSecrets(lambda: aws.ssm, "/baton-test").write_api_key(TENANT, 1, "sk-one")
+    (kept,) = aws.ssm.describe_parameters()["Parameters"]
+    assert (kept["Name"], kept["Type"]) == ("/baton-test/acme/llm-instances/1/api-key", "SecureString")

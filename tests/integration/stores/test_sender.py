@@ -1,0 +1,54 @@
+"""Sender: the fake and API Gateway's @connections API keep the same promises.
+
+moto knows no client that has left, so botocore's own stub plays API Gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+from baton.adapters.websocket import WebSocketSender
+from baton.domain.errors import ConnectionGone
+from baton.usecases.ports import Sender
+from tests.fakes.clients import FakeSender
+
+
+@pytest.fixture(params=["fake", "api gateway"])
+def sender(request: pytest.FixtureRequest) -> Iterator[Sender]:
+    """One on which ``ann`` is there first, then ``bob`` has left, then ``ann`` is there again."""
+    if request.param == "fake":
+        fake = FakeSender()
+        fake.gone.add("bob")
+        yield fake
+        assert [client for client, _ in fake.sent] == ["ann", "ann"]
+        return
+    request.getfixturevalue("aws")
+    client = boto3.client("apigatewaymanagementapi", endpoint_url="https://websocket.example/live")
+    with Stubber(client) as stub:
+        stub.add_response("post_to_connection", {}, {"ConnectionId": "ann", "Data": b"one"})
+        stub.add_client_error("post_to_connection", "GoneException", http_status_code=410)
+        stub.add_response("post_to_connection", {}, {"ConnectionId": "ann", "Data": b"three"})
+        yield WebSocketSender(client)
+        stub.assert_no_pending_responses()
+
+
+def test_a_client_that_has_left_is_named_and_the_others_still_hear(sender: Sender) -> None:
+    sender.send("ann", b"one")
+    with pytest.raises(ConnectionGone, match="bob"):
+        sender.send("bob", b"two")
+    sender.send("ann", b"three")
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("code", ["LimitExceededException", "PayloadTooLargeException", "ForbiddenException"])
+def test_another_refusal_is_not_a_client_that_has_left(code: str) -> None:
+    client = boto3.client("apigatewaymanagementapi", endpoint_url="https://websocket.example/live")
+    with Stubber(client) as stub:
+        stub.add_client_error("post_to_connection", code)
+        with pytest.raises(ClientError, match=code):
+            WebSocketSender(client).send("ann", b"one")

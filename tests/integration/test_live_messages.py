@@ -1,0 +1,234 @@
+"""What subscribers hear: the stream's own records through the notifying function, and the WebSocket function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+
+from baton.domain.errors import LlmRefused
+from baton.runtime import wiring
+from tests.fakes.clients import FakeSender
+from tests.support.deployment import Deployment
+from tests.support.functions import invoke, request, websocket_event
+
+
+@pytest.fixture
+def clients(baton: Deployment, monkeypatch: pytest.MonkeyPatch) -> FakeSender:  # noqa: ARG001 - its account comes first
+    """The ends of all WebSocket connections; moto's own knows neither their order nor who has left."""
+    fake = FakeSender()
+    monkeypatch.setattr(wiring, "sender", lambda: fake)
+    return fake
+
+
+def test_a_run_is_told_in_order_to_who_follows_all_runs(baton: Deployment, clients: FakeSender) -> None:
+    connect("c")
+    baton.llm.script("one", "two")
+    run = baton.execute(baton.workflow("a", "b"))
+    baton.finish(run)
+    assert notify(baton) == []
+    heard = [(m["type"], m["data"].get("position"), m["data"].get("progress")) for m in clients.messages("c")]
+    assert heard == [
+        ("execution_progress", None, 0),
+        ("execution_progress", 0, 0),
+        ("payload_completed", 0, 50),
+        ("execution_progress", 1, 50),
+        ("payload_completed", 1, 100),
+        ("workflow_completed", None, 100),
+    ]
+    assert len(set(clients.message_ids("c"))) == len(heard)
+
+
+def test_a_payload_is_told_with_its_answer(baton: Deployment, clients: FakeSender) -> None:
+    connect("c")
+    baton.llm.script("one")
+    workflow = baton.workflow("a")
+    baton.finish(baton.execute(workflow))
+    notify(baton)
+    (told,) = [message for message in clients.messages("c") if message["type"] == "payload_completed"]
+    assert told["timestamp"].endswith("Z")
+    data = told["data"]
+    assert (data["runId"], data["payloadId"], data["payloadName"], data["content"]) == (1, 1, "p0", "one")
+    assert data["metadata"]["total_tokens"] == 8
+
+
+def test_a_failure_is_told_with_its_reason(baton: Deployment, clients: FakeSender) -> None:
+    connect("c")
+    baton.llm.script(LlmRefused("401: wrong key."))
+    baton.finish(baton.execute(baton.workflow("a")))
+    notify(baton)
+    last = clients.messages("c")[-1]
+    assert last["type"] == "workflow_failed"
+    assert last["data"]["status"] == "failed"
+    assert "401: wrong key" in last["data"]["error"]
+
+
+def test_who_subscribes_late_hears_the_same_facts(baton: Deployment, clients: FakeSender) -> None:
+    connect("early")
+    connect("late")
+    baton.llm.script("one", LlmRefused("401: wrong key."))
+    run = baton.execute(baton.workflow("a", "b"))
+    baton.finish(run)
+    notify(baton)
+    clients.sent = [(client, frame) for client, frame in clients.sent if client == "early"]
+    say("late", f'{{"action": "subscribe", "runId": {run}}}')
+    assert clients.messages("late") == clients.messages("early")
+
+
+def test_who_names_runs_hears_only_those(baton: Deployment, clients: FakeSender) -> None:
+    connect("all")
+    connect("one", {"runId": "1"})
+    connect("narrowed")
+    baton.llm.script("x", "y")
+    workflow = baton.workflow("a")
+    for run in (baton.execute(workflow), baton.execute(workflow)):
+        baton.finish(run)
+    say("narrowed", '{"action": "subscribe", "runId": 2}')
+    clients.sent.clear()
+    notify(baton)
+    heard = {client: {m["data"]["runId"] for m in clients.messages(client)} for client in ("all", "one", "narrowed")}
+    assert heard == {"all": {1, 2}, "one": {1}, "narrowed": {2}}
+
+
+def test_who_unsubscribes_hears_no_more(baton: Deployment, clients: FakeSender) -> None:
+    connect("c", {"runId": "1"})
+    say("c", '{"action": "unsubscribe", "runId": 1}')
+    baton.llm.script("x")
+    baton.finish(baton.execute(baton.workflow("a")))
+    notify(baton)
+    assert clients.messages("c") == []
+
+
+def test_who_has_left_is_forgotten_and_holds_nobody_up(
+    baton: Deployment, clients: FakeSender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for client in ("gone", "there"):
+        connect(client)
+    clients.gone.add("gone")
+    later = wiring.now() + timedelta(seconds=11)
+    monkeypatch.setattr(wiring, "now", lambda: later)
+    baton.llm.script("x")
+    baton.finish(baton.execute(baton.workflow("a")))
+    assert notify(baton) == []
+    assert len(clients.messages("there")) == 4
+    assert {item["sk"]["S"] for item in baton.aws.items(baton.aws.connections_table)} == {"there", "CONNECTION"}
+
+
+def test_who_is_just_connecting_is_not_taken_for_gone(baton: Deployment, clients: FakeSender) -> None:
+    """A connection is stored a moment before it is open."""
+    connect("c")
+    clients.gone.add("c")
+    baton.llm.script("x")
+    workflow = baton.workflow("a")
+    baton.finish(baton.execute(workflow))
+    notify(baton)
+    clients.gone.clear()
+    notify(baton)
+    assert clients.messages("c")[-1]["type"] == "workflow_completed"
+
+
+def test_what_can_not_be_sent_is_delivered_again_from_there(baton: Deployment, clients: FakeSender) -> None:
+    for client in ("broken", "there"):
+        connect(client)
+    clients.broken["broken"] = 1
+    baton.llm.script("x")
+    baton.finish(baton.execute(baton.workflow("a")))
+    records = stream(baton)
+    failures = invoke("notify_subscribers", {"Records": records})["batchItemFailures"]
+    told = [record for record in records if "started_at" in record["dynamodb"].get("NewImage", {})]
+    assert failures == [{"itemIdentifier": told[1]["dynamodb"]["SequenceNumber"]}]
+    assert len(clients.messages("there")) == 4
+
+
+def test_a_disconnected_client_leaves_nothing_behind(baton: Deployment, clients: FakeSender) -> None:
+    connect("c")
+    assert clients.sent == []
+    invoke("websocket", websocket_event("DISCONNECT", "c"))
+    assert baton.aws.items(baton.aws.connections_table) == []
+
+
+@pytest.mark.parametrize(
+    ("frame", "word"),
+    [
+        ("hello", "JSON"),
+        ("[" * 100_000, "JSON"),
+        ('"ping"', "action"),
+        ('{"action": "dance"}', "action"),
+        ('{"action": "subscribe"}', "runId"),
+        ('{"action": "subscribe", "runId": "1"}', "runId"),
+        ('{"action": "subscribe", "runId": true}', "runId"),
+        ('{"action": "subscribe", "runId": 99}', "run 99"),
+        ("", "JSON"),
+    ],
+)
+def test_a_garbage_frame_is_answered_with_an_error(
+    baton: Deployment, clients: FakeSender, frame: str, word: str
+) -> None:
+    assert baton.llm.calls == []
+    connect("c")
+    assert say("c", frame) == {"statusCode": 200}
+    (error,) = clients.messages("c")
+    assert error["type"] == "error"
+    assert word in error["data"]["message"]
+
+
+def test_a_ping_is_answered_with_a_pong(clients: FakeSender) -> None:
+    say("c", '{"action": "ping"}')
+    assert clients.messages("c") == [{"type": "pong"}]
+
+
+@pytest.mark.usefixtures("clients")
+def test_a_connection_that_asks_for_no_run_that_can_be_is_refused() -> None:
+    refused = invoke("websocket", websocket_event("CONNECT", "c", queryStringParameters={"runId": "x"}))
+    assert refused["statusCode"] == 400
+    assert "runId" in refused["body"]
+
+
+def test_a_cancelled_run_is_told(baton: Deployment, clients: FakeSender) -> None:
+    connect("c")
+
+    def cancelled_meanwhile(event: dict[str, Any]) -> dict[str, Any]:
+        assert request("POST", "/api/runs/1/cancel").status == 200
+        return invoke("execute_payload", event)
+
+    baton.payload_function = cancelled_meanwhile
+    baton.finish(baton.execute(baton.workflow("a")))
+    notify(baton)
+    assert [message["type"] for message in clients.messages("c")] == ["execution_progress", "workflow_cancelled"]
+
+
+def connect(connection_id: str, query: dict[str, str] | None = None) -> None:
+    assert (
+        invoke("websocket", websocket_event("CONNECT", connection_id, queryStringParameters=query))["statusCode"] == 200
+    )
+
+
+def say(connection_id: str, frame: str) -> dict[str, Any]:
+    return invoke("websocket", websocket_event("MESSAGE", connection_id, body=frame))
+
+
+def notify(baton: Deployment) -> list[Any]:
+    """Deliver all that the stream has in one batch; what is to be delivered again."""
+    return list(invoke("notify_subscribers", {"Records": stream(baton)})["batchItemFailures"])
+
+
+def stream(baton: Deployment) -> list[dict[str, Any]]:
+    """The Runs table's stream from its beginning, as a Lambda event has it."""
+    return list(_records(baton.aws.runs_table))
+
+
+def _records(table: str) -> Iterator[dict[str, Any]]:
+    client = boto3.client("dynamodbstreams")
+    (found,) = client.list_streams(TableName=table)["Streams"]
+    for shard in client.describe_stream(StreamArn=found["StreamArn"])["StreamDescription"]["Shards"]:
+        iterator = client.get_shard_iterator(
+            StreamArn=found["StreamArn"], ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )
+        for record in client.get_records(ShardIterator=iterator["ShardIterator"])["Records"]:
+            change = {
+                name: value for name, value in record["dynamodb"].items() if name != "ApproximateCreationDateTime"
+            }
+            yield {"eventName": record["eventName"], "dynamodb": change}

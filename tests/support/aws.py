@@ -1,0 +1,141 @@
+"""An AWS account in memory, with the tables and the bucket that template.yaml describes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from baton.runtime import wiring
+from tests.support import template
+
+if TYPE_CHECKING:
+    from moto.core.config import DefaultConfig
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+REGION: Literal["eu-central-1"] = "eu-central-1"
+ACCOUNT_ID = "123456789012"
+STACK = "baton-test"
+STATE_MACHINE_ARN = f"arn:aws:states:{REGION}:{ACCOUNT_ID}:stateMachine:{STACK}"
+EXECUTE_PAYLOAD_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{STACK}-execute_payload"
+
+KNOWN = {
+    "AWS::AccountId": ACCOUNT_ID,
+    "AWS::Partition": "aws",
+    "AWS::Region": REGION,
+    "AWS::StackName": STACK,
+    "AWS::URLSuffix": "amazonaws.com",
+    "ExecutePayloadFunction.Arn": EXECUTE_PAYLOAD_ARN,
+    "StateMachine": STATE_MACHINE_ARN,
+    "WebSocketApi": "websocketapi",
+    **{table: f"{STACK}-{table}" for table in template.resources("AWS::DynamoDB::Table")},
+    **{bucket: f"{STACK}-{bucket}".lower() for bucket in template.resources("AWS::S3::Bucket")},
+}
+"""What the template's names stand for in this account."""
+
+CREATE_TABLE = ("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema", "LocalSecondaryIndexes")
+"""The properties of a table that CreateTable takes under the same name."""
+
+
+@dataclass(kw_only=True)
+class Account:
+    """Clients of the account, made when first used, and the names of what is in it."""
+
+    monkeypatch: pytest.MonkeyPatch
+    runs_table: str = KNOWN["RunsTable"]
+    catalog_table: str = KNOWN["CatalogTable"]
+    connections_table: str = KNOWN["ConnectionsTable"]
+    texts_bucket: str = KNOWN["TextsBucket"]
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        return boto3.client("dynamodb")
+
+    @cached_property
+    def s3(self) -> S3Client:
+        return boto3.client("s3")
+
+    @cached_property
+    def ssm(self) -> SSMClient:
+        return boto3.client("ssm")
+
+    @cached_property
+    def stepfunctions(self) -> SFNClient:
+        return boto3.client("stepfunctions")
+
+    def become(self, *functions: str) -> None:
+        """From now on, have the settings that the template gives these functions and no others, freshly started."""
+        for function in template.function_names():
+            for name in template.environment(function, KNOWN):
+                self.monkeypatch.delenv(name, raising=False)
+        for function in functions:
+            for name, value in template.environment(function, KNOWN).items():
+                self.monkeypatch.setenv(name, value)
+        forget(wiring)
+
+    def create_state_machine(self, definition: str) -> None:
+        """Put a definition where the functions' settings say that the state machine is."""
+        self.stepfunctions.create_state_machine(
+            name=STACK, definition=definition, roleArn=f"arn:aws:iam::{ACCOUNT_ID}:role/{STACK}"
+        )
+
+    def items(self, table: str) -> list[dict[str, Any]]:
+        """Everything in a table, as DynamoDB has it."""
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+        return [dict(item) for page in pages for item in page["Items"]]
+
+
+@contextmanager
+def account(config: DefaultConfig | None = None) -> Iterator[Account]:
+    """An account as after a deploy, with the settings of all functions together.
+
+    ``config`` goes to moto: ``{"stepfunctions": {"execute_state_machine": True}}`` makes it run state machines.
+    """
+    with pytest.MonkeyPatch.context() as monkeypatch, mock_aws(config=config):
+        _no_other_account(monkeypatch)
+        made = Account(monkeypatch=monkeypatch)
+        _create_tables(made.dynamodb)
+        for bucket in template.resources("AWS::S3::Bucket"):
+            made.s3.create_bucket(Bucket=KNOWN[bucket], CreateBucketConfiguration={"LocationConstraint": REGION})
+        made.become(*template.function_names())
+        yield made
+    forget(wiring)
+
+
+def forget(module: ModuleType) -> None:
+    """Clear every ``@cache`` of a module."""
+    for entry in vars(module).values():
+        if callable(clear := getattr(entry, "cache_clear", None)):
+            clear()
+
+
+def _no_other_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the developer's own environment says of AWS, no test sees it."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+def _create_tables(client: DynamoDBClient) -> None:
+    """The tables with the keys, indexes, streams and time to live of the template."""
+    for name, said in template.resources("AWS::DynamoDB::Table").items():
+        request: dict[str, Any] = {key: said[key] for key in CREATE_TABLE if key in said}
+        if "StreamSpecification" in said:
+            request["StreamSpecification"] = {"StreamEnabled": True, **said["StreamSpecification"]}
+        client.create_table(TableName=KNOWN[name], **request)
+        if "TimeToLiveSpecification" in said:
+            client.update_time_to_live(TableName=KNOWN[name], TimeToLiveSpecification=said["TimeToLiveSpecification"])

@@ -1,0 +1,153 @@
+"""Baton as deployed, in memory: the template's tables and state machine on moto, the functions in this process."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+import boto3
+import pytest
+from moto.awslambda.models import LambdaFunction
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+
+from baton.adapters.llm import registry
+from baton.runtime import wiring
+from tests.fakes.llm import FakeLlm
+from tests.support import template
+from tests.support.aws import EXECUTE_PAYLOAD_ARN, KNOWN, STACK, Account, account
+from tests.support.functions import Answer, invoke, request
+
+SECONDS_TO_END = 60
+
+type Invocation = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(kw_only=True)
+class Deployment:
+    """Ways to use what is deployed, and what its state machine has waited, in seconds."""
+
+    aws: Account
+    llm: FakeLlm
+    waits: list[int] = field(default_factory=list)
+    payload_function: Invocation = field(default=lambda event: invoke("execute_payload", event))
+
+    def wait(self, env: object, wait_seconds: int) -> None:  # noqa: ARG002 - moto passes it by name
+        """Stands in for the passing of time in a Wait state."""
+        self.waits.append(wait_seconds)
+
+    def workflow(self, *prompts: str, provider: str = "scripted", options: dict[str, Any] | None = None) -> int:
+        """Define a workflow with one payload a prompt, named p0, p1, …; its id."""
+        instance = {"name": "llm", "provider": provider, "model": "m", "defaults": {"options": options or {}}}
+        instance_id = self.create("/api/llm/instances", instance)
+        payloads = []
+        for position, prompt in enumerate(prompts):
+            block = self.create("/api/blocks", {"title": f"b{position}", "content": prompt})
+            payload = {"name": f"p{position}", "blocks": [block], "llm_instance": instance_id}
+            payloads.append(self.create("/api/payloads", payload))
+        return self.create("/api/workflows", {"name": "w", "payloads": payloads})
+
+    def create(self, path: str, body: dict[str, Any]) -> int:
+        """The id of what was created."""
+        answer = request("POST", path, body)
+        assert answer.status == 201, answer.body
+        return int(answer.body["id"])
+
+    def execute(self, workflow_id: int, **variables: Any) -> int:
+        """Start a run; its id."""
+        answer = request("POST", f"/api/execute/workflow/{workflow_id}", {"variables": variables})
+        assert answer.status == 202, answer.body
+        return int(answer.body["runId"])
+
+    def finish(self, run_id: int, attempt: int = 1) -> dict[str, Any]:
+        """The run as clients read it, once its execution has ended."""
+        self.states(run_id, attempt)
+        read: Answer = request("GET", f"/api/execute/run/{run_id}")
+        return dict(read.body)
+
+    def states(self, run_id: int, attempt: int = 1) -> list[str]:
+        """The states that the run's execution went through, once it has ended."""
+        arn = f"{KNOWN['StateMachine'].replace(':stateMachine:', ':execution:')}:default-{run_id}-{attempt}"
+        deadline = time.monotonic() + SECONDS_TO_END
+        while self.aws.stepfunctions.describe_execution(executionArn=arn)["status"] == "RUNNING":
+            assert time.monotonic() < deadline, "the execution does not end"
+            time.sleep(0.01)
+        pages = self.aws.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
+        events = [event for page in pages for event in page["events"]]
+        return [
+            str(event["stateEnteredEventDetails"]["name"]) for event in events if "stateEnteredEventDetails" in event
+        ]
+
+
+@contextmanager
+def deployment() -> Iterator[Deployment]:
+    """A new account with everything in it. Waits and retries of the state machine take no time."""
+    with (
+        account({"stepfunctions": {"execute_state_machine": True}}) as aws,
+        pytest.MonkeyPatch.context() as monkeypatch,
+    ):
+        deployed = Deployment(aws=aws, llm=FakeLlm())
+        _create_payload_function()
+        aws.create_state_machine(state_machine_definition())
+        monkeypatch.setattr(LambdaFunction, "invoke", _invoker(deployed))
+        monkeypatch.setattr(WaitFunction, "_wait_interval", deployed.wait)
+        monkeypatch.setattr(
+            "moto.stepfunctions.parser.asl.component.common.retry.retrier_decl.time", SimpleNamespace(sleep=_at_once)
+        )
+        monkeypatch.setitem(cast("dict[str, registry.Provider]", registry.PROVIDERS), "scripted", deployed.llm)
+        monkeypatch.setattr(wiring, "PROVIDER_NAMES", tuple(registry.PROVIDERS))
+        yield deployed
+
+
+def state_machine_definition() -> str:
+    """workflow.asl.json with the substitutions of the template."""
+    (properties,) = template.resources("AWS::Serverless::StateMachine").values()
+    substitutions = template.resolve(properties["DefinitionSubstitutions"], KNOWN)
+    text = (template.ROOT / properties["DefinitionUri"]).read_text()
+    return re.sub(r"\$\{(\w+)\}", lambda match: str(substitutions[match[1]]), text)
+
+
+class ServiceFailure(Exception):
+    """What the state machine sees when Lambda itself fails, before or after the function has run."""
+
+
+def _at_once(_seconds: float) -> None:
+    """Stands in for the pause before a retry."""
+
+
+def _create_payload_function() -> None:
+    """moto wants the function to be there, with code; what it runs is replaced."""
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("app.py", "")
+    role = boto3.client("iam").create_role(RoleName=STACK, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    boto3.client("lambda").create_function(
+        FunctionName=EXECUTE_PAYLOAD_ARN.rpartition(":")[2],
+        Runtime="python3.13",
+        Role=role,
+        Handler="app.handler",
+        Code={"ZipFile": package.getvalue()},
+    )
+
+
+def _invoker(deployed: Deployment) -> Callable[[LambdaFunction, str, Any, dict[str, str]], bytes]:
+    """Runs the payload function in this process; what it raises becomes an error as Lambda tells it."""
+
+    def invoked(_: LambdaFunction, body: str, _request: Any, response_headers: dict[str, str]) -> bytes:
+        try:
+            return json.dumps(deployed.payload_function(json.loads(body))).encode()
+        except ServiceFailure:
+            answer = {"errorType": "Lambda.ServiceException", "errorMessage": "Lambda failed."}
+        except Exception as error:  # noqa: BLE001 - as Lambda does
+            answer = {"errorType": type(error).__name__, "errorMessage": str(error)}
+        response_headers["x-amz-function-error"] = "Unhandled"
+        return json.dumps(answer).encode()
+
+    return invoked

@@ -1,0 +1,90 @@
+"""The functions as Lambda calls them: each from its own folder, with an event and a context."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+from tests.support.template import ROOT
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Powertools reads of a Lambda context."""
+
+    function_name: str = "function"
+    memory_limit_in_mb: int = 256
+    invoked_function_arn: str = "arn:aws:lambda:::function:function"
+    aws_request_id: str = "request-1"
+
+
+@cache
+def load(folder: str) -> ModuleType:
+    """The app of a function, by its folder."""
+    spec = importlib.util.spec_from_file_location(f"{folder}_app", ROOT / "functions" / folder / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def invoke(folder: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Call a function; what it answers has to survive JSON, as Lambda demands."""
+    answer: dict[str, Any] = json.loads(json.dumps(load(folder).handler(json.loads(json.dumps(event)), Context())))
+    return answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+def request(  # noqa: PLR0913 - as many parts as a request has
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    text: str | None = None,
+    query: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Answer:
+    """One request of the HTTP API, as API Gateway hands it to the function of its route.
+
+    ``text`` is a body as it stands; ``body`` is one to be written as JSON.
+    """
+    sent = json.dumps(body) if body is not None else text
+    event = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "&".join(f"{name}={value}" for name, value in (query or {}).items()),
+        "headers": ({"content-type": "application/json"} if sent else {}) | (headers or {}),
+        "queryStringParameters": query,
+        "requestContext": {"http": {"method": method, "path": path}, "requestId": "1", "stage": "$default"},
+        "body": sent,
+        "isBase64Encoded": False,
+    }
+    answer = invoke(function_of(path), {name: value for name, value in event.items() if value is not None})
+    text = answer.get("body")
+    return Answer(status=answer["statusCode"], headers=answer["headers"], body=json.loads(text) if text else None)
+
+
+def function_of(path: str) -> str:
+    """Which function the template's routes send a path to."""
+    catalog = ("/api/blocks", "/api/payloads", "/api/workflows", "/api/llm/instances")
+    return "catalog_api" if path.startswith(catalog) else "runs_api"
+
+
+def websocket_event(event_type: str, connection_id: str, **more: Any) -> dict[str, Any]:
+    """One event of the WebSocket API."""
+    context = {"eventType": event_type, "connectionId": connection_id, "requestId": "ws-1", "stage": "live"}
+    return {"requestContext": context, "isBase64Encoded": False, **more}

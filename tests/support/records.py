@@ -1,0 +1,125 @@
+"""Records to fill in: each builder takes the fields that a test is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from baton.domain.catalog import BlockDraft, InlineBlock, LlmInstanceDraft, PayloadDraft, WorkflowDraft
+from baton.domain.llm import LlmAnswer, LlmEndpoint, LlmSettings
+from baton.domain.prompts import Reference
+from baton.domain.runs import PayloadSnapshot, Response, Run
+
+TENANT = "acme"
+OTHER_TENANT = "globex"
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+AT_NOON = "2026-01-31T12:00:00.000Z"
+EXPIRES_AT = 1_777_777_777
+
+_RUN = Run(
+    tenant=TENANT,
+    id=1,
+    workflow_id=7,
+    workflow_name="Relay",
+    status="running",
+    total=2,
+    first_response_id=1,
+    created_at=AT_NOON,
+    expires_at=EXPIRES_AT,
+    started_at="2026-01-31T12:00:00.100Z",
+)
+_ENDPOINT = LlmEndpoint(
+    instance_id=5,
+    instance_name="demo",
+    provider="simulated",
+    base_url=None,
+    model="small-1",
+    timeout_seconds=30.0,
+    has_api_key=False,
+)
+_RESPONSE = Response(
+    tenant=TENANT,
+    id=1,
+    run_id=1,
+    workflow_id=7,
+    payload_id=11,
+    payload_name="first",
+    position=0,
+    total=2,
+    attempt=1,
+    content="An answer.",
+    prompt="A prompt.",
+    metadata={"model": "small-1", "tokens_per_second": 12.5, "references": []},
+    started_at="2026-01-31T12:00:00.200Z",
+    created_at="2026-01-31T12:00:01.000Z",
+    expires_at=EXPIRES_AT,
+)
+
+
+def a_run(**fields: Any) -> Run:
+    """A run of two payloads that is running, unless the fields say otherwise."""
+    return replace(_RUN, **fields)
+
+
+def an_endpoint(**fields: Any) -> LlmEndpoint:
+    """An endpoint that needs no key."""
+    return replace(_ENDPOINT, **fields)
+
+
+def a_snapshot(
+    position: int = 0,
+    *,
+    name: str = "first",
+    template: str = "Say something.",
+    references: Iterable[Reference] = (),
+    **fields: Any,
+) -> PayloadSnapshot:
+    """The snapshot of a payload whose id is 11 + its position."""
+    snapshot = PayloadSnapshot(
+        position=position,
+        payload_id=11 + position,
+        payload_name=name,
+        template=template,
+        references=tuple(references),
+        on_missing="keep",
+        settings=LlmSettings(temperature=0.25, stop=("END",), options={"top_k": 3}),
+        endpoint=_ENDPOINT,
+    )
+    return replace(snapshot, **fields)
+
+
+def a_response(position: int = 0, **fields: Any) -> Response:
+    """The answer of the payload at a position, whose id is 11 + its position."""
+    at_position = {"id": 1 + position, "position": position, "payload_id": 11 + position}
+    return replace(_RESPONSE, **(at_position | fields))
+
+
+def an_answer(content: str = "An answer.", **fields: Any) -> LlmAnswer:
+    """What an LLM answers, with counts."""
+    answer = LlmAnswer(content=content, model="small-1", prompt_tokens=3, completion_tokens=5, finish_reason="stop")
+    return replace(answer, **fields)
+
+
+def block_draft(title: str = "Greeting", content: str = "Hello.") -> BlockDraft:
+    """A block with tags."""
+    return BlockDraft(title=title, content=content, tags=("a", "b"), folder_path="/demo")
+
+
+def payload_draft(
+    name: str = "first", blocks: Iterable[int | InlineBlock] = (1,), llm_instance: int = 1
+) -> PayloadDraft:
+    """A payload with settings."""
+    settings = LlmSettings(temperature=0.1, max_tokens=50, stop=("END",), options={"top_k": 3})
+    return PayloadDraft(name=name, blocks=tuple(blocks), llm_instance=llm_instance, settings=settings)
+
+
+def workflow_draft(name: str = "Relay", payloads: Iterable[int] = (1,)) -> WorkflowDraft:
+    """A workflow."""
+    return WorkflowDraft(name=name, payloads=tuple(payloads))
+
+
+def instance_draft(name: str = "demo", **fields: Any) -> LlmInstanceDraft:
+    """An LLM instance of the simulated provider."""
+    return replace(LlmInstanceDraft(name=name, provider="simulated", model="small-1"), **fields)

@@ -1,0 +1,146 @@
+"""Steps: what the state machine is told after each payload."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baton.domain.errors import (
+    LlmAnswerInvalid,
+    LlmError,
+    LlmRefused,
+    LlmServerError,
+    LlmThrottled,
+    LlmTimeout,
+    LlmUnreachable,
+)
+from baton.domain.steps import (
+    CALLS_BY_ERROR,
+    MAX_ERROR_CHARACTERS,
+    MAX_RETRY_AFTER_SECONDS,
+    MAX_WAIT_SECONDS,
+    Step,
+)
+
+STEP = Step(tenant="acme", run_id=1, attempt=2, position=3)
+
+
+def longest(bound: float) -> float:
+    return bound
+
+
+def shortest(_bound: float) -> float:
+    return 0.0
+
+
+def subclasses(kind: type[LlmError]) -> set[type[LlmError]]:
+    direct = set(kind.__subclasses__())
+    return direct | {below for child in direct for below in subclasses(child)}
+
+
+@pytest.mark.parametrize(
+    ("error", "calls"),
+    [
+        (LlmThrottled, 5),
+        (LlmUnreachable, 5),
+        (LlmServerError, 3),
+        (LlmTimeout, 3),
+        (LlmRefused, 1),
+        (LlmAnswerInvalid, 1),
+    ],
+)
+@pytest.mark.parametrize("tries", range(6))
+def test_each_failure_has_its_number_of_calls(error: type[LlmError], calls: int, tries: int) -> None:
+    after = replace(STEP, tries=tries).after(error("It broke."), "first", longest)
+    if tries + 1 < calls:
+        assert (after.outcome, after.tries, after.position, after.error) == ("wait", tries + 1, 3, None)
+        assert after.wait_seconds >= 1
+    else:
+        assert (after.outcome, after.wait_seconds) == ("failed", 0)
+        assert after.error is not None
+        assert after.error.startswith("Payload 'first' (position 3): It broke.")
+
+
+def test_every_llm_error_has_been_decided_on() -> None:
+    """A new kind of failure must be given its number of calls here and in the table above."""
+    at_once = {LlmRefused, LlmAnswerInvalid}
+    assert subclasses(LlmError) == set(CALLS_BY_ERROR) | at_once
+
+
+def test_an_llm_error_of_no_known_kind_fails_at_once() -> None:
+    assert STEP.after(LlmError("It broke."), "first", longest).outcome == "failed"
+
+
+def test_five_throttles_in_a_row_end_in_failed() -> None:
+    step, outcomes = STEP, []
+    for _ in range(5):
+        step = Step.from_event(step.to_event()).after(LlmThrottled("Too many requests.", 2.0), "first", longest)
+        outcomes.append((step.outcome, step.wait_seconds))
+    assert outcomes == [("wait", 2)] * 4 + [("failed", 0)]
+    assert step.error == "Payload 'first' (position 3): Too many requests. Given up after 5 calls."
+
+
+def test_a_failure_at_the_first_call_does_not_speak_of_giving_up() -> None:
+    assert STEP.after(LlmRefused("Wrong key."), "first", longest).error == "Payload 'first' (position 3): Wrong key."
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "wait"), [(2.0, 2), (0.2, 1), (0.0, 1), (-5.0, 1), (2.1, 3), (3600.0, 3600), (90.0, 90)]
+)
+def test_the_providers_own_wish_is_honoured_in_whole_seconds(retry_after: float, wait: int) -> None:
+    after = STEP.after(LlmThrottled("Later.", retry_after), "first", shortest)
+    assert (after.outcome, after.wait_seconds) == ("wait", wait)
+
+
+def test_a_wish_that_is_too_long_fails_and_says_so() -> None:
+    after = STEP.after(LlmThrottled("Later.", MAX_RETRY_AFTER_SECONDS + 0.5), "first", longest)
+    assert after.outcome == "failed"
+    assert after.error is not None
+    assert "asks to wait 3,601 s, longer than the 3,600 s" in after.error
+
+
+def test_the_wait_grows_exponentially_to_its_bound() -> None:
+    waits = [replace(STEP, tries=tries).after(LlmThrottled("Later."), "p", longest).wait_seconds for tries in range(4)]
+    assert waits == [2, 4, 8, 16]
+
+
+@given(st.integers(0, 3), st.floats(0, 1))
+def test_full_jitter_stays_between_a_second_and_the_bound(tries: int, share: float) -> None:
+    bounds: list[float] = []
+
+    def jitter(bound: float) -> float:
+        bounds.append(bound)
+        return bound * share
+
+    after = replace(STEP, tries=tries).after(LlmUnreachable("Nobody there."), "first", jitter)
+    assert bounds == [min(MAX_WAIT_SECONDS, 2 * 2**tries)]
+    assert 1 <= after.wait_seconds <= bounds[0]
+
+
+@given(st.text(min_size=1, max_size=3000))
+def test_an_error_is_shortened_to_its_bound_and_marked(sentence: str) -> None:
+    error = STEP.failed(sentence).error
+    assert error is not None
+    assert len(error) <= MAX_ERROR_CHARACTERS
+    assert error == sentence if len(sentence) <= MAX_ERROR_CHARACTERS else error == sentence[:499] + "…"
+
+
+def test_an_answer_leads_to_the_next_position_with_its_tries_forgotten() -> None:
+    after = replace(STEP, tries=4).answered(total=5)
+    assert (after.outcome, after.position, after.tries) == ("continue", 4, 0)
+
+
+def test_the_last_answer_completes_the_run() -> None:
+    assert STEP.answered(total=4).outcome == "completed"
+
+
+def test_a_step_survives_the_way_through_the_state_machine() -> None:
+    """What the last step decided is not carried on; ids and counters are."""
+    waiting = STEP.after(LlmThrottled("Later.", 7.0), "first", longest)
+    back = Step.from_event(json.loads(json.dumps(waiting.to_event())))
+    assert back == replace(STEP, tries=1)
+    assert Step.from_event(json.loads(json.dumps(STEP.failed("It broke.").to_event()))) == STEP
