@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import requests
-import yaml
 
 from local.problem import Problem
 
@@ -44,10 +43,14 @@ class Api:
         self._session.trust_env = False  # a proxy from the environment has no way to this machine's own address
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        answer = self._session.request(method, self._url + path, json=body, timeout=SECONDS_TO_ANSWER)
-        if not answer.ok:
-            raise Problem(f"{method} {path} answered {answer.status_code}: {answer.json().get('detail', answer.text)}")
-        return answer.json()
+        return body_of(self._session.request(method, self._url + path, json=body, timeout=SECONDS_TO_ANSWER))
+
+    def send_file(self, path: str, text: str, media_type: str) -> Any:
+        """Post a file as it is."""
+        answer = self._session.post(
+            self._url + path, data=text.encode(), headers={"Content-Type": media_type}, timeout=SECONDS_TO_ANSWER
+        )
+        return body_of(answer)
 
     def save(self, path: str, body: dict[str, Any]) -> int:
         """Create the definition, or replace the one that has its name; its id."""
@@ -55,22 +58,19 @@ class Api:
         if answer.status_code == HTTPStatus.CONFLICT:
             holder = answer.json()["holder"]
             return int(self.call("PUT", f"{path}/{holder}", body)["id"])
-        if not answer.ok:
-            raise Problem(f"POST {path} answered {answer.status_code}: {answer.json().get('detail', answer.text)}")
-        return int(answer.json()["id"])
+        return int(body_of(answer)["id"])
+
+
+def body_of(answer: requests.Response) -> Any:
+    """What was answered; a problem is for the person at the keyboard."""
+    if not answer.ok:
+        request = answer.request
+        raise Problem(f"{request.method} {request.path_url} answered {answer.status_code}: {answer.text}")
+    return answer.json()
 
 
 def import_example(api: Api, llm: LlmChoice) -> int:
-    """Save the example's definitions, names turned into ids; the workflow's id."""
-    example = yaml.safe_load(FILE.read_text())
-    instance = api.save("/api/llm/instances", llm.instance())
-    blocks = {block["title"]: api.save("/api/blocks", block) for block in example["blocks"]}
-    payloads = {
-        payload["name"]: api.save(
-            "/api/payloads",
-            payload | {"blocks": [blocks[title] for title in payload["blocks"]], "llm_instance": instance},
-        )
-        for payload in example["payloads"]
-    }
-    workflow = example["workflow"]
-    return api.save("/api/workflows", workflow | {"payloads": [payloads[name] for name in workflow["payloads"]]})
+    """Make the example's LLM instance what was chosen, and import the file; the workflow's id."""
+    api.save("/api/llm/instances", llm.instance())
+    answer = api.send_file("/api/workflows/import", FILE.read_text(), "application/yaml")
+    return int(answer["workflow_id"])

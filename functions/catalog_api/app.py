@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body, Query
+from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from baton.domain.catalog import Block, Definition, LlmInstance, Payload, Workflow
@@ -17,7 +17,7 @@ from baton.domain.preflight import preflight
 from baton.domain.searches import Search
 from baton.runtime import wiring
 from baton.runtime.http import cursors
-from baton.runtime.http.api import answer, created, found, new_api, no_content
+from baton.runtime.http.api import RequestBody, answer, created, found, new_api, no_content
 from baton.runtime.http.catalog_models import (
     BlockAnswer,
     BlockRequest,
@@ -29,10 +29,16 @@ from baton.runtime.http.catalog_models import (
     WorkflowRequest,
 )
 from baton.runtime.http.fields import Cursor, IfMatch, Limit, Listed, PathId, Q, versions
-from baton.runtime.http.openapi.answers import answers
+from baton.runtime.http.import_models import ImportAnswer
+from baton.runtime.http.openapi.answers import answers, content_of
 from baton.runtime.http.preflight_models import PreflightAnswer, PreflightRequest
+from baton.runtime.http.workflow_file_formats.documents import MAX_FILE_BYTES
+from baton.runtime.http.workflow_file_models import JSON, YAML, YAML_TYPES, json_schema, read_file, write_file
 from baton.runtime.settings import TENANT
 from baton.usecases.define import Edit
+
+FILE_BODY = RequestBody(media_types=YAML_TYPES | {JSON}, max_bytes=MAX_FILE_BYTES)
+FILE = content_of("FileModel", YAML, JSON)
 
 api = new_api()
 
@@ -164,6 +170,42 @@ def list_workflows(limit: Limit = 50, cursor: Cursor = None, q: Q = None) -> Lis
     return Listed(items=with_names(page.items), cursor=cursors.encode("WORKFLOW", page.next_after))
 
 
+@api.get("/api/workflows/<workflow_id>/export", responses=answers(HTTPStatus.OK, NotFound, content=FILE))
+def export_workflow(
+    workflow_id: PathId, accept: Annotated[str | None, Header(alias="Accept", max_length=1000)] = None
+) -> Response[str]:
+    """A workflow as a file, with its payloads, its blocks and the names of its LLM instances, and never a secret.
+
+    In YAML, unless JSON is asked for.
+    """
+    media_type = JSON if JSON in (accept or "") else YAML
+    text = write_file(wiring.move_workflows().export(TENANT, workflow_id), media_type)
+    return Response(status_code=HTTPStatus.OK, content_type=media_type, body=text)
+
+
+@api.post(
+    "/api/workflows/import",
+    responses=answers(HTTPStatus.OK, NameTaken, VersionChanged, Conflict),
+    openapi_extensions={"requestBody": {"required": True, "content": FILE}},
+)
+def import_workflow(dry_run: Annotated[bool, Query()] = False) -> ImportAnswer:
+    """Save what a file says, each definition under its name: all of it or nothing.
+
+    The body is the file, in YAML or JSON. What the catalog says already is left alone, so importing a file twice
+    changes nothing. A dry run tells the differences and saves nothing.
+    """
+    event = api.current_event
+    file = read_file(event.decoded_body or "", event.headers.get("content-type", JSON))
+    imported = wiring.move_workflows().import_file(TENANT, file, wiring.now(), dry_run=dry_run)
+    return ImportAnswer.of(imported, dry_run=dry_run)
+
+
+@api.get("/schemas/workflow.json", responses=answers(HTTPStatus.OK))
+def workflow_schema() -> dict[str, Any]:
+    """The JSON Schema of workflow files, for editors to complete and check by."""
+    return json_schema()
+
+
 @api.post("/api/workflows/<workflow_id>/preflight", responses=answers(HTTPStatus.OK, NotFound))
 def preflight_workflow(
     workflow_id: PathId, request: Annotated[PreflightRequest | None, Body()] = None
@@ -217,7 +259,7 @@ def list_llm_instances(limit: Limit = 50, cursor: Cursor = None, q: Q = None) ->
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One request of the HTTP API."""
-    return answer(api, event, context)
+    return answer(api, event, context, {"/api/workflows/import": FILE_BODY})
 
 
 def edit(definition_id: int, if_match: str | None) -> Edit:

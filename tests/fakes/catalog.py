@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
+from itertools import batched
 from typing import Any
 
-from baton.domain.catalog import KIND_WORDS, Block, Definition, Kind, Ledger, LlmInstance, Payload, User, Workflow
-from baton.domain.errors import LedgerMoved, NameTaken, NotFound, VersionChanged
+from baton.domain.catalog import (
+    KIND_WORDS,
+    Block,
+    Definition,
+    Kind,
+    Ledger,
+    LlmInstance,
+    Payload,
+    Replacement,
+    User,
+    Workflow,
+)
+from baton.domain.errors import Conflict, LedgerMoved, NameTaken, NotFound, VersionChanged
 from baton.domain.pages import Page
 from baton.domain.runs import Definitions
 from baton.domain.searches import Search
+
+SAVED_AT_ONCE = 3
+"""So few, that tests come to see what happens between two transactions."""
 
 
 class FakeCatalog:
@@ -40,6 +56,21 @@ class FakeCatalog:
         self._count_references(tenant, following, ledger)
         self._of_kind(tenant, type(following))[following.id] = following
 
+    def transactions(self, replacements: Sequence[Replacement]) -> Sequence[Sequence[Replacement]]:
+        return list(batched(replacements, SAVED_AT_ONCE, strict=False))
+
+    def save(self, tenant: str, replacements: Sequence[Replacement], ledger: Ledger) -> None:
+        before = deepcopy(self._kept)
+        try:
+            for replacement in replacements:
+                if replacement.current is None:
+                    self.create(tenant, replacement.following, ledger)
+                else:
+                    self.replace(tenant, replacement.current, replacement.following, ledger)
+        except Conflict:
+            self._kept = before
+            raise
+
     def delete(self, tenant: str, current: Definition, ledger: Ledger) -> None:
         self._check_unchanged(tenant, current)
         now = self._ledger(tenant)
@@ -59,6 +90,9 @@ class FakeCatalog:
         if definition_id not in there:
             raise NotFound(KIND_WORDS[kind.kind], definition_id)
         return there[definition_id]
+
+    def find[D: Definition](self, tenant: str, kind: type[D], names: Sequence[str]) -> Sequence[D]:
+        return [definition for definition in self._of_kind(tenant, kind).values() if definition.name in names]
 
     def read_many[D: Definition](self, tenant: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
         there = self._of_kind(tenant, kind)

@@ -202,6 +202,8 @@ def test_an_id_that_is_no_number_from_1_on_is_named(path: str) -> None:
         ('{"variables": {"a{b": 1}}', "variables"),
         ('{"variables": {"a": NaN}}', "NaN"),
         ('{"variables": {"a": "\\ud800"}}', "surrogate"),
+        ('{"variables": {"a": 1e999}}', "1e999"),
+        ('{"variables": {"a": ' + "9" * 5000 + "}}", "5,000 digits"),
         ('{"variables": {}, "x": 1}', "x"),
         ('{"variables": {"a": "' + "x" * 300_001 + '"}}', "variables"),
     ],
@@ -219,7 +221,9 @@ def test_a_body_that_is_too_large_is_refused() -> None:
 
 def test_a_body_of_another_type_is_refused_with_what_to_send() -> None:
     answer = request("POST", "/api/blocks", text="{}", headers={"content-type": "application/x-www-form-urlencoded"})
-    assert_problem(answer, 415, "not-json", "application/x-www-form-urlencoded", "Content-Type: application/json")
+    assert_problem(
+        answer, 415, "unknown-media-type", "application/x-www-form-urlencoded", "Content-Type: application/json"
+    )
 
 
 @pytest.mark.parametrize(

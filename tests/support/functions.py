@@ -80,7 +80,7 @@ def request(  # noqa: PLR0913 - as many parts as a request has
 
 def function_of(path: str) -> str:
     """Which function the template's routes send a path to."""
-    catalog = ("/api/blocks", "/api/payloads", "/api/workflows", "/api/llm/instances")
+    catalog = ("/api/blocks", "/api/payloads", "/api/workflows", "/api/llm/instances", "/schemas/")
     return "catalog_api" if path.startswith(catalog) else "runs_api"
 
 

@@ -195,6 +195,14 @@ Draft = BlockDraft | PayloadDraft | WorkflowDraft | LlmInstanceDraft
 Definition = Block | Payload | Workflow | LlmInstance
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replacement:
+    """A definition to store in the place of another one; or of none, if it is new."""
+
+    current: Definition | None
+    following: Definition
+
+
 def record_bytes(record: DataclassInstance) -> int:
     """About what the record takes where it is stored."""
     return len(json.dumps(asdict(record), ensure_ascii=False).encode())

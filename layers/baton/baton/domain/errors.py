@@ -3,6 +3,7 @@
 BatonError
 ├── NotFound                 a definition, run or connection that is not there
 ├── Invalid                  what was asked can't be done, whoever asks; names the field
+│   └── BrokenFile           a workflow file with faults, each with its place (in workflow_files)
 ├── Conflict                 what was asked clashes with what is there now
 │   ├── NameTaken            another definition of this kind has the name
 │   ├── VersionChanged       the definition is no longer as it was read

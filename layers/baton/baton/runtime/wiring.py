@@ -29,6 +29,7 @@ from baton.usecases.change_run import ChangeRun
 from baton.usecases.define import Define
 from baton.usecases.execute_payload import ExecutePayload
 from baton.usecases.follow_runs import FollowRuns
+from baton.usecases.move_workflows import MoveWorkflows
 from baton.usecases.notify_subscribers import NotifySubscribers
 from baton.usecases.ports import CatalogStore, DefinitionSource, RunStore, Sender
 from baton.usecases.start_run import StartRun
@@ -85,6 +86,12 @@ def change_run() -> ChangeRun:
 def define() -> Define:
     """Create or replace a definition."""
     return Define(catalog=_catalog(), secrets=_secrets(), providers=frozenset(PROVIDER_NAMES))
+
+
+@cache
+def move_workflows() -> MoveWorkflows:
+    """Export and import workflows."""
+    return MoveWorkflows(catalog=_catalog(), definitions=_catalog())
 
 
 @cache

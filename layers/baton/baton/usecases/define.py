@@ -78,7 +78,7 @@ class Define:
             self.catalog.replace(edit.tenant, current, following, ledger)
             return following
 
-        return _until_undisturbed(once, edit.versions)
+        return until_undisturbed(once, edit.versions)
 
     def delete(self, edit: Edit, kind: type[Definition]) -> None:
         """Remove a definition that nothing refers to. Its id is never given again.
@@ -95,7 +95,7 @@ class Define:
                 raise InUse(users)
             self.catalog.delete(edit.tenant, current, ledger)
 
-        _until_undisturbed(once, edit.versions)
+        until_undisturbed(once, edit.versions)
 
     def create_llm_instance(
         self, tenant: str, draft: LlmInstanceDraft, api_key: str | None, now: datetime
@@ -134,7 +134,7 @@ class Define:
             self.catalog.create(tenant, definition, ledger)
             return definition
 
-        return _until_undisturbed(once)
+        return until_undisturbed(once)
 
     def _expected[D: Definition](self, edit: Edit, kind: type[D]) -> D:
         current = self.catalog.read(edit.tenant, kind, edit.definition_id)
@@ -160,7 +160,7 @@ class Define:
             raise Invalid(field, f"there is no {KIND_WORDS[kind.kind]} {', '.join(missing)}.")
 
 
-def _until_undisturbed[T](once: Callable[[], T], versions: Versions = None) -> T:
+def until_undisturbed[T](once: Callable[[], T], versions: Versions = None) -> T:
     """Begin anew while others come between; a change that is meant for certain versions gives up on another one."""
     for _ in range(MOST_TRIES - 1):
         try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from baton.domain.catalog import Definition, Kind, Ledger, User
+from baton.domain.catalog import Definition, Kind, Ledger, Replacement, User
 from baton.domain.llm import LlmAnswer, LlmCall
 from baton.domain.pages import Page
 from baton.domain.prompts import Sources
@@ -38,6 +38,17 @@ class CatalogStore(Protocol):
         :raises LedgerMoved: if it refers to others, and something was deleted since the ledger was read.
         """
 
+    def transactions(self, replacements: Sequence[Replacement]) -> Sequence[Sequence[Replacement]]:
+        """The replacements in their order, in as few parts as can each be saved as a whole."""
+
+    def save(self, tenant: str, replacements: Sequence[Replacement], ledger: Ledger) -> None:
+        """Store all of these or none.
+
+        :raises VersionChanged: if one has been changed or deleted since it was read.
+        :raises NameTaken: if another definition of the kind has the name of a new one.
+        :raises LedgerMoved: if one refers to others, and something was deleted since the ledger was read.
+        """
+
     def delete(self, tenant: str, current: Definition, ledger: Ledger) -> None:
         """Remove a definition that was read.
 
@@ -50,6 +61,9 @@ class CatalogStore(Protocol):
 
     def read[D: Definition](self, tenant: str, kind: type[D], definition_id: int) -> D:
         """:raises NotFound:"""
+
+    def find[D: Definition](self, tenant: str, kind: type[D], names: Sequence[str]) -> Sequence[D]:
+        """Those that have one of the names."""
 
     def read_many[D: Definition](self, tenant: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
         """Those of the ids that there are."""

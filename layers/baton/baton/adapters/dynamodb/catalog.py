@@ -10,7 +10,7 @@ from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.calls import expression_names, get_many, query, values
 from baton.adapters.dynamodb.catalog_writes import CatalogWrites, target_text
 from baton.adapters.dynamodb.items import Item, from_item, record_from_item, to_item
-from baton.adapters.dynamodb.transactions import transact
+from baton.adapters.dynamodb.transactions import MOST_WRITES, transact
 from baton.domain.catalog import (
     KIND_WORDS,
     REFERRERS,
@@ -20,8 +20,10 @@ from baton.domain.catalog import (
     Ledger,
     LlmInstance,
     Payload,
+    Replacement,
     User,
     Workflow,
+    record_bytes,
 )
 from baton.domain.errors import NotFound
 from baton.domain.pages import Page
@@ -33,6 +35,12 @@ if TYPE_CHECKING:
 
 
 MAX_PAGE_BYTES = 900_000
+MAX_TRANSACTION_BYTES = 3_000_000
+"""A transaction may have 4 MB."""
+
+MOST_SAVED_AT_ONCE = (MOST_WRITES - 1) // 2
+"""A new definition takes a write for itself and one for its name; the ledger takes one for all."""
+
 MOST_READ_FOR_A_PAGE = 2_000
 
 
@@ -68,7 +76,7 @@ class DynamoCatalogStore:
         :raises NameTaken: if another definition of the kind has the name.
         :raises LedgerMoved: if it refers to others, and something was deleted since the ledger was read.
         """
-        transact(self._client, self._writes.of_new(tenant, definition, ledger))
+        self.save(tenant, [Replacement(current=None, following=definition)], ledger)
 
     def replace(self, tenant: str, current: Definition, following: Definition, ledger: Ledger) -> None:
         """Store the next version of a definition that was read.
@@ -77,7 +85,28 @@ class DynamoCatalogStore:
         :raises NameTaken: if another definition of the kind has the new name.
         :raises LedgerMoved: if it refers to others, and something was deleted since the ledger was read.
         """
-        transact(self._client, self._writes.of_replaced(tenant, current, following, ledger))
+        self.save(tenant, [Replacement(current=current, following=following)], ledger)
+
+    def transactions(self, replacements: Sequence[Replacement]) -> Sequence[Sequence[Replacement]]:
+        """The replacements in their order, in as few parts as can each be saved as a whole."""
+        parts: list[list[Replacement]] = [[]]
+        size = 0
+        for replacement in replacements:
+            size += record_bytes(replacement.following)
+            if len(parts[-1]) == MOST_SAVED_AT_ONCE or size > MAX_TRANSACTION_BYTES:
+                parts.append([])
+                size = record_bytes(replacement.following)
+            parts[-1].append(replacement)
+        return [part for part in parts if part]
+
+    def save(self, tenant: str, replacements: Sequence[Replacement], ledger: Ledger) -> None:
+        """Store all of these or none.
+
+        :raises VersionChanged: if one has been changed or deleted since it was read.
+        :raises NameTaken: if another definition of the kind has the name of a new one.
+        :raises LedgerMoved: if one refers to others, and something was deleted since the ledger was read.
+        """
+        transact(self._client, self._writes.of_many(tenant, replacements, ledger))
 
     def delete(self, tenant: str, current: Definition, ledger: Ledger) -> None:
         """Remove a definition that was read.
@@ -113,6 +142,12 @@ class DynamoCatalogStore:
         if "Item" not in answer:
             raise NotFound(KIND_WORDS[kind.kind], definition_id)
         return record_from_item(kind, answer["Item"])
+
+    def find[D: Definition](self, tenant: str, kind: type[D], names: Sequence[str]) -> Sequence[D]:
+        """Those that have one of the names."""
+        wanted = [keys.name(tenant, kind.kind, name) for name in names]
+        held = [from_item(item) for item in get_many(self._client, self._table, wanted)]
+        return list(self.read_many(tenant, kind, [item["id"] for item in held]).values())
 
     def read_many[D: Definition](self, tenant: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
         """Those of the ids that there are."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.calls import expression_names, values
 from baton.adapters.dynamodb.items import Item, record_to_item, to_item
 from baton.adapters.dynamodb.transactions import Write
-from baton.domain.catalog import KIND_WORDS, Definition, Ledger, Target
+from baton.domain.catalog import KIND_WORDS, Definition, Ledger, Replacement, Target
 from baton.domain.errors import LedgerMoved, NameTaken, VersionChanged
 
 
@@ -18,18 +19,23 @@ class CatalogWrites:
     def __init__(self, table: str) -> None:
         self._table = table
 
-    def of_new(self, tenant: str, definition: Definition, ledger: Ledger) -> list[Write]:
-        """The definition, its name, and the references that it brings."""
-        put = Write(request={"Put": {"TableName": self._table, "Item": _item(tenant, definition)}})
-        return [put, self._take_name(tenant, definition), *self._count_links(tenant, definition, ledger)]
+    def of_many(self, tenant: str, replacements: Sequence[Replacement], ledger: Ledger) -> list[Write]:
+        """Each definition with its name, and once for all of them the references that they bring."""
+        writes = [write for replacement in replacements for write in self._of_one(tenant, replacement)]
+        if any(replacement.following.refers_to for replacement in replacements):
+            writes.append(self._count(tenant, "links", unless_moved="deletions", since=ledger.deletions))
+        return writes
 
-    def of_replaced(self, tenant: str, current: Definition, following: Definition, ledger: Ledger) -> list[Write]:
-        """The next version, its name if that is another one, and the references that it brings."""
-        request: Any = {"TableName": self._table, "Item": _item(tenant, following), **_unchanged(current)}
-        writes = [Write(request={"Put": request}, refusal=_changed(current))]
-        if following.name != current.name:
-            writes += [self._take_name(tenant, following), self._free_name(tenant, current)]
-        return writes + self._count_links(tenant, following, ledger)
+    def _of_one(self, tenant: str, replacement: Replacement) -> list[Write]:
+        current, following = replacement.current, replacement.following
+        item: Any = {"TableName": self._table, "Item": _item(tenant, following)}
+        if current is None:
+            return [Write(request={"Put": item}), self._take_name(tenant, following)]
+        request: Any = {**item, **_unchanged(current)}
+        put = Write(request={"Put": request}, refusal=_changed(current))
+        if following.name == current.name:
+            return [put]
+        return [put, self._take_name(tenant, following), self._free_name(tenant, current)]
 
     def of_deleted(self, tenant: str, current: Definition, ledger: Ledger) -> list[Write]:
         """The definition, its name, and the deletion in the ledger."""
@@ -57,11 +63,6 @@ class CatalogWrites:
     def _free_name(self, tenant: str, definition: Definition) -> Write:
         key = to_item(keys.name(tenant, definition.kind, definition.name))
         return Write(request={"Delete": {"TableName": self._table, "Key": key}})
-
-    def _count_links(self, tenant: str, definition: Definition, ledger: Ledger) -> list[Write]:
-        if not definition.refers_to:
-            return []
-        return [self._count(tenant, "links", unless_moved="deletions", since=ledger.deletions)]
 
     def _count(self, tenant: str, counter: str, *, unless_moved: str, since: int) -> Write:
         """One who adds a reference and one who deletes may both have found nothing in their way; one wins."""

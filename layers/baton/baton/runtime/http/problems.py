@@ -25,8 +25,9 @@ from baton.domain.errors import (
     RunNotFinished,
     VersionChanged,
 )
+from baton.domain.workflow_files import BrokenFile
 
-MOST_USERS_LISTED = 100
+MOST_LISTED = 100
 PROBLEM_JSON = "application/problem+json"
 MOST_IN_DETAIL = 3
 """Wrong fields that the sentence names; all of them stand in ``errors``."""
@@ -55,7 +56,7 @@ PROBLEM_TYPES: dict[type[BatonError], ProblemType] = {
 """The HTTP status of each error that a use case may raise; any other error is a bug, and a 500."""
 
 NO_SUCH_CALL = ProblemType(HTTPStatus.NOT_FOUND, "no-such-call", "No such call")
-NOT_JSON = ProblemType(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not-json", "Not JSON")
+UNKNOWN_TYPE = ProblemType(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unknown-media-type", "Unknown media type")
 TOO_LARGE = ProblemType(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "Request too large")
 INTERNAL = ProblemType(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Internal error")
 
@@ -79,8 +80,11 @@ def _extension(error: BatonError) -> dict[str, Any]:
     match error:
         case NameTaken():
             return {"holder": error.holder}
+        case BrokenFile():
+            found = error.faults[:MOST_LISTED]
+            return {"errors": [{"field": f.field, "line": f.line, "message": f.sentence} for f in found]}
         case InUse():
-            return {"users": [asdict(user) for user in error.users[:MOST_USERS_LISTED]]}
+            return {"users": [asdict(user) for user in error.users[:MOST_LISTED]]}
         case _:
             return {}
 

@@ -1,0 +1,90 @@
+"""An import that doesn't fit into one transaction, and that somebody else disturbs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from baton.domain.catalog import Block, InlineBlock, Ledger, LlmInstance, Payload, Replacement, Workflow, first_version
+from baton.domain.errors import LedgerMoved, NameTaken
+from baton.domain.workflow_files import FileBlock, FilePayload, WorkflowFile
+from baton.usecases.move_workflows import MoveWorkflows
+from tests.fakes.catalog import FakeCatalog
+from tests.support.records import AT_NOON, NOON, TENANT, block_draft, instance_draft
+
+NAMES = [f"p{number}" for number in range(4)]
+FILE = WorkflowFile(
+    name="w",
+    order=tuple(NAMES),
+    payloads=tuple(FilePayload(name=name, blocks=("b",), llm_instance="demo") for name in NAMES),
+    blocks=(FileBlock(title="b", content="new"),),
+)
+
+
+class DisturbedCatalog(FakeCatalog):
+    """Somebody takes a name of the file's just before the transaction with this number."""
+
+    def __init__(self, transaction: int) -> None:
+        super().__init__()
+        self._left = transaction
+
+    def save(self, tenant: str, replacements: Sequence[Replacement], ledger: Ledger) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise NameTaken("payload", "p3", 99)
+        super().save(tenant, replacements, ledger)
+
+
+class MovingCatalog(FakeCatalog):
+    """Something is deleted between each check and its write, so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self._times = times
+
+    def save(self, tenant: str, replacements: Sequence[Replacement], ledger: Ledger) -> None:
+        if self._times:
+            self._times -= 1
+            raise LedgerMoved
+        super().save(tenant, replacements, ledger)
+
+
+def import_into(catalog: FakeCatalog) -> None:
+    catalog.create(TENANT, first_version(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
+    catalog.create(TENANT, first_version(Block, block_draft(title="b", content="old"), 50, AT_NOON), Ledger())
+    MoveWorkflows(catalog=catalog, definitions=catalog).import_file(TENANT, FILE, NOON, dry_run=False)
+
+
+def test_an_import_in_several_transactions_is_whole() -> None:
+    catalog = FakeCatalog()
+    import_into(catalog)
+    (workflow,) = catalog.find(TENANT, Workflow, ["w"])
+    assert [catalog.read(TENANT, Payload, id_).name for id_ in workflow.payloads] == NAMES
+    assert catalog.read(TENANT, Block, 50).content == "new"
+
+
+def test_an_import_that_fails_in_the_middle_is_taken_back() -> None:
+    catalog = DisturbedCatalog(transaction=2)
+    with pytest.raises(NameTaken):
+        import_into(catalog)
+    assert catalog.find(TENANT, Payload, NAMES) == []
+    assert catalog.find(TENANT, Workflow, ["w"]) == []
+    assert catalog.read(TENANT, Block, 50).content == "old"
+
+
+def test_an_import_begins_anew_when_something_was_deleted_meanwhile() -> None:
+    catalog = MovingCatalog(times=3)
+    import_into(catalog)
+    assert len(catalog.find(TENANT, Payload, NAMES)) == 4
+
+
+def test_an_inline_block_stays_with_its_payload() -> None:
+    catalog = FakeCatalog()
+    catalog.create(TENANT, first_version(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
+    payload = FilePayload(name="p", blocks=(InlineBlock(content="inline"),), llm_instance="demo")
+    file = WorkflowFile(name="w", order=("p",), payloads=(payload,), blocks=())
+    moving = MoveWorkflows(catalog=catalog, definitions=catalog)
+    imported = moving.import_file(TENANT, file, NOON, dry_run=False)
+    assert imported.workflow_id is not None
+    assert moving.export(TENANT, imported.workflow_id) == file
