@@ -78,28 +78,6 @@ class FakeRuns:
         ]
         return Page(items=matching[:limit], next_after=matching[limit - 1].id if len(matching) > limit else None)
 
-    def cancel(self, run: Run, now: str) -> None:
-        self._change(run, replace(run, status="cancelled", completed_at=now))
-
-    def fail(self, run: Run, error: str, now: str) -> None:
-        self._change(run, replace(run, status="failed", error=error, completed_at=now))
-
-    def resume(self, run: Run, position: int, now: str) -> Run:
-        resumed = replace(
-            run,
-            status="running",
-            attempt=run.attempt + 1,
-            position=position,
-            first_position=position,
-            completed=position,
-            started_at=run.started_at or now,
-            payload_started_at=None,
-            completed_at=None,
-            error=None,
-        )
-        self._change(run, resumed)
-        return resumed
-
     def delete(self, run: Run) -> None:
         self._check_unchanged(run)
         del self._partitions[run.tenant, run.id]
@@ -127,7 +105,7 @@ class FakeRuns:
             raise NotFound("run", run_id)
         return there
 
-    def _change(self, run: Run, changed: Run) -> None:
+    def change(self, run: Run, changed: Run) -> None:
         """Only the fields that differ, as the adapter does it."""
         self._check_unchanged(run)
         names = [f.name for f in fields(run) if getattr(run, f.name) != getattr(changed, f.name)]

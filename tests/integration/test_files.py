@@ -176,13 +176,14 @@ def test_a_file_in_another_format_is_refused_with_those_that_are_taken() -> None
 def test_a_file_of_many_definitions_is_imported_whole(baton: Deployment) -> None:
     """More than one transaction can hold."""
     instance(baton)
+    numbers = range(40)
     big = {
-        "workflow": {"name": "big", "payloads": [f"p{n}" for n in range(120)]},
-        "payloads": [{"name": f"p{n}", "blocks": [f"b{n}"], "llm_instance": "llm"} for n in range(120)],
-        "blocks": [{"title": f"b{n}", "content": "c"} for n in range(120)],
+        "workflow": {"name": "big", "payloads": [f"p{n}" for n in numbers]},
+        "payloads": [{"name": f"p{n}", "blocks": [f"b{n}"], "llm_instance": "llm"} for n in numbers],
+        "blocks": [{"title": f"b{n}", "content": "c"} for n in numbers],
     }
     workflow = import_file(json.dumps(big), "application/json").body["workflow_id"]
-    assert len(request("GET", f"/api/workflows/{workflow}").body["payloads"]) == 120
+    assert len(request("GET", f"/api/workflows/{workflow}").body["payloads"]) == len(numbers)
     assert import_file(json.dumps(big), "application/json").body["changed"] is False
 
 

@@ -8,13 +8,17 @@ import pytest
 
 from baton.domain.errors import AttemptSuperseded, NotFound, ResponseAlreadyStored
 from baton.domain.prompts import Reference, Sources
-from baton.domain.runs import Response, Run, Status
+from baton.domain.runs import Response, Run, Status, cancelled, failed, resumed
 from baton.usecases.ports import RunStore
 from tests.integration.stores.conftest import RunStores
 from tests.support.aws import Account
 from tests.support.records import AT_NOON, OTHER_TENANT, TENANT, a_response, a_run, a_snapshot
 
 LONG = "é" * 60_000
+
+
+def cancel(stores: RunStores, run: Run) -> None:
+    stores.runs.change(run, cancelled(run, AT_NOON))
 
 
 def all_pages(runs: RunStore, status: Status | None, workflow_id: int | None, limit: int = 2) -> list[int]:
@@ -79,7 +83,7 @@ def test_another_tenants_run_is_not_found(stores: RunStores) -> None:
 def test_two_tenants_keep_runs_of_the_same_id_apart(stores: RunStores) -> None:
     stores.runs.create(a_run(), {"owner": "acme"}, [a_snapshot()])
     stores.runs.create(a_run(tenant=OTHER_TENANT), {"owner": "globex"}, [a_snapshot()])
-    stores.runs.cancel(stores.runs.read(OTHER_TENANT, 1), AT_NOON)
+    cancel(stores, stores.runs.read(OTHER_TENANT, 1))
     assert stores.runs.read(TENANT, 1).status == "running"
     assert stores.runs.read_history(TENANT, 1).variables == {"owner": "acme"}
 
@@ -176,20 +180,20 @@ def test_ids_sort_as_numbers_in_lists(stores: RunStores) -> None:
 
 def test_a_list_by_status_follows_a_change_of_status(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
-    stores.runs.cancel(stores.runs.read(TENANT, 1), AT_NOON)
+    cancel(stores, stores.runs.read(TENANT, 1))
     assert all_pages(stores.runs, "running", None) == []
     assert all_pages(stores.runs, "cancelled", None) == [1]
 
 
 def test_cancelling_ends_the_run(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
-    stores.runs.cancel(a_run(), AT_NOON)
+    cancel(stores, a_run())
     assert stores.runs.read(TENANT, 1) == a_run(status="cancelled", completed_at=AT_NOON)
 
 
 def test_failing_keeps_the_reason(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
-    stores.runs.fail(a_run(), "It broke.", AT_NOON)
+    stores.runs.change(a_run(), failed(a_run(), "It broke.", AT_NOON))
     assert stores.runs.read(TENANT, 1) == a_run(status="failed", error="It broke.", completed_at=AT_NOON)
 
 
@@ -197,21 +201,22 @@ def test_cancelling_keeps_what_a_payload_wrote_since_the_run_was_read(stores: Ru
     stores.runs.create(a_run(), {}, [a_snapshot(0), a_snapshot(1, name="second")])
     stale = stores.runs.read(TENANT, 1)
     stores.steps.start_payload(stale, a_snapshot(1, name="second"), AT_NOON)
-    stores.runs.cancel(stale, AT_NOON)
+    cancel(stores, stale)
     run = stores.runs.read(TENANT, 1)
     assert (run.status, run.position, run.payload_name) == ("cancelled", 1, "second")
 
 
 def test_resuming_begins_the_next_attempt_without_the_last_ones_end(stores: RunStores) -> None:
-    failed = a_run(
+    before = a_run(
         status="failed", error="It broke.", completed_at=AT_NOON, payload_started_at=AT_NOON, payload_id=12, position=1
     )
-    stores.runs.create(failed, {}, [])
-    resumed = stores.runs.resume(failed, 1, AT_NOON)
-    assert resumed == stores.runs.read(TENANT, 1)
-    assert (resumed.status, resumed.attempt, resumed.first_position, resumed.completed) == ("running", 2, 1, 1)
-    assert (resumed.error, resumed.completed_at, resumed.payload_started_at) == (None, None, None)
-    assert resumed.started_at == failed.started_at
+    stores.runs.create(before, {}, [])
+    stores.runs.change(before, resumed(before, 1, AT_NOON))
+    now = stores.runs.read(TENANT, 1)
+    assert now == resumed(before, 1, AT_NOON)
+    assert (now.status, now.attempt, now.first_position, now.completed) == ("running", 2, 1, 1)
+    assert (now.error, now.completed_at, now.payload_started_at) == (None, None, None)
+    assert now.started_at == before.started_at
 
 
 STALE: dict[str, Run] = {
@@ -227,11 +232,11 @@ def test_a_stale_run_can_not_be_changed(stores: RunStores, stale: Run) -> None:
     there = a_run(attempt=2)
     stores.runs.create(there, {}, [])
     with pytest.raises(AttemptSuperseded):
-        stores.runs.cancel(stale, AT_NOON)
+        cancel(stores, stale)
     with pytest.raises(AttemptSuperseded):
-        stores.runs.fail(stale, "It broke.", AT_NOON)
+        stores.runs.change(stale, failed(stale, "It broke.", AT_NOON))
     with pytest.raises(AttemptSuperseded):
-        stores.runs.resume(stale, 0, AT_NOON)
+        stores.runs.change(stale, resumed(stale, 0, AT_NOON))
     with pytest.raises(AttemptSuperseded):
         stores.runs.delete(stale)
     assert stores.runs.read(TENANT, 1) == there

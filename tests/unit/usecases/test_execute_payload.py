@@ -9,7 +9,7 @@ import pytest
 from baton.domain.errors import LlmAnswerInvalid, LlmRefused, LlmThrottled, LlmTimeout
 from baton.domain.llm import LlmSettings
 from baton.domain.prompts import Sources
-from baton.domain.runs import Response
+from baton.domain.runs import Response, cancelled
 from baton.usecases.execute_payload import ExecutePayload
 from tests.fakes.runs import FakeSteps
 from tests.support.records import AT_NOON, NOON, TENANT, an_answer
@@ -177,7 +177,7 @@ def test_a_run_cancelled_between_guard_and_start_calls_no_llm(world: World) -> N
             raise AssertionError("the payload has started")
 
         def start_payload(self, *args: object) -> None:
-            world.runs.cancel(run, AT_NOON)
+            world.runs.change(run, cancelled(run, AT_NOON))
             super().start_payload(*args)  # type: ignore[arg-type]
 
     after = on(world, Cancelling(world.runs))(world.step(run))

@@ -158,6 +158,32 @@ def compile_snapshots(
     return tuple(replace(snapshot, on_missing=on_missing) for snapshot in snapshots)
 
 
+def cancelled(run: Run, now: str) -> Run:
+    """The run, ended early."""
+    return replace(run, status="cancelled", completed_at=now)
+
+
+def failed(run: Run, error: str, now: str) -> Run:
+    """The run, ended for a reason that a person can act on."""
+    return replace(run, status="failed", error=error, completed_at=now)
+
+
+def resumed(run: Run, position: int, now: str) -> Run:
+    """The run, running again as its next attempt from this position; one that never started starts now."""
+    return replace(
+        run,
+        status="running",
+        attempt=run.attempt + 1,
+        position=position,
+        first_position=position,
+        completed=position,
+        started_at=run.started_at or now,
+        payload_started_at=None,
+        completed_at=None,
+        error=None,
+    )
+
+
 def check_variables(variables: Variables) -> None:
     """:raises Invalid: if the variables are too long to be kept."""
     size = len(json.dumps(variables, ensure_ascii=False).encode())

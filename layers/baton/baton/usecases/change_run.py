@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from baton.domain.errors import AttemptSuperseded, RunFinished, RunNotFinished
-from baton.domain.runs import FINAL_STATUSES, RESUMABLE_STATUSES, Run
+from baton.domain.runs import FINAL_STATUSES, RESUMABLE_STATUSES, Run, cancelled, failed, resumed
 from baton.domain.times import timestamp
 from baton.usecases.ports import Executions, RunStore
 
@@ -30,7 +30,7 @@ class ChangeRun:
         run = self.runs.read(tenant, run_id)
         if run.status in FINAL_STATUSES:
             raise RunFinished(run_id, run.status)
-        self.runs.cancel(run, timestamp(now))
+        self.runs.change(run, cancelled(run, timestamp(now)))
         self.executions.stop(run)
 
     def resume(self, tenant: str, run_id: int, now: datetime) -> Run:
@@ -45,12 +45,13 @@ class ChangeRun:
             raise RunNotFinished(run_id, history.run.status)
         if history.run.status not in RESUMABLE_STATUSES:
             raise RunFinished(run_id, history.run.status)
-        run = self.runs.resume(history.run, len(history.responses), timestamp(now))
+        run = resumed(history.run, len(history.responses), timestamp(now))
+        self.runs.change(history.run, run)
         try:
             self.executions.start(run)
         except Exception:
             with suppress(AttemptSuperseded):
-                self.runs.fail(run, NOT_RESUMED, timestamp(now))
+                self.runs.change(run, failed(run, NOT_RESUMED, timestamp(now)))
             raise
         return run
 

@@ -118,16 +118,10 @@ class RunStore(RunHistories, Protocol):
     ) -> Page[Run]:
         """Newest first; an empty page may still have more after it."""
 
-    def cancel(self, run: Run, now: str) -> None:
-        """:raises AttemptSuperseded: if the run has changed its status meanwhile."""
+    def change(self, run: Run, changed: Run) -> None:
+        """Write what differs.
 
-    def fail(self, run: Run, error: str, now: str) -> None:
-        """:raises AttemptSuperseded: if the run has changed its status meanwhile."""
-
-    def resume(self, run: Run, position: int, now: str) -> Run:
-        """Set the run running again, as its next attempt, from this position.
-
-        :raises AttemptSuperseded: if the run has changed its status meanwhile.
+        :raises AttemptSuperseded: if the run has changed its status since it was read.
         """
 
     def delete(self, run: Run) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from baton.domain.errors import AttemptSuperseded
-from baton.domain.runs import OnMissing, Run, Variables, check_variables, compile_snapshots
+from baton.domain.runs import OnMissing, Run, Variables, check_variables, compile_snapshots, failed
 from baton.domain.times import expiry, timestamp
 from baton.usecases.ports import DefinitionSource, Executions, RunStore
 
@@ -57,5 +57,5 @@ class StartRun:
             self.executions.start(run)
         except Exception:
             with suppress(AttemptSuperseded):
-                self.runs.fail(run, NOT_STARTED, timestamp(now))
+                self.runs.change(run, failed(run, NOT_STARTED, timestamp(now)))
             raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -112,33 +111,26 @@ class DynamoRunStore:
             next_after=from_item(last)["id"] if last else None,
         )
 
-    def cancel(self, run: Run, now: str) -> None:
-        """:raises AttemptSuperseded: if the run has changed its status meanwhile."""
-        self._change(run, replace(run, status="cancelled", completed_at=now))
+    def change(self, run: Run, changed: Run) -> None:
+        """Write only the fields that differ: a payload that starts meanwhile writes others, and neither undoes them.
 
-    def fail(self, run: Run, error: str, now: str) -> None:
-        """:raises AttemptSuperseded: if the run has changed its status meanwhile."""
-        self._change(run, replace(run, status="failed", error=error, completed_at=now))
-
-    def resume(self, run: Run, position: int, now: str) -> Run:
-        """Set the run running again, as its next attempt, from this position.
-
-        :raises AttemptSuperseded: if the run has changed its status meanwhile.
+        :raises AttemptSuperseded: if the run has changed its status since it was read.
         """
-        resumed = replace(
-            run,
-            status="running",
-            attempt=run.attempt + 1,
-            position=position,
-            first_position=position,
-            completed=position,
-            started_at=run.started_at or now,
-            payload_started_at=None,
-            completed_at=None,
-            error=None,
-        )
-        self._change(run, resumed)
-        return resumed
+        before, after = _run_item(run), _run_item(changed)
+        sets = {name: value for name, value in after.items() if before.get(name) != value}
+        removed = [name for name in before if name not in after]
+        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in sets)
+        if removed:
+            expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)
+        with condition_failing_as(_changed(run)):
+            self._client.update_item(
+                TableName=self._table,
+                Key=to_item(keys.run(run.tenant, run.id)),
+                UpdateExpression=expression,
+                ConditionExpression=UNCHANGED,
+                ExpressionAttributeNames=expression_names("status", "attempt", *sets, *removed),
+                ExpressionAttributeValues=_was(run) | {f":{name}": value for name, value in sets.items()},
+            )
 
     def delete(self, run: Run) -> None:
         """Remove a finished run with everything that belongs to it.
@@ -157,27 +149,6 @@ class DynamoRunStore:
         for key in [key for item in left for key in text_keys(item)]:
             self._texts.delete(key)
         write_many(self._client, self._table, deletes=[{"pk": i["pk"]["S"], "sk": i["sk"]["S"]} for i in left])
-
-    def _change(self, run: Run, changed: Run) -> None:
-        """Write only the fields that differ, if the run's status is still as it was read.
-
-        A payload that starts meanwhile writes other fields; neither undoes what the other wrote.
-        """
-        before, after = _run_item(run), _run_item(changed)
-        sets = {name: value for name, value in after.items() if before.get(name) != value}
-        removed = [name for name in before if name not in after]
-        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in sets)
-        if removed:
-            expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)
-        with condition_failing_as(_changed(run)):
-            self._client.update_item(
-                TableName=self._table,
-                Key=to_item(keys.run(run.tenant, run.id)),
-                UpdateExpression=expression,
-                ConditionExpression=UNCHANGED,
-                ExpressionAttributeNames=expression_names("status", "attempt", *sets, *removed),
-                ExpressionAttributeValues=_was(run) | {f":{name}": value for name, value in sets.items()},
-            )
 
     def _read_listed(self, tenant: str, ids: Sequence[int]) -> list[Run]:
         """The runs in the order of the ids; one that was deleted since is left out."""
