@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 7
 BASELINE = "boto3.client"
 TIMED = "import time; begun = time.perf_counter(); {statement}; print(time.perf_counter() - begun)"
-BASELINE_STATEMENT = "import boto3; boto3.client('dynamodb', region_name='eu-west-1')"
+BASELINE_STATEMENT = "import boto3; boto3.client('dynamodb', region_name='local')"
 
 
 def main() -> None:

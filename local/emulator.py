@@ -19,7 +19,7 @@ from typing import IO
 from local.problem import Problem
 
 LOOPBACK = "127.0.0.1"
-REGION = "us-east-1"  # where the emulator looks for everything unless told otherwise
+REGION = "local"  # a name of our own, so that no real region can be meant
 SECONDS_TO_START = 60
 SECONDS_TO_SAVE = 30
 

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
 from moto import mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from baton.runtime import wiring
 from tests.support import template
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from moto.core.config import DefaultConfig
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.literals import BucketLocationConstraintType
     from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
 
-REGION: Literal["eu-central-1"] = "eu-central-1"
-ACCOUNT_ID = "123456789012"
+REGION = boto3.Session().get_available_regions("dynamodb")[0]
+"""Whichever comes first: moto takes only regions that there are."""
+
+ACCOUNT_ID = DEFAULT_ACCOUNT_ID
 STACK = "baton-test"
 STATE_MACHINE_ARN = f"arn:aws:states:{REGION}:{ACCOUNT_ID}:stateMachine:{STACK}"
 EXECUTE_PAYLOAD_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{STACK}-execute_payload"
@@ -107,7 +111,8 @@ def account(config: DefaultConfig | None = None) -> Iterator[Account]:
         made = Account(monkeypatch=monkeypatch)
         _create_tables(made.dynamodb)
         for bucket in template.resources("AWS::S3::Bucket"):
-            made.s3.create_bucket(Bucket=KNOWN[bucket], CreateBucketConfiguration={"LocationConstraint": REGION})
+            where = cast("BucketLocationConstraintType", REGION)
+            made.s3.create_bucket(Bucket=KNOWN[bucket], CreateBucketConfiguration={"LocationConstraint": where})
         made.become(*template.function_names())
         yield made
     forget(wiring)

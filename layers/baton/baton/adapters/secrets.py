@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,9 @@ class SsmSecrets:
 
     def delete_api_key(self, tenant: str, instance_id: int) -> None:
         """Forget the key; an instance without one is no error."""
-        self._client().delete_parameters(Names=[self._name(tenant, instance_id)])
+        client = self._client()
+        with suppress(client.exceptions.ParameterNotFound):
+            client.delete_parameter(Name=self._name(tenant, instance_id))
 
     @cached_property
     def _parameters(self) -> SSMProvider:
