@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Any Python 3 can make the virtual environment; a name on PATH may be a shim that leads nowhere.
 BOOTSTRAP := $(firstword $(foreach name,python3.13 python3 python,$(if $(shell $(name) -c 'print(1)' 2>/dev/null),$(name))))
 
-.PHONY: help venv up down run test test-unit test-integration test-contract test-e2e lint bench clean
+.PHONY: help venv up down run test test-unit test-integration test-contract test-e2e lint openapi bench clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -45,8 +45,11 @@ lint: venv ## Everything that reads the code without running it
 	$(BIN)/mypy
 	PYTHONPATH=layers/baton $(BIN)/lint-imports
 	$(PYTHON) -m local.check_state_machine
-	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate
-	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 $(BIN)/sam validate --lint
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=local $(BIN)/sam validate
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=local $(BIN)/sam validate --lint
+
+openapi: venv ## Write down what the HTTP handlers say: the document behind /openapi.json and /docs
+	@PYTHONPATH=layers/baton $(PYTHON) -m local.openapi
 
 bench: venv ## How long each function takes to import, cold
 	@$(PYTHON) -m local.bench

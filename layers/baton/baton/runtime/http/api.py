@@ -72,9 +72,13 @@ def _to_json(body: Any) -> str:
 def _from_json(body: str) -> Any:
     """Only what JSON and UTF-8 can carry: Python would also read ``NaN`` and half of a surrogate pair.
 
+    No call takes a list, of which Powertools would pick the first entry.
+
     :raises Invalid: for these.
     """
     value = json.loads(body, parse_constant=_no_constant, parse_float=_finite, parse_int=_not_endless)
+    if isinstance(value, list):
+        raise Invalid("body", "is not a JSON object.")
     if "\\ud" in body.lower() and not _is_unicode(_to_json(value)):
         raise Invalid("body", "holds half of a surrogate pair, which is no character.")
     return value

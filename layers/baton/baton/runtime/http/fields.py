@@ -22,13 +22,19 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 
 
 class Request(BaseModel):
-    """A body that a client sends: unknown fields are refused, so that a misspelt one is noticed."""
+    """A body that a client sends. An unknown field is refused, so that a misspelt one is noticed; ``true`` is no 1."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class Answer(BaseModel):
     """A body that a client receives."""
+
+
+class WholeAnswer(Answer):
+    """One that has every field each time, so that clients need not ask whether it is there."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
 
 PathId = Annotated[int, Path(ge=1, le=MAX_ID)]

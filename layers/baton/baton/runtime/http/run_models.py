@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue
 
 from baton.domain.runs import OnMissing, Response, Run, RunHistory, Status
 from baton.runtime.http.budget import MAX_ANSWER_BYTES, fit
-from baton.runtime.http.fields import Answer, Name, Request
+from baton.runtime.http.fields import Answer, Name, Request, WholeAnswer
 
 
 class ExecuteRequest(Request):
@@ -24,7 +24,7 @@ class ExecuteRequest(Request):
     )
 
 
-class ExecuteAnswer(Answer):
+class ExecuteAnswer(WholeAnswer):
     """A run that has been started; it reads ``created`` until the state machine has begun."""
 
     run_id: int = Field(serialization_alias="runId")
@@ -32,7 +32,7 @@ class ExecuteAnswer(Answer):
     status: Literal["running"] = "running"
 
 
-class ResponseAnswer(Answer):
+class ResponseAnswer(WholeAnswer):
     """What one payload answered. A content that doesn't fit beside the others is cut and marked."""
 
     id: int

@@ -1,0 +1,133 @@
+"""The OpenAPI document: it says what the handlers say, in the words of the standard, and its examples are true."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+
+from baton.runtime.http.openapi import page
+from baton.runtime.http.problems import PROBLEM_JSON
+from local import openapi, openapi_problems
+from tests.support import template
+
+type Json = dict[str, Any]
+
+DOCUMENT: Json = json.loads(openapi.DOCUMENT.read_text())
+
+
+@dataclass(frozen=True)
+class Call:
+    """An operation of the document, with where it stands."""
+
+    path: str
+    method: str
+    operation: Json
+
+
+CALLS = [Call(*found) for found in openapi.operations(DOCUMENT)]
+every_call = pytest.mark.parametrize("call", CALLS, ids=[call.operation["operationId"] for call in CALLS])
+
+
+def test_the_document_says_what_the_handlers_say() -> None:
+    assert openapi.DOCUMENT.read_text() == openapi.text(), "The HTTP handlers have changed: run `make openapi`."
+
+
+def test_the_document_is_valid_openapi() -> None:
+    assert DOCUMENT["openapi"].startswith("3.1.")
+    schemathesis.openapi.from_dict(DOCUMENT).validate()
+
+
+def test_the_document_works_below_a_path_as_well() -> None:
+    """On the emulator the API stands at /_aws/execute-api/baton-http."""
+    assert [server["url"] for server in DOCUMENT["servers"]] == ["."]
+
+
+def test_every_call_has_a_name_of_its_own() -> None:
+    names = [call.operation["operationId"] for call in CALLS]
+    assert len(set(names)) == len(names)
+
+
+@every_call
+def test_a_call_is_described(call: Call) -> None:
+    assert call.operation["summary"]
+    assert call.operation["description"].endswith(".")
+    assert set(call.operation["tags"]) <= {tag["name"] for tag in DOCUMENT["tags"]}
+
+
+@every_call
+def test_a_call_ends_as_its_method_suggests(call: Call) -> None:
+    """Powertools says 200 where nothing else is said."""
+    (success,) = [status for status in call.operation["responses"] if status.startswith("2")]
+    answer = call.operation["responses"][success]
+    if call.method == "post" and "get" in DOCUMENT["paths"][call.path]:
+        assert (success, set(answer["headers"])) == ("201", {"Location", "ETag"})
+    elif call.method == "delete":
+        assert (success, answer["content"]) == ("204", {})
+    else:
+        assert success in ("200", "202")
+
+
+@every_call
+def test_an_example_is_what_its_schema_asks_for(call: Call) -> None:
+    shown = list(examples(call.operation))
+    assert shown
+    for schema, example in shown:
+        validator(schema).validate(example)
+
+
+@every_call
+def test_a_call_that_changes_a_definition_takes_a_version(call: Call) -> None:
+    headers = [said["name"] for said in call.operation.get("parameters", []) if said["in"] == "header"]
+    assert headers == (["If-Match"] if "412" in call.operation["responses"] and "{" in call.path else [])
+
+
+def test_every_problem_is_documented_somewhere() -> None:
+    answers = [answer for call in CALLS for answer in call.operation["responses"].values()]
+    answers += DOCUMENT["components"]["responses"].values()
+    found = {slug for answer in answers for slug in openapi_problems.slugs(answer)}
+    assert found == {kind.slug for kind in openapi_problems.every_kind()}
+
+
+def test_every_path_reaches_the_function_that_describes_it() -> None:
+    """The template sends what has no route of its own to runs_api."""
+    routes = [route["RouteKey"] for route in template.resources("AWS::ApiGatewayV2::Route").values()]
+    to_catalog = [key.removeprefix("ANY ").removeprefix("GET ") for key in routes if key != "$default"]
+    for function in openapi.FUNCTIONS:
+        for path in openapi.described(openapi.load(function).api)["paths"]:
+            assert any(is_routed(path, key) for key in to_catalog) == (function == "catalog_api"), path
+
+
+def test_the_page_asks_for_nothing_from_elsewhere() -> None:
+    html = str(page.page().body)
+    asked = re.findall(r'(?:src|href)="([^"]+)"', html)
+    assert [address for address in asked if address.startswith(("/", "http"))] == []
+    own = [address.removeprefix("docs/") for address in asked if address.startswith("docs/")]
+    assert sorted(own) == sorted(page.ASSETS)
+    assert all(page.asset(name).body for name in own)
+
+
+def examples(operation: Json) -> Iterator[tuple[Json, Any]]:
+    """Every body that the document shows, with its schema."""
+    for said in (operation.get("requestBody", {}), *operation["responses"].values()):
+        resolved = DOCUMENT["components"]["responses"][said["$ref"].rpartition("/")[2]] if "$ref" in said else said
+        for media_type, content in resolved.get("content", {}).items():
+            if media_type == PROBLEM_JSON:
+                yield from ((content["schema"], example["value"]) for example in content["examples"].values())
+            else:
+                yield content["schema"], content["example"]
+
+
+def validator(schema: Json) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for({**schema, "components": DOCUMENT["components"]})
+
+
+def is_routed(path: str, key: str) -> bool:
+    """Whether a route's key, which may end in ``{proxy+}``, takes a path."""
+    return path.startswith(key.removesuffix("{proxy+}")) if key.endswith("{proxy+}") else path == key

@@ -1,0 +1,246 @@
+"""What the functions answer, against what the OpenAPI document promises; and the document and its page as served."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.config import SchemathesisConfig
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from baton.adapters.dynamodb import keys
+from baton.adapters.dynamodb.items import to_item
+from baton.runtime.http.fields import MAX_ID
+from baton.runtime.settings import TENANT
+from local.openapi import DOCUMENT
+from tests.support.aws import Account
+from tests.support.deployment import state_machine_definition
+from tests.support.functions import invoke, request
+from tests.support.gateway import application
+
+if TYPE_CHECKING:
+    from schemathesis import Case as AnyCase
+    from schemathesis.schemas import APIOperation
+
+    type Case = AnyCase[Any]
+    type Operation = APIOperation[Any, Any, Any, Any]
+
+type Ids = Mapping[str, list[int]]
+"""By what the ids are of."""
+
+STATUSES = ("completed", "failed", "cancelled", "running")
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+
+REFUSALS = ["404", "409", "412", "413", "415", "422"]
+CONFIG = SchemathesisConfig.from_dict({"checks": {"negative_data_rejection": {"expected-statuses": REFUSALS}}})
+"""What a wrong request may be answered with."""
+
+# The base address is relative to the document, and here there is nothing that it could be relative to.
+SCHEMA = schemathesis.openapi.from_dict({**json.loads(DOCUMENT.read_text()), "servers": [{"url": "/"}]}, config=CONFIG)
+SCHEMA.app = application
+OPERATIONS = {
+    found.definition.raw["operationId"]: found
+    for found in (cast("Any", result).ok() for result in SCHEMA.get_all_operations())
+}
+
+the_same_every_day = settings(
+    max_examples=10,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_call_answers_only_what_is_documented(name: str, aws: Account) -> None:
+    operation = OPERATIONS[name]
+    ids = seeded(aws, STATUSES if operation.tags == ["runs"] else ())
+    for case in edge_cases(operation):
+        ask(case, ids)
+    for mode in GenerationMode:
+        if mode.is_negative and not has_input(operation):
+            continue
+
+        @the_same_every_day
+        @given(case=operation.as_strategy(mode))
+        def check(case: Case) -> None:
+            ask(case, ids)
+
+        check()
+
+
+def edge_cases(operation: Operation) -> Iterator[Case]:
+    """Each bound of each field, just kept and just passed, each field left out, and the examples; no chance in it."""
+    cases = SCHEMA.iter_coverage_cases(
+        operation,
+        generation_modes=list(GenerationMode),
+        generation_config=SCHEMA.config.generation_for(operation=operation),
+    )
+    return (case for case in cases if case.method.upper() == operation.method.upper())
+
+
+def has_input(operation: Operation) -> bool:
+    return bool(operation.body) or any(True for _ in operation.iter_parameters())
+
+
+def ask(case: Case, ids: Ids) -> None:
+    aim(case, ids)
+    case.call_and_validate(checks=CHECKS)
+
+
+def aim(case: Case, ids: Ids) -> None:
+    """Chance would hardly ever hit an id that is there, a version that is met, or a provider that exists."""
+    case.path_parameters = {
+        name: one_of(ids[name.removesuffix("_id")], value) for name, value in (case.path_parameters or {}).items()
+    }
+    if isinstance(case.body, dict):
+        case.body = {name: aimed(name, value, ids) for name, value in case.body.items()}
+    if case.headers and (said := case.headers.get("If-Match", "")).isalnum():
+        case.headers["If-Match"] = f'"{len(said)}"'
+
+
+def aimed(name: str, value: Any, ids: Ids) -> Any:
+    match name, value:
+        case "blocks" | "payloads", list():
+            return [one_of(ids[name.removesuffix("s")], entry) for entry in value]
+        case "llm_instance", _:
+            return one_of(ids["instance"], value)
+        case "provider", str() if 1 <= len(value) <= 50 and value != "openai":
+            return "simulated"
+    return value
+
+
+def one_of(ids: list[int], value: Any) -> Any:
+    """One of ours for what could be an id; anything else as it is."""
+    is_id = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_ID
+    return ids[value % len(ids)] if is_id else value
+
+
+def seeded(aws: Account, statuses: Sequence[str] = ()) -> Ids:
+    """Of each kind what is in use, what is not, and what is not there; and a run in each of these statuses."""
+    aws.create_state_machine(state_machine_definition())
+    llm = {"provider": "simulated", "model": "m"}
+    instances = [created("/api/llm/instances", {"name": use, **llm}) for use in ("used", "free")]
+    blocks = [created("/api/blocks", {"title": use, "content": "{{topic}} {{missing}}"}) for use in ("used", "free")]
+    payload = {"blocks": blocks[:1], "llm_instance": instances[0]}
+    payloads = [created("/api/payloads", {"name": use, **payload}) for use in ("used", "free")]
+    workflows = [created("/api/workflows", {"name": f"{len(of)}", "payloads": of}) for of in (payloads[:1], [])]
+    runs = [ended_run(aws, workflows[0], status) for status in statuses]
+    found = {"block": blocks, "payload": payloads, "workflow": workflows, "instance": instances, "run": runs}
+    return {kind: [*known, MAX_ID] for kind, known in found.items()}
+
+
+def created(path: str, body: dict[str, Any]) -> int:
+    return int(request("POST", path, body).body["id"])
+
+
+def ended_run(aws: Account, workflow: int, status: str) -> int:
+    """A run with its response, as its execution would have left it."""
+    run = int(request("POST", f"/api/execute/workflow/{workflow}", {"variables": {"topic": "tides"}}).body["runId"])
+    put_status(aws, run, "running")
+    invoke("execute_payload", {"tenant": TENANT, "run_id": run, "attempt": 1, "position": 0, "tries": 0})
+    put_status(aws, run, status)
+    return run
+
+
+def put_status(aws: Account, run: int, status: str) -> None:
+    aws.dynamodb.update_item(
+        TableName=aws.runs_table,
+        Key=to_item(keys.run(TENANT, run)),
+        UpdateExpression="SET #status = :status",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={":status": {"S": status}},
+    )
+
+
+# ---- As served -----------------------------------------------------------------------------------------------------
+
+
+def served(path: str, **headers: str) -> dict[str, Any]:
+    context = {"http": {"method": "GET", "path": path}, "stage": "$default"}
+    return invoke("runs_api", {"rawPath": path, "headers": headers, "requestContext": context})
+
+
+def test_the_document_is_served_as_it_is_in_its_file() -> None:
+    answer = served("/openapi.json")
+    assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (200, "application/json")
+    assert answer["body"] == DOCUMENT.read_text()
+
+
+def test_the_page_is_served_with_all_its_parts() -> None:
+    page = served("/docs")
+    assert page["headers"]["Content-Type"].startswith("text/html")
+    assert "script-src 'self'" in page["headers"]["Content-Security-Policy"]
+    for part, kind in {
+        "start.js": "text/javascript",
+        "swagger-ui.js": "text/javascript",
+        "swagger-ui.css": "text/css",
+    }.items():
+        assert f'"docs/{part}"' in page["body"]
+        answer = served(f"/docs/{part}")
+        assert (answer["statusCode"], answer["headers"]["Content-Type"].partition(";")[0]) == (200, kind)
+        assert len(answer["body"]) < 6_000_000  # Lambda's limit
+
+
+def test_a_part_that_the_page_does_not_have_is_a_404() -> None:
+    for name in ("other.js", "..", "openapi.json"):
+        assert request("GET", f"/docs/{name}").body["type"] == "not-found"
+
+
+def test_a_browser_gets_the_page_compressed() -> None:
+    answer = served("/docs/swagger-ui.js", **{"accept-encoding": "gzip, br"})
+    assert (answer["isBase64Encoded"], answer["headers"]["Content-Encoding"]) == (True, "gzip")
+    whole = served("/docs/swagger-ui.js")["body"]
+    assert gzip.decompress(base64.b64decode(answer["body"])).decode() == whole
+    assert len(answer["body"]) < len(whole) / 2
+
+
+# ---- Found by these tests, and kept from coming back ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data", "application/x-www-form-urlencoded"])
+def test_the_type_of_no_body_does_not_matter(aws: Account, content_type: str) -> None:
+    path = f"/api/execute/workflow/{seeded(aws)['workflow'][0]}"
+    assert request("POST", path, headers={"content-type": content_type}).status == 202
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_media_type_may_be_written_in_any_case() -> None:
+    json_type = {"content-type": "Application/JSON; Charset=UTF-8"}
+    assert request("POST", "/api/blocks", {"title": "t", "content": "c"}, headers=json_type).status == 201
+
+
+@pytest.mark.parametrize("text", ["[null]", '[{"variables": {}}]'])
+def test_a_list_is_not_taken_for_its_first_entry(aws: Account, text: str) -> None:
+    answer = request("POST", f"/api/execute/workflow/{seeded(aws)['workflow'][0]}", text=text)
+    assert (answer.status, answer.body["detail"]) == (422, "body: is not a JSON object.")
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("temperature", [True, "0.5"])
+def test_a_number_is_a_number(temperature: Any) -> None:
+    body = {"name": "i", "provider": "simulated", "model": "m", "defaults": {"temperature": temperature}}
+    assert request("POST", "/api/llm/instances", body).body["errors"][0]["field"] == "defaults.temperature"

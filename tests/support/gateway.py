@@ -1,0 +1,70 @@
+"""The HTTP API as a WSGI application: what API Gateway makes of a request and of a function's answer."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from tests.support.functions import function_of, invoke
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
+"""Bodies of these types reach a function as they are; all others in base64."""
+
+
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Every request goes to the function of its route."""
+    event = event_of(environ)
+    reply = invoke(function_of(event["rawPath"]), event)
+    status = HTTPStatus(reply["statusCode"])
+    start_response(f"{status.value} {status.phrase}", list(reply["headers"].items()))
+    body = reply["body"]
+    return [base64.b64decode(body) if reply.get("isBase64Encoded") else body.encode()]
+
+
+def event_of(environ: WSGIEnvironment) -> dict[str, Any]:
+    """The event of payload format 2.0: names of headers in lower case, repeated values joined by commas."""
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    if environ.get("CONTENT_TYPE"):
+        headers["content-type"] = environ["CONTENT_TYPE"]
+    path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
+    event = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": environ["QUERY_STRING"],
+        "headers": headers,
+        "queryStringParameters": query_of(environ["QUERY_STRING"]),
+        "requestContext": {
+            "http": {"method": environ["REQUEST_METHOD"], "path": path},
+            "requestId": "1",
+            "stage": "$default",
+        },
+        **body_of(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)), headers.get("content-type", "")),
+    }
+    return {name: value for name, value in event.items() if value is not None}
+
+
+def query_of(text: str) -> dict[str, str] | None:
+    """``None`` without any parameter, as API Gateway has it."""
+    values: dict[str, list[str]] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        values.setdefault(name, []).append(value)
+    return {name: ",".join(given) for name, given in values.items()} or None
+
+
+def body_of(sent: bytes, content_type: str) -> dict[str, Any]:
+    """A body that is no text, going by its type, comes in base64; so does one that claims to be text and isn't."""
+    if not sent:
+        return {"body": None, "isBase64Encoded": False}
+    try:
+        if content_type.lower().startswith(TEXT_TYPES):
+            return {"body": sent.decode(), "isBase64Encoded": False}
+    except UnicodeDecodeError:
+        pass
+    return {"body": base64.b64encode(sent).decode(), "isBase64Encoded": True}
