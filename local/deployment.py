@@ -47,7 +47,10 @@ def build_options() -> list[str]:
 def deploy_options(emulator: Emulator) -> list[str]:
     return [
         *("--template-file", str(BUILD / "template.yaml")),
-        *("--parameter-overrides", f"Architecture={architecture()}", f"EmulatorHost=localhost:{emulator.port}"),
+        "--parameter-overrides",
+        f"Architecture={architecture()}",
+        f"EmulatorHost=localhost:{emulator.port}",
+        "AllowPrivateLlmHosts=true",  # a model on this machine is what most people try first
     ]
 
 

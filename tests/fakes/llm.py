@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from baton.domain.errors import LlmRefused
-from baton.domain.llm import LlmAnswer, LlmCall
+from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
 from tests.support.records import an_answer
 
 type Reply = str | LlmAnswer | Exception
@@ -34,6 +35,17 @@ class FakeLlm:
     def prompts(self) -> list[str]:
         """What it was asked, in order."""
         return [call.prompt for call in self.calls]
+
+
+class FakeRefusals:
+    """A Refusals; ``lacking`` has the settings that a provider refuses where they are said."""
+
+    def __init__(self) -> None:
+        self.lacking: dict[str, list[str]] = {}
+
+    def __call__(self, provider: str, settings: LlmSettings) -> Sequence[Refusal]:
+        said = [name for name in self.lacking.get(provider, ()) if getattr(settings, name) is not None]
+        return [Refusal(name, f"{provider} has no such setting") for name in said]
 
 
 class FakeSecrets:

@@ -101,7 +101,8 @@ def deployment() -> Iterator[Deployment]:
         monkeypatch.setattr(
             "moto.stepfunctions.parser.asl.component.common.retry.retrier_decl.time", SimpleNamespace(sleep=_at_once)
         )
-        monkeypatch.setitem(cast("dict[str, registry.Provider]", registry.PROVIDERS), "scripted", deployed.llm)
+        scripted = registry.Provider(complete=deployed.llm)
+        monkeypatch.setitem(cast("dict[str, registry.Provider]", registry.PROVIDERS), "scripted", scripted)
         monkeypatch.setattr(wiring, "PROVIDER_NAMES", tuple(registry.PROVIDERS))
         yield deployed
 

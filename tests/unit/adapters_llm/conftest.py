@@ -11,10 +11,20 @@ from typing import Any
 import pytest
 
 from baton.adapters.llm import transport
+from baton.adapters.llm.addresses import reaching
 from baton.domain.llm import LlmCall, LlmEndpoint, LlmSettings
+from baton.domain.llm_hosts import LlmHosts
 
+ANY_HOST = LlmHosts(allow_private=True)
 KEY = "sk-test-0123456789"
 PROMPT = "Tell me about the relay race of 1912 in one sentence."
+
+
+@pytest.fixture(autouse=True)
+def _any_host() -> Iterator[None]:
+    """The endpoints of these tests are on this machine; what is refused by default is tested for itself."""
+    with reaching(ANY_HOST):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +109,7 @@ def endpoint() -> Iterator[Endpoint]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
-    transport.session().close()
+    transport.session(ANY_HOST).close()
     transport.session.cache_clear()
     server.stopped.set()
     server.shutdown()

@@ -78,6 +78,66 @@ def test_every_setting_goes_where_the_api_wants_it_and_zero_is_a_value(a_call: B
     }
 
 
+def test_text_is_what_a_server_answers_anyway(a_call: Build) -> None:
+    assert openai.request(a_call(response_format="text")).body == openai.request(a_call()).body
+
+
+@pytest.mark.parametrize(
+    ("system", "prompt", "content"),
+    [
+        (None, "List three.", "List three.\n\nAnswer with JSON and nothing else."),
+        (None, "List three as Json.", "List three as Json."),
+        ("Speak json.", "List three.", "List three."),
+    ],
+)
+def test_json_is_asked_for_and_the_word_is_said_since_openai_demands_it(
+    a_call: Build, system: str | None, prompt: str, content: str
+) -> None:
+    body = json.loads(openai.request(a_call(response_format="json", system=system, prompt=prompt)).body)
+    assert body["response_format"] == {"type": "json_object"}
+    assert body["messages"][-1] == {"role": "user", "content": content}
+
+
+STRICT = {
+    "type": "object",
+    "properties": {"a": {"type": "array", "items": {"type": "string"}}, "b": {"anyOf": [{"type": "null"}]}},
+    "required": ["b", "a"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "strict"),
+    [
+        (STRICT, {"strict": True}),
+        ({**STRICT, "required": ["a"]}, {}),
+        ({**STRICT, "additionalProperties": True}, {}),
+        ({**STRICT, "minProperties": 1}, {}),
+        ({"type": "array", "items": STRICT}, {}),
+        ({"type": "object", "properties": {"inner": {**STRICT, "required": []}}, "required": ["inner"]}, {}),
+    ],
+)
+def test_a_schema_goes_out_with_a_name_and_strict_only_where_openai_takes_it_so(
+    a_call: Build, schema: dict[str, Any], strict: dict[str, Any]
+) -> None:
+    body = json.loads(openai.request(a_call(response_format=schema)).body)
+    assert body["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "schema": schema, **strict},
+    }
+    assert body["messages"] == [{"role": "user", "content": a_call().prompt}]
+
+
+def test_an_option_wins_over_the_setting(a_call: Build) -> None:
+    call = a_call(response_format="json", options={"response_format": {"type": "json_schema"}})
+    assert json.loads(openai.request(call).body)["response_format"] == {"type": "json_schema"}
+
+
+def test_options_that_baton_sets_itself_are_known_before_any_call(a_call: Build) -> None:
+    (refusal,) = openai.refusals(a_call(options={"stream": True, "top_k": 1}, seed=1, temperature=2).settings)
+    assert (refusal.setting, refusal.sentence) == ("options", "'stream' can't be one: Baton sets it")
+
+
 @pytest.mark.parametrize(
     ("base_url", "url"),
     [
@@ -160,6 +220,30 @@ def test_text_is_found_and_made_encodable(a_call: Build, message: object, conten
 
 def test_a_cut_answer_says_so(a_call: Build) -> None:
     assert openai.read(reply(saying({"content": "Swe"}, "length")), a_call(), NOW).finish_reason == "length"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("stop", "stop"),
+        ("eos", "stop"),
+        ("eos_token", "stop"),
+        ("STOP", "stop"),
+        ("length", "length"),
+        ("model_length", "length"),
+        ("MAX_TOKENS", "length"),
+        ("content_filter", "content_filter"),
+        ("SAFETY", "content_filter"),
+        ("function_call", "tool_calls"),
+        ("load", "load"),
+        ("Odd One", "Odd One"),
+        (None, None),
+        (5, None),
+    ],
+)
+def test_finish_reasons_come_in_one_form_and_unknown_ones_as_they_are(a_call: Build, said: Any, reason: Any) -> None:
+    answer = openai.read(reply(saying({"content": "Swe"}, said)), a_call(), NOW)
+    assert (answer.finish_reason, answer.truncated) == (reason, reason == "length")
 
 
 @pytest.mark.parametrize("usage", [None, [], "many", {}, {"prompt_tokens": "12", "completion_tokens": True}])

@@ -1,10 +1,10 @@
-"""The simulated provider, option by option, and the registry."""
+"""The simulated provider, option by option."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -136,20 +136,105 @@ def test_any_prompt_gets_an_encodable_answer(
     read.content.encode("utf-8")
 
 
-def test_the_registry_lets_the_instances_own_provider_answer(a_call: Build) -> None:
-    assert registry.PROVIDER_NAMES == ("openai", "simulated")
-    assert registry.complete(a_call(provider="simulated")) == simulated.complete(a_call())
+def test_asked_for_json_it_answers_a_small_object(a_call: Build) -> None:
+    answer = simulated.complete(a_call(response_format="json"))
+    assert json.loads(answer.content) == {"words": 11, "first": "Tell", "last": "sentence."}
+    empty = simulated.complete(a_call(response_format="json", prompt=""))
+    assert json.loads(empty.content) == {"words": 0, "first": "", "last": ""}
+    assert simulated.complete(a_call(response_format="text")) == simulated.complete(a_call())
 
 
-def test_an_unknown_provider_is_refused_by_name(a_call: Build) -> None:
-    with pytest.raises(LlmRefused, match=r"'demo'.*'parrot'.*openai, simulated"):
-        registry.complete(a_call(provider="parrot"))
+SAID = "m read 2 words: “a b”."
 
 
-def test_importing_the_registry_imports_no_http_library() -> None:
-    code = "import sys, baton.adapters.llm.registry; print({'requests', 'urllib3', 'ssl', 'boto3'} & set(sys.modules))"
-    path = registry.__file__.removesuffix("/baton/adapters/llm/registry.py")
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": path}, check=False
-    )
-    assert done.stdout.strip() == "set()", done.stderr
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({}, SAID),
+        ({"type": "string", "title": "T", "description": "D"}, SAID),
+        ({"type": "string", "maxLength": 3}, "m r"),
+        ({"type": "string", "minLength": 24}, SAID + ".."),
+        ({"type": "integer"}, 2),
+        ({"type": "integer", "minimum": 4.5}, 5),
+        ({"type": "integer", "maximum": -4.5}, -5),
+        ({"type": "number", "maximum": 0.5}, 0.5),
+        ({"type": "boolean"}, True),
+        ({"type": "null"}, None),
+        ({"type": ["integer", "null"]}, 2),
+        ({"enum": ["b", "a"]}, "b"),
+        ({"const": {"a": [1]}}, {"a": [1]}),
+        ({"anyOf": [{"type": "null"}, {"type": "string"}], "default": None}, None),
+        ({"type": "array"}, []),
+        ({"items": {"type": "integer"}}, [2]),
+        ({"items": {"type": "integer"}, "minItems": 3}, [2, 2, 2]),
+        ({"items": {"type": "integer"}, "maxItems": 0}, []),
+        ({"properties": {"n": {"type": "integer"}}, "required": ["n", "x"]}, {"x": SAID, "n": 2}),
+        (
+            {"type": "object", "required": ["x"], "additionalProperties": {"type": "null"}},
+            {"x": None},
+        ),
+    ],
+)
+def test_asked_for_a_schema_it_answers_the_same_value_that_follows_it(a_call: Build, schema: Any, value: Any) -> None:
+    call = a_call(response_format=schema, prompt="a b", model="m")
+    assert json.loads(simulated.complete(call).content) == value
+    assert registry.complete(replace(call, endpoint=replace(call.endpoint, provider="simulated"))).format_retries == 0
+    assert list(simulated.refusals(call.settings)) == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "named"),
+    [
+        ({"$ref": "#/$defs/a", "$defs": {"a": {}}}, r"'\$ref'"),
+        ({"properties": {"a": {"type": "string", "pattern": "^a"}}}, "'pattern'"),
+        ({"properties": {"a": False}}, "allows nothing"),
+        ({"required": ["x"], "type": "object", "additionalProperties": False}, "allows nothing"),
+        ({"anyOf": [{"type": "string"}], "type": "string"}, "'anyOf' beside other rules"),
+        ({"anyOf": []}, "an empty 'anyOf'"),
+        ({"enum": []}, "an empty 'enum'"),
+        ({"type": []}, "an empty 'type'"),
+        ({"type": "string", "minLength": 10**9}, "minLength"),
+        ({"type": "array", "minItems": 10**9}, "1,000 values"),
+        ({"minItems": 99, "items": {"minItems": 99, "items": {"minItems": 99, "items": {}}}}, "1,000 values"),
+    ],
+)
+def test_a_schema_that_is_too_hard_is_refused_by_keyword_unless_the_answer_is_given(
+    a_call: Build, schema: Any, named: str
+) -> None:
+    call = a_call(response_format=schema)
+    with pytest.raises(LlmRefused, match=f"'demo' is simulated; it can't make up .*{named}"):
+        simulated.complete(call)
+    (refusal,) = simulated.refusals(call.settings)
+    assert refusal.setting == "response_format"
+    given = a_call(response_format=schema, options={"answer": "{}"})
+    assert simulated.complete(given).content == "{}"
+    assert list(simulated.refusals(given.settings)) == []
+
+
+names = st.sampled_from(["a", "b", "c"])
+simple_schemas = st.recursive(
+    st.sampled_from([{}, {"type": "null"}, {"type": "boolean"}, {"enum": ["x", 1]}, {"const": None}])
+    | st.fixed_dictionaries({"type": st.just("string")}, optional={"minLength": st.integers(0, 50)})
+    | st.fixed_dictionaries({"type": st.just("integer")}, optional={"minimum": st.floats(-9, 9)})
+    | st.fixed_dictionaries({"type": st.just("number")}, optional={"maximum": st.floats(-9, 9)}),
+    lambda inner: (
+        st.fixed_dictionaries({"type": st.just("array"), "items": inner}, optional={"minItems": st.integers(0, 3)})
+        | st.fixed_dictionaries(
+            {"type": st.just("object"), "properties": st.dictionaries(names, inner)},
+            optional={"required": st.lists(names, unique=True), "additionalProperties": inner},
+        )
+        | st.fixed_dictionaries({"anyOf": st.lists(inner, min_size=1, max_size=3)})
+    ),
+    max_leaves=6,
+)
+
+
+@given(schema=simple_schemas, prompt=st.text(max_size=30))
+def test_what_it_makes_up_for_a_simple_schema_always_follows_it(a_call: Build, schema: Any, prompt: str) -> None:
+    call = a_call(provider="simulated", response_format=schema, prompt=prompt)
+    assert registry.complete(call).format_retries == 0
+
+
+def test_an_option_of_the_wrong_type_is_refused_before_any_call(a_call: Build) -> None:
+    (refusal,) = simulated.refusals(a_call(options={"delay_seconds": "3", "top_k": 1}).settings)
+    assert (refusal.setting, refusal.sentence) == ("options", "option 'delay_seconds' must be a number of seconds")

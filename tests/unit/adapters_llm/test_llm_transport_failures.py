@@ -47,20 +47,26 @@ def test_a_name_that_is_not_found_is_named(monkeypatch: pytest.MonkeyPatch) -> N
         post(to("http://no.such.example/v1?key=secret"), 5)
 
 
-def test_connecting_has_its_own_shorter_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connecting_has_its_own_shorter_time_out_for_each_address_and_ends_with_the_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     seen: list[float] = []
     now = [0.0]
 
-    def never(_address: object, timeout: float, **_kwargs: object) -> None:
-        seen.append(timeout)
-        now[0] += timeout
-        raise TimeoutError("timed out")
+    class Silent(socket.socket):
+        def connect(self, _address: object) -> None:
+            seconds = self.gettimeout() or 0
+            seen.append(seconds)
+            now[0] += seconds
+            raise TimeoutError("timed out")
 
-    monkeypatch.setattr("urllib3.util.connection.create_connection", never)
-    for seconds in (60, 1):
+    here = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [here] * 4)
+    monkeypatch.setattr(socket, "socket", Silent)
+    for seconds in (60, 12, 1):
         with pytest.raises(LlmUnreachable, match="can't be reached"):
-            post(to("http://127.0.0.1:1/"), seconds, clock=lambda: now[0])
-    assert seen == [5, 1]
+            post(to("http://model.example/"), seconds, clock=lambda: now[0])
+    assert seen == [*(5, 5, 5, 5), *(5, 5, 2), 1]
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,13 @@ def test_a_provider_can_not_fill_the_metadata_with_a_long_text() -> None:
     assert (metadata["model"], metadata["finish_reason"]) == ("m" * 200, "f" * 200)
 
 
+def test_a_cut_answer_is_marked_and_so_is_one_that_was_asked_for_twice() -> None:
+    whole = answer_metadata(an_answer(finish_reason="stop"), duration_ms=1)
+    assert (whole["truncated"], whole["format_retries"]) == (False, 0)
+    cut = answer_metadata(an_answer(finish_reason="length", format_retries=1), duration_ms=1)
+    assert (cut["truncated"], cut["format_retries"]) == (True, 1)
+
+
 def test_a_reference_is_told_with_its_source_and_with_its_position_if_it_has_one() -> None:
     assert reference_record(Reference(name="a", source="response", position=0)) == {
         "name": "a",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from baton.domain.errors import (
     LlmAnswerInvalid,
     LlmError,
+    LlmFormatBroken,
     LlmRefused,
     LlmServerError,
     LlmThrottled,
@@ -51,6 +52,7 @@ def subclasses(kind: type[LlmError]) -> set[type[LlmError]]:
         (LlmTimeout, 3),
         (LlmRefused, 1),
         (LlmAnswerInvalid, 1),
+        (LlmFormatBroken, 1),
     ],
 )
 @pytest.mark.parametrize("tries", range(6))
@@ -67,7 +69,7 @@ def test_each_failure_has_its_number_of_calls(error: type[LlmError], calls: int,
 
 def test_every_llm_error_has_been_decided_on() -> None:
     """A new kind of failure must be given its number of calls here and in the table above."""
-    at_once = {LlmRefused, LlmAnswerInvalid}
+    at_once = {LlmRefused, LlmAnswerInvalid, LlmFormatBroken}
     assert subclasses(LlmError) == set(CALLS_BY_ERROR) | at_once
 
 
@@ -82,6 +84,15 @@ def test_five_throttles_in_a_row_end_in_failed() -> None:
         outcomes.append((step.outcome, step.wait_seconds))
     assert outcomes == [("wait", 2)] * 4 + [("failed", 0)]
     assert step.error == "Payload 'first' (position 3): Too many requests. Given up after 5 calls."
+
+
+def test_a_failure_that_took_two_calls_counts_as_two() -> None:
+    error = LlmThrottled("Later.", 2.0)
+    error.calls = 2
+    waiting = STEP.after(error, "first", longest)
+    assert (waiting.outcome, waiting.tries) == ("wait", 2)
+    ended = replace(STEP, tries=3).after(error, "first", longest)
+    assert (ended.outcome, ended.error) == ("failed", "Payload 'first' (position 3): Later. Given up after 5 calls.")
 
 
 def test_a_failure_at_the_first_call_does_not_speak_of_giving_up() -> None:

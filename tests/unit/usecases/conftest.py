@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from baton.domain.catalog import Block, LlmInstance, Payload, Workflow, first_version
+from baton.domain.llm_hosts import LlmHosts
 from baton.domain.runs import Run
 from baton.domain.steps import Step
 from baton.usecases.change_run import ChangeRun
@@ -21,7 +22,7 @@ from baton.usecases.start_run import StartRun
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.clients import FakeConnections, FakeSender
 from tests.fakes.clock import FakeClock
-from tests.fakes.llm import FakeLlm, FakeSecrets
+from tests.fakes.llm import FakeLlm, FakeRefusals, FakeSecrets
 from tests.fakes.runs import FakeRuns, FakeSteps
 from tests.fakes.state_machine import FakeExecutions, FakeStateMachine
 from tests.support.records import AT_NOON, NOON, TENANT, block_draft, instance_draft, payload_draft, workflow_draft
@@ -37,6 +38,7 @@ class World:
     sender: FakeSender = field(default_factory=FakeSender)
     executions: FakeExecutions = field(default_factory=FakeExecutions)
     secrets: FakeSecrets = field(default_factory=FakeSecrets)
+    refusals: FakeRefusals = field(default_factory=FakeRefusals)
     llm: FakeLlm = field(default_factory=FakeLlm)
     clock: FakeClock = field(default_factory=FakeClock)
 
@@ -57,7 +59,13 @@ class World:
         self.change_run = ChangeRun(runs=self.runs, executions=self.executions)
         self.follow_runs = FollowRuns(connections=self.connections, runs=self.runs, sender=self.sender)
         self.notify = NotifySubscribers(connections=self.connections, sender=self.sender, clock=self.clock)
-        self.define = Define(catalog=self.catalog, secrets=self.secrets, providers=frozenset({"simulated", "openai"}))
+        self.define = Define(
+            catalog=self.catalog,
+            secrets=self.secrets,
+            providers=frozenset({"simulated", "openai"}),
+            refusals=self.refusals,
+            llm_hosts=LlmHosts(),
+        )
 
     def workflow(self, *templates: str, names: Iterable[str] = (), has_api_key: bool = False) -> int:
         """Define a workflow with one payload a template, called p0, p1, … unless named; its id."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -19,6 +20,7 @@ from baton.domain.catalog import (
     next_version,
 )
 from baton.domain.errors import InUse, Invalid, LedgerMoved, NameTaken, NotFound, VersionChanged
+from baton.domain.llm import LlmSettings
 from baton.usecases.define import MOST_TRIES, Edit
 from tests.fakes.catalog import FakeCatalog
 from tests.support.records import (
@@ -123,6 +125,27 @@ def test_a_provider_that_there_is_not_is_refused_and_the_others_are_named(world:
     with pytest.raises(Invalid, match="provider: 'magic' is none of openai, simulated"):
         world.define.create_llm_instance(TENANT, instance_draft(provider="magic"), "sk-one", NOON)
     assert world.secrets.kept == {}
+
+
+def test_what_a_provider_lacks_is_refused_in_an_instances_defaults_before_its_key_is_kept(world: World) -> None:
+    world.refusals.lacking["openai"] = ["seed"]
+    draft = instance_draft(provider="openai", defaults=LlmSettings(seed=0))
+    with pytest.raises(Invalid, match=r"^defaults\.seed: openai has no such setting\.$"):
+        world.define.create_llm_instance(TENANT, draft, "sk-one", NOON)
+    assert world.secrets.kept == {}
+    world.define.create_llm_instance(TENANT, replace(draft, provider="simulated"), None, NOON)
+    with pytest.raises(Invalid, match=r"^defaults\.seed"):
+        world.define.replace_llm_instance(edit(1), draft, None)
+
+
+def test_what_the_provider_of_a_payloads_instance_lacks_is_refused(defined: World) -> None:
+    defined.refusals.lacking["simulated"] = ["seed"]
+    draft = replace(payload_draft("second"), settings=LlmSettings(seed=0))
+    with pytest.raises(Invalid, match=r"^seed: simulated has no such setting\.$"):
+        defined.define.create(TENANT, Payload, draft, NOON)
+    with pytest.raises(Invalid, match=r"^seed"):
+        defined.define.replace(edit(1), Payload, draft)
+    assert defined.define.create(TENANT, Payload, replace(draft, settings=LlmSettings()), NOON).id == 3
 
 
 def test_an_instance_without_a_key_keeps_no_secret(world: World) -> None:

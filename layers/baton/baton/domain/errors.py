@@ -21,7 +21,8 @@ BatonError
     ├── LlmServerError       any other 5xx
     ├── LlmTimeout           no complete answer within the time-out
     ├── LlmRefused           400, 401, 403, 404, 422, content filter, unknown model
-    └── LlmAnswerInvalid     an answer that isn't what the API promises
+    ├── LlmAnswerInvalid     an answer that isn't what the API promises
+    └── LlmFormatBroken      an answer that isn't the JSON that was asked for, also when asked again
 
 Messages are sentences for the person who asked: they name what is wrong and never hold a key, a prompt or an answer.
 """
@@ -129,7 +130,9 @@ class ConnectionGone(BatonError):
 
 
 class LlmError(BatonError):
-    """An LLM call that brought no usable answer."""
+    """An LLM call that brought no usable answer; ``calls`` is 2 where it was made to ask again for a broken one."""
+
+    calls = 1
 
 
 class LlmThrottled(LlmError):
@@ -158,3 +161,7 @@ class LlmRefused(LlmError):
 
 class LlmAnswerInvalid(LlmError):
     """The endpoint answered, but not with what its API promises."""
+
+
+class LlmFormatBroken(LlmError):
+    """The model answered, but not with JSON, or not with what the JSON Schema demands."""

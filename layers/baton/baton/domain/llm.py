@@ -10,11 +10,14 @@ MAX_TIMEOUT_SECONDS = 840
 """The longest that one LLM call may take; the payload function itself has 900 s."""
 
 
+type ResponseFormat = Literal["text", "json"] | Mapping[str, Any]
+"""``"text"``, ``"json"``, or a JSON Schema that the answer must follow."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmSettings:
     """The settings of one call. ``None`` means: not said here; 0 is a value.
 
-    ``response_format`` is ``"text"``, ``"json"``, or a JSON Schema that the answer must follow.
     ``options`` are the provider's own settings, handed on as they are.
     """
 
@@ -24,7 +27,7 @@ class LlmSettings:
     max_tokens: int | None = None
     stop: tuple[str, ...] | None = None
     seed: int | None = None
-    response_format: Literal["text", "json"] | Mapping[str, Any] | None = None
+    response_format: ResponseFormat | None = None
     model: str | None = None
     timeout_seconds: float | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -33,6 +36,14 @@ class LlmSettings:
         """These settings, with ``defaults`` for whatever they leave open."""
         said = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
         return replace(defaults, **(said | {"options": {**defaults.options, **self.options}}))
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A setting that a provider doesn't take, and why, to stand after its name."""
+
+    setting: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +90,21 @@ class LlmCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmAnswer:
-    """What came back. Counts are ``None`` where the provider doesn't tell."""
+    """What came back. Counts are ``None`` where the provider doesn't tell.
+
+    ``finish_reason`` is ``stop``, ``length``, ``content_filter`` or ``tool_calls`` for every provider, else its own
+    word. ``format_retries`` counts the answers before this one that were not the JSON that was asked for; the counts
+    of tokens are for all of them.
+    """
 
     content: str
     model: str
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     finish_reason: str | None = None
+    format_retries: int = 0
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the model was stopped before it had come to an end."""
+        return self.finish_reason == "length"

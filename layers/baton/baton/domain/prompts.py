@@ -97,6 +97,12 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def json_text(content: str) -> str:
+    """An answer that is to be JSON, without the code fence that models like to write around it."""
+    fenced = _CODE_FENCE.fullmatch(content.strip())
+    return fenced[1] if fenced else content
+
+
 def render(template: str, values: Mapping[str, str]) -> str:
     """Replace every reference that has a value, in one pass.
 
@@ -124,10 +130,9 @@ def _value(reference: Reference, sources: Sources) -> str | None:
 
 
 def _read_path(content: str, path: Path) -> str | None:
-    """What stands there in an answer that is JSON, also in a code fence, as models like to write it."""
-    fenced = _CODE_FENCE.fullmatch(content.strip())
+    """What stands there in an answer that is JSON."""
     try:
-        value = json.loads(fenced[1] if fenced else content)
+        value = json.loads(json_text(content))
         for step in path:
             value = _inside(value, step)
     except (ValueError, RecursionError, LookupError):

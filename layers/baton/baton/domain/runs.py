@@ -203,6 +203,8 @@ def answer_metadata(answer: LlmAnswer, duration_ms: int) -> dict[str, Any]:
         "duration_ms": duration_ms,
         "tokens_per_second": round(completion * 1000 / duration_ms, 2) if completion and duration_ms else None,
         "finish_reason": answer.finish_reason and answer.finish_reason[:MAX_LABEL_CHARACTERS],
+        "truncated": answer.truncated,
+        "format_retries": answer.format_retries,
     }
 
 

@@ -81,7 +81,7 @@ class Step:
 
     def after(self, error: LlmError, payload_name: str, jitter: Jitter) -> Step:
         """Wait and call again, or give up, as the kind of failure allows."""
-        calls = self.tries + 1
+        calls = self.tries + error.calls
         where = f"Payload {payload_name!r} (position {self.position}): "
         if calls >= CALLS_BY_ERROR.get(type(error), 1):
             return self.failed(where + str(error) + (f" Given up after {calls} calls." if calls > 1 else ""))

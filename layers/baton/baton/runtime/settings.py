@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
+from baton.domain.llm_hosts import LlmHosts
+
 TENANT = "default"
 """Who owns everything, until requests are authenticated."""
 
@@ -24,3 +26,12 @@ def setting(name: str) -> str:
 def run_retention() -> timedelta:
     """How long a run and all of its records are kept."""
     return timedelta(days=int(setting("RUN_RETENTION_DAYS")))
+
+
+def llm_hosts() -> LlmHosts:
+    """Where LLM calls may go."""
+    named = (entry.strip().lower().removesuffix(".") for entry in setting("ALLOWED_LLM_HOSTS").split(","))
+    return LlmHosts(
+        allow_private=setting("ALLOW_PRIVATE_LLM_HOSTS") == "true",
+        allowed=tuple(entry for entry in named if entry),
+    )

@@ -18,13 +18,14 @@ from baton.adapters.dynamodb.connections import DynamoConnections
 from baton.adapters.dynamodb.histories import DynamoRunHistories
 from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
-from baton.adapters.llm.registry import PROVIDER_NAMES, complete
+from baton.adapters.llm.addresses import reaching
+from baton.adapters.llm.registry import PROVIDER_NAMES, complete, refusals
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets
 from baton.adapters.step_functions import StepFunctionsExecutions
 from baton.adapters.websocket import WebSocketSender
 from baton.domain.events import Change
-from baton.runtime.settings import run_retention, setting
+from baton.runtime.settings import llm_hosts, run_retention, setting
 from baton.usecases.change_run import ChangeRun
 from baton.usecases.define import Define
 from baton.usecases.execute_payload import ExecutePayload
@@ -85,13 +86,19 @@ def change_run() -> ChangeRun:
 @cache
 def define() -> Define:
     """Create or replace a definition."""
-    return Define(catalog=_catalog(), secrets=_secrets(), providers=frozenset(PROVIDER_NAMES))
+    return Define(
+        catalog=_catalog(),
+        secrets=_secrets(),
+        providers=frozenset(PROVIDER_NAMES),
+        refusals=refusals,
+        llm_hosts=llm_hosts(),
+    )
 
 
 @cache
 def move_workflows() -> MoveWorkflows:
     """Export and import workflows."""
-    return MoveWorkflows(catalog=_catalog(), definitions=_catalog())
+    return MoveWorkflows(catalog=_catalog(), definitions=_catalog(), refusals=refusals)
 
 
 @cache
@@ -99,7 +106,7 @@ def execute_payload() -> ExecutePayload:
     """Execute one payload."""
     return ExecutePayload(
         steps=DynamoStepStore(_dynamodb(), setting("RUNS_TABLE"), _texts()),
-        llm=complete,
+        llm=reaching(llm_hosts())(complete),
         secrets=_secrets(),
         clock=now,
         monotonic=time.monotonic,

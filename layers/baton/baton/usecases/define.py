@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -22,8 +22,10 @@ from baton.domain.catalog import (
     next_version,
 )
 from baton.domain.errors import InUse, Invalid, LedgerMoved, NameTaken, VersionChanged
+from baton.domain.llm import LlmSettings
+from baton.domain.llm_hosts import LlmHosts
 from baton.domain.times import timestamp
-from baton.usecases.ports import CatalogStore, Secrets
+from baton.usecases.ports import CatalogStore, Refusals, Secrets
 
 MOST_TRIES = 10
 """How often a change is begun anew because somebody else's came between its check and its write."""
@@ -46,11 +48,13 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Define:
-    """What defining needs; ``providers`` are the names that an LLM instance may choose from."""
+    """What defining needs; an LLM instance chooses one of the ``providers``, and a host among ``llm_hosts``."""
 
     catalog: CatalogStore
     secrets: Secrets
     providers: frozenset[str]
+    refusals: Refusals
+    llm_hosts: LlmHosts
 
     def create[D: Definition](self, tenant: str, kind: type[D], draft: Draft, now: datetime) -> D:
         """The stored definition, with its id.
@@ -147,17 +151,29 @@ class Define:
         match draft:
             case PayloadDraft():
                 self._are_there(tenant, "blocks", Block, draft.block_ids)
-                self._are_there(tenant, "llm_instance", LlmInstance, [draft.llm_instance])
+                instances = self._are_there(tenant, "llm_instance", LlmInstance, [draft.llm_instance])
+                instance = instances[draft.llm_instance]
+                self._are_taken(instance.provider, draft.settings.over(instance.defaults), "")
             case WorkflowDraft():
                 self._are_there(tenant, "payloads", Payload, draft.payloads)
-            case LlmInstanceDraft() if draft.provider not in self.providers:
-                raise Invalid("provider", f"{draft.provider!r} is none of {', '.join(sorted(self.providers))}.")
+            case LlmInstanceDraft():
+                if draft.provider not in self.providers:
+                    raise Invalid("provider", f"{draft.provider!r} is none of {', '.join(sorted(self.providers))}.")
+                self._are_taken(draft.provider, draft.defaults, "defaults.")
+                if draft.base_url is not None and (objection := self.llm_hosts.objection_to_url(draft.base_url)):
+                    raise Invalid("base_url", f"its host can't be called: {objection}.")
 
-    def _are_there(self, tenant: str, field: str, kind: type[Definition], ids: Sequence[int]) -> None:
+    def _are_taken(self, provider: str, settings: LlmSettings, place: str) -> None:
+        """Of an instance that gets another provider, the payloads are not looked at: their runs are refused then."""
+        for refusal in self.refusals(provider, settings):
+            raise Invalid(f"{place}{refusal.setting}", f"{refusal.sentence}.")
+
+    def _are_there[D: Definition](self, tenant: str, field: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
         found = self.catalog.read_many(tenant, kind, ids)
         missing = [str(id_) for id_ in dict.fromkeys(ids) if id_ not in found]
         if missing:
             raise Invalid(field, f"there is no {KIND_WORDS[kind.kind]} {', '.join(missing)}.")
+        return found
 
 
 def until_undisturbed[T](once: Callable[[], T], versions: Versions = None) -> T:

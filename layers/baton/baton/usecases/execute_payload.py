@@ -82,7 +82,7 @@ class ExecutePayload:
             metadata=answer_metadata(answer, duration_ms)
             | {
                 "llm_instance": snapshot.endpoint.instance_name,
-                "tries": step.tries,
+                "tries": step.tries + answer.format_retries,
                 "references": [reference_record(reference) for reference in references],
             },
             started_at=started_at,

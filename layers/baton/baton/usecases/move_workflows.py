@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,10 +21,10 @@ from baton.domain.catalog import (
 )
 from baton.domain.errors import Conflict
 from baton.domain.times import timestamp
-from baton.domain.workflow_files import WorkflowFile, export
+from baton.domain.workflow_files import Fault, WorkflowFile, export, raise_any
 from baton.domain.workflow_imports import FileChange, Ids, Plan, Present, drafts, plan
 from baton.usecases.define import until_undisturbed
-from baton.usecases.ports import CatalogStore, DefinitionSource
+from baton.usecases.ports import CatalogStore, DefinitionSource, Refusals
 
 _DEFINITIONS: dict[str, type[Block | Payload | Workflow]] = {"BLOCK": Block, "PAYLOAD": Payload, "WORKFLOW": Workflow}
 
@@ -43,6 +43,7 @@ class MoveWorkflows:
 
     catalog: CatalogStore
     definitions: DefinitionSource
+    refusals: Refusals
 
     def export(self, tenant: str, workflow_id: int) -> WorkflowFile:
         """The workflow with all that it needs, and never a secret.
@@ -54,13 +55,15 @@ class MoveWorkflows:
     def import_file(self, tenant: str, file: WorkflowFile, now: datetime, *, dry_run: bool) -> Imported:
         """Save what the file says, each definition under its name. What it says already is left alone.
 
-        :raises BrokenFile: if it names an LLM instance that isn't there.
+        :raises BrokenFile: if it names an LLM instance that isn't there, or that doesn't take a payload's settings.
         :raises LedgerMoved: if others keep editing the same definitions at this moment.
         """
 
         def once() -> Imported:
             ledger = self.catalog.read_ledger(tenant)
-            planned = plan(file, self._present(tenant, file))
+            present = self._present(tenant, file)
+            planned = plan(file, present)
+            raise_any(list(self._refused(planned, present)))
             if not dry_run:
                 planned = self._save(tenant, planned, timestamp(now), ledger)
             return Imported(changes=planned.changes, workflow_id=planned.ids.get(("WORKFLOW", file.name)))
@@ -82,6 +85,16 @@ class MoveWorkflows:
             blocks=[*blocks, *self.catalog.read_many(tenant, Block, taken_blocks).values()],
             instances=[*instances, *self.catalog.read_many(tenant, LlmInstance, taken_instances).values()],
         )
+
+    def _refused(self, planned: Plan, present: Present) -> Iterator[Fault]:
+        """What the instances don't take of the payloads that would be saved."""
+        instances = {instance.name: instance for instance in present.instances}
+        saved = {change.name for change in planned.to_save if change.kind == "PAYLOAD"}
+        for position, payload in enumerate(planned.file.payloads):
+            instance = instances[payload.llm_instance]
+            if payload.name in saved:
+                for refusal in self.refusals(instance.provider, payload.settings.over(instance.defaults)):
+                    yield Fault(path=("payloads", position, refusal.setting), sentence=refusal.sentence)
 
     def _save(self, tenant: str, planned: Plan, now: str, ledger: Ledger) -> Plan:
         """The plan with the ids that its new definitions got.

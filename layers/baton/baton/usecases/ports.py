@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from baton.domain.catalog import Definition, Kind, Ledger, Replacement, User
-from baton.domain.llm import LlmAnswer, LlmCall
+from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
 from baton.domain.pages import Page
 from baton.domain.prompts import Sources
 from baton.domain.runs import Definitions, PayloadSnapshot, Response, Run, RunHistory, Status, StepRecords, Variables
@@ -197,6 +197,13 @@ class Llm(Protocol):
 
     def __call__(self, call: LlmCall) -> LlmAnswer:
         """:raises LlmError: whenever there is no usable answer."""
+
+
+class Refusals(Protocol):
+    """What each provider doesn't take, known before any call."""
+
+    def __call__(self, provider: str, settings: LlmSettings) -> Sequence[Refusal]:
+        """None for settings that the provider takes."""
 
 
 class Secrets(Protocol):

@@ -2,8 +2,8 @@
 
 requests' time-outs start anew with each socket read, so a server that sends a byte now and then is waited for without
 end, in the headers as in the body. Here each read and each send of a connection may take only what is left of the
-call that it is made for. What stays outside: the look-up of the name (the system's resolver has its own time-outs)
-and, for a name with several addresses, up to one connect time-out for each.
+call that it is made for, and so may connecting, to each of a host's addresses. What stays outside: the look-up of the
+name (the system's resolver has its own time-outs).
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from baton.adapters.llm.addresses import connect
 
 Clock = Callable[[], float]
 """Seconds, monotonic."""
@@ -95,6 +98,21 @@ class _Response(http.client.HTTPResponse):
 
 class _Sending(HTTPConnection):
     response_class = _Response
+
+    def _new_conn(self) -> socket.socket:
+        """As urllib3's own, with its errors, but to addresses that were looked at."""
+        try:
+            return connect(self._dns_host, self.port, self._seconds_to_connect, self.socket_options or ())
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"Connecting to {self.host} took too long.") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"Connecting failed: {error}") from error
+
+    def _seconds_to_connect(self) -> float:
+        left = _deadline.get().left()
+        return min(self.timeout, left) if self.timeout else left
 
     def send(self, data: Any) -> None:
         if self.sock is None:

@@ -2,32 +2,51 @@
 
 Source: https://platform.openai.com/docs/api-reference/chat. Read leniently where imitators differ (content as parts,
 no usage, an error inside a success) and strictly where a run would go on with nothing: no text is a named failure.
+
+A JSON Schema goes out as ``{"type": "json_schema", "json_schema": {"name", "schema"}}``, which OpenAI, Azure, vLLM,
+llama.cpp, Ollama, LM Studio and OpenRouter read alike. ``strict`` is sent only with a schema that OpenAI can hold
+strictly: it refuses others with it, and vLLM and llama.cpp hold every schema that doesn't say ``"strict": false``.
+``"json"`` goes out as ``{"type": "json_object"}``, which LM Studio alone refuses; give it a schema.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-from baton.adapters.llm.failures import error_in, failure, failure_of, parsed, provider_message
+from baton.adapters.llm import writing
+from baton.adapters.llm.failures import error_in, failure, failure_of
+from baton.adapters.llm.finish import finish_reason
+from baton.adapters.llm.reading import (
+    count_of,
+    expect,
+    invalid,
+    is_error,
+    joined_text,
+    json_body,
+    name_of,
+    unknown_error,
+)
+from baton.adapters.llm.schemas import instruction, is_strict
 from baton.adapters.llm.wire import FAILURES, SUCCESSES, HttpReply, HttpRequest, encodable
-from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused
-from baton.domain.llm import LlmAnswer, LlmCall
+from baton.adapters.llm.writing import refused
+from baton.domain.errors import LlmError
+from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal, ResponseFormat
 
 PATH = "/chat/completions"
 SETTINGS = ("temperature", "top_p", "max_tokens", "stop", "seed")
-OURS = ("model", "messages", "stream")
-"""Body keys that no option may set: the first two are the call itself, and a streamed answer couldn't be read."""
+SCHEMA_NAME = "answer"
+"""The API demands a name for a schema; the model may see it."""
 
 FINISH_REASONS = ("stop", "length", "content_filter", "tool_calls", "function_call", "error")
 STATUS_BY_CODE = {str(status): status for status in FAILURES}
 """For an error's own code, be it a number or a text."""
 
-MAX_NAME_CHARACTERS = 200
-MAX_TOKENS = 10**12
-"""Beyond this a count is nonsense, and would not fit where it is stored."""
+
+def refusals(settings: LlmSettings) -> Iterator[Refusal]:
+    """Servers differ too much for more: what one of them lacks, it says itself."""
+    return writing.option_refusals(settings)
 
 
 def complete(call: LlmCall) -> LlmAnswer:
@@ -40,51 +59,37 @@ def complete(call: LlmCall) -> LlmAnswer:
 
 def request(call: LlmCall) -> HttpRequest:
     """The POST for this call. Raises ``LlmRefused`` for a base URL, key or option that could never be sent."""
-    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    url = writing.url(call, call.endpoint.base_url or "", PATH)
+    key = writing.api_key(call)
+    settings = {name: getattr(call.settings, name) for name in SETTINGS}
+    wanted = _response_format(call.settings.response_format)
+    body = {"model": call.model, "messages": _messages(call), **settings, "response_format": wanted}
     return HttpRequest(
         instance_name=call.endpoint.instance_name,
-        url=_url(call),
-        headers=headers | _authorization(call),
-        body=_body(call),
+        url=url,
+        headers=writing.JSON_HEADERS | ({"Authorization": f"Bearer {key}"} if key else {}),
+        body=writing.json_body(call, body),
     )
 
 
-def _url(call: LlmCall) -> str:
-    """The base URL with the path joined on; its query stays (Azure's ``?api-version=``)."""
-    try:
-        parts = urlsplit((call.endpoint.base_url or "").strip())
-    except ValueError:
-        raise _refused(call, "has a base URL that can't be read") from None
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise _refused(call, "needs a base URL that begins with http:// or https://")
-    path = parts.path.rstrip("/").removesuffix(PATH) + PATH
-    return parts._replace(path=path, fragment="").geturl()
-
-
-def _authorization(call: LlmCall) -> dict[str, str]:
-    key = (call.api_key or "").strip()
-    if not (key.isascii() and key.isprintable()):
-        raise _refused(call, "has an API key with a character that no header can carry")
-    return {"Authorization": f"Bearer {key}"} if key else {}
-
-
-def _body(call: LlmCall) -> bytes:
-    """UTF-8 without escapes, which keeps prompts of other scripts short. A setting left open is not sent."""
-    for name in OURS:
-        if name in call.settings.options:
-            raise _refused(call, f"can't be given the option {name!r}: Baton sets it")
-    said = {name: getattr(call.settings, name) for name in SETTINGS}
-    settings = {name: value for name, value in said.items() if value is not None}
-    body = {"model": call.model, "messages": _messages(call), **settings, **call.settings.options}
-    try:
-        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
-    except (TypeError, ValueError, RecursionError):
-        raise _refused(call, "has a setting or option that can't be written as JSON") from None
+def _response_format(wanted: ResponseFormat | None) -> dict[str, Any] | None:
+    if isinstance(wanted, Mapping):
+        strict = {"strict": True} if is_strict(wanted) else {}
+        return {"type": "json_schema", "json_schema": {"name": SCHEMA_NAME, "schema": wanted, **strict}}
+    return {"type": "json_object"} if wanted == "json" else None
 
 
 def _messages(call: LlmCall) -> list[dict[str, str]]:
     system = [{"role": "system", "content": call.settings.system}] if call.settings.system is not None else []
-    return [*system, {"role": "user", "content": call.prompt}]
+    return [*system, {"role": "user", "content": _prompt(call)}]
+
+
+def _prompt(call: LlmCall) -> str:
+    """OpenAI refuses ``json_object`` unless the word JSON is said somewhere."""
+    said = f"{call.settings.system} {call.prompt}".lower()
+    if call.settings.response_format != "json" or "json" in said:
+        return call.prompt
+    return f"{call.prompt}\n\n{instruction('json')}"
 
 
 def read(reply: HttpReply, call: LlmCall, now: datetime) -> LlmAnswer:
@@ -92,36 +97,29 @@ def read(reply: HttpReply, call: LlmCall, now: datetime) -> LlmAnswer:
     isn't a chat completion; ``now`` is what a ``Retry-After`` date counts from."""
     if reply.status not in SUCCESSES:
         raise failure_of(reply, call, now)
-    body = _object(reply, call)
-    choice = _first_choice(body, call)
-    message = _expect(choice.get("message"), dict, "choices[0].message", call)
-    usage = body.get("usage")
+    body = json_body(reply, call)
+    if is_error(body):
+        raise _error_inside(body, call)
+    completion = expect(body, dict, "body", call)
+    choice = _first_choice(completion, call)
+    message = expect(choice.get("message"), dict, "choices[0].message", call)
+    usage = completion.get("usage")
     counts = usage if isinstance(usage, dict) else {}
     return LlmAnswer(
         content=encodable(_content(message, choice, call)),
-        model=_name(body.get("model")) or call.model,
-        prompt_tokens=_count(counts.get("prompt_tokens")),
-        completion_tokens=_count(counts.get("completion_tokens")),
-        finish_reason=_name(choice.get("finish_reason")),
+        model=name_of(completion.get("model")) or call.model,
+        prompt_tokens=count_of(counts.get("prompt_tokens")),
+        completion_tokens=count_of(counts.get("completion_tokens")),
+        finish_reason=finish_reason(choice.get("finish_reason")),
     )
 
 
-def _object(reply: HttpReply, call: LlmCall) -> dict[str, Any]:
-    body = parsed(reply.body)
-    if isinstance(body, str):
-        what = "that is a web page" if body.lstrip().startswith("<") else "that isn't JSON"
-        raise _invalid(call, f"{what}; check the base URL")
-    if error_in(body):
-        raise _error_inside(body, call)
-    return _expect(body, dict, "body", call)
-
-
 def _first_choice(body: dict[str, Any], call: LlmCall) -> dict[str, Any]:
-    choices = _expect(body.get("choices"), list, "choices", call)
+    choices = expect(body.get("choices"), list, "choices", call)
     if not choices:
-        raise _invalid(call, "with no choices")
-    choice = _expect(choices[0], dict, "choices[0]", call)
-    if error_in(choice):  # OpenRouter: the upstream provider failed after the 200 was sent
+        raise invalid(call, "with no choices")
+    choice: dict[str, Any] = expect(choices[0], dict, "choices[0]", call)
+    if is_error(choice):  # OpenRouter: the upstream provider failed after the 200 was sent
         raise _error_inside(choice, call)
     return choice
 
@@ -129,54 +127,18 @@ def _first_choice(body: dict[str, Any], call: LlmCall) -> dict[str, Any]:
 def _error_inside(body: object, call: LlmCall) -> LlmError:
     """An error that came with status 200: its own code is the status, if it has one."""
     status = STATUS_BY_CODE.get(str(error_in(body).get("code")))
-    if status is not None:
-        return failure(call, status, body)
-    said = provider_message(body, call)
-    return _invalid(call, "that holds an error instead" + (f": {said.rstrip('.')}" if said else ""))
+    return failure(call, status, body) if status is not None else unknown_error(body, call)
 
 
 def _content(message: dict[str, Any], choice: dict[str, Any], call: LlmCall) -> str:
     if message.get("refusal"):
-        raise _refused(call, "answered that the model declines this request (refusal)")
+        raise refused(call, "answered that the model declines this request (refusal)")
     content = message.get("content")
     if isinstance(content, list):
-        content = _joined_parts(content)
+        content = joined_text(content)
     reason = choice.get("finish_reason")
     if not content and reason == "content_filter":
-        raise _refused(call, "answered that its content filter stopped this request")
+        raise refused(call, "answered that its content filter stopped this request")
     if content is None and reason in FINISH_REASONS:
-        raise _invalid(call, f"without text in choices[0].message.content (finish_reason {reason})")
-    return _expect(content, str, "choices[0].message.content", call)
-
-
-def _joined_parts(parts: list[Any]) -> str | None:
-    """The text parts, joined; a part of another type (``thinking``) is not the answer."""
-    texts = [part.get("text") for part in parts if isinstance(part, dict) and part.get("type") == "text"]
-    said = [text for text in texts if isinstance(text, str)]
-    return "".join(said) if said else None
-
-
-def _expect[T](value: object, kind: type[T], path: str, call: LlmCall) -> T:
-    """The value, if it is of this kind; else a failure that names the place and the kinds, never the value."""
-    if value is None:
-        raise _invalid(call, f"without {path}")
-    if not isinstance(value, kind):
-        raise _invalid(call, f"whose {path} is of type {type(value).__name__}, not {kind.__name__}")
-    return value
-
-
-def _count(value: object) -> int | None:
-    """A count of tokens, or None: an answer that was paid for is not thrown away over its bookkeeping."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS else None
-
-
-def _name(value: object) -> str | None:
-    return encodable(value)[:MAX_NAME_CHARACTERS] if isinstance(value, str) else None
-
-
-def _refused(call: LlmCall, what: str) -> LlmRefused:
-    return LlmRefused(f"LLM instance {call.endpoint.instance_name!r} {what}.")
-
-
-def _invalid(call: LlmCall, what: str) -> LlmAnswerInvalid:
-    return LlmAnswerInvalid(f"LLM instance {call.endpoint.instance_name!r} sent an answer {what}.")
+        raise invalid(call, f"without text in choices[0].message.content (finish_reason {reason})")
+    return expect(content, str, "choices[0].message.content", call)

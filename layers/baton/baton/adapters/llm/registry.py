@@ -1,27 +1,68 @@
-"""Which function answers for which provider. A new provider is a new file and a new line here."""
+"""Which module answers for which provider. A new provider is a new file and a new line here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from baton.adapters.llm import openai, simulated
+from baton.adapters.llm import anthropic, json_answers, openai, schemas, simulated
 from baton.domain.errors import LlmRefused
-from baton.domain.llm import LlmAnswer, LlmCall
+from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
 
-Provider = Callable[[LlmCall], LlmAnswer]
-"""Raises nothing but ``LlmError``."""
 
-PROVIDERS: Mapping[str, Provider] = {"openai": openai.complete, "simulated": simulated.complete}
+def takes_everything(_settings: LlmSettings) -> Iterable[Refusal]:
+    """For a provider that lacks nothing."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """What a module of a provider offers.
+
+    ``complete`` raises nothing but ``LlmError``; ``refusals`` tells what it would not take, without a call.
+    """
+
+    complete: Callable[[LlmCall], LlmAnswer]
+    refusals: Callable[[LlmSettings], Iterable[Refusal]] = takes_everything
+
+
+PROVIDERS: Mapping[str, Provider] = {
+    "anthropic": Provider(complete=anthropic.complete, refusals=anthropic.refusals),
+    "openai": Provider(complete=openai.complete, refusals=openai.refusals),
+    "simulated": Provider(complete=simulated.complete, refusals=simulated.refusals),
+}
 PROVIDER_NAMES = tuple(PROVIDERS)
 """What an instance may name as its provider when it is saved."""
 
 
-def complete(call: LlmCall, providers: Mapping[str, Provider] = PROVIDERS) -> LlmAnswer:
-    """Let the call's own provider answer; a provider that isn't registered (any more) is refused by name."""
+def complete(
+    call: LlmCall, providers: Mapping[str, Provider] = PROVIDERS, clock: Callable[[], float] = time.monotonic
+) -> LlmAnswer:
+    """Let the call's own provider answer, in the format that is asked for.
+
+    A provider that isn't registered (any more) is refused by name, and so is a setting that it lacks: the instance may
+    have got another provider since the payload was saved.
+    """
     endpoint = call.endpoint
     if endpoint.provider not in providers:
         known = ", ".join(providers)
         raise LlmRefused(
             f"LLM instance {endpoint.instance_name!r} has an unknown provider {endpoint.provider!r}; known are {known}."
         )
-    return providers[endpoint.provider](call)
+    for refusal in refusals(endpoint.provider, call.settings, providers):
+        what = f"{refusal.setting}: {refusal.sentence}"
+        raise LlmRefused(f"LLM instance {endpoint.instance_name!r} can't be called with these settings: {what}.")
+    provider = providers[endpoint.provider]
+    if call.settings.response_format in (None, "text"):
+        return provider.complete(call)
+    return json_answers.ask(provider.complete, call, clock)
+
+
+def refusals(provider: str, settings: LlmSettings, providers: Mapping[str, Provider] = PROVIDERS) -> Sequence[Refusal]:
+    """What the provider doesn't take of these settings; an unsound JSON Schema is taken by none."""
+    wanted = settings.response_format
+    fault = schemas.fault(wanted) if isinstance(wanted, Mapping) else None
+    if fault is not None:
+        return [Refusal("response_format", fault)]
+    return list(providers[provider].refusals(settings)) if provider in providers else []

@@ -1,6 +1,7 @@
 """An LLM without an LLM: offline, without a key, and the same answer for the same call. For demos and tests.
 
-It says how long the prompt was and quotes where it begins and ends, so that one sees answers being handed on.
+It says how long the prompt was and quotes where it begins and ends, so that one sees answers being handed on; as JSON
+where ``response_format`` asks for it, and with values that follow a JSON Schema, if that is a simple one.
 Tokens are words. ``max_tokens`` cuts the answer (``finish_reason`` "length"). What it should do otherwise is told by
 the options of the instance or of the payload:
 
@@ -22,14 +23,16 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from baton.adapters.llm.failures import failure_of, timed_out
+from baton.adapters.llm.samples import TooHard, sample
 from baton.adapters.llm.wire import FAILURES, HttpReply, encodable
 from baton.domain.errors import LlmError, LlmRefused
-from baton.domain.llm import LlmAnswer, LlmCall
+from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
 
 QUOTED_WORDS = 8
 NOW_IS_UNUSED = datetime(2000, 1, 1, tzinfo=UTC)
@@ -49,16 +52,10 @@ class Simulation:
 
     @classmethod
     def of(cls, call: LlmCall) -> Simulation:
-        """Raises ``LlmRefused`` naming the first option of the wrong type; ``None`` means: not said."""
-        options = call.settings.options
-        said = {name: options[name] for name in CHECKS if options.get(name) is not None}
-        for name, value in said.items():
-            right, meaning = CHECKS[name]
-            if not right(value):
-                raise LlmRefused(
-                    f"LLM instance {call.endpoint.instance_name!r} is simulated; its option {name!r} must be {meaning}."
-                )
-        return cls(**said)
+        """Raises ``LlmRefused`` naming the first option of the wrong type."""
+        for refusal in _option_refusals(call.settings):
+            raise _refused(call, f"its {refusal.sentence}")
+        return cls(**_said(call.settings))
 
 
 def _is_text(value: object) -> bool:
@@ -87,6 +84,33 @@ CHECKS: Mapping[str, tuple[Callable[[object], bool], str]] = {
 }
 
 
+def refusals(settings: LlmSettings) -> Iterator[Refusal]:
+    """Options of the wrong type, and JSON Schemas that no answer can be made up for."""
+    yield from _option_refusals(settings)
+    wanted = settings.response_format
+    if isinstance(wanted, Mapping) and settings.options.get("answer") is None:
+        try:
+            sample(wanted, "", 0)
+        except TooHard as error:
+            yield Refusal("response_format", f"simulated can't make up {error}; give it the option 'answer'")
+
+
+def _option_refusals(settings: LlmSettings) -> Iterator[Refusal]:
+    for name, value in _said(settings).items():
+        right, meaning = CHECKS[name]
+        if not right(value):
+            yield Refusal("options", f"option {name!r} must be {meaning}")
+
+
+def _said(settings: LlmSettings) -> dict[str, Any]:
+    """The options that are this provider's; ``None`` means: not said."""
+    return {name: settings.options[name] for name in CHECKS if settings.options.get(name) is not None}
+
+
+def _refused(call: LlmCall, what: str) -> LlmRefused:
+    return LlmRefused(f"LLM instance {call.endpoint.instance_name!r} is simulated; {what}.")
+
+
 def complete(call: LlmCall, sleep: Callable[[float], None] = time.sleep) -> LlmAnswer:
     """Do as the options tell. Raises nothing but ``LlmError``."""
     told = Simulation.of(call)
@@ -95,7 +119,7 @@ def complete(call: LlmCall, sleep: Callable[[float], None] = time.sleep) -> LlmA
     _wait(call, told.delay_seconds, sleep)
     if told.fail_status is not None:
         raise _failure(call, told.fail_status, told.fail_message, told)
-    return _answer(call, _own_answer(call) if told.answer is None else told.answer)
+    return _answer(call, _made_up(call) if told.answer is None else told.answer)
 
 
 def _failure(call: LlmCall, status: int, message: str, told: Simulation) -> LlmError:
@@ -111,6 +135,25 @@ def _wait(call: LlmCall, seconds: float, sleep: Callable[[float], None]) -> None
         sleep(min(seconds, call.timeout_seconds))
     if seconds > call.timeout_seconds:
         raise timed_out(call.endpoint.instance_name, call.timeout_seconds)
+
+
+def _made_up(call: LlmCall) -> str:
+    """What it has to say, in the format that is asked for."""
+    words = call.prompt.split()
+    match call.settings.response_format:
+        case None | "text":
+            return _own_answer(call)
+        case "json":
+            return _json({"words": len(words), "first": "".join(words[:1]), "last": "".join(words[-1:])})
+        case schema:
+            try:
+                return _json(sample(schema, _own_answer(call), len(words)))
+            except TooHard as error:
+                raise _refused(call, f"it can't make up {error} for the JSON Schema") from None
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _own_answer(call: LlmCall) -> str:

@@ -1,8 +1,8 @@
 """The one POST: connections are kept, the whole call has an end, and every failure has a name of ours.
 
-What the environment may say: a proxy (``HTTPS_PROXY``, ``NO_PROXY``) and a CA bundle (``REQUESTS_CA_BUNDLE``) are
-honoured, since whoever runs Baton in a closed network sets them for all that goes out. Two exceptions: this machine's
-own addresses are never asked of a proxy, and ``.netrc`` is never read, since requests would let it replace the
+What the environment may say: a CA bundle (``REQUESTS_CA_BUNDLE``) is honoured; a proxy (``HTTPS_PROXY``, ``NO_PROXY``)
+only where private addresses are allowed, since it would look names up by itself, behind the check of what they lead to.
+This machine's own addresses are never asked of it. ``.netrc`` is never read, since requests would let it replace the
 instance's key. Cookies are not kept: the session serves every tenant.
 """
 
@@ -22,10 +22,12 @@ import requests
 from requests import exceptions as theirs
 from urllib3 import exceptions as urllib3
 
+from baton.adapters.llm.addresses import ForbiddenHost, check_host, current_hosts
 from baton.adapters.llm.deadline import Clock, Deadline, DeadlineAdapter, until
 from baton.adapters.llm.failures import timed_out
 from baton.adapters.llm.wire import SUCCESSES, HttpReply, HttpRequest, encodable
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmTimeout, LlmUnreachable
+from baton.domain.llm_hosts import LlmHosts
 
 CONNECT_SECONDS = 5.0
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -85,13 +87,16 @@ FOREIGN = (OSError, urllib3.HTTPError, http.client.HTTPException, UnicodeError)
 def post(request: HttpRequest, timeout_seconds: float, clock: Clock = time.monotonic) -> HttpReply:
     """Send it and read the whole reply, redirects included as they are, within ``timeout_seconds``.
 
-    Raises ``LlmUnreachable``, ``LlmTimeout``, ``LlmRefused`` (what can't be sent) and ``LlmAnswerInvalid`` (what isn't
-    HTTP, or is over 10 MB). A status is never an error here. Sent once: whether to try again is the caller's matter.
+    Raises ``LlmUnreachable``, ``LlmTimeout``, ``LlmRefused`` (what can't or mustn't be sent) and ``LlmAnswerInvalid``
+    (what isn't HTTP, or is over 10 MB). A status is never an error here. Sent once: whether to try again is the
+    caller's matter.
     """
     deadline = Deadline(timeout_seconds, clock)
     try:
         with until(deadline):
             return _exchange(request, deadline)
+    except ForbiddenHost as error:
+        raise LlmRefused(f"LLM instance {request.instance_name!r} may not call {encodable(str(error))}.") from None
     except FOREIGN as error:
         named = _named(error, request, timeout_seconds, deadline)
         raise named from (None if _tells_headers(error) else error)
@@ -99,7 +104,7 @@ def post(request: HttpRequest, timeout_seconds: float, clock: Clock = time.monot
 
 def _exchange(request: HttpRequest, deadline: Deadline) -> HttpReply:
     left = deadline.left()
-    with session().post(
+    with session(current_hosts()).post(
         request.url,
         data=request.body,
         headers=dict(request.headers),
@@ -126,25 +131,41 @@ def _body(response: requests.Response, request: HttpRequest) -> bytes:
     return bytes(body[:bound])
 
 
+class _Adapter(DeadlineAdapter):
+    def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:
+        """In these words, and no others, the pool is told where to connect: what is checked can't be read differently.
+
+        Behind a proxy too, and for a connection that was kept.
+        """
+        host, tls = super().build_connection_pool_key_attributes(*args, **kwargs)
+        check_host(host["scheme"], host["host"])
+        return host, tls
+
+
 class _Session(requests.Session):
+    def __init__(self, hosts: LlmHosts) -> None:
+        super().__init__()
+        self._hosts = hosts
+
     def get_redirect_target(self, resp: object) -> None:
         """None, ever: requests prepares the next request, and reads this body without bound, even if none follows."""
 
     def merge_environment_settings(self, url: Any, *args: Any) -> Any:
         settings = super().merge_environment_settings(url, *args)
-        if _is_this_machine(url):
+        if not self._hosts.allow_private or _is_this_machine(url):
             settings["proxies"] = {}
         return settings
 
 
 @cache
-def session() -> requests.Session:
-    session = _Session()
+def session(hosts: LlmHosts) -> requests.Session:
+    """One for each set of hosts: a connection that one of them allowed is none of another's."""
+    session = _Session(hosts)
     session.headers = {"User-Agent": "baton", "Accept-Encoding": "identity"}
     session.auth = _as_it_is
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-    session.mount("http://", DeadlineAdapter())
-    session.mount("https://", DeadlineAdapter())
+    session.mount("http://", _Adapter())
+    session.mount("https://", _Adapter())
     return session
 
 

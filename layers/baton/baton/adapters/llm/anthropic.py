@@ -1,0 +1,161 @@
+"""Anthropic's Messages API.
+
+Source: https://platform.claude.com/docs/en/api/messages.
+
+A JSON Schema in the keywords that the API's own form knows goes out as ``output_config.format``, which holds the model
+to it (Claude 4.5 and later; its objects are closed first, since the API takes no others). Any other schema, and
+``"json"``, for which the API has no form, is written into the system prompt. Either way the answer is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from baton.adapters.llm import writing
+from baton.adapters.llm.failures import error_in, failure, failure_of
+from baton.adapters.llm.finish import finish_reason
+from baton.adapters.llm.reading import (
+    count_of,
+    expect,
+    invalid,
+    is_error,
+    joined_text,
+    json_body,
+    name_of,
+    unknown_error,
+)
+from baton.adapters.llm.schemas import closed, instruction, is_plain
+from baton.adapters.llm.wire import SUCCESSES, HttpReply, HttpRequest, encodable
+from baton.adapters.llm.writing import refused
+from baton.domain.errors import LlmError
+from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
+
+BASE_URL = "https://api.anthropic.com"
+"""Where an instance without a base URL calls: unlike OpenAI's, this API is one vendor's own."""
+
+PATH = "/v1/messages"
+VERSION = "2023-06-01"
+DEFAULT_MAX_TOKENS = 4096
+"""The API demands a bound; this is the highest that every model takes."""
+
+MAX_TEMPERATURE = 1
+INPUT_COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+"""The first leaves out what was written to and read from the prompt cache."""
+
+STATUS_BY_TYPE: Mapping[object, int] = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""https://platform.claude.com/docs/en/api/errors, for an error that came with status 200, as through a gateway."""
+
+
+def refusals(settings: LlmSettings) -> Iterator[Refusal]:
+    """Settings that no model of Anthropic's takes. What only some models lack, the API says itself."""
+    if settings.seed is not None:
+        yield Refusal("seed", "anthropic has no such setting")
+    if settings.temperature is not None and settings.temperature > MAX_TEMPERATURE:
+        yield Refusal("temperature", "anthropic takes 0 to 1")
+    if any(not text.strip() for text in settings.stop or ()):
+        yield Refusal("stop", "anthropic takes no sequence of spaces and line breaks alone")
+    yield from writing.option_refusals(settings)
+
+
+def complete(call: LlmCall) -> LlmAnswer:
+    """Ask the endpoint. Raises nothing but ``LlmError``."""
+    from baton.adapters.llm.transport import post  # noqa: PLC0415 - cold start: simulated runs never import requests
+
+    reply = post(request(call), call.timeout_seconds)
+    return read(reply, call, datetime.now(UTC))
+
+
+def request(call: LlmCall) -> HttpRequest:
+    """The POST for this call. Raises ``LlmRefused`` for a base URL, key or option that could never be sent."""
+    settings = call.settings
+    url = writing.url(call, call.endpoint.base_url or BASE_URL, PATH, "/v1")
+    key = writing.api_key(call)
+    body = {
+        "model": call.model,
+        "max_tokens": DEFAULT_MAX_TOKENS if settings.max_tokens is None else settings.max_tokens,
+        "system": _system(settings),
+        "messages": [{"role": "user", "content": call.prompt}],
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "stop_sequences": settings.stop,
+        "output_config": _output_config(settings),
+    }
+    return HttpRequest(
+        instance_name=call.endpoint.instance_name,
+        url=url,
+        headers={**writing.JSON_HEADERS, "anthropic-version": VERSION} | ({"x-api-key": key} if key else {}),
+        body=writing.json_body(call, body),
+    )
+
+
+def _output_config(settings: LlmSettings) -> dict[str, Any] | None:
+    """The API's own form for the schema; an option of that name would replace it, so the schema is told then."""
+    wanted = settings.response_format
+    if isinstance(wanted, Mapping) and is_plain(wanted) and "output_config" not in settings.options:
+        return {"format": {"type": "json_schema", "schema": closed(wanted)}}
+    return None
+
+
+def _system(settings: LlmSettings) -> str | None:
+    """The system prompt, with the response format where the API has no form for it; an empty one is not taken."""
+    wanted = settings.response_format
+    instructed = wanted not in (None, "text") and _output_config(settings) is None
+    parts = [settings.system, instruction(wanted) if instructed and wanted is not None else None]
+    return "\n\n".join(part for part in parts if part) or None
+
+
+def read(reply: HttpReply, call: LlmCall, now: datetime) -> LlmAnswer:
+    """The answer in a reply. Raises ``LlmError`` by status, for an error inside a success, and for anything that
+    isn't a message; ``now`` is what a ``Retry-After`` date counts from."""
+    if reply.status not in SUCCESSES:
+        raise failure_of(reply, call, now)
+    body = json_body(reply, call)
+    if is_error(body):
+        raise _error_inside(body, call)
+    message = expect(body, dict, "body", call)
+    reason = finish_reason(message.get("stop_reason"))
+    usage = message.get("usage")
+    counts = usage if isinstance(usage, dict) else {}
+    return LlmAnswer(
+        content=encodable(_content(message, reason, call)),
+        model=name_of(message.get("model")) or call.model,
+        prompt_tokens=_prompt_tokens(counts),
+        completion_tokens=count_of(counts.get("output_tokens")),
+        finish_reason=reason,
+    )
+
+
+def _error_inside(body: object, call: LlmCall) -> LlmError:
+    kind = error_in(body).get("type")
+    status = STATUS_BY_TYPE.get(kind) if isinstance(kind, str) else None
+    return failure(call, status, body) if status is not None else unknown_error(body, call)
+
+
+def _content(message: dict[str, Any], reason: str | None, call: LlmCall) -> str:
+    """The text blocks, joined. A model may end its turn, or reach its bound, without a word: an empty answer."""
+    if reason == "content_filter":
+        raise refused(call, "answered that the model declines this request (refusal)")
+    text = joined_text(expect(message.get("content"), list, "content", call))
+    if text is None and reason == "tool_calls":
+        raise invalid(call, "without text in content (stop_reason tool_use)")
+    if text is None and reason not in ("stop", "length"):
+        raise invalid(call, "without text in content")
+    return text or ""
+
+
+def _prompt_tokens(counts: dict[str, Any]) -> int | None:
+    known = [count for count in (count_of(counts.get(name)) for name in INPUT_COUNTS) if count is not None]
+    return sum(known) if known else None

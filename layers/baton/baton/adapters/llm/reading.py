@@ -1,0 +1,65 @@
+"""Taking an answer apart: what is there is checked, and what is wrong is named by its place, never quoted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baton.adapters.llm.failures import error_in, parsed, provider_message
+from baton.adapters.llm.wire import HttpReply, encodable
+from baton.domain.errors import LlmAnswerInvalid
+from baton.domain.llm import LlmCall
+
+MAX_NAME_CHARACTERS = 200
+MAX_TOKENS = 10**12
+"""Beyond this a count is nonsense, and would not fit where it is stored."""
+
+
+def json_body(reply: HttpReply, call: LlmCall) -> object:
+    """What a success holds, be it an answer or, with some providers, an error."""
+    body = parsed(reply.body)
+    if isinstance(body, str):
+        what = "that is a web page" if body.lstrip().startswith("<") else "that isn't JSON"
+        raise invalid(call, f"{what}; check the base URL")
+    return body
+
+
+def unknown_error(body: object, call: LlmCall) -> LlmAnswerInvalid:
+    """For an error inside a success that doesn't say which status it should have had."""
+    said = provider_message(body, call)
+    return invalid(call, "that holds an error instead" + (f": {said.rstrip('.')}" if said else ""))
+
+
+def expect[T](value: object, kind: type[T], path: str, call: LlmCall) -> T:
+    """The value, if it is of this kind; else a failure that names the place and the kinds, never the value."""
+    if value is None:
+        raise invalid(call, f"without {path}")
+    if not isinstance(value, kind):
+        raise invalid(call, f"whose {path} is of type {type(value).__name__}, not {kind.__name__}")
+    return value
+
+
+def joined_text(parts: list[Any]) -> str | None:
+    """The text parts, joined, if there is one; a part of another type (``thinking``) is not the answer."""
+    texts = [part.get("text") for part in parts if isinstance(part, dict) and part.get("type") == "text"]
+    said = [text for text in texts if isinstance(text, str)]
+    return "".join(said) if said else None
+
+
+def count_of(value: object) -> int | None:
+    """A count of tokens, or None: an answer that was paid for is not thrown away over its bookkeeping."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS else None
+
+
+def name_of(value: object) -> str | None:
+    """A model's name, or another label, at a length that can be kept."""
+    return encodable(value)[:MAX_NAME_CHARACTERS] if isinstance(value, str) else None
+
+
+def is_error(body: object) -> bool:
+    """Whether this tells an error, in any of the forms that providers have for it."""
+    return bool(error_in(body))
+
+
+def invalid(call: LlmCall, what: str) -> LlmAnswerInvalid:
+    """A failure of the instance's, as a sentence."""
+    return LlmAnswerInvalid(f"LLM instance {call.endpoint.instance_name!r} sent an answer {what}.")

@@ -1,0 +1,130 @@
+"""A value that follows a JSON Schema, always the same one. It knows simple schemas, and says what it doesn't know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+MAX_VALUES = 1_000
+MAX_CHARACTERS = 1_000
+
+ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "$defs", "definitions", "title", "description", "default"}) | {
+    "examples",
+    "format",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+}
+UNDERSTOOD = ANNOTATIONS | {
+    "type",
+    "enum",
+    "const",
+    "anyOf",
+    "properties",
+    "required",
+    "additionalProperties",
+    "items",
+    "minItems",
+    "maxItems",
+    "minLength",
+    "maxLength",
+    "minimum",
+    "maximum",
+}
+
+
+class TooHard(Exception):
+    """The schema has something that no sample is known for; ``str()`` says what."""
+
+
+def sample(schema: Any, text: str, number: int) -> Any:
+    """Objects have all their properties, lists as few entries as they may; ``text`` and ``number`` are what stands
+    where the schema leaves it open.
+
+    :raises TooHard: if there is no way to such a value here.
+    """
+    return _Sampler(text, number).value(schema)
+
+
+class _Sampler:
+    def __init__(self, text: str, number: int) -> None:
+        self._text = text
+        self._number = number
+        self._left = MAX_VALUES
+
+    def value(self, schema: Any) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise TooHard(f"more than {MAX_VALUES:,} values")
+        if schema is True:
+            return self._text
+        if not isinstance(schema, Mapping):
+            raise TooHard("a schema that allows nothing")
+        if unknown := [name for name in schema if name not in UNDERSTOOD]:
+            raise TooHard(repr(unknown[0]))
+        if "const" in schema:
+            return schema["const"]
+        if "enum" in schema:
+            return _first(schema["enum"], "an empty 'enum'")
+        return self._option(schema) if "anyOf" in schema else self._typed(schema)
+
+    def _option(self, schema: Mapping[str, Any]) -> Any:
+        if schema.keys() - ANNOTATIONS != {"anyOf"}:
+            raise TooHard("'anyOf' beside other rules")
+        return self.value(_first(schema["anyOf"], "an empty 'anyOf'"))
+
+    def _typed(self, schema: Mapping[str, Any]) -> Any:
+        match _type(schema):
+            case "object":
+                return self._object(schema)
+            case "array":
+                return self._array(schema)
+            case "string":
+                return self._string(schema)
+            case "integer" | "number":
+                return self._within(schema)
+            case "boolean":
+                return True
+            case "null":
+                return None
+            case other:
+                raise TooHard(f"the type {other!r}")
+
+    def _object(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        declared = schema.get("properties", {})
+        others = dict.fromkeys(schema.get("required", ()), schema.get("additionalProperties", True))
+        return {name: self.value(inner) for name, inner in {**others, **declared}.items()}
+
+    def _array(self, schema: Mapping[str, Any]) -> list[Any]:
+        fewest, most = schema.get("minItems", 0), schema.get("maxItems", 1)
+        wanted = max(fewest, min(1, most)) if "items" in schema else fewest
+        return [self.value(schema.get("items", True)) for _ in range(min(int(wanted), MAX_VALUES + 1))]
+
+    def _string(self, schema: Mapping[str, Any]) -> str:
+        shortest = int(schema.get("minLength", 0))
+        if shortest > MAX_CHARACTERS:
+            raise TooHard(f"a 'minLength' of more than {MAX_CHARACTERS:,}")
+        return self._text[: int(schema.get("maxLength", MAX_CHARACTERS))].ljust(shortest, ".")
+
+    def _within(self, schema: Mapping[str, Any]) -> int | float:
+        lowest, highest = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+        value: int | float = min(max(self._number, lowest), highest)
+        if _type(schema) != "integer":
+            return value
+        return math.ceil(value) if value == lowest else math.floor(value)
+
+
+def _type(schema: Mapping[str, Any]) -> Any:
+    said = schema.get("type")
+    if isinstance(said, list):
+        return _first(said, "an empty 'type'")
+    if said is None:
+        return "object" if "properties" in schema else "array" if "items" in schema else "string"
+    return said
+
+
+def _first(options: Any, otherwise: str) -> Any:
+    if not isinstance(options, list) or not options:
+        raise TooHard(otherwise)
+    return options[0]

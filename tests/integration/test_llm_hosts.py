@@ -1,0 +1,101 @@
+"""Where LLM calls may go, from the template's parameters to the function that makes them."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from baton.domain.errors import LlmRefused, LlmUnreachable
+from baton.domain.llm import LlmCall, LlmEndpoint, LlmSettings
+from baton.domain.llm_hosts import LlmHosts
+from baton.runtime import wiring
+from baton.runtime.settings import llm_hosts
+from tests.support.aws import forget
+from tests.support.deployment import Deployment
+from tests.support.functions import request
+
+INSTANCES = "/api/llm/instances"
+
+
+def sent(base_url: str, **also: Any) -> dict[str, Any]:
+    return {"name": "i", "provider": "openai", "model": "m", "base_url": base_url, **also}
+
+
+def call_to(base_url: str) -> LlmCall:
+    endpoint = LlmEndpoint(
+        instance_id=1, instance_name="demo", provider="openai", base_url=base_url, model="m", timeout_seconds=5
+    )
+    return LlmCall(endpoint=endpoint, settings=LlmSettings(), prompt="Say something.")
+
+
+@pytest.fixture
+def private_hosts_allowed(baton: Deployment) -> None:
+    baton.aws.monkeypatch.setenv("ALLOW_PRIVATE_LLM_HOSTS", "true")
+    forget(wiring)
+
+
+@pytest.mark.usefixtures("baton")
+def test_any_public_host_is_called_unless_parameters_say_otherwise() -> None:
+    assert llm_hosts() == LlmHosts(allow_private=False, allowed=("*",))
+
+
+def test_a_list_of_hosts_is_read_leniently(baton: Deployment) -> None:
+    baton.aws.monkeypatch.setenv("ALLOWED_LLM_HOSTS", "API.Example, *.azure.example.,,")
+    assert llm_hosts().allowed == ("api.example", "*.azure.example")
+
+
+@pytest.mark.usefixtures("baton")
+@pytest.mark.parametrize(
+    ("base_url", "why"),
+    [
+        ("http://api.example/v1", "https only"),
+        ("http://169.254.169.254/latest", "the metadata service's"),
+        ("https://10.0.0.1/v1", "private"),
+        ("https://2130706433", "loopback"),
+        ("https://[::ffff:10.0.0.1]/v1", "private"),
+        ("https://localhost:8443/v1", "loopback"),
+    ],
+)
+def test_an_instance_that_could_not_be_called_is_not_saved(base_url: str, why: str) -> None:
+    answer = request("POST", INSTANCES, sent(base_url, api_key="sk-test-1"))
+    assert (answer.status, answer.body["type"]) == (422, "invalid-request")
+    assert answer.body["detail"].startswith("base_url: its host can't be called: ")
+    assert why in answer.body["detail"]
+    assert request("GET", INSTANCES).body["items"] == []
+
+
+@pytest.mark.usefixtures("baton")
+def test_an_instance_is_not_turned_to_a_private_host_either() -> None:
+    created = request("POST", INSTANCES, sent("https://api.example/v1")).body
+    answer = request("PUT", f"{INSTANCES}/{created['id']}", sent("https://192.168.0.1/v1"))
+    assert (answer.status, "base_url" in answer.body["detail"]) == (422, True)
+
+
+@pytest.mark.usefixtures("private_hosts_allowed")
+def test_where_private_hosts_are_allowed_they_are_saved_with_http_too() -> None:
+    assert request("POST", INSTANCES, sent("http://127.0.0.1:8080/v1")).status == 201
+
+
+@pytest.mark.usefixtures("baton")
+def test_the_payloads_function_calls_no_private_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that leads there can be saved, and an instance may have been saved before the parameter was changed."""
+    real = socket.getaddrinfo
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *rest, **also: real("127.0.0.1", *rest, **also))
+        for host in ("127.0.0.1", "inside.example"):
+            with pytest.raises(LlmRefused, match=f"may not call {host}: its address is loopback"):
+                wiring.execute_payload().llm(call_to(f"https://{host}:{port}/v1"))
+        listening.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            listening.accept()
+
+
+@pytest.mark.usefixtures("private_hosts_allowed")
+def test_where_private_hosts_are_allowed_they_are_called() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    with pytest.raises(LlmUnreachable, match="Connection refused"):
+        wiring.execute_payload().llm(call_to(f"http://127.0.0.1:{port}/v1"))
