@@ -10,11 +10,12 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from baton.domain.errors import AttemptSuperseded, NotFound, RunFinished, RunNotFinished
+from baton.domain.ids import MAX_ID
 from baton.domain.runs import Status
 from baton.runtime import wiring
 from baton.runtime.http import cursors
 from baton.runtime.http.api import accepted, answer, new_api, no_content
-from baton.runtime.http.fields import MAX_ID, Cursor, Limit, Listed, PathId
+from baton.runtime.http.fields import Cursor, Limit, Listed, PathId
 from baton.runtime.http.openapi import page as docs
 from baton.runtime.http.openapi.answers import answers
 from baton.runtime.http.run_models import (

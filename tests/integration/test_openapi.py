@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.items import to_item
-from baton.runtime.http.fields import MAX_ID
+from baton.domain.ids import MAX_ID
 from baton.runtime.settings import TENANT
 from local.openapi import DOCUMENT
 from tests.support.aws import Account

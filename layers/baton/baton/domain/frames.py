@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from baton.domain.errors import Invalid
+from baton.domain.ids import ID_DIGITS, MAX_ID
 
 Action = Literal["subscribe", "unsubscribe", "ping"]
-
-MAX_RUN_ID = 999_999_999_999
 
 PONG = b'{"type":"pong"}'
 
@@ -46,7 +45,7 @@ def parse_run_id(text: str) -> int:
 
     :raises Invalid: if it isn't a run's id.
     """
-    return _run_id(int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(MAX_RUN_ID)) else None)
+    return _run_id(int(text) if text.isascii() and text.isdigit() and len(text) <= ID_DIGITS else None)
 
 
 def error_frame(message_id: str, timestamp: str, sentence: str) -> bytes:
@@ -56,6 +55,6 @@ def error_frame(message_id: str, timestamp: str, sentence: str) -> bytes:
 
 
 def _run_id(value: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_RUN_ID:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_ID:
         return value
     raise Invalid("runId", "is not the id of a run, a whole number from 1 on.")

@@ -167,13 +167,14 @@ class DynamoCatalogStore:
         found: list[D] = []
         last, read, size = after, 0, 0
         for item in self._items_after(tenant, kind.kind, after, limit + 1):
-            if len(found) == limit or read == MOST_READ_FOR_A_PAGE or size > MAX_PAGE_BYTES:
-                return Page(items=found, next_after=last)
             definition = record_from_item(kind, item)
+            is_found = search.finds(definition)
+            size += len(json.dumps(item)) if is_found else 0
+            if len(found) == limit or read == MOST_READ_FOR_A_PAGE or (found and size > MAX_PAGE_BYTES):
+                return Page(items=found, next_after=last)
             last, read = definition.id, read + 1
-            if search.finds(definition):
+            if is_found:
                 found.append(definition)
-                size += len(json.dumps(item))
         return Page(items=found)
 
     def _items_after(self, tenant: str, kind: Kind, after: int | None, at_once: int) -> Iterator[Item]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from baton.domain.ids import ID_DIGITS
+
 SNAPSHOTS, RESPONSES_FROM, RUN, VARIABLES = "PAYLOAD#", "RESPONSE#", "RUN", "VARIABLES"
 """Sort keys of a run, in their order: all but the first are what reading a run needs."""
 
@@ -54,7 +56,7 @@ def definitions(tenant: str, kind: str) -> str:
 
 def definition(tenant: str, kind: str, definition_id: int) -> Key:
     """One definition; padded, so that ids sort as numbers."""
-    return {"pk": definitions(tenant, kind), "sk": f"{definition_id:012d}"}
+    return {"pk": definitions(tenant, kind), "sk": f"{definition_id:0{ID_DIGITS}d}"}
 
 
 def name(tenant: str, kind: str, name_: str) -> Key:

@@ -7,6 +7,7 @@ import binascii
 import re
 
 from baton.domain.errors import Invalid
+from baton.domain.ids import ID_DIGITS
 
 
 def encode(listed: str, after: int | None) -> str | None:
@@ -25,7 +26,7 @@ def decode(listed: str, cursor: str | None) -> int | None:
         return None
     try:
         kind, _, after = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
-        if kind == listed and re.fullmatch(r"[0-9]{1,12}", after):
+        if kind == listed and re.fullmatch(rf"[0-9]{{1,{ID_DIGITS}}}", after):
             return int(after)
     except (binascii.Error, ValueError):
         pass

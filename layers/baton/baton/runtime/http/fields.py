@@ -9,10 +9,9 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Que
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from baton.domain.errors import Invalid
+from baton.domain.ids import MAX_ID
 
 _ENTITY_TAG = re.compile(r'(?:W/)?"[^"]*"')
-
-MAX_ID = 999_999_999_999
 
 Id = Annotated[int, Field(ge=1, le=MAX_ID, strict=True)]
 """An id in a body: a whole number, not a text of one."""
