@@ -11,7 +11,7 @@ import pytest
 
 from baton.adapters.llm import registry, transport
 from baton.adapters.llm.addresses import ForbiddenHost, Found, connect, current_hosts, look_up, reaching
-from baton.adapters.llm.transport import post
+from baton.adapters.llm.transport import send
 from baton.adapters.llm.wire import HttpRequest
 from baton.domain.errors import LlmRefused, LlmUnreachable
 from baton.domain.llm import LlmCall
@@ -132,7 +132,7 @@ def test_an_address_of_another_kind_is_refused_by_name_however_it_is_written(
     witness: Witness, scheme: str, host: str, kind: str
 ) -> None:
     with reaching(PUBLIC_ONLY), pytest.raises(LlmRefused) as caught:
-        post(to(f"{scheme}://{host}:{witness.port}/v1?key=secret"), 2)
+        send(to(f"{scheme}://{host}:{witness.port}/v1?key=secret"), 2)
     shown = str(caught.value)
     assert shown.startswith("LLM instance 'demo' may not call ")
     assert shown.endswith(f": its address is {kind}, which this deployment doesn't call.")
@@ -144,7 +144,7 @@ def test_an_address_of_another_kind_is_refused_by_name_however_it_is_written(
 @pytest.mark.parametrize("host", ["127。0。0。1", "①②⑦.0.0.1", "127.0.0.1\\@a.example"])
 def test_other_characters_lead_nowhere(witness: Witness, host: str) -> None:
     with reaching(PUBLIC_ONLY), pytest.raises(LlmRefused):
-        post(to(f"https://{host}:{witness.port}/v1"), 2)
+        send(to(f"https://{host}:{witness.port}/v1"), 2)
     assert witness.has_seen_nobody
 
 
@@ -161,7 +161,7 @@ def test_a_name_that_leads_there_is_refused_with_all_its_addresses(
         reaching(PUBLIC_ONLY),
         pytest.raises(LlmRefused, match=r"may not call inside\.example: its address is") as caught,
     ):
-        post(to(f"https://inside.example:{witness.port}/v1"), 2)
+        send(to(f"https://inside.example:{witness.port}/v1"), 2)
     assert not any(address in str(caught.value) for address in answer)  # a network's inner addresses are its own
     assert dns.asked == ["inside.example"]
     assert connected_to == []
@@ -175,7 +175,7 @@ def test_http_is_refused_before_any_look_up(monkeypatch: pytest.MonkeyPatch) -> 
         reaching(PUBLIC_ONLY),
         pytest.raises(LlmRefused, match=r"may not call a\.example: this deployment calls https"),
     ):
-        post(to("http://a.example/v1"), 2)
+        send(to("http://a.example/v1"), 2)
     assert dns.asked == []
 
 
@@ -184,7 +184,7 @@ def test_a_host_that_is_not_on_the_list_is_refused_before_any_look_up(monkeypatc
     monkeypatch.setattr(socket, "getaddrinfo", dns)
     hosts = LlmHosts(allowed=("api.example", "*.azure.example"))
     with reaching(hosts), pytest.raises(LlmRefused, match=r"may not call a\.example: it is none of the hosts"):
-        post(to("https://a.example/v1"), 2)
+        send(to("https://a.example/v1"), 2)
     assert dns.asked == []
 
 
@@ -197,7 +197,7 @@ def test_a_redirect_there_is_refused(endpoint: Endpoint, witness: Witness, a_cal
 
 def test_the_metadata_service_is_refused_where_private_hosts_are_allowed(connected_to: list[Any]) -> None:
     with pytest.raises(LlmRefused, match="the metadata service's"):
-        post(to("http://169.254.169.254/latest"), 2)
+        send(to("http://169.254.169.254/latest"), 2)
     with pytest.raises(ForbiddenHost):
         connect("inside.example", 80, seconds, (), Dns(["169.254.169.254"]))
     assert connected_to == []
@@ -237,7 +237,7 @@ def test_the_peer_is_the_address_of_the_only_look_up(
     dns = Dns(["127.0.0.1"], ["127.0.0.9"], port=port)
     monkeypatch.setattr(socket, "getaddrinfo", dns)
     for _ in range(2):
-        assert post(to(f"http://model.example:{witness.port}/v1"), 5).status == 200
+        assert send(to(f"http://model.example:{witness.port}/v1"), 5).status == 200
     assert dns.asked == ["model.example"]
     assert [headers["Host"] for _, headers, _ in endpoint.requests] == [f"model.example:{witness.port}"] * 2
     assert endpoint.connections == 1
@@ -249,10 +249,10 @@ def test_a_connection_that_was_kept_is_none_of_another_policys(
 ) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", Dns(["127.0.0.1"]))
     url = endpoint.url.replace("127.0.0.1", "model.example")
-    post(to(url), 5)
+    send(to(url), 5)
     for hosts in (PUBLIC_ONLY, LlmHosts(allow_private=True, allowed=("other.example",))):
         with reaching(hosts), pytest.raises(LlmRefused):
-            post(to(url), 5)
+            send(to(url), 5)
     assert len(endpoint.requests) == 1
 
 
@@ -270,7 +270,7 @@ def test_the_next_address_is_tried_where_one_does_not_answer(witness: Witness) -
 def test_a_name_without_an_address_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
     with pytest.raises(LlmUnreachable):
-        post(to("http://model.example/v1"), 2)
+        send(to("http://model.example/v1"), 2)
 
 
 def test_the_systems_resolver_is_asked_by_default(witness: Witness) -> None:
@@ -289,7 +289,7 @@ def test_a_proxy_is_not_asked_where_only_public_hosts_are_called(
     monkeypatch.setenv(name, f"http://127.0.0.1:{witness.port}")
     monkeypatch.setattr(socket, "getaddrinfo", dns := Dns(["10.0.0.1"]))
     with reaching(PUBLIC_ONLY), pytest.raises(LlmRefused, match="its address is private"):
-        post(to("https://inside.example/v1"), 2)
+        send(to("https://inside.example/v1"), 2)
     assert dns.asked == ["inside.example"]
     assert witness.has_seen_nobody
 
@@ -298,7 +298,7 @@ def test_behind_a_proxy_the_list_of_hosts_still_holds(endpoint: Endpoint, monkey
     monkeypatch.setenv("HTTP_PROXY", endpoint.url.removesuffix("/v1"))
     monkeypatch.delenv("NO_PROXY", raising=False)
     with reaching(LlmHosts(allow_private=True, allowed=("api.example",))):
-        post(to("http://api.example/v1"), 5)
+        send(to("http://api.example/v1"), 5)
         with pytest.raises(LlmRefused, match="none of the hosts"):
-            post(to("http://other.example/v1"), 5)
+            send(to("http://other.example/v1"), 5)
     assert [path for path, _, _ in endpoint.requests] == ["http://api.example/v1"]

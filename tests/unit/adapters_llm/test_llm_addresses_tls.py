@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from baton.adapters.llm import transport
-from baton.adapters.llm.transport import post
+from baton.adapters.llm.transport import send
 from baton.adapters.llm.wire import HttpRequest
 from baton.domain.errors import LlmRefused
 
@@ -105,12 +105,12 @@ def to(url: str) -> HttpRequest:
 
 @pytest.mark.parametrize("host", [NAME, f"{NAME}."])
 def test_the_handshake_and_the_certificate_are_for_the_name(tls: TlsEndpoint, host: str) -> None:
-    assert post(to(f"https://{host}/v1"), 5).body == b"{}"
+    assert send(to(f"https://{host}/v1"), 5).body == b"{}"
     assert tls.names == [NAME]
 
 
 @pytest.mark.parametrize("host", ["other.example", "127.0.0.1"])
 def test_a_certificate_of_another_name_is_refused(tls: TlsEndpoint, host: str) -> None:
     with pytest.raises(LlmRefused, match="certificate that isn't trusted"):
-        post(to(f"https://{host}/v1"), 5)
+        send(to(f"https://{host}/v1"), 5)
     assert tls.names in (["other.example"], [None])

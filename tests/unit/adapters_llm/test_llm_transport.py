@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from baton.adapters.llm import registry, transport
-from baton.adapters.llm.transport import post
+from baton.adapters.llm.transport import send
 from baton.adapters.llm.wire import HttpRequest
 from baton.domain.errors import LlmAnswerInvalid, LlmRefused, LlmThrottled, LlmTimeout
 from baton.domain.llm import LlmCall
@@ -50,7 +50,7 @@ def test_a_throttled_call_brings_the_wish_along(endpoint: Endpoint, a_call: Buil
 
 def test_header_names_come_in_lower_case(endpoint: Endpoint) -> None:
     endpoint.script = lambda handler: handler.reply(200, b"x", X_Odd="1")
-    assert post(to(endpoint.url), 5).headers["x-odd"] == "1"
+    assert send(to(endpoint.url), 5).headers["x-odd"] == "1"
 
 
 @pytest.mark.parametrize("status", [200, 404])
@@ -61,18 +61,18 @@ def test_one_connection_serves_many_calls(endpoint: Endpoint, status: int) -> No
         handler.end_headers()
         handler.wfile.write(b"2\r\n{}\r\n0\r\n\r\n")
 
-    assert post(to(endpoint.url), 5).body == b"{}"
+    assert send(to(endpoint.url), 5).body == b"{}"
     endpoint.script = chunked
-    assert [post(to(endpoint.url), 5).body for _ in range(3)] == [b"{}"] * 3
+    assert [send(to(endpoint.url), 5).body for _ in range(3)] == [b"{}"] * 3
     assert endpoint.connections == 1
 
 
 def test_a_compressed_answer_is_read(endpoint: Endpoint) -> None:
     endpoint.script = lambda handler: handler.reply(200, gzip.compress(b"hello"), Content_Encoding="gzip")
-    assert post(to(endpoint.url), 5).body == b"hello"
+    assert send(to(endpoint.url), 5).body == b"hello"
     endpoint.script = lambda handler: handler.reply(200, b"not gzip", Content_Encoding="gzip")
     with pytest.raises(LlmAnswerInvalid):
-        post(to(endpoint.url), 5)
+        send(to(endpoint.url), 5)
 
 
 @pytest.mark.parametrize(
@@ -92,14 +92,14 @@ def test_a_server_that_trickles_is_waited_for_no_longer_than_the_time_out(endpoi
     endpoint.script = lambda handler: handler.trickle(start)
     started = time.monotonic()
     with pytest.raises(LlmTimeout, match=r"'demo' gave no complete answer within 0.3 s."):
-        post(to(endpoint.url), 0.3)
+        send(to(endpoint.url), 0.3)
     assert 0.29 <= time.monotonic() - started < 1.5
 
 
 def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_time_out(endpoint: Endpoint) -> None:
     endpoint.script = lambda _handler: endpoint.stopped.wait(5)
     with pytest.raises(LlmTimeout):
-        post(to(endpoint.url), 0.2)
+        send(to(endpoint.url), 0.2)
 
 
 def test_a_server_that_does_not_read_is_waited_for_no_longer_than_the_time_out() -> None:
@@ -107,7 +107,7 @@ def test_a_server_that_does_not_read_is_waited_for_no_longer_than_the_time_out()
         port = silent.getsockname()[1]
         started = time.monotonic()
         with pytest.raises(LlmTimeout):
-            post(to(f"http://127.0.0.1:{port}/", body=b"x" * 50_000_000), 0.3)
+            send(to(f"http://127.0.0.1:{port}/", body=b"x" * 50_000_000), 0.3)
         assert time.monotonic() - started < 1.5
 
 
@@ -115,18 +115,18 @@ def test_the_deadline_is_by_the_given_clock(endpoint: Endpoint) -> None:
     ticks = iter(range(1000))
     endpoint.script = lambda handler: handler.reply(200, b"x" * 1000)
     with pytest.raises(LlmTimeout):
-        post(to(endpoint.url), 3, clock=lambda: float(next(ticks)))
+        send(to(endpoint.url), 3, clock=lambda: float(next(ticks)))
 
 
 def test_a_late_call_does_not_shorten_the_next_one_on_its_connection(endpoint: Endpoint) -> None:
-    post(to(endpoint.url), 0.5)
+    send(to(endpoint.url), 0.5)
 
     def late(handler: Handler) -> None:
         endpoint.stopped.wait(0.7)
         handler.reply(200, b"late")
 
     endpoint.script = late
-    assert post(to(endpoint.url), 5).body == b"late"
+    assert send(to(endpoint.url), 5).body == b"late"
     assert endpoint.connections == 1
 
 
@@ -135,21 +135,21 @@ def test_an_answer_over_the_bound_is_refused_before_it_is_read_whole(
 ) -> None:
     monkeypatch.setattr(transport, "MAX_BODY_BYTES", 1000)
     endpoint.script = lambda handler: handler.reply(200, b"x" * 1000)
-    assert len(post(to(endpoint.url), 5).body) == 1000
+    assert len(send(to(endpoint.url), 5).body) == 1000
     endpoint.script = lambda handler: handler.trickle(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 200_000)
     with pytest.raises(LlmAnswerInvalid, match="more than 1,000 bytes"):
-        post(to(endpoint.url), 5)
+        send(to(endpoint.url), 5)
 
 
 def test_eleven_megabytes_are_too_many(endpoint: Endpoint) -> None:
     endpoint.script = lambda handler: handler.reply(200, b"x" * 11_000_000)
     with pytest.raises(LlmAnswerInvalid, match="more than 10,485,760 bytes"):
-        post(to(endpoint.url), 10)
+        send(to(endpoint.url), 10)
 
 
 def test_of_a_long_failure_the_beginning_is_enough(endpoint: Endpoint) -> None:
     endpoint.script = lambda handler: handler.reply(500, b"x" * 1_000_000)
-    reply = post(to(endpoint.url), 5)
+    reply = send(to(endpoint.url), 5)
     assert (reply.status, len(reply.body)) == (500, transport.MAX_FAILURE_BYTES)
 
 
@@ -164,7 +164,7 @@ def test_a_redirect_is_not_followed(endpoint: Endpoint, a_call: Build, location:
 def test_netrc_never_replaces_the_key(endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login a password b\n")
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
-    post(to(endpoint.url, Authorization="Bearer ours"), 5)
+    send(to(endpoint.url, Authorization="Bearer ours"), 5)
     assert endpoint.requests[0][1]["Authorization"] == "Bearer ours"
 
 
@@ -173,7 +173,7 @@ def test_a_proxy_is_asked_for_other_hosts_but_never_for_this_machine(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", endpoint.url.removesuffix("/v1"))
     monkeypatch.delenv("NO_PROXY", raising=False)
-    post(to("http://llm.example/v1"), 5)
+    send(to("http://llm.example/v1"), 5)
     assert endpoint.requests.pop()[0] == "http://llm.example/v1"
-    post(to(endpoint.url), 5)
+    send(to(endpoint.url), 5)
     assert endpoint.requests.pop()[0] == "/v1"

@@ -14,7 +14,7 @@ import requests.exceptions
 import urllib3.exceptions
 
 from baton.adapters.llm import registry, transport
-from baton.adapters.llm.transport import post
+from baton.adapters.llm.transport import send
 from baton.adapters.llm.wire import HttpRequest
 from baton.domain.errors import LlmError, LlmRefused, LlmUnreachable
 from baton.domain.llm import LlmCall
@@ -44,7 +44,7 @@ def test_a_refused_connection_is_named(a_call: Build) -> None:
 def test_a_name_that_is_not_found_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", _unknown)
     with pytest.raises(LlmUnreachable, match=r"\(no.such.example\): Name or service not known."):
-        post(to("http://no.such.example/v1?key=secret"), 5)
+        send(to("http://no.such.example/v1?key=secret"), 5)
 
 
 def test_connecting_has_its_own_shorter_time_out_for_each_address_and_ends_with_the_call(
@@ -65,7 +65,7 @@ def test_connecting_has_its_own_shorter_time_out_for_each_address_and_ends_with_
     monkeypatch.setattr(socket, "socket", Silent)
     for seconds in (60, 12, 1):
         with pytest.raises(LlmUnreachable, match="can't be reached"):
-            post(to("http://model.example/"), seconds, clock=lambda: now[0])
+            send(to("http://model.example/"), seconds, clock=lambda: now[0])
     assert seen == [*(5, 5, 5, 5), *(5, 5, 2), 1]
 
 
@@ -90,7 +90,7 @@ def test_what_is_not_a_whole_http_answer_is_a_named_failure(
 
     endpoint.script = hang_up
     with pytest.raises(kind, match="'demo'"):
-        post(to(endpoint.url), 2)
+        send(to(endpoint.url), 2)
 
 
 @pytest.mark.parametrize(
@@ -114,19 +114,19 @@ def test_what_is_not_a_whole_http_answer_is_a_named_failure(
 def test_a_url_that_cannot_be_called_is_a_named_failure(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", _unknown)
     with pytest.raises(LlmError) as caught:
-        post(to(url), 2)
+        send(to(url), 2)
     str(caught.value).encode("utf-8")
 
 
 def test_http_spoken_to_a_tls_client_is_unreachable(endpoint: Endpoint) -> None:
     with pytest.raises(LlmUnreachable, match="over TLS"):
-        post(to(endpoint.url.replace("http", "https")), 2)
+        send(to(endpoint.url.replace("http", "https")), 2)
 
 
 def test_a_forbidden_header_keeps_its_value_out_of_message_and_traceback() -> None:
     for key in ("sk\nsecret", "sk-söcret\u2603"):
         with pytest.raises(LlmRefused, match=r"header|base URL") as caught:
-            post(to("http://127.0.0.1:1/", Authorization=key), 2)
+            send(to("http://127.0.0.1:1/", Authorization=key), 2)
         assert "sk" not in str(caught.value)
         assert caught.value.__suppress_context__
         assert caught.value.__cause__ is None
@@ -162,4 +162,4 @@ def test_a_certificate_that_is_not_trusted_is_refused_wherever_it_hides(monkeypa
 
     monkeypatch.setattr(transport, "_exchange", fail)
     with pytest.raises(LlmRefused, match=r"certificate that isn't trusted \(a.example\)"):
-        post(to("https://a.example/"), 1)
+        send(to("https://a.example/"), 1)

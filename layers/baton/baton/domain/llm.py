@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 MAX_TIMEOUT_SECONDS = 840
 """The longest that one LLM call may take; the payload function itself has 900 s."""
@@ -18,7 +18,8 @@ type ResponseFormat = Literal["text", "json"] | Mapping[str, Any]
 class LlmSettings:
     """The settings of one call. ``None`` means: not said here; 0 is a value.
 
-    ``options`` are the provider's own settings, handed on as they are.
+    ``stream`` is whether the answer is asked for piece by piece, so that it can be read while it grows; it is, unless
+    this says no. ``options`` are the provider's own settings, handed on as they are.
     """
 
     system: str | None = None
@@ -30,6 +31,7 @@ class LlmSettings:
     response_format: ResponseFormat | None = None
     model: str | None = None
     timeout_seconds: float | None = None
+    stream: bool | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def over(self, defaults: LlmSettings) -> LlmSettings:
@@ -55,8 +57,20 @@ class LlmPrice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LlmLimits:
+    """What an instance may be asked for by all runs together; ``None`` is no limit."""
+
+    max_concurrency: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LlmEndpoint:
-    """Where a call goes. ``has_api_key`` says that a secret is kept for the instance, never the secret itself."""
+    """Where a call goes. ``has_api_key`` says that a secret is kept for the instance, never the secret itself.
+
+    ``api_key_header`` is the header that carries the key, where it isn't the provider's usual one.
+    """
 
     instance_id: int
     instance_name: str
@@ -65,17 +79,34 @@ class LlmEndpoint:
     model: str
     timeout_seconds: float
     has_api_key: bool = False
+    api_key_header: str | None = None
+    limits: LlmLimits | None = None
+
+
+class AnswerListener(Protocol):
+    """Hears an answer while it grows."""
+
+    def begin(self) -> None:
+        """An answer begins; what was heard of one before it is void."""
+
+    def hear(self, piece: str) -> None:
+        """The next piece of the answer's text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmCall:
-    """One call, complete. ``tries`` counts the calls for this payload that came before it."""
+    """One call, complete. ``tries`` counts the calls for this payload that came before it.
+
+    With a ``listener`` the answer is asked for piece by piece, where the provider can; what is returned in the end is
+    the whole, all the same.
+    """
 
     endpoint: LlmEndpoint
     settings: LlmSettings
     prompt: str
     api_key: str | None = field(default=None, repr=False)
     tries: int = 0
+    listener: AnswerListener | None = field(default=None, repr=False, compare=False)
 
     @property
     def model(self) -> str:

@@ -72,9 +72,9 @@ def refusals(settings: LlmSettings) -> Iterator[Refusal]:
 
 def complete(call: LlmCall) -> LlmAnswer:
     """Ask the endpoint. Raises nothing but ``LlmError``."""
-    from baton.adapters.llm.transport import post  # noqa: PLC0415 - cold start: simulated runs never import requests
+    from baton.adapters.llm.transport import send  # noqa: PLC0415 - cold start: simulated runs never import requests
 
-    reply = post(request(call), call.timeout_seconds)
+    reply = send(request(call), call.timeout_seconds)
     return read(reply, call, datetime.now(UTC))
 
 

@@ -1,4 +1,4 @@
-"""The one POST: connections are kept, the whole call has an end, and every failure has a name of ours.
+"""The one way out: connections are kept, the whole call has an end, and every failure has a name of ours.
 
 What the environment may say: a CA bundle (``REQUESTS_CA_BUNDLE``) is honoured; a proxy (``HTTPS_PROXY``, ``NO_PROXY``)
 only where private addresses are allowed, since it would look names up by itself, behind the check of what they lead to.
@@ -84,7 +84,7 @@ FAILURES: Mapping[type[Exception], tuple[type[LlmError], str]] = {
 FOREIGN = (OSError, urllib3.HTTPError, http.client.HTTPException, UnicodeError)
 
 
-def post(request: HttpRequest, timeout_seconds: float, clock: Clock = time.monotonic) -> HttpReply:
+def send(request: HttpRequest, timeout_seconds: float, clock: Clock = time.monotonic) -> HttpReply:
     """Send it and read the whole reply, redirects included as they are, within ``timeout_seconds``.
 
     Raises ``LlmUnreachable``, ``LlmTimeout``, ``LlmRefused`` (what can't or mustn't be sent) and ``LlmAnswerInvalid``
@@ -104,7 +104,8 @@ def post(request: HttpRequest, timeout_seconds: float, clock: Clock = time.monot
 
 def _exchange(request: HttpRequest, deadline: Deadline) -> HttpReply:
     left = deadline.left()
-    with session(current_hosts()).post(
+    with session(current_hosts()).request(
+        request.method,
         request.url,
         data=request.body,
         headers=dict(request.headers),

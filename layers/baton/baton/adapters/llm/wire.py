@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 SUCCESSES = range(200, 300)
 REDIRECTS = range(300, 400)
@@ -12,12 +13,16 @@ FAILURES = range(300, 600)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """One POST. Headers stay out of ``repr``: they hold the key. ``instance_name`` is for the sentences of failures."""
+    """One POST; or a GET, which has no body. Headers stay out of ``repr``: they hold the key.
+
+    ``instance_name`` is for the sentences of failures.
+    """
 
     instance_name: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+    method: Literal["GET", "POST"] = "POST"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,9 @@ class Settings(Request):
     )
     model: Name | None = None
     timeout_seconds: Timeout | None = None
+    stream: bool | None = Field(
+        default=None, description="Whether the answer can be read while it grows; it can, unless this is `false`."
+    )
     options: dict[str, JsonValue] = Field(default_factory=dict, description="The provider's own settings.")
 
     def settings(self) -> LlmSettings:
@@ -205,6 +208,7 @@ class PayloadAnswer(Stored):
     response_format: str | dict[str, Any] | None
     model: str | None
     timeout_seconds: float | None
+    stream: bool | None
     options: dict[str, Any]
 
     @classmethod
