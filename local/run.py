@@ -21,17 +21,23 @@ from local.up import bring_up
 def run(console: Console) -> None:
     llm = choice()
     addresses = bring_up(console, terminal.port_argument())
+    finished = watch_example(console, addresses, llm)
+    console.print(by_hand(addresses, finished["workflow_id"], finished["id"]), soft_wrap=True)
+
+
+def watch_example(console: Console, addresses: Addresses, llm: LlmChoice) -> dict[str, Any]:
+    """The run, once it has completed."""
     api = Api(addresses.http_url)
     workflow_id = import_example(api, llm)
     console.print("Imported the example workflow from local/example.yaml.")
     started = api.call("POST", f"/api/execute/workflow/{workflow_id}", {"variables": VARIABLES})
     console.print(f"Started run {started['runId']}. Following it at {addresses.websocket_url}", soft_wrap=True)
     show(console, addresses, started["runId"])
-    finished = api.call("GET", f"/api/execute/run/{started['runId']}")
+    finished: dict[str, Any] = api.call("GET", f"/api/execute/run/{started['runId']}")
     console.print(summary(finished))
     if finished["status"] != "completed":
         raise Problem(f"The run {finished['status']}: {finished['metadata'].get('error', 'no reason was given')}")
-    console.print(by_hand(addresses, workflow_id, started["runId"]), soft_wrap=True)
+    return finished
 
 
 def choice() -> LlmChoice:

@@ -19,7 +19,7 @@ def end(command: Callable[[Console], None]) -> None:
     try:
         command(console)
     except Problem as problem:
-        console.print(f"[red]{problem}[/red]", soft_wrap=True)
+        console.print(str(problem), style="red", markup=False, soft_wrap=True)  # it may quote anything
         sys.exit(1)
     except KeyboardInterrupt:
         console.print("Interrupted.")
