@@ -77,7 +77,7 @@ def describe(message: dict[str, Any]) -> str:
 def summary(run: dict[str, Any]) -> Table:
     table = Table(title=f"Run {run['id']} of {escape(run['metadata']['workflow_name'])!r}: {run['status']}")
     table.add_column("payload")
-    table.add_column("model")
+    table.add_column("model", overflow="fold")
     for name in ("prompt tokens", "answer tokens", "seconds", "tokens/s"):
         table.add_column(name, justify="right")
     for response in run["responses"]:
