@@ -25,7 +25,25 @@ def test_the_instances_own_provider_answers(a_call: Build) -> None:
 def test_an_unknown_provider_is_refused_by_name(a_call: Build) -> None:
     with pytest.raises(LlmRefused, match=r"'demo'.*'parrot'.*anthropic, openai, simulated"):
         registry.complete(a_call(provider="parrot"))
+    with pytest.raises(LlmRefused, match=r"'demo'.*'parrot'"):
+        registry.check(a_call(provider="parrot"))
     assert registry.refusals("parrot", LlmSettings(seed=1)) == []
+
+
+def test_a_provider_tells_the_models_that_it_offers(a_call: Build) -> None:
+    llm = FakeLlm()
+    providers = {"openai": Provider(complete=llm, check=lambda call: (call.model, "large-1"))}
+    assert registry.check(a_call(), providers) == ("small-1", "large-1")
+    assert llm.calls == []
+
+
+def test_a_provider_without_a_list_is_asked_something_short(a_call: Build) -> None:
+    llm = FakeLlm("Yes.", LlmRefused("The key is wrong."))
+    providers = {"openai": Provider(complete=llm)}
+    assert registry.check(a_call(model="large-1"), providers) is None
+    assert llm.calls == [a_call(model="large-1", max_tokens=16)]
+    with pytest.raises(LlmRefused, match="The key is wrong"):
+        registry.check(a_call(), providers)
 
 
 def test_a_setting_that_the_provider_lacks_is_refused_without_a_call(a_call: Build) -> None:

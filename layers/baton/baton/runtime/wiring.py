@@ -20,7 +20,7 @@ from baton.adapters.dynamodb.limits import DynamoLimitStore
 from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.llm.addresses import reaching
-from baton.adapters.llm.registry import PROVIDER_NAMES, complete, refusals
+from baton.adapters.llm.registry import PROVIDER_NAMES, check, complete, refusals
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets
 from baton.adapters.step_functions import StepFunctionsExecutions
@@ -28,6 +28,7 @@ from baton.adapters.websocket import WebSocketSender
 from baton.domain.events import Change
 from baton.runtime.settings import llm_hosts, run_retention, setting
 from baton.usecases.change_run import ChangeRun
+from baton.usecases.check_llm_instance import CheckLlmInstance
 from baton.usecases.define import Define
 from baton.usecases.execute_payload import ExecutePayload
 from baton.usecases.follow_runs import FollowRuns
@@ -95,6 +96,14 @@ def define() -> Define:
         providers=frozenset(PROVIDER_NAMES),
         refusals=refusals,
         llm_hosts=llm_hosts(),
+    )
+
+
+@cache
+def check_llm_instance() -> CheckLlmInstance:
+    """Check an LLM instance."""
+    return CheckLlmInstance(
+        catalog=_catalog(), secrets=_secrets(), check=reaching(llm_hosts())(check), monotonic=time.monotonic
     )
 
 

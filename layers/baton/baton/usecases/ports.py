@@ -235,6 +235,16 @@ class Llm(Protocol):
         """:raises LlmError: whenever there is no usable answer."""
 
 
+class LlmCheck(Protocol):
+    """The cheapest way to find out whether an endpoint answers."""
+
+    def __call__(self, call: LlmCall) -> Sequence[str] | None:
+        """The models that it offers, ``None`` where it tells none; the call's prompt is asked if there is no other way.
+
+        :raises LlmError: if it isn't there, or refuses.
+        """
+
+
 class Refusals(Protocol):
     """What each provider doesn't take, known before any call."""
 
@@ -245,8 +255,11 @@ class Refusals(Protocol):
 class Secrets(Protocol):
     """The API keys of LLM instances; write-only for clients."""
 
-    def read_api_key(self, tenant: str, instance_id: int) -> str:
-        """:raises LlmRefused: if the key that should be there is not."""
+    def read_api_key(self, tenant: str, instance_id: int, *, fresh: bool = False) -> str:
+        """The key; a ``fresh`` one is never older than this moment.
+
+        :raises LlmRefused: if the key that should be there is not.
+        """
 
     def write_api_key(self, tenant: str, instance_id: int, api_key: str) -> None:
         """Keep or replace the key."""
