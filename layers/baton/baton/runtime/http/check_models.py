@@ -11,6 +11,7 @@ from baton.domain.errors import (
     LlmAnswerInvalid,
     LlmError,
     LlmFormatBroken,
+    LlmOverbooked,
     LlmRefused,
     LlmServerError,
     LlmThrottled,
@@ -25,6 +26,7 @@ Cause = Literal["refused", "throttled", "unreachable", "timed-out", "server-erro
 CAUSES: Mapping[type[LlmError], Cause] = {
     LlmRefused: "refused",
     LlmThrottled: "throttled",
+    LlmOverbooked: "throttled",
     LlmUnreachable: "unreachable",
     LlmTimeout: "timed-out",
     LlmServerError: "server-error",
