@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,7 +17,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from baton.adapters.llm import bedrock, registry
+from baton.adapters.llm import bedrock, bedrock_client, registry
 from baton.adapters.llm.addresses import reaching
 from baton.domain.errors import (
     LlmAnswerInvalid,
@@ -220,7 +222,7 @@ def test_a_failure_quotes_no_prompt_in_its_sentence_or_traceback(endpoint: Endpo
     with pytest.raises(LlmRefused, match="Malformed") as caught:
         ask(prompt="my very own secret words and more")
     assert "secret" not in str(caught.value)
-    assert caught.value.__suppress_context__
+    assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)
 
 
 @pytest.mark.parametrize(
@@ -293,24 +295,28 @@ def test_without_an_endpoint_of_its_own_the_regions_is_called(ask: Ask) -> None:
         ask()
 
 
-def test_calls_at_the_same_time_keep_their_own_names_and_time_outs(endpoint: Endpoint, a_call: Build, ask: Ask) -> None:
+def test_calls_at_the_same_time_keep_their_own_names_and_time_outs(endpoint: Endpoint, a_call: Build) -> None:
+    models = ["slow", *(f"model-{n}" for n in range(7))]
+    all_begun = threading.Barrier(len(models), timeout=10)
+
     def named(handler: Handler) -> None:
         if "slow" in handler.path:
             endpoint.stopped.wait(5)
-        handler.reply(400, json.dumps({"message": f"No {handler.path}"}).encode())
+        handler.reply(400, b'{"message": "No."}')
 
     def told(model: str) -> str:
+        call = a_call(base_url=None, model=model, timeout_seconds=0.5 if model == "slow" else 10)
         with pytest.raises(LlmError) as caught:
-            bedrock.complete(a_call(base_url=None, model=model, timeout_seconds=0.5 if model == "slow" else 10))
+            bedrock.complete(replace(call, endpoint=replace(call.endpoint, instance_name=model)))
         return str(caught.value)
 
-    ask()
     endpoint.script = named
-    models = ["slow", *(f"model-{n}" for n in range(7))]
-    with ThreadPoolExecutor(max_workers=8) as pool:
+    bedrock_client.bedrock().meta.events.register("before-sign", lambda **_: all_begun.wait())
+    with ThreadPoolExecutor(max_workers=len(models)) as pool:
         slow, *others = [pool.submit(copy_context().run, told, model) for model in models]
-        assert "within 0.5 s" in slow.result()
-        assert all(f"No /model/model-{n}/converse" in other.result() for n, other in enumerate(others))
+        assert slow.result() == "LLM instance 'slow' gave no complete answer within 0.5 s."
+        answers = [other.result() for other in others]
+    assert answers == [f"LLM instance '{model}' answered with status 400: No." for model in models[1:]]
 
 
 def test_an_endpoint_that_is_gone_is_unreachable(ask: Ask) -> None:
