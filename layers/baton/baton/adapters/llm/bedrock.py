@@ -3,8 +3,8 @@
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
 
 A call is made in the function's own region and with its role, so an instance has neither a base URL nor a key. JSON
-and JSON Schemas are written into the system prompt: the API's own form for schemas came late to boto3, of which Lambda
-brings the version that it likes, and holds for some models only. The answer comes in one piece, listener or not.
+and JSON Schemas are written into the system prompt: the API's own form for schemas holds for some models only, and the
+boto3 that Lambda brings along may not know it. The answer comes in one piece, also where somebody listens.
 """
 
 from __future__ import annotations
