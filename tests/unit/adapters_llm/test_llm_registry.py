@@ -18,12 +18,12 @@ Build = Callable[..., LlmCall]
 
 
 def test_the_instances_own_provider_answers(a_call: Build) -> None:
-    assert registry.PROVIDER_NAMES == ("anthropic", "openai", "simulated")
+    assert registry.PROVIDER_NAMES == ("anthropic", "bedrock", "openai", "simulated")
     assert registry.complete(a_call(provider="simulated")) == simulated.complete(a_call())
 
 
 def test_an_unknown_provider_is_refused_by_name(a_call: Build) -> None:
-    with pytest.raises(LlmRefused, match=r"'demo'.*'parrot'.*anthropic, openai, simulated"):
+    with pytest.raises(LlmRefused, match=r"'demo'.*'parrot'.*anthropic, bedrock, openai, simulated"):
         registry.complete(a_call(provider="parrot"))
     with pytest.raises(LlmRefused, match=r"'demo'.*'parrot'"):
         registry.check(a_call(provider="parrot"))
@@ -82,7 +82,7 @@ def test_a_simulated_answer_that_is_cut_is_no_json(a_call: Build) -> None:
 
 
 def test_importing_the_registry_imports_neither_an_http_library_nor_jsonschema() -> None:
-    heavy = {"requests", "urllib3", "ssl", "boto3", "jsonschema", "referencing"}
+    heavy = {"requests", "urllib3", "ssl", "boto3", "botocore", "jsonschema", "referencing"}
     code = f"import sys, baton.adapters.llm.registry; print({heavy} & set(sys.modules))"
     path = registry.__file__.removesuffix("/baton/adapters/llm/registry.py")
     done = subprocess.run(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from baton.adapters.llm import anthropic, json_answers, openai, schemas, simulated
+from baton.adapters.llm import anthropic, bedrock, json_answers, openai, schemas, simulated
 from baton.domain.errors import LlmRefused
 from baton.domain.llm import LlmAnswer, LlmCall, LlmEndpoint, LlmSettings, Refusal
 
@@ -35,6 +35,7 @@ class Provider:
 
 PROVIDERS: Mapping[str, Provider] = {
     "anthropic": Provider(complete=anthropic.complete, refusals=anthropic.refusals),
+    "bedrock": Provider(complete=bedrock.complete, refusals=bedrock.refusals),
     "openai": Provider(complete=openai.complete, refusals=openai.refusals),
     "simulated": Provider(complete=simulated.complete, refusals=simulated.refusals),
 }
