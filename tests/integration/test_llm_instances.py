@@ -56,6 +56,9 @@ def test_limits_fallback_and_header_read_back_as_they_were_saved_and_go_with_a_p
         ({"api_key_header": "no header"}, "api_key_header"),
         ({"api_key_header": "Content-Type"}, "'Content-Type' is a header that a request needs for itself"),
         ({"provider": "simulated", "api_key_header": "api-key"}, "provider 'simulated' has no api_key_header"),
+        ({"provider": "bedrock", "base_url": "https://a.example"}, "provider 'bedrock' has no base_url"),
+        ({"provider": "bedrock", "api_key": "sk-test-1"}, "provider 'bedrock' has no api_key"),
+        ({"provider": "bedrock", "defaults": {"seed": 1}}, "defaults.seed: bedrock has no such setting"),
     ],
 )
 @pytest.mark.usefixtures("baton")

@@ -2,16 +2,16 @@
 
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
 
-A call is made in the function's own region and with its role, so an instance has neither a base URL nor a key. JSON
-and JSON Schemas are written into the system prompt: the API's own form for schemas holds for some models only, and the
-boto3 that Lambda brings along may not know it. The answer comes in one piece, also where somebody listens.
+A call is made in the function's own region and with its role, so an instance has no base URL, and a key that is left of
+another provider isn't used. JSON and JSON Schemas are written into the system prompt: the API's own form for schemas
+holds for some models only, and the boto3 that Lambda brings along may not know it. The answer comes in one piece, also
+where somebody listens.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from baton.adapters.llm import writing
@@ -20,16 +20,13 @@ from baton.adapters.llm.reading import count_of, expect, invalid
 from baton.adapters.llm.schemas import instruction
 from baton.adapters.llm.wire import encodable
 from baton.adapters.llm.writing import refused
-from baton.domain.llm import LlmAnswer, LlmCall, LlmEndpoint, LlmSettings, Refusal
+from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
 
 MAX_TEMPERATURE = 1
 MAX_STOP_SEQUENCES = 2_500
 MALFORMED = ("malformed_model_output", "malformed_tool_use")
 INPUT_COUNTS = ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
 """The first leaves out what was read from and written to the prompt cache."""
-
-QUESTION = "Are you there? Answer with one word."
-QUESTION_TOKENS = 16
 
 
 def refusals(settings: LlmSettings) -> Iterator[Refusal]:
@@ -45,31 +42,13 @@ def refusals(settings: LlmSettings) -> Iterator[Refusal]:
     yield from writing.option_refusals(settings)
 
 
-def endpoint_refusals(endpoint: LlmEndpoint) -> Iterator[Refusal]:
-    """What an instance of another provider has, and one of Bedrock can't."""
-    if endpoint.base_url:
-        yield Refusal("base_url", "bedrock takes none, since it is called in this deployment's own region")
-    if endpoint.has_api_key:
-        yield Refusal("api_key", "bedrock takes none, since it is called with this deployment's own role")
-    if endpoint.api_key_header:
-        yield Refusal("api_key_header", "bedrock takes none, since it takes no key")
-
-
 def complete(call: LlmCall) -> LlmAnswer:
     """Ask the model. Raises nothing but ``LlmError``."""
     from baton.adapters.llm.bedrock_client import converse  # noqa: PLC0415 - cold start: others never import requests
 
-    for refusal in endpoint_refusals(call.endpoint):
-        raise refused(call, f"can't be called: {refusal.setting}: {refusal.sentence}")
+    if call.endpoint.base_url:
+        raise refused(call, "is of bedrock, which is called in this deployment's own region: it takes no base URL")
     return read(converse(request(call), call), call)
-
-
-def check(call: LlmCall) -> None:
-    """Ask one short question instead of the call's own; the runtime has no list of models. Raises as ``complete``."""
-    settings = LlmSettings(
-        model=call.settings.model, timeout_seconds=call.settings.timeout_seconds, max_tokens=QUESTION_TOKENS
-    )
-    complete(replace(call, prompt=QUESTION, settings=settings, listener=None))
 
 
 def request(call: LlmCall) -> dict[str, Any]:

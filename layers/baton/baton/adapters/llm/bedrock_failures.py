@@ -8,7 +8,8 @@ from typing import Any
 
 from botocore.parsers import ResponseParserError
 
-from baton.adapters.llm.failures import failure, retry_after
+from baton.adapters.llm.failures import failure
+from baton.adapters.llm.rate_limits import retry_after
 from baton.domain.errors import LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmUnreachable
 from baton.domain.llm import LlmCall
 
