@@ -11,6 +11,9 @@ from baton.domain.errors import LlmRefused
 from baton.domain.llm import LlmCall, LlmSettings, Refusal
 
 JSON_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+"""For streams too: what imitates a vendor's API is tried out with the vendor's client, which asks for no other type."""
+
+BEARER = "Authorization"
 OURS = ("model", "messages", "stream")
 """Body keys that no option may set: the first two are the call itself, and a streamed answer couldn't be read."""
 
@@ -35,6 +38,15 @@ def api_key(call: LlmCall) -> str:
     if not (key.isascii() and key.isprintable()):
         raise refused(call, "has an API key with a character that no header can carry")
     return key
+
+
+def key_header(call: LlmCall, usual: str) -> dict[str, str]:
+    """The header that carries the key: the instance's own choice, else the provider's usual one."""
+    key = api_key(call)
+    if not key:
+        return {}
+    name = call.endpoint.api_key_header or usual
+    return {BEARER: f"Bearer {key}"} if name.lower() == BEARER.lower() else {name: key}
 
 
 def json_body(call: LlmCall, body: Mapping[str, Any]) -> bytes:
