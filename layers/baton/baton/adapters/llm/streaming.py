@@ -45,26 +45,32 @@ class Accumulator(Protocol):
         """As it would have come unstreamed."""
 
 
+class Nobody:
+    """Listens to an answer that nobody listens to."""
+
+    def begin(self) -> None: ...
+
+    def hear(self, piece: str) -> None: ...
+
+
 def listener_of(call: LlmCall) -> AnswerListener | None:
-    """Who hears the answer grow, if it is to be streamed."""
+    """Who hears the answer while it grows, if it is to be streamed."""
     return None if call.settings.stream is False else call.listener
 
 
 def ask(request: HttpRequest, call: LlmCall, read: Read, read_events: ReadEvents) -> LlmAnswer:
-    """Send the request and read what comes, aloud if somebody listens. Raises ``LlmError``, and what the listener
-    raises."""
-    from baton.adapters.llm.transport import send, stream  # noqa: PLC0415 - cold start: simulated runs import no requests
+    """Send the request and read what comes, aloud if somebody listens: as a stream where it is one, asked for or not.
+    Raises ``LlmError``, and what the listener raises."""
+    from baton.adapters.llm.transport import stream  # noqa: PLC0415 - cold start: simulated runs never import requests
 
-    listener = listener_of(call)
-    if listener is None:
-        return read(send(request, call.timeout_seconds), call, datetime.now(UTC))
+    listener = listener_of(call) or Nobody()
     listener.begin()
     with stream(request, call.timeout_seconds) as reply:
-        if isinstance(reply, HttpReply):
-            answer = read(reply, call, datetime.now(UTC))
-            _hear(answer.content, listener)
-            return answer
-        return _heard(read_events(events(reply), call), listener)
+        if not isinstance(reply, HttpReply):
+            return _heard(read_events(events(reply), call), listener)
+        answer = read(reply, call, datetime.now(UTC))
+        _hear(answer.content, listener)
+        return answer
 
 
 def _heard(pieces: Pieces[LlmAnswer], listener: AnswerListener) -> LlmAnswer:
