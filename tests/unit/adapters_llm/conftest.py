@@ -12,7 +12,8 @@ import pytest
 
 from baton.adapters.llm import transport
 from baton.adapters.llm.addresses import reaching
-from baton.domain.llm import AnswerListener, LlmCall, LlmEndpoint, LlmSettings
+from baton.adapters.llm.streaming import Pieces
+from baton.domain.llm import AnswerListener, LlmAnswer, LlmCall, LlmEndpoint, LlmSettings
 from baton.domain.llm_hosts import LlmHosts
 
 ANY_HOST = LlmHosts(allow_private=True)
@@ -78,6 +79,16 @@ class Heard:
         """Of the only answer."""
         (pieces,) = self.answers
         return pieces
+
+
+def heard_and_read(pieces: Pieces[LlmAnswer]) -> tuple[list[str], LlmAnswer]:
+    """The pieces of a streamed answer, and the answer."""
+    heard: list[str] = []
+    while True:
+        try:
+            heard.append(next(pieces))
+        except StopIteration as end:
+            return heard, end.value
 
 
 class Endpoint(ThreadingHTTPServer):

@@ -17,7 +17,7 @@ from baton.adapters.llm.server_sent_events import Event, events
 from baton.adapters.llm.wire import HttpReply
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmUnreachable
 from baton.domain.llm import LlmAnswer, LlmCall
-from tests.unit.adapters_llm.conftest import Heard
+from tests.unit.adapters_llm.conftest import Heard, heard_and_read
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RECORDED = (Path(__file__).parent / "streams" / "anthropic.sse").read_bytes()
@@ -25,14 +25,7 @@ Build = Callable[..., LlmCall]
 
 
 def read(sent: Iterable[Event], call: LlmCall) -> tuple[list[str], LlmAnswer]:
-    """The pieces and the answer."""
-    pieces = anthropic.read_events(sent, call)
-    heard: list[str] = []
-    while True:
-        try:
-            heard.append(next(pieces))
-        except StopIteration as end:
-            return heard, end.value
+    return heard_and_read(anthropic.read_events(sent, call))
 
 
 def told(*values: dict[str, Any]) -> list[Event]:

@@ -25,7 +25,7 @@ from baton.domain.errors import (
     LlmUnreachable,
 )
 from baton.domain.llm import LlmAnswer, LlmCall
-from tests.unit.adapters_llm.conftest import Heard
+from tests.unit.adapters_llm.conftest import Heard, heard_and_read
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 STREAMS = Path(__file__).parent / "streams"
@@ -33,14 +33,7 @@ Build = Callable[..., LlmCall]
 
 
 def read(sent: Iterable[Event], call: LlmCall) -> tuple[list[str], LlmAnswer]:
-    """The pieces and the answer."""
-    pieces = openai.read_events(sent, call)
-    heard: list[str] = []
-    while True:
-        try:
-            heard.append(next(pieces))
-        except StopIteration as end:
-            return heard, end.value
+    return heard_and_read(openai.read_events(sent, call))
 
 
 def told(*values: object) -> list[Event]:
