@@ -10,6 +10,7 @@ import pytest
 
 from baton.adapters.llm import anthropic, openai
 from baton.adapters.llm.wire import HttpRequest
+from baton.domain.errors import LlmRefused
 from baton.domain.llm import LlmCall
 
 Build = Callable[..., LlmCall]
@@ -133,6 +134,19 @@ def test_an_instances_own_header_carries_the_key(
     call = a_call(base_url=base_url, api_key_header=api_key_header)
     for request in (openai.request, openai.models_request, anthropic.request, anthropic.models_request):
         assert of_the_key(request(call)) == headers
+
+
+@pytest.mark.parametrize(
+    "name", ["Host", "content-length", "Transfer-Encoding", "Content-Type", "X Key", "X\nKey", ":", "é", "\u2603"]
+)
+@pytest.mark.parametrize("key", [KEY, None])
+def test_a_header_that_http_needs_itself_or_that_is_none_carries_no_key(
+    a_call: Build, name: str, key: str | None
+) -> None:
+    for request in (openai.request, openai.models_request, anthropic.request, anthropic.models_request):
+        with pytest.raises(LlmRefused, match="'demo' can't have its API key in the header") as caught:
+            request(a_call(api_key_header=name, api_key=key))
+        assert KEY not in str(caught.value)
 
 
 def test_without_a_key_no_header_is_sent_for_it(a_call: Build) -> None:

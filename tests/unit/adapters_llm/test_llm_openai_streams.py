@@ -174,6 +174,13 @@ def test_streamed_or_not_it_is_the_same_answer_or_the_same_failure(
         ([chunk({"content": "Swe"}), {"error": {"code": "502", "message": "Upstream"}}], LlmServerError),
         ([chunk({"content": "Swe"}), chunk({}, "error", error={"code": 502, "message": "Gone"})], LlmServerError),
         ([{"choices": [{"delta": {}, "error": {"code": 503, "message": "Busy"}}]}], LlmThrottled),
+        (
+            [chunk({"content": "Swe"}), {"error": {"message": "Sorry", "type": "server_error", "code": None}}],
+            LlmServerError,
+        ),
+        ([{"error": {"message": "Slow", "type": "tokens", "code": "rate_limit_exceeded"}}], LlmThrottled),
+        ([{"error": {"message": "Broke", "type": "insufficient_quota", "code": "insufficient_quota"}}], LlmRefused),
+        ([{"error": {"message": "Filtered", "code": "content_filter", "status": 400}}], LlmRefused),
         ([[{"error": {"code": 400, "message": "Bad"}}]], LlmRefused),
         ([{"error": {"message": "Crashed"}}], LlmAnswerInvalid),
         ([{"error": "Crashed"}], LlmAnswerInvalid),

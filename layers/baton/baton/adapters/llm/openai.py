@@ -51,6 +51,25 @@ FINISH_REASONS = ("stop", "length", "content_filter", "tool_calls", "function_ca
 STATUS_BY_CODE = {str(status): status for status in FAILURES}
 """For an error's own code, be it a number or a text."""
 
+STATUS_BY_NAME: Mapping[str, int] = {
+    "invalid_request_error": 400,
+    "context_length_exceeded": 400,
+    "content_filter": 400,
+    "invalid_api_key": 401,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "model_not_found": 404,
+    "not_found_error": 404,
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "insufficient_quota": 429,
+    "server_error": 500,
+    "api_error": 500,
+    "overloaded_error": 503,
+    "unavailable_error": 503,
+}
+"""For an error without a number: its code, else its type. OpenAI's own are so once a stream has begun."""
+
 
 def refusals(settings: LlmSettings) -> Iterator[Refusal]:
     """Servers differ too much for more: what one of them lacks, it says itself."""
@@ -194,8 +213,10 @@ def _first_choice(completion: dict[str, Any], call: LlmCall) -> dict[str, Any]:
 
 
 def _error_inside(body: object, call: LlmCall) -> LlmError:
-    """An error that came with status 200: its own code is the status, if it has one."""
-    status = STATUS_BY_CODE.get(str(error_in(body).get("code")))
+    """An error that came with status 200: what it says of itself stands for the status."""
+    error = error_in(body)
+    code, kind = str(error.get("code")), str(error.get("type"))
+    status = STATUS_BY_CODE.get(code) or STATUS_BY_NAME.get(code) or STATUS_BY_NAME.get(kind)
     return failure(call, status, body) if status is not None else unknown_error(body, call)
 
 
