@@ -1,4 +1,4 @@
-"""A server that speaks OpenAI's ``/v1/chat/completions``, on this machine."""
+"""A server that speaks OpenAI's ``/v1/chat/completions``, whole or as a stream, on this machine."""
 
 from __future__ import annotations
 
@@ -81,6 +81,15 @@ def answer(call: Call) -> dict[str, Any]:
             return {"object": "chat.completion", "model": MODEL, "choices": [choice], "usage": USAGE}
 
 
+def chunks() -> Iterator[bytes]:
+    """The same answer as a stream, in pieces."""
+    words = [{"index": 0, "delta": {"content": word}, "finish_reason": None} for word in ANSWER.partition(" ")]
+    last = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    told = [*({"model": MODEL, "choices": [said]} for said in (*words, last)), {"choices": [], "usage": USAGE}]
+    yield from (f"data: {json.dumps(chunk)}\n\n".encode() for chunk in told)
+    yield b"data: [DONE]\n\n"
+
+
 @contextmanager
 def serving() -> Iterator[Provider]:
     """A provider that serves inside the block."""
@@ -90,9 +99,10 @@ def serving() -> Iterator[Provider]:
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             call = provider.take(self.path, self.headers.get("Authorization"), asked)
-            text = json.dumps(answer(call)).encode()
+            streamed = call.status == HTTPStatus.OK and asked.get("stream")
+            text = b"".join(chunks()) if streamed else json.dumps(answer(call)).encode()
             self.send_response(call.status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "text/event-stream" if streamed else "application/json")
             self.send_header("Content-Length", str(len(text)))
             if call.status == HTTPStatus.TOO_MANY_REQUESTS:
                 self.send_header("Retry-After", str(RETRY_AFTER))
