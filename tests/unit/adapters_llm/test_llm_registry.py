@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from baton.adapters.llm import registry, simulated
+from baton.adapters.llm import checks, registry, simulated
 from baton.adapters.llm.registry import Provider
 from baton.domain.errors import LlmFormatBroken, LlmRefused
 from baton.domain.llm import LlmCall, LlmSettings
@@ -41,7 +41,8 @@ def test_a_provider_without_a_list_is_asked_something_short(a_call: Build) -> No
     llm = FakeLlm("Yes.", LlmRefused("The key is wrong."))
     providers = {"openai": Provider(complete=llm)}
     assert registry.check(a_call(model="large-1"), providers) is None
-    assert llm.calls == [a_call(model="large-1", max_tokens=16)]
+    (asked,) = llm.calls
+    assert (asked.model, asked.settings.max_tokens, asked.prompt) == ("large-1", 16, checks.QUESTION)
     with pytest.raises(LlmRefused, match="The key is wrong"):
         registry.check(a_call(), providers)
 

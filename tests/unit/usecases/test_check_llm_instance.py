@@ -89,7 +89,6 @@ def test_nothing_is_sent_that_would_shape_an_answer(checking: Checking) -> None:
     checking.result(defaults=defaults)
     (call,) = checking.endpoint.calls
     assert call.settings == LlmSettings(timeout_seconds=MAX_SECONDS)
-    assert call.prompt
     assert call.api_key is None
 
 

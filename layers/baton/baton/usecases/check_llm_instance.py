@@ -13,9 +13,6 @@ from baton.usecases.ports import CatalogStore, LlmCheck, Secrets
 MAX_SECONDS = 8.0
 """For the endpoint. The rest of 10 s is for a function that has just started, the instance, and its key."""
 
-QUESTION = "Answer with the word yes."
-"""Asked where nothing but an answer shows that the endpoint is there."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
@@ -68,4 +65,4 @@ class CheckLlmInstance:
         key = self.secrets.read_api_key(tenant, instance.id, fresh=True) if instance.has_api_key else None
         own_seconds = instance.defaults.timeout_seconds or instance.timeout_seconds
         settings = LlmSettings(model=instance.defaults.model, timeout_seconds=min(own_seconds, self.max_seconds))
-        return LlmCall(endpoint=instance.endpoint(), settings=settings, prompt=QUESTION, api_key=key)
+        return LlmCall(endpoint=instance.endpoint(), settings=settings, prompt="", api_key=key)

@@ -239,7 +239,7 @@ class LlmCheck(Protocol):
     """The cheapest way to find out whether an endpoint answers."""
 
     def __call__(self, call: LlmCall) -> Sequence[str] | None:
-        """The models that it offers, ``None`` where it tells none; the call's prompt is asked if there is no other way.
+        """The models that it offers, ``None`` where it tells none. A short question stands in for the call's prompt.
 
         :raises LlmError: if it isn't there, or refuses.
         """

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from baton.adapters.llm import anthropic, bedrock, json_answers, openai, schemas, simulated
+from baton.adapters.llm import anthropic, bedrock, checks, json_answers, openai, schemas, simulated
 from baton.domain.errors import LlmRefused
 from baton.domain.llm import LlmAnswer, LlmCall, LlmEndpoint, LlmSettings, Refusal
-
-SHORT_ANSWER_TOKENS = 16
-"""For an answer of which only matters that it comes."""
 
 
 def takes_everything(_settings: LlmSettings) -> Iterable[Refusal]:
@@ -34,10 +31,10 @@ class Provider:
 
 
 PROVIDERS: Mapping[str, Provider] = {
-    "anthropic": Provider(complete=anthropic.complete, refusals=anthropic.refusals),
+    "anthropic": Provider(complete=anthropic.complete, refusals=anthropic.refusals, check=anthropic.check),
     "bedrock": Provider(complete=bedrock.complete, refusals=bedrock.refusals),
-    "openai": Provider(complete=openai.complete, refusals=openai.refusals),
-    "simulated": Provider(complete=simulated.complete, refusals=simulated.refusals),
+    "openai": Provider(complete=openai.complete, refusals=openai.refusals, check=openai.check),
+    "simulated": Provider(complete=simulated.complete, refusals=simulated.refusals, check=simulated.check),
 }
 PROVIDER_NAMES = tuple(PROVIDERS)
 """What an instance may name as its provider when it is saved."""
@@ -63,13 +60,13 @@ def complete(
 def check(call: LlmCall, providers: Mapping[str, Provider] = PROVIDERS) -> Sequence[str] | None:
     """The models that the call's endpoint offers, ``None`` where it tells none.
 
-    Raises ``LlmError`` where it isn't there or refuses, and for an unknown provider as ``complete`` does. The call's
-    prompt is asked only if nothing less will do.
+    Raises ``LlmError`` where it isn't there or refuses, and for an unknown provider as ``complete`` does. In place of
+    the call's prompt a short question is asked, if nothing less will do.
     """
     provider = _provider(call.endpoint, providers)
     if provider.check is not None:
         return provider.check(call)
-    provider.complete(replace(call, settings=replace(call.settings, max_tokens=SHORT_ANSWER_TOKENS)))
+    provider.complete(checks.question(call, call.timeout_seconds))
     return None
 
 

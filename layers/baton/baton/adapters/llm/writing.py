@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from baton.domain.api_key_headers import objection_to
 from baton.domain.errors import LlmRefused
 from baton.domain.llm import LlmCall, LlmSettings, Refusal
 
@@ -15,29 +15,6 @@ JSON_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"
 """For streams too: what imitates a vendor's API is tried out with the vendor's client, which asks for no other type."""
 
 BEARER = "Authorization"
-HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""A token, RFC 9110, 5.6.2."""
-
-HEADERS_OF_HTTP = frozenset(
-    {
-        "accept",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""These say where a request ends and whom it is for: with a key of one's own choice in them, it could be another's."""
-
 OURS = ("model", "messages", "stream")
 """Body keys that no option may set: the first two are the call itself, and a streamed answer couldn't be read."""
 
@@ -68,7 +45,7 @@ def key_header(call: LlmCall, usual: str) -> dict[str, str]:
     """The header that carries the key: the instance's own choice, else the provider's usual one."""
     key = api_key(call)
     name = call.endpoint.api_key_header or usual
-    if not HEADER_NAME.fullmatch(name) or name.lower() in HEADERS_OF_HTTP:
+    if objection_to(name):
         raise refused(call, "can't have its API key in the header that it names")
     if not key:
         return {}

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, JsonValue, SecretStr, StringConstraints, field_validator, model_validator
 
+from baton.domain.api_key_headers import objection_to
 from baton.domain.catalog import (
     MAX_BLOCKS_PER_PAYLOAD,
     MAX_PAYLOADS_PER_WORKFLOW,
@@ -28,13 +29,6 @@ from baton.runtime.http.fields import Answer, Id, Name, Request
 MAX_CONTENT_CHARACTERS = 60_000
 """Of one block. In UTF-8 that is at most 240 KB, and an item of DynamoDB may have 400 KB."""
 
-HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
-"""A token of RFC 9110, 5.6.2."""
-
-OWN_HEADERS = frozenset({"accept", "anthropic-version", "connection", "content-length", "content-type", "host"}) | {
-    "transfer-encoding",
-    "user-agent",
-}
 UNKNOWN_TO: Mapping[str, tuple[str, ...]] = {
     "bedrock": ("base_url", "api_key", "api_key_header"),
     "simulated": ("api_key_header",),
@@ -150,7 +144,7 @@ class LlmInstanceRequest(Request):
     timeout_seconds: Timeout = 120
     price: Price | None = None
     api_key: Annotated[SecretStr, Field(min_length=1, max_length=4000)] | None = None
-    api_key_header: Annotated[str, Field(pattern=HEADER_NAME, max_length=100)] | None = Field(
+    api_key_header: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
         default=None,
         description="The header that carries the key, such as `api-key`, where it isn't the provider's usual one. "
         "In `authorization` it stands after the word Bearer.",
@@ -171,6 +165,13 @@ class LlmInstanceRequest(Request):
             raise ValueError("is not an http(s) address without user name and password")
         return value
 
+    @field_validator("api_key_header")
+    @classmethod
+    def _can_carry_a_key(cls, value: str | None) -> str | None:
+        if value is not None and (objection := objection_to(value)):
+            raise ValueError(objection)
+        return value
+
     @model_validator(mode="after")
     def _openai_needs_an_address(self) -> Self:
         if self.provider == "openai" and self.base_url is None:
@@ -182,8 +183,6 @@ class LlmInstanceRequest(Request):
         for name in UNKNOWN_TO.get(self.provider, ()):
             if getattr(self, name) is not None:
                 raise ValueError(f"provider {self.provider!r} has no {name}; leave it out")
-        if (self.api_key_header or "").lower() in OWN_HEADERS:
-            raise ValueError(f"api_key_header {self.api_key_header!r} is a header that a request needs for itself")
         return self
 
     def draft(self) -> LlmInstanceDraft:
