@@ -28,6 +28,7 @@ from baton.runtime.http.catalog_models import (
     WorkflowAnswer,
     WorkflowRequest,
 )
+from baton.runtime.http.check_models import LlmCheckAnswer
 from baton.runtime.http.fields import Cursor, IfMatch, Limit, Listed, PathId, Q, versions
 from baton.runtime.http.import_models import ImportAnswer
 from baton.runtime.http.openapi.answers import answers, content_of
@@ -247,6 +248,15 @@ def delete_llm_instance(instance_id: PathId, if_match: IfMatch = None) -> Respon
     """Delete an LLM instance that no payload uses, and its key."""
     wiring.define().delete_llm_instance(edit(instance_id, if_match))
     return no_content()
+
+
+@api.post("/api/llm/instances/<instance_id>/test", responses=answers(HTTPStatus.OK, NotFound))
+def test_llm_instance(instance_id: PathId) -> LlmCheckAnswer:
+    """Whether an LLM instance answers, or why not, with its newest key and within 10 seconds.
+
+    Asks for the endpoint's models, or for a few words where there is no list of them. Nothing is stored.
+    """
+    return LlmCheckAnswer.of(wiring.check_llm_instance()(TENANT, instance_id))
 
 
 @api.get("/api/llm/instances")

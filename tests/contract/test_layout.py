@@ -20,7 +20,7 @@ ASL = (template.ROOT / "functions" / "workflow.asl.json").read_text()
 
 NEEDED: dict[str, list[Callable[[], object]]] = {
     "runs_api": [wiring.start_run, wiring.change_run, wiring.run_store],
-    "catalog_api": [wiring.define, wiring.catalog_store],
+    "catalog_api": [wiring.define, wiring.catalog_store, wiring.check_llm_instance],
     "execute_payload": [wiring.execute_payload],
     "notify_subscribers": [wiring.notify_subscribers],
     "websocket": [wiring.follow_runs, wiring.sender],
@@ -65,10 +65,16 @@ def test_time_outs_nest() -> None:
     assert MAX_TIMEOUT_SECONDS + 30 <= function < task < machine["TimeoutSeconds"]
 
 
-@pytest.mark.parametrize("function", ["execute_payload", "notify_subscribers", "websocket"])
-def test_a_function_without_http_imports_none_of_its_weight(function: str) -> None:
-    """These start in the middle of a run, where somebody is watching."""
-    weight = ("jsonschema", "pydantic", "requests")
+@pytest.mark.parametrize(
+    ("function", "weight"),
+    [
+        *[(name, ("jsonschema", "pydantic", "requests")) for name in ("execute_payload", "notify_subscribers")],
+        ("websocket", ("jsonschema", "pydantic", "requests")),
+        ("catalog_api", ("jsonschema", "requests")),
+    ],
+)
+def test_a_function_imports_no_weight_that_only_some_of_its_calls_need(function: str, weight: tuple[str, ...]) -> None:
+    """Somebody is watching: a run's next payload, or a page."""
     script = f"import app, sys; print([name for name in sys.modules if name.startswith({weight})])"
     heavy = subprocess.run(
         [sys.executable, "-c", script],

@@ -63,8 +63,9 @@ def is_the_end_of(run_id: int) -> Callable[[Message], bool]:
 
 
 def outline(messages: list[Message]) -> list[tuple[str, int | None]]:
-    """What each message is, and of which position."""
-    return [(message["type"], message["data"].get("position")) for message in messages]
+    """What each message is, and of which position; the parts of growing answers aside, which come as time lets them."""
+    facts = [message for message in messages if "delta" not in message["data"]]
+    return [(message["type"], message["data"].get("position")) for message in facts]
 
 
 def complete_outline(payloads: int) -> list[tuple[str, int | None]]:

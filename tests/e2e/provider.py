@@ -1,8 +1,9 @@
-"""A server that speaks OpenAI's ``/v1/chat/completions``, on this machine."""
+"""A server that speaks OpenAI's ``/v1/chat/completions``, whole or as a stream, on this machine."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ class Call:
     authorization: str | None
     body: Any
     status: HTTPStatus
+    at: float = field(default_factory=time.monotonic)
 
     @property
     def prompt(self) -> str:
@@ -35,14 +37,16 @@ class Call:
 
 @dataclass
 class Provider:
-    """Its calls so far, and how it takes the next: it may refuse the key, or put off all until a crowd has come.
+    """Its calls so far, and how it takes the next: it may refuse the key, put off all until a crowd has come, or
+    whoever comes above its limit.
 
-    A crowd is counted in prompts, since who was put off asks the same again.
+    A crowd is counted in prompts, since who was put off asks the same again. The limit holds for any minute.
     """
 
     base_url: str = ""
     accepts: bool = True
     crowd: int = 0
+    requests_per_minute: int | None = None
     calls: list[Call] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
@@ -51,10 +55,17 @@ class Provider:
             call = Call(path, authorization, body, HTTPStatus.OK)
             if not self.accepts:
                 call = replace(call, status=HTTPStatus.UNAUTHORIZED)
-            elif len({call.prompt, *(earlier.prompt for earlier in self.calls)}) < self.crowd:
+            elif self._is_full() or len({call.prompt, *(earlier.prompt for earlier in self.calls)}) < self.crowd:
                 call = replace(call, status=HTTPStatus.TOO_MANY_REQUESTS)
             self.calls.append(call)
             return call
+
+    def _is_full(self) -> bool:
+        if self.requests_per_minute is None:
+            return False
+        since = time.monotonic() - 60
+        taken = [call for call in self.calls if call.at > since and call.status == HTTPStatus.OK]
+        return len(taken) >= self.requests_per_minute
 
 
 def answer(call: Call) -> dict[str, Any]:
@@ -63,11 +74,20 @@ def answer(call: Call) -> dict[str, Any]:
         case HTTPStatus.UNAUTHORIZED:
             return {"error": {"message": f"Incorrect API key provided: {call.authorization}"}}
         case HTTPStatus.TOO_MANY_REQUESTS:
-            return {"error": {"message": "Not everybody has come yet."}}
+            return {"error": {"message": "Come back later."}}
         case _:
             message = {"role": "assistant", "content": ANSWER}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
             return {"object": "chat.completion", "model": MODEL, "choices": [choice], "usage": USAGE}
+
+
+def chunks() -> Iterator[bytes]:
+    """The same answer as a stream, in pieces."""
+    words = [{"index": 0, "delta": {"content": word}, "finish_reason": None} for word in ANSWER.partition(" ")]
+    last = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    told = [*({"model": MODEL, "choices": [said]} for said in (*words, last)), {"choices": [], "usage": USAGE}]
+    yield from (f"data: {json.dumps(chunk)}\n\n".encode() for chunk in told)
+    yield b"data: [DONE]\n\n"
 
 
 @contextmanager
@@ -79,9 +99,10 @@ def serving() -> Iterator[Provider]:
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             call = provider.take(self.path, self.headers.get("Authorization"), asked)
-            text = json.dumps(answer(call)).encode()
+            streamed = call.status == HTTPStatus.OK and asked.get("stream")
+            text = b"".join(chunks()) if streamed else json.dumps(answer(call)).encode()
             self.send_response(call.status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "text/event-stream" if streamed else "application/json")
             self.send_header("Content-Length", str(len(text)))
             if call.status == HTTPStatus.TOO_MANY_REQUESTS:
                 self.send_header("Retry-After", str(RETRY_AFTER))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.e2e.baton import Baton
 from tests.e2e.cloud import Cloud
+from tests.e2e.provider import serving
 
 BODY = {"provider": "simulated", "model": "m", "api_key": "sk-test-keys"}
 
@@ -25,3 +26,24 @@ def test_a_key_is_forgotten_with_its_instance_and_with_an_instance_that_is_refus
     assert kept_keys(cloud) == 0
     without_key = baton.instance("no key")
     assert baton.ask("DELETE", f"/api/llm/instances/{without_key}").status_code == 204
+
+
+def test_an_instance_is_tested_with_its_newest_key_which_needs_its_read_secrets_statement(
+    baton: Baton, cloud: Cloud
+) -> None:
+    with serving() as provider:
+        body = {"name": "tested", "provider": "openai", "model": "m", "base_url": provider.base_url}
+        instance = baton.call("POST", "/api/llm/instances", {**body, "api_key": "sk-test-old"})["id"]
+        assert baton.call("POST", f"/api/llm/instances/{instance}/test")["connected"]
+        baton.call("PUT", f"/api/llm/instances/{instance}", {**body, "api_key": "sk-test-new"})
+        assert baton.call("POST", f"/api/llm/instances/{instance}/test")["connected"]
+        assert [call.authorization for call in provider.calls] == ["Bearer sk-test-old", "Bearer sk-test-new"]
+
+        provider.accepts = False
+        refused = baton.call("POST", f"/api/llm/instances/{instance}/test")
+        assert (refused["connected"], refused["cause"]) == (False, "refused")
+        assert "sk-test" not in refused["error"]
+
+        with cloud.without("CatalogApiFunction", "ReadSecrets"):
+            unread = baton.call("POST", f"/api/llm/instances/{instance}/test")
+        assert (unread["cause"], "can't be read at this moment" in unread["error"]) == ("unreachable", True)

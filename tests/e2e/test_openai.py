@@ -11,6 +11,7 @@ from tests.e2e.live import is_the_end_of
 from tests.e2e.provider import ANSWER, MODEL, USAGE, serving
 
 KEY = "sk-test-e2e"
+STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 def test_a_run_on_an_openai_server_completes_and_its_key_stays_secret(baton: Baton, cloud: Cloud, stack: Stack) -> None:
@@ -41,7 +42,7 @@ def test_a_run_on_an_openai_server_completes_and_its_key_stays_secret(baton: Bat
         assert [call.path for call in provider.calls] == ["/v1/chat/completions"] * 2
         assert [call.authorization for call in provider.calls] == [f"Bearer {KEY}"] * 2
         assert [call.body for call in provider.calls] == [
-            {"model": "asked-model", "messages": [{"role": "user", "content": prompt}]}
+            {"model": "asked-model", "messages": [{"role": "user", "content": prompt}], **STREAMED}
             for prompt in ("Give a motto.", f"Use: {ANSWER}")
         ]
 

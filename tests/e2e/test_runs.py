@@ -131,7 +131,7 @@ def test_a_refusing_llm_fails_the_run_with_its_own_words_and_keeps_the_answers_s
 def test_a_cancelled_run_can_be_resumed_and_deleted(baton: Baton, cloud: Cloud) -> None:
     workflow_id = baton.workflow(
         "cancelled",
-        [Prompt("before the end", options={"answer": "Kept."}), Prompt("cut short", options={"delay_seconds": 2})],
+        [Prompt("before the end", options={"answer": "Kept."}), Prompt("cut short", options={"delay_seconds": 4})],
     )
     with baton.listen() as listener:
         run_id = baton.start(workflow_id)

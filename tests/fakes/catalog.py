@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from itertools import batched
 from typing import Any
 
@@ -22,6 +23,7 @@ from baton.domain.catalog import (
     Workflow,
 )
 from baton.domain.errors import Conflict, LedgerMoved, NameTaken, NotFound, VersionChanged
+from baton.domain.fallbacks import with_fallbacks
 from baton.domain.pages import Page
 from baton.domain.runs import Definitions
 from baton.domain.searches import Search
@@ -117,7 +119,10 @@ class FakeCatalog:
             workflow=workflow,
             payloads=payloads,
             blocks=self.read_many(tenant, Block, block_ids),
-            instances=self.read_many(tenant, LlmInstance, instance_ids),
+            instances=with_fallbacks(
+                self.read_many(tenant, LlmInstance, instance_ids).values(),
+                partial(self.read_many, tenant, LlmInstance),
+            ),
         )
 
     def _of_kind[D: Definition](self, tenant: str, kind: type[D]) -> dict[int, D]:

@@ -50,6 +50,9 @@ class FakeConnections:
         narrowed = {client for (owner, client), runs in self._runs.items() if owner == tenant and run_id in runs}
         return frozenset(narrowed | {client for owner, client in self._all if owner == tenant})
 
+    def has_subscribers(self, tenant: str, run_id: int) -> bool:
+        return bool(self.subscribers(tenant, run_id))
+
 
 class FakeSender:
     """A Sender. ``gone`` have left; ``broken`` tells how many more frames a client gets before sending fails."""

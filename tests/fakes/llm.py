@@ -1,12 +1,13 @@
-"""An LLM that answers as a test scripts it, and the keys that open it."""
+"""An LLM that answers as a test scripts it, a check of it, and the keys that open it."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
 
-from baton.domain.errors import LlmRefused
+from baton.domain.errors import LlmError, LlmRefused
 from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
+from tests.fakes.clock import FakeClock
 from tests.support.records import an_answer
 
 type Reply = str | LlmAnswer | Exception
@@ -37,6 +38,24 @@ class FakeLlm:
         return [call.prompt for call in self.calls]
 
 
+class FakeLlmCheck:
+    """An LlmCheck: tells its models, or fails, after ``seconds`` of the clock; keeps the calls."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.calls: list[LlmCall] = []
+        self.models: Sequence[str] | None = None
+        self.failure: LlmError | None = None
+        self.seconds = 0.0
+        self._clock = clock
+
+    def __call__(self, call: LlmCall) -> Sequence[str] | None:
+        self.calls.append(call)
+        self._clock.advance(self.seconds)
+        if self.failure is not None:
+            raise self.failure
+        return self.models
+
+
 class FakeRefusals:
     """A Refusals; ``lacking`` has the settings that a provider refuses where they are said."""
 
@@ -54,7 +73,7 @@ class FakeSecrets:
     def __init__(self) -> None:
         self.kept: dict[tuple[str, int], str] = {}
 
-    def read_api_key(self, tenant: str, instance_id: int) -> str:
+    def read_api_key(self, tenant: str, instance_id: int, *, fresh: bool = False) -> str:  # noqa: ARG002 - always fresh
         if (tenant, instance_id) not in self.kept:
             raise LlmRefused(f"The API key of LLM instance {instance_id} can't be read; set it again.")
         return self.kept[tenant, instance_id]

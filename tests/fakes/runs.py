@@ -10,6 +10,7 @@ from baton.domain.events import Change
 from baton.domain.pages import Page
 from baton.domain.prompts import Sources
 from baton.domain.runs import (
+    AnswerPart,
     PayloadSnapshot,
     Response,
     Run,
@@ -116,7 +117,11 @@ class FakeRuns:
         if there is None or (there.run.status, there.run.attempt) != (run.status, run.attempt):
             raise AttemptSuperseded(f"Run {run.id} is no longer {run.status}; look at it again.")
 
-    def _log(self, old: Run | Response | None, new: Run | Response) -> None:
+    def write_part(self, part: AnswerPart) -> None:
+        """Tell what an answer has grown by."""
+        self._log(None, part)
+
+    def _log(self, old: Run | Response | None, new: Run | Response | AnswerPart) -> None:
         self.changes.append(Change(index=len(self.changes), old=old, new=new))
 
 
@@ -147,11 +152,8 @@ class FakeSteps:
         )
 
     def start_payload(self, run: Run, snapshot: PayloadSnapshot, now: str) -> None:
-        there = self._runs.find(run.tenant, run.id)
-        if there is None or there.run.status != "running" or there.run.attempt != run.attempt:
-            raise AttemptSuperseded(f"Run {run.id} no longer waits for attempt {run.attempt}.")
         started = replace(
-            there.run,
+            self._running(run),
             position=snapshot.position,
             completed=snapshot.position,
             payload_id=snapshot.payload_id,
@@ -159,6 +161,18 @@ class FakeSteps:
             payload_started_at=now,
         )
         self._runs.write(started)
+
+    def tell_part(self, part: AnswerPart) -> None:
+        self._runs.write_part(part)
+
+    def note_tries(self, run: Run, tries: int, waited_seconds: int) -> None:
+        self._runs.write(replace(self._running(run), tries=tries, waited_seconds=waited_seconds))
+
+    def _running(self, run: Run) -> Run:
+        there = self._runs.find(run.tenant, run.id)
+        if there is None or there.run.status != "running" or there.run.attempt != run.attempt:
+            raise AttemptSuperseded(f"Run {run.id} no longer waits for attempt {run.attempt}.")
+        return there.run
 
     def store_response(self, response: Response) -> None:
         there = self._runs.find(response.tenant, response.run_id)

@@ -10,7 +10,7 @@ from typing import Any
 from baton.domain.catalog import BlockDraft, InlineBlock, LlmInstanceDraft, PayloadDraft, WorkflowDraft
 from baton.domain.llm import LlmAnswer, LlmEndpoint, LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs import PayloadSnapshot, Response, Run
+from baton.domain.runs import AnswerPart, PayloadSnapshot, Response, Run
 
 TENANT = "acme"
 OTHER_TENANT = "globex"
@@ -94,6 +94,26 @@ def a_response(position: int = 0, **fields: Any) -> Response:
     """The answer of the payload at a position, whose id is 11 + its position."""
     at_position = {"id": 1 + position, "position": position, "payload_id": 11 + position}
     return replace(_RESPONSE, **(at_position | fields))
+
+
+def a_part(**fields: Any) -> AnswerPart:
+    """What the answer of the payload at position 0 has grown by."""
+    part = AnswerPart(
+        tenant=TENANT,
+        run_id=1,
+        workflow_id=7,
+        payload_id=11,
+        payload_name="first",
+        position=0,
+        total=2,
+        attempt=1,
+        delta="An ans",
+        offset=0,
+        tokens_per_second=12.5,
+        told_at="2026-01-31T12:00:00.700Z",
+        expires_at=EXPIRES_AT,
+    )
+    return replace(part, **fields)
 
 
 def an_answer(content: str = "An answer.", **fields: Any) -> LlmAnswer:

@@ -11,13 +11,24 @@ import pytest
 from baton.adapters.dynamodb.catalog import DynamoCatalogStore
 from baton.adapters.dynamodb.connections import DynamoConnections
 from baton.adapters.dynamodb.histories import DynamoRunHistories
+from baton.adapters.dynamodb.limits import DynamoLimitStore
 from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets
-from baton.usecases.ports import CatalogStore, Connections, DefinitionSource, RunHistories, RunStore, Secrets, StepStore
+from baton.usecases.ports import (
+    CatalogStore,
+    Connections,
+    DefinitionSource,
+    LimitStore,
+    RunHistories,
+    RunStore,
+    Secrets,
+    StepStore,
+)
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.clients import FakeConnections
+from tests.fakes.limits import FakeLimits
 from tests.fakes.llm import FakeSecrets
 from tests.fakes.runs import FakeRuns, FakeSteps
 from tests.support.aws import Account
@@ -70,6 +81,14 @@ def connections(request: pytest.FixtureRequest) -> Connections:
         return FakeConnections()
     aws: Account = request.getfixturevalue("aws")
     return DynamoConnections(aws.dynamodb, aws.connections_table)
+
+
+@pytest.fixture(params=["fake", "dynamodb"])
+def limits(request: pytest.FixtureRequest) -> LimitStore:
+    if request.param == "fake":
+        return FakeLimits()
+    aws: Account = request.getfixturevalue("aws")
+    return DynamoLimitStore(aws.dynamodb, aws.runs_table)
 
 
 @pytest.fixture(params=["fake", "ssm"])

@@ -22,7 +22,7 @@ from baton.domain.catalog import (
     next_version,
 )
 from baton.domain.errors import LedgerMoved, NameTaken, NotFound, VersionChanged
-from baton.domain.llm import LlmPrice, LlmSettings
+from baton.domain.llm import LlmLimits, LlmPrice, LlmSettings
 from baton.domain.searches import Search
 from tests.integration.stores.conftest import Catalog
 from tests.support.records import (
@@ -226,6 +226,28 @@ def test_users_are_those_that_refer_to_a_definition(catalog: Catalog) -> None:
     assert list(catalog.users(TENANT, instance)) == [uses_first]
     assert list(catalog.users(TENANT, first)) == [User(kind="WORKFLOW", id=1, name="Relay")]
     assert list(catalog.users(TENANT, second)) == list(catalog.users(TENANT, workflow)) == []
+
+
+def test_an_instance_is_used_by_payloads_and_by_those_that_fall_back_on_it(catalog: Catalog) -> None:
+    instance = create(catalog, LlmInstance, instance_draft("last"))
+    create(catalog, LlmInstance, instance_draft("first", fallback=1))
+    create(catalog, Payload, payload_draft("p", (InlineBlock(content="own"),)))
+    assert list(catalog.users(TENANT, instance)) == [
+        User(kind="PAYLOAD", id=1, name="p"),
+        User(kind="LLM_INSTANCE", id=2, name="first"),
+    ]
+
+
+def test_a_workflow_is_read_with_all_that_its_instances_fall_back_on(catalog: Catalog) -> None:
+    limits = LlmLimits(requests_per_minute=60)
+    create(catalog, LlmInstance, instance_draft("last", limits=limits, api_key_header="api-key"))
+    create(catalog, LlmInstance, instance_draft("second", fallback=1))
+    create(catalog, LlmInstance, instance_draft("first", fallback=2))
+    create(catalog, Payload, payload_draft("p", (InlineBlock(content="own"),), llm_instance=3))
+    create(catalog, Workflow, workflow_draft(payloads=(1,)))
+    found = catalog.read_workflow(TENANT, 1).instances
+    assert {id_: instance.fallback for id_, instance in found.items()} == {3: 2, 2: 1, 1: None}
+    assert (found[1].limits, found[1].api_key_header) == (limits, "api-key")
 
 
 def test_a_replacement_that_no_longer_refers_is_no_user(catalog: Catalog) -> None:

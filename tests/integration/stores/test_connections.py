@@ -25,6 +25,17 @@ def test_nobody_listens_at_first(connections: Connections) -> None:
     assert connections.subscribers(TENANT, 1) == frozenset()
 
 
+def test_it_is_known_whether_anybody_listens(connections: Connections) -> None:
+    assert not connections.has_subscribers(TENANT, 1)
+    connect(connections, "ann", 1)
+    assert [connections.has_subscribers(TENANT, run_id) for run_id in (1, 2)] == [True, False]
+    connect(connections, "bob")
+    assert connections.has_subscribers(TENANT, 2)
+    assert not connections.has_subscribers(OTHER_TENANT, 2)
+    connections.disconnect(TENANT, "bob")
+    assert not connections.has_subscribers(TENANT, 2)
+
+
 def test_a_new_connection_hears_every_run(connections: Connections) -> None:
     connect(connections, "ann")
     connect(connections, "bob")

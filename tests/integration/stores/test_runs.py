@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from baton.adapters.dynamodb.items import record_from_item
 from baton.domain.errors import AttemptSuperseded, NotFound, ResponseAlreadyStored
+from baton.domain.llm import LlmLimits, LlmSettings, LlmTarget
 from baton.domain.prompts import Reference, Sources
-from baton.domain.runs import Response, Run, Status, cancelled, failed, resumed
+from baton.domain.runs import AnswerPart, Response, Run, Status, cancelled, failed, resumed
 from baton.usecases.ports import RunStore
 from tests.integration.stores.conftest import RunStores
 from tests.support.aws import Account
-from tests.support.records import AT_NOON, OTHER_TENANT, TENANT, a_response, a_run, a_snapshot
+from tests.support.records import AT_NOON, OTHER_TENANT, TENANT, a_part, a_response, a_run, a_snapshot, an_endpoint
 
 LONG = "é" * 60_000
 
@@ -261,6 +263,7 @@ def test_deleting_removes_every_item_and_every_long_text(dynamodb_stores: RunSto
     ended = a_run(status="completed")
     dynamodb_stores.runs.create(ended, {"topic": "relays"}, [a_snapshot(0), a_snapshot(1)])
     dynamodb_stores.steps.store_response(a_response(0, content=LONG, prompt=LONG + "?"))
+    dynamodb_stores.steps.tell_part(a_part())
     assert aws.s3.list_objects_v2(Bucket=aws.texts_bucket)["KeyCount"] == 2
     dynamodb_stores.runs.delete(ended)
     assert aws.items(aws.runs_table) == []
@@ -271,9 +274,10 @@ def test_every_item_of_a_run_expires_with_it(dynamodb_stores: RunStores, aws: Ac
     dynamodb_stores.runs.create(a_run(), {"topic": "relays"}, [a_snapshot(0), a_snapshot(1)])
     dynamodb_stores.steps.store_response(a_response())
     dynamodb_stores.steps.start_payload(a_run(), a_snapshot(1), AT_NOON)
+    dynamodb_stores.steps.tell_part(a_part())
     kept = {item["sk"]["S"]: item.get("expires_at") for item in aws.items(aws.runs_table)}
     expiry = {"N": str(a_run().expires_at)}
-    assert kept == dict.fromkeys(["RUN", "VARIABLES", "PAYLOAD#0000", "PAYLOAD#0001", "RESPONSE#0000"], expiry)
+    assert kept == dict.fromkeys(["RUN", "VARIABLES", "PART", "PAYLOAD#0000", "PAYLOAD#0001", "RESPONSE#0000"], expiry)
 
 
 def test_a_run_item_stays_under_one_kilobyte(dynamodb_stores: RunStores, aws: Account) -> None:
@@ -393,6 +397,48 @@ def test_a_payload_does_not_start_in_a_run_that_no_longer_waits_for_it(stores: R
     with pytest.raises(AttemptSuperseded):
         stores.steps.start_payload(a_run(), a_snapshot(1), AT_NOON)
     assert stores.runs.read(there.tenant, there.id) == there
+
+
+def test_what_was_tried_is_noted_in_the_run(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {}, [])
+    stores.steps.note_tries(a_run(), 5, 30)
+    assert stores.runs.read(TENANT, 1) == a_run(tries=5, waited_seconds=30)
+
+
+@pytest.mark.parametrize("there", [a_run(status="cancelled"), a_run(attempt=2)], ids=["cancelled", "resumed"])
+def test_nothing_is_noted_in_a_run_that_no_longer_waits_for_it(stores: RunStores, there: Run) -> None:
+    stores.runs.create(there, {}, [])
+    with pytest.raises(AttemptSuperseded):
+        stores.steps.note_tries(a_run(), 5, 30)
+    assert stores.runs.read(TENANT, 1) == there
+
+
+def test_a_snapshot_reads_back_with_its_limits_and_fallbacks(stores: RunStores) -> None:
+    limits = LlmLimits(max_concurrency=2, tokens_per_minute=1_000)
+    other = LlmTarget(
+        endpoint=an_endpoint(instance_id=6, limits=limits, api_key_header="api-key"),
+        settings=LlmSettings(stop=("END",), stream=False, response_format={"type": "object"}),
+    )
+    snapshot = a_snapshot(0, endpoint=an_endpoint(limits=limits), fallbacks=(other,))
+    stores.runs.create(a_run(), {}, [snapshot])
+    assert stores.runs.read_snapshots(TENANT, 1) == [snapshot]
+
+
+def test_parts_of_an_answer_are_no_part_of_its_runs_history(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {}, [a_snapshot(0)])
+    before = stores.runs.read_history(TENANT, 1)
+    stores.steps.tell_part(a_part())
+    stores.steps.tell_part(a_part(offset=6, delta="wer."))
+    assert stores.runs.read_history(TENANT, 1) == before
+    assert stores.runs.read_responses(TENANT, 1, 10, None).items == []
+    assert len(stores.runs.read_snapshots(TENANT, 1)) == 1
+
+
+def test_of_the_parts_of_an_answer_only_the_last_is_kept(dynamodb_stores: RunStores, aws: Account) -> None:
+    for offset in range(3):
+        dynamodb_stores.steps.tell_part(a_part(offset=offset))
+    (item,) = aws.items(aws.runs_table)
+    assert record_from_item(AnswerPart, item) == a_part(offset=2)
 
 
 def test_a_response_reads_back_as_it_was_stored(stores: RunStores) -> None:

@@ -26,6 +26,18 @@ def test_a_key_can_be_replaced(new_secrets: NewSecrets) -> None:
     assert new_secrets().read_api_key(TENANT, 1) == "sk-new"
 
 
+def test_a_fresh_key_is_the_newest_even_where_an_old_one_was_just_read(new_secrets: NewSecrets) -> None:
+    function, other = new_secrets(), new_secrets()
+    other.write_api_key(TENANT, 1, "sk-old")
+    assert function.read_api_key(TENANT, 1) == "sk-old"
+    other.write_api_key(TENANT, 1, "sk-new")
+    assert function.read_api_key(TENANT, 1, fresh=True) == "sk-new"
+    assert function.read_api_key(TENANT, 1) == "sk-new"
+    other.delete_api_key(TENANT, 1)
+    with pytest.raises(LlmRefused):
+        function.read_api_key(TENANT, 1, fresh=True)
+
+
 def test_a_missing_key_refuses_the_call_and_names_the_instance(new_secrets: NewSecrets) -> None:
     with pytest.raises(LlmRefused, match="LLM instance 1"):
         new_secrets().read_api_key(TENANT, 1)
@@ -51,6 +63,15 @@ def test_tenants_keep_their_own_keys(new_secrets: NewSecrets) -> None:
     assert new_secrets().read_api_key(TENANT, 1) == "sk-acme"
     with pytest.raises(LlmRefused):
         new_secrets().read_api_key(OTHER_TENANT, 1)
+
+
+def test_a_key_that_was_just_read_is_not_asked_for_again(aws: Account) -> None:
+    """SSM gives 40 a second to the whole account."""
+    secrets = SsmSecrets(lambda: aws.ssm, "/baton-test")
+    secrets.write_api_key(TENANT, 1, "sk-old")
+    secrets.read_api_key(TENANT, 1, fresh=True)
+    SsmSecrets(lambda: aws.ssm, "/baton-test").write_api_key(TENANT, 1, "sk-new")
+    assert secrets.read_api_key(TENANT, 1) == "sk-old"
 
 
 def test_a_key_is_kept_encrypted(aws: Account) -> None:

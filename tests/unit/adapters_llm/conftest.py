@@ -12,11 +12,13 @@ import pytest
 
 from baton.adapters.llm import transport
 from baton.adapters.llm.addresses import reaching
-from baton.domain.llm import LlmCall, LlmEndpoint, LlmSettings
+from baton.adapters.llm.streaming import Pieces
+from baton.domain.llm import AnswerListener, LlmAnswer, LlmCall, LlmEndpoint, LlmSettings
 from baton.domain.llm_hosts import LlmHosts
 
 ANY_HOST = LlmHosts(allow_private=True)
 KEY = "sk-test-0123456789"
+ENDPOINT_FIELDS = ("provider", "base_url", "timeout_seconds", "api_key_header")
 PROMPT = "Tell me about the relay race of 1912 in one sentence."
 
 
@@ -39,21 +41,58 @@ def a_call() -> Callable[..., LlmCall]:
         timeout_seconds=30.0,
     )
 
-    def build(*, prompt: str = PROMPT, api_key: str | None = KEY, tries: int = 0, **given: Any) -> LlmCall:
-        ours = {name: given.pop(name) for name in ("provider", "base_url", "timeout_seconds") if name in given}
+    def build(
+        *,
+        prompt: str = PROMPT,
+        api_key: str | None = KEY,
+        tries: int = 0,
+        listener: AnswerListener | None = None,
+        **given: Any,
+    ) -> LlmCall:
+        ours = {name: given.pop(name) for name in ENDPOINT_FIELDS if name in given}
         return LlmCall(
             endpoint=replace(endpoint, **ours),
             settings=LlmSettings(**given),
             prompt=prompt,
             api_key=api_key,
             tries=tries,
+            listener=listener,
         )
 
     return build
 
 
+class Heard:
+    """A listener that keeps what it hears, one list an answer."""
+
+    def __init__(self) -> None:
+        self.answers: list[list[str]] = []
+
+    def begin(self) -> None:
+        self.answers.append([])
+
+    def hear(self, piece: str) -> None:
+        self.answers[-1].append(piece)
+
+    @property
+    def pieces(self) -> list[str]:
+        """Of the only answer."""
+        (pieces,) = self.answers
+        return pieces
+
+
+def heard_and_read(pieces: Pieces[LlmAnswer]) -> tuple[list[str], LlmAnswer]:
+    """The pieces of a streamed answer, and the answer."""
+    heard: list[str] = []
+    while True:
+        try:
+            heard.append(next(pieces))
+        except StopIteration as end:
+            return heard, end.value
+
+
 class Endpoint(ThreadingHTTPServer):
-    """``script(handler)`` answers each POST; ``stopped`` lets a slow script end with its test."""
+    """``script(handler)`` answers each POST and each GET; ``stopped`` lets a slow script end with its test."""
 
     def __init__(self) -> None:
         self.script: Callable[[Handler], object] = lambda handler: handler.reply(200, b"{}")
@@ -73,6 +112,7 @@ class Endpoint(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 5
+    disable_nagle_algorithm = True
     server: Endpoint
 
     def setup(self) -> None:
@@ -84,6 +124,10 @@ class Handler(BaseHTTPRequestHandler):
         self.server.requests.append((self.path, dict(self.headers), body))
         self.server.script(self)
 
+    def do_GET(self) -> None:
+        self.server.requests.append((self.path, dict(self.headers), b""))
+        self.server.script(self)
+
     def reply(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
         for name, value in headers.items():
@@ -92,12 +136,21 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def trickle(self, start: bytes) -> None:
-        """Send ``start``, then a byte every 20 ms for as long as the test lasts: no read ever times out."""
+    def stream(self, *chunks: bytes, content_type: str = "text/event-stream") -> None:
+        """Send the chunks one by one as they come, and an end."""
+        self.send_response(200)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for chunk in (*chunks, b""):
+            self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
+
+    def trickle(self, start: bytes, more: bytes = b"x") -> None:
+        """Send ``start``, then a little more every 20 ms for as long as the test lasts: no read ever times out."""
         self.close_connection = True
         self.wfile.write(start)
         while not self.server.stopped.wait(0.02):
-            self.wfile.write(b"x")
+            self.wfile.write(more)
 
     def log_message(self, *_args: object) -> None:
         pass

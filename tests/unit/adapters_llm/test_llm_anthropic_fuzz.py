@@ -1,4 +1,4 @@
-"""Whatever an endpoint sends, reading it as a message ends in an answer or in a named failure."""
+"""Whatever an endpoint sends, whole or as a stream, reading it as a message ends in an answer or a named failure."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import contextlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from baton.adapters.llm import anthropic
-from baton.adapters.llm.wire import SUCCESSES, HttpReply
-from baton.domain.errors import LlmError
+from baton.adapters.llm.server_sent_events import events
+from baton.adapters.llm.wire import SUCCESSES, HttpReply, encodable
+from baton.domain.errors import LlmError, LlmUnreachable
 from baton.domain.llm import LlmCall
+from tests.unit.adapters_llm.conftest import heard_and_read
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 GOOD: dict[str, Any] = {
@@ -67,3 +71,43 @@ def test_any_one_value_of_the_wrong_type_is_survived(a_call: Build, at: str, to:
     block = {**GOOD, "content": [{"type": "text", "text": to}, to]}
     with contextlib.suppress(LlmError):
         anthropic.read(HttpReply(status=200, headers={}, body=json.dumps(block).encode()), a_call(), NOW)
+
+
+# --- streams -------------------------------------------------------------------------------------------------------
+
+RECORDED = (Path(__file__).parent / "streams" / "anthropic.sse").read_bytes()
+KINDS = ["message_start", "content_block_start", "content_block_delta", "message_delta", "message_stop", "error"]
+told = st.fixed_dictionaries(
+    {"type": st.sampled_from(KINDS) | json_values},
+    optional={
+        "message": st.just(GOOD) | shaped,
+        "content_block": st.fixed_dictionaries({"type": st.just("text"), "text": st.text() | json_values}) | shaped,
+        "delta": st.fixed_dictionaries({"type": st.just("text_delta"), "text": st.text() | json_values}) | shaped,
+        "usage": shaped,
+        "error": shaped,
+    },
+)
+
+
+def as_event(value: object) -> bytes:
+    return b"data: " + json.dumps(value).encode() + b"\n\n"
+
+
+def test_a_stream_that_is_cut_anywhere_is_broken_off_until_its_model_has_come_to_its_end(a_call: Build) -> None:
+    end = RECORDED.index(b"\n\n", RECORDED.index(b'"end_turn"')) + len(b"\n\n")
+    for cut in range(len(RECORDED)):
+        pieces = anthropic.read_events(events([RECORDED[:cut]]), a_call())
+        if cut < end:
+            with pytest.raises(LlmUnreachable):
+                heard_and_read(pieces)
+        else:
+            assert heard_and_read(pieces)[1].content == "Sweden won, in 3:16.6."
+
+
+@given(raw=st.lists(st.binary() | (told | shaped).map(as_event), max_size=6))
+@example(raw=[b"9" * 5000])
+@example(raw=[b"data: " + b'{"delta": ' * 9000 + b"\n\n"])
+def test_any_stream_is_an_answer_or_a_named_failure(a_call: Build, raw: list[bytes]) -> None:
+    with contextlib.suppress(LlmError):
+        pieces, answer = heard_and_read(anthropic.read_events(events(raw), a_call()))
+        assert answer.content == encodable("".join(pieces))

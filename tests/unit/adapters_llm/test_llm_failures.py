@@ -1,14 +1,14 @@
-"""Statuses, Retry-After, and what a failure may say."""
+"""Statuses, and what a failure may say."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 
 import pytest
 
-from baton.adapters.llm.failures import failure_of, retry_after
+from baton.adapters.llm.failures import failure_of
 from baton.adapters.llm.wire import HttpReply
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmTimeout
 from baton.domain.llm import LlmCall
@@ -110,33 +110,14 @@ def test_a_redirect_says_where_to_look(a_call: Build) -> None:
     assert "not followed; check the base URL" in str(failed(a_call(), 302))
 
 
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({}, None),
-        ({"retry-after": "2"}, 2.0),
-        ({"retry-after": " 1.5 "}, 1.5),
-        ({"retry-after": "0"}, 0.0),
-        ({"retry-after": "-3"}, 0.0),
-        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
-        ({"retry-after-ms": "soon", "retry-after": "9"}, 9.0),
-        ({"retry-after": "Fri, 02 Jan 2026 03:04:35 GMT"}, 30.0),
-        ({"retry-after": "Friday, 02-Jan-26 03:04:35 GMT"}, 30.0),
-        ({"retry-after": "Fri, 02 Jan 2026 03:04:35 -0000"}, 30.0),
-        ({"retry-after": "Fri, 02 Jan 2026 02:00:00 GMT"}, 0.0),
-        ({"retry-after": "nan"}, None),
-        ({"retry-after": "1e999"}, None),
-        ({"retry-after": "tomorrow"}, None),
-        ({"retry-after": ""}, None),
-    ],
-)
-def test_retry_after_in_all_its_forms(a_call: Build, headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after(headers, NOW) == seconds
-    error = failure_of(HttpReply(status=429, headers=headers, body=b""), a_call(), NOW)
-    assert isinstance(error, LlmThrottled)
-    assert error.retry_after == seconds
-
-
-def test_a_date_counts_from_now_in_any_zone() -> None:
-    here = NOW.astimezone(timezone(timedelta(hours=9)))
-    assert retry_after({"retry-after": "Fri, 02 Jan 2026 03:04:35 GMT"}, here) == 30.0
+def test_a_throttle_brings_the_endpoints_wish_along_from_headers_and_from_the_body(a_call: Build) -> None:
+    retry_info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "38s"}
+    gemini = [{"error": {"code": 429, "message": "Quota exceeded", "details": [retry_info]}}]
+    for error, seconds in (
+        (failed(a_call(), 429, retry_after="2"), 2.0),
+        (failed(a_call(), 529, gemini), 38.0),
+        (failed(a_call(), 503, gemini, retry_after="Fri, 02 Jan 2026 03:04:35 GMT"), 30.0),
+        (failed(a_call(), 429, b"Slow down"), None),
+    ):
+        assert isinstance(error, LlmThrottled)
+        assert error.retry_after == seconds

@@ -1,4 +1,4 @@
-"""Whatever an endpoint sends, reading it ends in an answer or in a named failure."""
+"""Whatever an endpoint sends, whole or as a stream, reading it ends in an answer or in a named failure."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import contextlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from baton.adapters.llm import openai
-from baton.adapters.llm.wire import SUCCESSES, HttpReply
-from baton.domain.errors import LlmError
+from baton.adapters.llm.server_sent_events import events
+from baton.adapters.llm.wire import SUCCESSES, HttpReply, encodable
+from baton.domain.errors import LlmError, LlmUnreachable
 from baton.domain.llm import LlmCall
+from tests.unit.adapters_llm.conftest import heard_and_read
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 GOOD: dict[str, Any] = {
@@ -70,3 +74,45 @@ def test_any_one_value_of_the_wrong_type_is_survived(a_call: Build, at: list[Any
         place[at[-1]] = to
     with contextlib.suppress(LlmError):
         openai.read(HttpReply(status=200, headers={}, body=json.dumps(body).encode()), a_call(), NOW)
+
+
+# --- streams -------------------------------------------------------------------------------------------------------
+
+RECORDED = [path for path in (Path(__file__).parent / "streams").glob("*.sse") if path.stem != "anthropic"]
+streamed_shapes = st.recursive(
+    json_values | st.sampled_from([0, "stop", "tool_calls", "error"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(likely | st.sampled_from(["delta", "index", "model"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+def as_event(value: object) -> bytes:
+    return b"data: " + json.dumps(value).encode() + b"\n\n"
+
+
+@pytest.mark.parametrize("recorded", RECORDED, ids=lambda path: path.stem)
+def test_a_stream_that_is_cut_anywhere_is_broken_off_until_its_model_has_come_to_its_end(
+    a_call: Build, recorded: Path
+) -> None:
+    whole = recorded.read_bytes()
+    _, answer = heard_and_read(openai.read_events(events([whole]), a_call()))
+    end = whole.index(b"\n\n", whole.index(f'"{answer.finish_reason}"'.encode())) + len(b"\n\n")
+    for cut in range(len(whole)):
+        pieces = openai.read_events(events([whole[:cut]]), a_call())
+        if cut < end:
+            with pytest.raises(LlmUnreachable):
+                heard_and_read(pieces)
+        else:
+            assert heard_and_read(pieces)[1].content == answer.content
+
+
+@given(raw=st.lists(st.binary() | streamed_shapes.map(as_event) | st.just(as_event(GOOD)), max_size=5))
+@example(raw=[b"9" * 5000])
+@example(raw=[b"data: " + b'{"choices": ' * 9000 + b"\n\n"])
+def test_any_stream_is_an_answer_or_a_named_failure(a_call: Build, raw: list[bytes]) -> None:
+    with contextlib.suppress(LlmError):
+        pieces, answer = heard_and_read(openai.read_events(events(raw), a_call()))
+        assert answer.content == encodable("".join(pieces))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from baton.adapters.llm import registry, simulated
+from baton.adapters.llm import checks, registry, simulated
 from baton.adapters.llm.registry import Provider
 from baton.domain.errors import LlmFormatBroken, LlmRefused
 from baton.domain.llm import LlmCall, LlmSettings
@@ -18,14 +18,33 @@ Build = Callable[..., LlmCall]
 
 
 def test_the_instances_own_provider_answers(a_call: Build) -> None:
-    assert registry.PROVIDER_NAMES == ("anthropic", "openai", "simulated")
+    assert registry.PROVIDER_NAMES == ("anthropic", "bedrock", "openai", "simulated")
     assert registry.complete(a_call(provider="simulated")) == simulated.complete(a_call())
 
 
 def test_an_unknown_provider_is_refused_by_name(a_call: Build) -> None:
-    with pytest.raises(LlmRefused, match=r"'demo'.*'parrot'.*anthropic, openai, simulated"):
+    with pytest.raises(LlmRefused, match=r"'demo'.*'parrot'.*anthropic, bedrock, openai, simulated"):
         registry.complete(a_call(provider="parrot"))
+    with pytest.raises(LlmRefused, match=r"'demo'.*'parrot'"):
+        registry.check(a_call(provider="parrot"))
     assert registry.refusals("parrot", LlmSettings(seed=1)) == []
+
+
+def test_a_provider_tells_the_models_that_it_offers(a_call: Build) -> None:
+    llm = FakeLlm()
+    providers = {"openai": Provider(complete=llm, check=lambda call: (call.model, "large-1"))}
+    assert registry.check(a_call(), providers) == ("small-1", "large-1")
+    assert llm.calls == []
+
+
+def test_a_provider_without_a_list_is_asked_something_short(a_call: Build) -> None:
+    llm = FakeLlm("Yes.", LlmRefused("The key is wrong."))
+    providers = {"openai": Provider(complete=llm)}
+    assert registry.check(a_call(model="large-1"), providers) is None
+    (asked,) = llm.calls
+    assert (asked.model, asked.settings.max_tokens, asked.prompt) == ("large-1", 16, checks.QUESTION)
+    with pytest.raises(LlmRefused, match="The key is wrong"):
+        registry.check(a_call(), providers)
 
 
 def test_a_setting_that_the_provider_lacks_is_refused_without_a_call(a_call: Build) -> None:
@@ -64,7 +83,7 @@ def test_a_simulated_answer_that_is_cut_is_no_json(a_call: Build) -> None:
 
 
 def test_importing_the_registry_imports_neither_an_http_library_nor_jsonschema() -> None:
-    heavy = {"requests", "urllib3", "ssl", "boto3", "jsonschema", "referencing"}
+    heavy = {"requests", "urllib3", "ssl", "boto3", "botocore", "jsonschema", "referencing"}
     code = f"import sys, baton.adapters.llm.registry; print({heavy} & set(sys.modules))"
     path = registry.__file__.removesuffix("/baton/adapters/llm/registry.py")
     done = subprocess.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from baton.adapters.llm import registry, simulated
 from baton.domain.errors import LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmTimeout
 from baton.domain.llm import LlmAnswer, LlmCall
+from tests.unit.adapters_llm.conftest import Heard
 
 Build = Callable[..., LlmCall]
 
@@ -63,6 +65,69 @@ def test_it_takes_its_time_up_to_the_time_out(a_call: Build) -> None:
     with pytest.raises(LlmTimeout, match="within 1 s"):
         simulated.complete(a_call(options={"delay_seconds": 2.5}, timeout_seconds=1), slept.append)
     assert slept == [2.5, 2.5, 1]
+
+
+class Timed(Heard):
+    """Keeps what it hears and how long was slept before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slept: list[float] = []
+        self.at: list[tuple[str, float]] = []
+
+    def hear(self, piece: str) -> None:
+        super().hear(piece)
+        self.at.append((piece, sum(self.slept)))
+
+
+def test_its_words_are_heard_spread_over_its_delay(a_call: Build) -> None:
+    listener = Timed()
+    call = a_call(listener=listener, options={"answer": " one\n two  three four ", "delay_seconds": 2})
+    answer = simulated.complete(call, listener.slept.append)
+    assert answer == simulated.complete(a_call(options={"answer": call.settings.options["answer"]}))
+    assert listener.at == [(" ", 0.4), ("one\n ", 0.8), ("two  ", 1.2000000000000002), ("three ", 1.6), ("four ", 2.0)]
+
+
+def test_without_a_delay_they_are_heard_at_once_and_with_stream_off_not_at_all(a_call: Build) -> None:
+    listener = Timed()
+    options = {"answer": "one two"}
+    simulated.complete(a_call(listener=listener, options=options), listener.slept.append)
+    simulated.complete(a_call(listener=listener, options=options, stream=False), listener.slept.append)
+    simulated.complete(a_call(listener=listener, options={"answer": ""}), listener.slept.append)
+    assert (listener.answers, listener.slept) == ([["one two"], []], [])
+
+
+def test_an_answer_without_words_takes_its_time_all_the_same(a_call: Build) -> None:
+    listener = Timed()
+    simulated.complete(a_call(listener=listener, options={"answer": "", "delay_seconds": 2}), listener.slept.append)
+    assert (listener.answers, listener.slept) == ([[]], [2])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "heard"), [(1, ["a ", "b "]), (0.4, []), (0.5, ["a "]), (2, ["a ", "b ", "c ", "d"])]
+)
+def test_what_is_said_after_the_time_out_is_not_heard(a_call: Build, seconds: float, heard: list[str]) -> None:
+    listener = Timed()
+    call = a_call(listener=listener, timeout_seconds=seconds, options={"answer": "a b c d", "delay_seconds": 2})
+    with pytest.raises(LlmTimeout) if seconds < 2 else nullcontext():
+        simulated.complete(call, listener.slept.append)
+    assert (listener.pieces, sum(listener.slept)) == (heard, seconds)
+
+
+@pytest.mark.parametrize("options", [{"throttle_tries": 1}, {"fail_status": 500, "delay_seconds": 2}])
+def test_a_failure_that_is_told_has_begun_and_was_not_heard(a_call: Build, options: dict[str, Any]) -> None:
+    listener = Timed()
+    with pytest.raises(LlmError):
+        simulated.complete(a_call(listener=listener, options=options), listener.slept.append)
+    assert (listener.answers, sum(listener.slept)) == ([[]], options.get("delay_seconds", 0))
+
+
+@given(answer=st.text(), seconds=st.floats(0, 100))
+def test_the_pieces_joined_are_the_answer(a_call: Build, answer: str, seconds: float) -> None:
+    listener = Timed()
+    call = a_call(listener=listener, timeout_seconds=100, options={"answer": answer, "delay_seconds": seconds})
+    assert simulated.complete(call, listener.slept.append).content == "".join(listener.pieces)
+    assert sum(listener.slept) == pytest.approx(seconds)
 
 
 def test_it_throttles_the_first_tries_at_once_with_its_wish(a_call: Build) -> None:

@@ -13,7 +13,7 @@ import pytest
 import requests.exceptions
 import urllib3.exceptions
 
-from baton.adapters.llm import registry, transport
+from baton.adapters.llm import registry, transport, transport_failures
 from baton.adapters.llm.transport import send
 from baton.adapters.llm.wire import HttpRequest
 from baton.domain.errors import LlmError, LlmRefused, LlmUnreachable
@@ -142,15 +142,15 @@ def exceptions_of(module: ModuleType) -> list[type[Exception]]:
 
 @pytest.mark.parametrize("kind", exceptions_of(requests.exceptions), ids=lambda kind: kind.__name__)
 def test_every_exception_of_requests_has_its_own_row(kind: type[Exception]) -> None:
-    assert kind in transport.FAILURES
+    assert kind in transport_failures.FAILURES
 
 
 @pytest.mark.parametrize("kind", [*exceptions_of(urllib3.exceptions), *exceptions_of(http.client)])
 def test_every_exception_below_requests_is_caught_and_finds_a_row(kind: type[Exception]) -> None:
     if kind is urllib3.exceptions.ProxySchemeUnsupported:  # raised by nothing in urllib3 2
         return
-    assert issubclass(kind, transport.FOREIGN)
-    assert any(base in transport.FAILURES for base in kind.__mro__)
+    assert issubclass(kind, transport_failures.FOREIGN)
+    assert any(base in transport_failures.FAILURES for base in kind.__mro__)
 
 
 def test_a_certificate_that_is_not_trusted_is_refused_wherever_it_hides(monkeypatch: pytest.MonkeyPatch) -> None:

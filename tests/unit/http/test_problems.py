@@ -13,6 +13,7 @@ from baton.domain.errors import (
     Conflict,
     ConnectionGone,
     Invalid,
+    LimitsMoved,
     LlmError,
     LlmRefused,
     NameTaken,
@@ -25,7 +26,7 @@ from baton.domain.errors import (
 )
 from baton.runtime.http.problems import PROBLEM_JSON, PROBLEM_TYPES, invalid_request, problem_of
 
-NOT_FOR_HTTP = (LlmError, ReferenceMissing, ResponseAlreadyStored, ConnectionGone)
+NOT_FOR_HTTP = (LlmError, LimitsMoved, ReferenceMissing, ResponseAlreadyStored, ConnectionGone)
 """Met only where a payload is executed or a WebSocket is written to."""
 
 

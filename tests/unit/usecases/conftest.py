@@ -17,11 +17,14 @@ from baton.usecases.change_run import ChangeRun
 from baton.usecases.define import Define
 from baton.usecases.execute_payload import ExecutePayload
 from baton.usecases.follow_runs import FollowRuns
+from baton.usecases.limit_rate import LimitRate
 from baton.usecases.notify_subscribers import NotifySubscribers
 from baton.usecases.start_run import StartRun
+from baton.usecases.tell_answer import TellAnswer
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.clients import FakeConnections, FakeSender
 from tests.fakes.clock import FakeClock
+from tests.fakes.limits import FakeLimits
 from tests.fakes.llm import FakeLlm, FakeRefusals, FakeSecrets
 from tests.fakes.runs import FakeRuns, FakeSteps
 from tests.fakes.state_machine import FakeExecutions, FakeStateMachine
@@ -39,6 +42,7 @@ class World:
     executions: FakeExecutions = field(default_factory=FakeExecutions)
     secrets: FakeSecrets = field(default_factory=FakeSecrets)
     refusals: FakeRefusals = field(default_factory=FakeRefusals)
+    limits: FakeLimits = field(default_factory=FakeLimits)
     llm: FakeLlm = field(default_factory=FakeLlm)
     clock: FakeClock = field(default_factory=FakeClock)
 
@@ -51,6 +55,12 @@ class World:
             steps=self.steps,
             llm=self.llm,
             secrets=self.secrets,
+            limit_rate=LimitRate(
+                store=self.limits, clock=self.clock, jitter=lambda bound: bound, pause=self.clock.advance
+            ),
+            tell_answer=TellAnswer(
+                steps=self.steps, connections=self.connections, clock=self.clock, monotonic=self.clock.monotonic
+            ),
             clock=self.clock,
             monotonic=self.clock.monotonic,
             jitter=lambda bound: bound,

@@ -10,7 +10,7 @@ import pytest
 from baton.domain.errors import LlmRefused, LlmThrottled
 from baton.domain.events import Change, Message, messages_of, of_history
 from baton.domain.llm import LlmAnswer, LlmCall
-from baton.domain.runs import Response, Run, RunHistory
+from baton.domain.runs import AnswerPart, Response, Run, RunHistory
 from tests.fakes.runs import FakeRuns
 from tests.support.records import NOON, TENANT, an_answer
 from tests.unit.usecases.conftest import World
@@ -23,7 +23,7 @@ class WatchedRuns(FakeRuns):
         super().__init__()
         self.moments: list[RunHistory] = []
 
-    def _log(self, old: Run | Response | None, new: Run | Response) -> None:
+    def _log(self, old: Run | Response | None, new: Run | Response | AnswerPart) -> None:
         super()._log(old, new)
         self.moments.append(self.read_history(TENANT, 1))
 

@@ -30,16 +30,19 @@ class SsmSecrets:
         self._client = client
         self._prefix = prefix
 
-    def read_api_key(self, tenant: str, instance_id: int) -> str:
-        """:raises LlmRefused: if the key that should be there is not.
+    def read_api_key(self, tenant: str, instance_id: int, *, fresh: bool = False) -> str:
+        """The key, as of now if it is to be ``fresh``, else as of the last minute.
+
+        :raises LlmRefused: if the key that should be there is not.
         :raises LlmUnreachable: if SSM doesn't give it at this moment.
         """
         from aws_lambda_powertools.utilities.parameters.exceptions import (  # noqa: PLC0415 - as in _parameters
             GetParameterError,
         )
 
+        name = self._name(tenant, instance_id)
         try:
-            return str(self._parameters.get(self._name(tenant, instance_id), max_age=CACHE_SECONDS, decrypt=True))
+            return str(self._parameters.get(name, max_age=CACHE_SECONDS, force_fetch=fresh, decrypt=True))
         except GetParameterError as error:
             if _is_missing(error.__context__):
                 raise LlmRefused(f"The API key of LLM instance {instance_id} is gone; set it again.") from error

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from baton.domain.errors import Invalid
-from baton.domain.llm import LlmEndpoint, LlmPrice, LlmSettings
+from baton.domain.llm import LlmEndpoint, LlmLimits, LlmPrice, LlmSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -22,8 +22,13 @@ KIND_WORDS: dict[Kind, str] = {
 }
 """What each kind is called in a sentence."""
 
-REFERRERS: dict[Kind, Kind] = {"BLOCK": "PAYLOAD", "LLM_INSTANCE": "PAYLOAD", "PAYLOAD": "WORKFLOW"}
-"""Which kind may refer to a definition of each kind."""
+REFERRERS: dict[Kind, tuple[Kind, ...]] = {
+    "BLOCK": ("PAYLOAD",),
+    "LLM_INSTANCE": ("PAYLOAD", "LLM_INSTANCE"),
+    "PAYLOAD": ("WORKFLOW",),
+    "WORKFLOW": (),
+}
+"""Which kinds may refer to a definition of each kind."""
 
 type Target = tuple[Kind, int]
 """A definition that another one refers to."""
@@ -140,7 +145,10 @@ class WorkflowDraft:
 
 @dataclass(frozen=True, kw_only=True)
 class LlmInstanceDraft:
-    """A model endpoint. The secret that opens it is kept elsewhere; here is only whether there is one."""
+    """A model endpoint. The secret that opens it is kept elsewhere; here is only whether there is one.
+
+    ``fallback`` is the instance to ask when this one can't or won't answer.
+    """
 
     kind: ClassVar[Kind] = "LLM_INSTANCE"
 
@@ -152,11 +160,14 @@ class LlmInstanceDraft:
     timeout_seconds: float = 120
     price: LlmPrice | None = None
     has_api_key: bool = False
+    api_key_header: str | None = None
+    limits: LlmLimits | None = None
+    fallback: int | None = None
 
     @property
     def refers_to(self) -> frozenset[Target]:
-        """Nothing: an instance stands by itself."""
-        return frozenset()
+        """Its fallback, if it names one."""
+        return frozenset() if self.fallback is None else frozenset({("LLM_INSTANCE", self.fallback)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,6 +199,8 @@ class LlmInstance(LlmInstanceDraft, Record):
             model=self.model,
             timeout_seconds=self.timeout_seconds,
             has_api_key=self.has_api_key,
+            api_key_header=self.api_key_header,
+            limits=self.limits,
         )
 
 

@@ -14,6 +14,7 @@ BatonError
 ├── ResponseAlreadyStored    this payload's response was written by another delivery
 ├── AttemptSuperseded        the run was cancelled, finished or resumed meanwhile
 ├── ReferenceMissing         a prompt refers to what isn't there, in a run that is to fail then
+├── LimitsMoved              another call has taken its turn between a read and a write
 ├── ConnectionGone           a WebSocket client that has left
 └── LlmError                 an LLM call without a usable answer
     ├── LlmThrottled         429, 503, 529: come back later; may say when
@@ -21,6 +22,7 @@ BatonError
     ├── LlmServerError       any other 5xx
     ├── LlmTimeout           no complete answer within the time-out
     ├── LlmRefused           400, 401, 403, 404, 422, content filter, unknown model
+    ├── LlmOverbooked        the instance's own limits leave no turn for a very long time
     ├── LlmAnswerInvalid     an answer that isn't what the API promises
     └── LlmFormatBroken      an answer that isn't the JSON that was asked for, also when asked again
 
@@ -125,6 +127,13 @@ class ReferenceMissing(BatonError):
         super().__init__(f"There is nothing to be found for {', '.join(f'{{{{{name}}}}}' for name in names)}.")
 
 
+class LimitsMoved(BatonError):
+    """Another call was first to write what it takes of an LLM instance's limits."""
+
+    def __init__(self) -> None:
+        super().__init__("The limits of this LLM instance have been used by another call since they were read.")
+
+
 class ConnectionGone(BatonError):
     """The WebSocket client has left; its connection id will never be valid again."""
 
@@ -157,6 +166,10 @@ class LlmTimeout(LlmError):
 
 class LlmRefused(LlmError):
     """The endpoint will give the same refusal again: a wrong key, model or request, or filtered content."""
+
+
+class LlmOverbooked(LlmError):
+    """So many calls wait for the instance's limits that a run would not live to see its turn."""
 
 
 class LlmAnswerInvalid(LlmError):

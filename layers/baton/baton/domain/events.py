@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from baton.domain.runs import Response, Run, RunHistory
+from baton.domain.runs import AnswerPart, Response, Run, RunHistory
 
 MAX_CONTENT_BYTES = 100_000
 """What one message may carry of an answer. API Gateway's own limit for a message is 128 KB."""
@@ -38,15 +38,17 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One write of a run or a response, as the stream tells it; ``index`` is its place in the batch."""
+    """One write of a run, a response or a part of one, as the stream tells it; ``index`` is its place in the batch."""
 
     index: int
-    old: Run | Response | None
-    new: Run | Response
+    old: Run | Response | AnswerPart | None
+    new: Run | Response | AnswerPart
 
 
 def messages_of(change: Change) -> list[Message]:
     """A response is told once, when it is written; a run tells what is new in it."""
+    if isinstance(change.new, AnswerPart):
+        return [of_part(change.new)]
     if isinstance(change.new, Response):
         return [of_response(change.new)] if change.old is None else []
     return of_run_change(change.old if isinstance(change.old, Run) else None, change.new)
@@ -91,6 +93,27 @@ def of_response(response: Response) -> Message:
         id=f"{response.run_id}-payload_completed-{response.position}",
         timestamp=response.created_at,
         data=data,
+    )
+
+
+def of_part(part: AnswerPart) -> Message:
+    """A payload's answer has grown."""
+    progress = _progress(part.run_id, part.workflow_id, part.attempt, part.position, part.total)
+    return Message(
+        tenant=part.tenant,
+        run_id=part.run_id,
+        type="execution_progress",
+        id=f"{part.run_id}-{part.attempt}-execution_progress-{part.position}-{part.told_at}",
+        timestamp=part.told_at,
+        data=progress
+        | {
+            "payloadId": part.payload_id,
+            "payloadName": part.payload_name,
+            "position": part.position,
+            "delta": part.delta,
+            "offset": part.offset,
+            "metadata": {"attempt": part.attempt, "tokens_per_second": part.tokens_per_second},
+        },
     )
 
 

@@ -83,6 +83,14 @@ class LlmEndpoint:
     limits: LlmLimits | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmTarget:
+    """One of the instances that may answer a payload, and its settings with this one's defaults."""
+
+    endpoint: LlmEndpoint
+    settings: LlmSettings
+
+
 class AnswerListener(Protocol):
     """Hears an answer while it grows."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,12 +9,7 @@ from typing import Literal
 from baton.domain.llm import LlmPrice
 from baton.domain.prompts import Reference, Sources, look_up, render
 from baton.domain.runs import Definitions, PayloadSnapshot, Variables, compile_snapshots
-
-CHARACTERS_PER_TOKEN = 4
-"""What English text has on the average; code and other scripts have fewer."""
-
-EXPECTED_ANSWER_TOKENS = 500
-"""What is reckoned for an answer that has no ``max_tokens``."""
+from baton.domain.tokens import EXPECTED_ANSWER_TOKENS, estimated_tokens
 
 FoundIn = Literal["response", "variable", "missing", "later"]
 
@@ -114,7 +108,7 @@ def _found(reference: Reference, later: Mapping[str, int]) -> ExpectedReference:
 
 
 def _estimate(snapshot: PayloadSnapshot, prompt: str, handed_on: int, answer: int, price: LlmPrice | None) -> Estimate:
-    tokens = math.ceil(len(prompt + (snapshot.settings.system or "")) / CHARACTERS_PER_TOKEN) + handed_on
+    tokens = estimated_tokens(len(prompt + (snapshot.settings.system or ""))) + handed_on
     cost = None if price is None else (tokens * price.prompt + answer * price.completion) / 1_000_000
     return Estimate(prompt_tokens=tokens, completion_tokens=answer, cost=cost)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from baton.domain import prompts
+from baton.domain import fallbacks, prompts
 from baton.domain.catalog import (
     MAX_RECORD_BYTES,
     MAX_REFERENCES_PER_PAYLOAD,
@@ -19,7 +19,7 @@ from baton.domain.catalog import (
     record_bytes,
 )
 from baton.domain.errors import Invalid
-from baton.domain.llm import LlmAnswer, LlmEndpoint, LlmSettings
+from baton.domain.llm import LlmAnswer, LlmEndpoint, LlmSettings, LlmTarget
 from baton.domain.prompts import Reference
 
 Status = Literal["created", "running", "completed", "failed", "cancelled"]
@@ -45,7 +45,8 @@ class Run:
 
     ``position`` and the ``payload_*`` fields tell the payload that is under way; ``completed`` counts those before it.
     ``attempt`` starts at 1 and grows with each resume; ``first_position`` is where the present attempt began.
-    The responses' ids follow on ``first_response_id``. ``expires_at`` is in epoch seconds.
+    The responses' ids follow on ``first_response_id``. ``expires_at`` is in epoch seconds. Of a payload that was given
+    up, ``tries`` are the calls that were made for it, and ``waited_seconds`` what was waited between them.
     """
 
     tenant: str
@@ -67,11 +68,16 @@ class Run:
     payload_name: str | None = None
     payload_started_at: str | None = None
     error: str | None = None
+    tries: int | None = None
+    waited_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayloadSnapshot:
-    """One payload of a run, compiled: nothing that is edited later reaches it."""
+    """One payload of a run, compiled: nothing that is edited later reaches it.
+
+    ``fallbacks`` are asked in their order once ``endpoint`` is given up.
+    """
 
     position: int
     payload_id: int
@@ -81,6 +87,12 @@ class PayloadSnapshot:
     on_missing: OnMissing
     settings: LlmSettings
     endpoint: LlmEndpoint
+    fallbacks: tuple[LlmTarget, ...] = ()
+
+    @property
+    def targets(self) -> tuple[LlmTarget, ...]:
+        """All that may answer, the payload's own instance first."""
+        return (LlmTarget(endpoint=self.endpoint, settings=self.settings), *self.fallbacks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +120,28 @@ class Response:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     content_truncated: bool = False
     prompt_truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPart:
+    """What an answer has grown by while it is being given: ``delta`` stands at ``offset``, in characters.
+
+    An offset of 0 begins the answer, or begins it anew after a call that failed.
+    """
+
+    tenant: str
+    run_id: int
+    workflow_id: int
+    payload_id: int
+    payload_name: str
+    position: int
+    total: int
+    attempt: int
+    delta: str
+    offset: int
+    tokens_per_second: float | None
+    told_at: str
+    expires_at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +215,8 @@ def resumed(run: Run, position: int, now: str) -> Run:
         payload_started_at=None,
         completed_at=None,
         error=None,
+        tries=None,
+        waited_seconds=None,
     )
 
 
@@ -235,6 +271,7 @@ def _compile(
     instance = definitions.instances.get(payload.llm_instance)
     if instance is None:
         raise Invalid("llm_instance", f"payload {payload.id} refers to LLM instance {payload.llm_instance}, now gone.")
+    own, *others = fallbacks.targets(payload.settings, fallbacks.chain(instance, definitions.instances))
     snapshot = PayloadSnapshot(
         position=position,
         payload_id=payload.id,
@@ -242,8 +279,9 @@ def _compile(
         template=template,
         references=prompts.resolve(_reference_names(payload, template), earlier, variables),
         on_missing="keep",
-        settings=payload.settings.over(instance.defaults),
-        endpoint=instance.endpoint(),
+        settings=own.settings,
+        endpoint=own.endpoint,
+        fallbacks=tuple(others),
     )
     size = record_bytes(snapshot)
     if size > MAX_RECORD_BYTES:

@@ -37,9 +37,11 @@ MAX_RETRY_AFTER_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """The state of one execution between two payloads: ids and counters only.
+    """The state of one execution between two payloads: ids, counters, and why the last call failed.
 
-    ``tries`` counts the LLM calls of this position that failed so far.
+    ``tries`` counts the calls of this position that failed so far, with the instance that is asked now; which one that
+    is, ``fallback`` says: 0 is the payload's own. ``earlier_tries`` are those with the instances before it.
+    ``reserved`` says that the call's turn under the instance's limits was waited for.
     """
 
     tenant: str
@@ -47,20 +49,38 @@ class Step:
     attempt: int
     position: int
     tries: int = 0
+    earlier_tries: int = 0
+    waited_seconds: int = 0
+    fallback: int = 0
+    reserved: bool = False
+    cause: str | None = None
     outcome: Outcome = "continue"
     wait_seconds: int = 0
     error: str | None = None
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Step:
-        """Read the state as the state machine hands it over; what the last step decided is not carried on."""
+        """Read the state as the state machine hands it over; what the last step decided is not carried on.
+
+        An execution that began before the last deploy may lack what has been added since.
+        """
         return cls(
             tenant=event["tenant"],
             run_id=int(event["run_id"]),
             attempt=int(event["attempt"]),
             position=int(event["position"]),
             tries=int(event["tries"]),
+            earlier_tries=int(event.get("earlier_tries", 0)),
+            waited_seconds=int(event.get("waited_seconds", 0)),
+            fallback=int(event.get("fallback", 0)),
+            reserved=bool(event.get("reserved", False)),
+            cause=event.get("cause"),
         )
+
+    @property
+    def all_tries(self) -> int:
+        """The calls of this position that failed so far, whoever was asked."""
+        return self.earlier_tries + self.tries
 
     def to_event(self) -> dict[str, Any]:
         """The state as the state machine reads it."""
@@ -68,7 +88,7 @@ class Step:
 
     def answered(self, total: int) -> Step:
         """The response of this position is stored: go on with the next, or end."""
-        following = replace(self, position=self.position + 1, tries=0)
+        following = Step(tenant=self.tenant, run_id=self.run_id, attempt=self.attempt, position=self.position + 1)
         return following.finished() if following.position >= total else following
 
     def finished(self) -> Step:
@@ -79,17 +99,33 @@ class Step:
         """This execution can't go on, for a reason that a person can act on."""
         return replace(self, outcome="failed", error=_shorten(sentence))
 
-    def after(self, error: LlmError, payload_name: str, jitter: Jitter) -> Step:
-        """Wait and call again, or give up, as the kind of failure allows."""
-        calls = self.tries + error.calls
-        where = f"Payload {payload_name!r} (position {self.position}): "
-        if calls >= CALLS_BY_ERROR.get(type(error), 1):
-            return self.failed(where + str(error) + (f" Given up after {calls} calls." if calls > 1 else ""))
+    def waiting(self, seconds: int, *, reserved: bool = False) -> Step:
+        """The call can be made, or made again, after so long."""
+        waited = self.waited_seconds + seconds
+        return replace(self, outcome="wait", wait_seconds=seconds, waited_seconds=waited, reserved=reserved)
+
+    def after(self, error: LlmError, jitter: Jitter) -> Step:
+        """Wait and call again, or give the instance up, as the kind of failure allows."""
+        counted = replace(self, tries=self.tries + error.calls, reserved=False)
+        if counted.tries >= CALLS_BY_ERROR.get(type(error), 1):
+            return counted.failed(str(error) + (f" Given up after {counted.tries} calls." if counted.tries > 1 else ""))
         wait = _wait_seconds(error, self.tries, jitter)
         if wait > MAX_RETRY_AFTER_SECONDS:
             too_long = f" It asks to wait {wait:,} s, longer than the {MAX_RETRY_AFTER_SECONDS:,} s that a run waits."
-            return self.failed(where + str(error) + too_long)
-        return replace(self, tries=calls, outcome="wait", wait_seconds=wait)
+            return counted.failed(str(error) + too_long)
+        return replace(counted, cause=_shorten(str(error))).waiting(wait)
+
+    def fallen_back(self) -> Step:
+        """From an instance that was given up to the one after it."""
+        return replace(
+            self,
+            outcome="continue",
+            fallback=self.fallback + 1,
+            earlier_tries=self.all_tries,
+            tries=0,
+            cause=self.error,
+            error=None,
+        )
 
 
 def _wait_seconds(error: LlmError, tries: int, jitter: Jitter) -> int:

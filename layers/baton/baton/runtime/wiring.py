@@ -16,10 +16,11 @@ from baton.adapters.dynamodb import stream
 from baton.adapters.dynamodb.catalog import DynamoCatalogStore
 from baton.adapters.dynamodb.connections import DynamoConnections
 from baton.adapters.dynamodb.histories import DynamoRunHistories
+from baton.adapters.dynamodb.limits import DynamoLimitStore
 from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.llm.addresses import reaching
-from baton.adapters.llm.registry import PROVIDER_NAMES, complete, refusals
+from baton.adapters.llm.registry import PROVIDER_NAMES, check, complete, refusals
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets
 from baton.adapters.step_functions import StepFunctionsExecutions
@@ -27,13 +28,16 @@ from baton.adapters.websocket import WebSocketSender
 from baton.domain.events import Change
 from baton.runtime.settings import llm_hosts, run_retention, setting
 from baton.usecases.change_run import ChangeRun
+from baton.usecases.check_llm_instance import CheckLlmInstance
 from baton.usecases.define import Define
 from baton.usecases.execute_payload import ExecutePayload
 from baton.usecases.follow_runs import FollowRuns
+from baton.usecases.limit_rate import LimitRate
 from baton.usecases.move_workflows import MoveWorkflows
 from baton.usecases.notify_subscribers import NotifySubscribers
 from baton.usecases.ports import CatalogStore, DefinitionSource, RunStore, Sender
 from baton.usecases.start_run import StartRun
+from baton.usecases.tell_answer import TellAnswer
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
@@ -96,6 +100,14 @@ def define() -> Define:
 
 
 @cache
+def check_llm_instance() -> CheckLlmInstance:
+    """Check an LLM instance."""
+    return CheckLlmInstance(
+        catalog=_catalog(), secrets=_secrets(), check=reaching(llm_hosts())(check), monotonic=time.monotonic
+    )
+
+
+@cache
 def move_workflows() -> MoveWorkflows:
     """Export and import workflows."""
     return MoveWorkflows(catalog=_catalog(), definitions=_catalog(), refusals=refusals)
@@ -104,13 +116,19 @@ def move_workflows() -> MoveWorkflows:
 @cache
 def execute_payload() -> ExecutePayload:
     """Execute one payload."""
+    steps = DynamoStepStore(_dynamodb(), setting("RUNS_TABLE"), _texts())
+    jitter = partial(random.uniform, 0.0)
     return ExecutePayload(
-        steps=DynamoStepStore(_dynamodb(), setting("RUNS_TABLE"), _texts()),
+        steps=steps,
         llm=reaching(llm_hosts())(complete),
         secrets=_secrets(),
+        limit_rate=LimitRate(
+            store=DynamoLimitStore(_dynamodb(), setting("RUNS_TABLE")), clock=now, jitter=jitter, pause=time.sleep
+        ),
+        tell_answer=TellAnswer(steps=steps, connections=_connections(), clock=now, monotonic=time.monotonic),
         clock=now,
         monotonic=time.monotonic,
-        jitter=partial(random.uniform, 0.0),
+        jitter=jitter,
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from baton.domain.catalog import (
     KIND_WORDS,
@@ -22,7 +23,8 @@ from baton.domain.catalog import (
     next_version,
 )
 from baton.domain.errors import InUse, Invalid, LedgerMoved, NameTaken, VersionChanged
-from baton.domain.llm import LlmSettings
+from baton.domain.fallbacks import chain, check_fallbacks, targets, with_fallbacks
+from baton.domain.llm import LlmSettings, Refusal
 from baton.domain.llm_hosts import LlmHosts
 from baton.domain.times import timestamp
 from baton.usecases.ports import CatalogStore, Refusals, Secrets
@@ -76,7 +78,7 @@ class Define:
 
         def once() -> D:
             ledger = self.catalog.read_ledger(edit.tenant)
-            self._check(edit.tenant, draft)
+            self._check(edit.tenant, draft, edit.definition_id)
             current = self._expected(edit, kind)
             following = next_version(current, draft, timestamp(edit.now))
             self.catalog.replace(edit.tenant, current, following, ledger)
@@ -107,7 +109,7 @@ class Define:
         """As :meth:`create`. The key goes elsewhere, and is kept before anything can need it."""
         if api_key is None:
             return self.create(tenant, LlmInstance, draft, now)
-        self._check(tenant, draft)
+        self._check(tenant, draft, None)
         definition_id = self.catalog.reserve_id(tenant, draft.kind)
         self.secrets.write_api_key(tenant, definition_id, api_key)
         keyed = replace(draft, has_api_key=True)
@@ -134,7 +136,7 @@ class Define:
     def _create[D: Definition](self, tenant: str, definition: D) -> D:
         def once() -> D:
             ledger = self.catalog.read_ledger(tenant) if definition.refers_to else Ledger()
-            self._check(tenant, definition)
+            self._check(tenant, definition, definition.id)
             self.catalog.create(tenant, definition, ledger)
             return definition
 
@@ -146,27 +148,32 @@ class Define:
             raise VersionChanged(KIND_WORDS[kind.kind], edit.definition_id)
         return current
 
-    def _check(self, tenant: str, draft: Draft) -> None:
+    def _check(self, tenant: str, draft: Draft, definition_id: int | None) -> None:
         check_size(draft)
         match draft:
             case PayloadDraft():
                 self._are_there(tenant, "blocks", Block, draft.block_ids)
-                instances = self._are_there(tenant, "llm_instance", LlmInstance, [draft.llm_instance])
-                instance = instances[draft.llm_instance]
-                self._are_taken(instance.provider, draft.settings.over(instance.defaults), "")
+                found = self._are_there(tenant, "llm_instance", LlmInstance, [draft.llm_instance])
+                instances = with_fallbacks(found.values(), partial(self.catalog.read_many, tenant, LlmInstance))
+                for refusal in refused(self.refusals, draft.settings, found[draft.llm_instance], instances):
+                    raise Invalid(refusal.setting, f"{refusal.sentence}.")
             case WorkflowDraft():
                 self._are_there(tenant, "payloads", Payload, draft.payloads)
             case LlmInstanceDraft():
-                if draft.provider not in self.providers:
-                    raise Invalid("provider", f"{draft.provider!r} is none of {', '.join(sorted(self.providers))}.")
-                self._are_taken(draft.provider, draft.defaults, "defaults.")
-                if draft.base_url is not None and (objection := self.llm_hosts.objection_to_url(draft.base_url)):
-                    raise Invalid("base_url", f"its host can't be called: {objection}.")
+                self._check_instance(tenant, draft, definition_id)
 
-    def _are_taken(self, provider: str, settings: LlmSettings, place: str) -> None:
-        """Of an instance that gets another provider, the payloads are not looked at: their runs are refused then."""
-        for refusal in self.refusals(provider, settings):
-            raise Invalid(f"{place}{refusal.setting}", f"{refusal.sentence}.")
+    def _check_instance(self, tenant: str, draft: LlmInstanceDraft, definition_id: int | None) -> None:
+        """Of an instance that is replaced, the payloads are not looked at: what it then lacks, their runs tell."""
+        if draft.provider not in self.providers:
+            raise Invalid("provider", f"{draft.provider!r} is none of {', '.join(sorted(self.providers))}.")
+        for refusal in self.refusals(draft.provider, draft.defaults):
+            raise Invalid(f"defaults.{refusal.setting}", f"{refusal.sentence}.")
+        if draft.base_url is not None and (objection := self.llm_hosts.objection_to_url(draft.base_url)):
+            raise Invalid("base_url", f"its host can't be called: {objection}.")
+        if draft.fallback is not None:
+            found = self._are_there(tenant, "fallback", LlmInstance, [draft.fallback])
+            following = with_fallbacks(found.values(), partial(self.catalog.read_many, tenant, LlmInstance))
+            check_fallbacks(definition_id, draft, following)
 
     def _are_there[D: Definition](self, tenant: str, field: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
         found = self.catalog.read_many(tenant, kind, ids)
@@ -174,6 +181,17 @@ class Define:
         if missing:
             raise Invalid(field, f"there is no {KIND_WORDS[kind.kind]} {', '.join(missing)}.")
         return found
+
+
+def refused(
+    refusals: Refusals, settings: LlmSettings, instance: LlmInstance, instances: Mapping[int, LlmInstance]
+) -> Iterator[Refusal]:
+    """What the payload's instance, and those that may answer in its place, don't take of its settings."""
+    for target in targets(settings, chain(instance, instances)):
+        endpoint = target.endpoint
+        for refusal in refusals(endpoint.provider, target.settings):
+            of_whom = "" if endpoint.instance_id == instance.id else f"of the fallback {endpoint.instance_name!r}: "
+            yield Refusal(refusal.setting, f"{of_whom}{refusal.sentence}")
 
 
 def until_undisturbed[T](once: Callable[[], T], versions: Versions = None) -> T:

@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
 
 from baton.domain.errors import AttemptSuperseded, LlmError, ReferenceMissing, ResponseAlreadyStored
-from baton.domain.llm import LlmCall
+from baton.domain.llm import LlmAnswer, LlmCall, LlmTarget
 from baton.domain.prompts import Reference, Sources, look_up, render
 from baton.domain.runs import PayloadSnapshot, Response, Run, StepRecords, answer_metadata, reference_record
 from baton.domain.steps import Jitter, Step
 from baton.domain.times import timestamp
+from baton.usecases.limit_rate import LimitRate
 from baton.usecases.ports import Clock, Llm, Secrets, StepStore
+from baton.usecases.tell_answer import TellAnswer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """A payload that is about to be asked: by whom, with which prompt, and since when."""
+
+    step: Step
+    run: Run
+    snapshot: PayloadSnapshot
+    call: LlmCall
+    references: tuple[Reference, ...]
+    started_at: str
+
+    @property
+    def id(self) -> str:
+        """The same for every delivery of this payload in this attempt."""
+        return f"{self.run.id}.{self.run.attempt}.{self.snapshot.position}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +42,8 @@ class ExecutePayload:
     steps: StepStore
     llm: Llm
     secrets: Secrets
+    limit_rate: LimitRate
+    tell_answer: TellAnswer
     clock: Clock
     monotonic: Callable[[], float]
     jitter: Jitter
@@ -42,17 +65,37 @@ class ExecutePayload:
 
     def _execute(self, step: Step, run: Run, snapshot: PayloadSnapshot) -> Step:
         try:
-            started_at = self._start(run, snapshot)
-            self.steps.store_response(self._ask(step, run, snapshot, started_at))
+            asking = self._asking(step, run, snapshot)
+            wait = self.limit_rate.acquire(run.tenant, asking.id, asking.call, reserved=step.reserved)
+            if wait.seconds:
+                return step.waiting(wait.seconds, reserved=wait.reserved)
+            self._ask(asking)
         except LlmError as error:
-            return step.after(error, snapshot.payload_name, self.jitter)
+            return self._after(error, step, run, snapshot)
         except ReferenceMissing as error:
-            return step.failed(f"Payload {snapshot.payload_name!r} (position {snapshot.position}): {error}")
+            return step.failed(f"{_place(snapshot)}{error}")
         except ResponseAlreadyStored:
             return step.answered(run.total)
         except AttemptSuperseded as error:
             return step.failed(str(error))
         return step.answered(run.total)
+
+    def _after(self, error: LlmError, step: Step, run: Run, snapshot: PayloadSnapshot) -> Step:
+        """Wait, or ask the next instance; with the last one given up, so is the run."""
+        after = step.after(error, self.jitter)
+        if after.outcome != "failed":
+            return after
+        if step.fallback + 1 < len(snapshot.targets):
+            return after.fallen_back()
+        with suppress(AttemptSuperseded):
+            self.steps.note_tries(run, after.all_tries, after.waited_seconds)
+        return after.failed(f"{_place(snapshot)}{after.error}")
+
+    def _asking(self, step: Step, run: Run, snapshot: PayloadSnapshot) -> Asking:
+        started_at = self._start(run, snapshot)
+        prompt, references = _prompt(snapshot, self.steps.read_sources(run, snapshot))
+        call = self._call(run, snapshot.targets[step.fallback], prompt, step.tries)
+        return Asking(step=step, run=run, snapshot=snapshot, call=call, references=references, started_at=started_at)
 
     def _start(self, run: Run, snapshot: PayloadSnapshot) -> str:
         """When this payload began: now, or in an earlier try."""
@@ -62,11 +105,26 @@ class ExecutePayload:
         self.steps.start_payload(run, snapshot, now)
         return now
 
-    def _ask(self, step: Step, run: Run, snapshot: PayloadSnapshot, started_at: str) -> Response:
-        prompt, references = _prompt(snapshot, self.steps.read_sources(run, snapshot))
-        began = self.monotonic()
-        answer = self.llm(self._call(run, snapshot, prompt, step.tries))
-        duration_ms = round((self.monotonic() - began) * 1000)
+    def _call(self, run: Run, target: LlmTarget, prompt: str, tries: int) -> LlmCall:
+        endpoint = target.endpoint
+        key = self.secrets.read_api_key(run.tenant, endpoint.instance_id) if endpoint.has_api_key else None
+        return LlmCall(endpoint=endpoint, settings=target.settings, prompt=prompt, api_key=key, tries=tries)
+
+    def _ask(self, asking: Asking) -> None:
+        run = asking.run
+        with self.limit_rate.taking(run.tenant, asking.id, asking.call) as taking:
+            began = self.monotonic()
+            taking.answer = self.llm(self._listened_to(asking))
+            duration_ms = round((self.monotonic() - began) * 1000)
+            self.steps.store_response(self._response(asking, taking.answer, duration_ms))
+
+    def _listened_to(self, asking: Asking) -> LlmCall:
+        if asking.call.settings.stream is False:
+            return asking.call
+        return replace(asking.call, listener=self.tell_answer.listener(asking.run, asking.snapshot))
+
+    def _response(self, asking: Asking, answer: LlmAnswer, duration_ms: int) -> Response:
+        run, snapshot = asking.run, asking.snapshot
         return Response(
             tenant=run.tenant,
             id=run.first_response_id + snapshot.position,
@@ -78,22 +136,32 @@ class ExecutePayload:
             total=run.total,
             attempt=run.attempt,
             content=answer.content,
-            prompt=prompt,
-            metadata=answer_metadata(answer, duration_ms)
-            | {
-                "llm_instance": snapshot.endpoint.instance_name,
-                "tries": step.tries + answer.format_retries,
-                "references": [reference_record(reference) for reference in references],
-            },
-            started_at=started_at,
+            prompt=asking.call.prompt,
+            metadata=answer_metadata(answer, duration_ms) | _how_it_came(asking, answer),
+            started_at=asking.started_at,
             created_at=timestamp(self.clock()),
             expires_at=run.expires_at,
         )
 
-    def _call(self, run: Run, snapshot: PayloadSnapshot, prompt: str, tries: int) -> LlmCall:
-        endpoint = snapshot.endpoint
-        key = self.secrets.read_api_key(run.tenant, endpoint.instance_id) if endpoint.has_api_key else None
-        return LlmCall(endpoint=endpoint, settings=snapshot.settings, prompt=prompt, api_key=key, tries=tries)
+
+def _how_it_came(asking: Asking, answer: LlmAnswer) -> dict[str, Any]:
+    """Who answered, and what was tried and waited before."""
+    step, targets = asking.step, asking.snapshot.targets
+    told: dict[str, Any] = {
+        "llm_instance": asking.call.endpoint.instance_name,
+        "tries": step.all_tries + answer.format_retries,
+        "waited_seconds": step.waited_seconds,
+        "references": [reference_record(reference) for reference in asking.references],
+    }
+    if step.fallback:
+        told["fallback_from"] = [target.endpoint.instance_name for target in targets[: step.fallback]]
+    if step.cause:
+        told["last_failure"] = step.cause
+    return told
+
+
+def _place(snapshot: PayloadSnapshot) -> str:
+    return f"Payload {snapshot.payload_name!r} (position {snapshot.position}): "
 
 
 def _prompt(snapshot: PayloadSnapshot, sources: Sources) -> tuple[str, tuple[Reference, ...]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from baton.domain.catalog import (
     Block,
@@ -20,10 +21,11 @@ from baton.domain.catalog import (
     next_version,
 )
 from baton.domain.errors import Conflict
+from baton.domain.fallbacks import with_fallbacks
 from baton.domain.times import timestamp
 from baton.domain.workflow_files import Fault, WorkflowFile, export, raise_any
 from baton.domain.workflow_imports import FileChange, Ids, Plan, Present, drafts, plan
-from baton.usecases.define import until_undisturbed
+from baton.usecases.define import refused, until_undisturbed
 from baton.usecases.ports import CatalogStore, DefinitionSource, Refusals
 
 _DEFINITIONS: dict[str, type[Block | Payload | Workflow]] = {"BLOCK": Block, "PAYLOAD": Payload, "WORKFLOW": Workflow}
@@ -63,7 +65,7 @@ class MoveWorkflows:
             ledger = self.catalog.read_ledger(tenant)
             present = self._present(tenant, file)
             planned = plan(file, present)
-            raise_any(list(self._refused(planned, present)))
+            raise_any(list(self._refused(tenant, planned, present)))
             if not dry_run:
                 planned = self._save(tenant, planned, timestamp(now), ledger)
             return Imported(changes=planned.changes, workflow_id=planned.ids.get(("WORKFLOW", file.name)))
@@ -86,14 +88,15 @@ class MoveWorkflows:
             instances=[*instances, *self.catalog.read_many(tenant, LlmInstance, taken_instances).values()],
         )
 
-    def _refused(self, planned: Plan, present: Present) -> Iterator[Fault]:
-        """What the instances don't take of the payloads that would be saved."""
+    def _refused(self, tenant: str, planned: Plan, present: Present) -> Iterator[Fault]:
+        """What the instances, and their fallbacks, don't take of the payloads that would be saved."""
         instances = {instance.name: instance for instance in present.instances}
+        by_id = with_fallbacks(present.instances, partial(self.catalog.read_many, tenant, LlmInstance))
         saved = {change.name for change in planned.to_save if change.kind == "PAYLOAD"}
         for position, payload in enumerate(planned.file.payloads):
             instance = instances[payload.llm_instance]
             if payload.name in saved:
-                for refusal in self.refusals(instance.provider, payload.settings.over(instance.defaults)):
+                for refusal in refused(self.refusals, payload.settings, instance, by_id):
                     yield Fault(path=("payloads", position, refusal.setting), sentence=refusal.sentence)
 
     def _save(self, tenant: str, planned: Plan, now: str, ledger: Ledger) -> Plan:

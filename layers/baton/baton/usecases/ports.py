@@ -7,10 +7,21 @@ from datetime import datetime
 from typing import Protocol
 
 from baton.domain.catalog import Definition, Kind, Ledger, Replacement, User
+from baton.domain.limits import LimitState
 from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
 from baton.domain.pages import Page
 from baton.domain.prompts import Sources
-from baton.domain.runs import Definitions, PayloadSnapshot, Response, Run, RunHistory, Status, StepRecords, Variables
+from baton.domain.runs import (
+    AnswerPart,
+    Definitions,
+    PayloadSnapshot,
+    Response,
+    Run,
+    RunHistory,
+    Status,
+    StepRecords,
+    Variables,
+)
 from baton.domain.searches import Search
 
 
@@ -149,6 +160,28 @@ class StepStore(Protocol):
     def store_response(self, response: Response) -> None:
         """:raises ResponseAlreadyStored: if the position has one; that one stays as it is."""
 
+    def tell_part(self, part: AnswerPart) -> None:
+        """Let followers know what an answer has grown by; the part told before is no longer kept."""
+
+    def note_tries(self, run: Run, tries: int, waited_seconds: int) -> None:
+        """Note in the run what was tried for the payload that is given up now.
+
+        :raises AttemptSuperseded: if the run is no longer running this attempt.
+        """
+
+
+class LimitStore(Protocol):
+    """What the runs have taken of each LLM instance's limits."""
+
+    def read(self, tenant: str, instance_id: int) -> LimitState:
+        """The newest state; an instance that nobody has used yet has the first one."""
+
+    def write(self, tenant: str, instance_id: int, state: LimitState, expires_at: int) -> None:
+        """Store the state in the place of the one that it was made from, as its next version.
+
+        :raises LimitsMoved: if another one was stored since that was read.
+        """
+
 
 class Executions(Protocol):
     """The state machine's executions, one an attempt."""
@@ -184,6 +217,9 @@ class Connections(Protocol):
     def subscribers(self, tenant: str, run_id: int) -> frozenset[str]:
         """Connection ids that hear of this run, each once."""
 
+    def has_subscribers(self, tenant: str, run_id: int) -> bool:
+        """Whether anybody hears of this run; who came a moment ago may be missed."""
+
 
 class Sender(Protocol):
     """The way to a connected client."""
@@ -199,6 +235,16 @@ class Llm(Protocol):
         """:raises LlmError: whenever there is no usable answer."""
 
 
+class LlmCheck(Protocol):
+    """The cheapest way to find out whether an endpoint answers."""
+
+    def __call__(self, call: LlmCall) -> Sequence[str] | None:
+        """The models that it offers, ``None`` where it tells none. A short question stands in for the call's prompt.
+
+        :raises LlmError: if it isn't there, or refuses.
+        """
+
+
 class Refusals(Protocol):
     """What each provider doesn't take, known before any call."""
 
@@ -209,8 +255,11 @@ class Refusals(Protocol):
 class Secrets(Protocol):
     """The API keys of LLM instances; write-only for clients."""
 
-    def read_api_key(self, tenant: str, instance_id: int) -> str:
-        """:raises LlmRefused: if the key that should be there is not."""
+    def read_api_key(self, tenant: str, instance_id: int, *, fresh: bool = False) -> str:
+        """The key; a ``fresh`` one is never older than this moment.
+
+        :raises LlmRefused: if the key that should be there is not.
+        """
 
     def write_api_key(self, tenant: str, instance_id: int, api_key: str) -> None:
         """Keep or replace the key."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from baton.adapters.dynamodb import keys
@@ -26,6 +27,7 @@ from baton.domain.catalog import (
     record_bytes,
 )
 from baton.domain.errors import NotFound
+from baton.domain.fallbacks import with_fallbacks
 from baton.domain.pages import Page
 from baton.domain.runs import Definitions
 from baton.domain.searches import Search
@@ -117,10 +119,10 @@ class DynamoCatalogStore:
         transact(self._client, self._writes.of_deleted(tenant, current, ledger))
 
     def users(self, tenant: str, definition: Definition) -> Sequence[User]:
-        """Which definitions refer to this one; reads all of the kind that may, which is a matter of editing only."""
-        referrer = REFERRERS.get(definition.kind)
-        if referrer is None:
-            return []
+        """Which definitions refer to this one; reads all of the kinds that may, which is a matter of editing only."""
+        return [user for kind in REFERRERS[definition.kind] for user in self._users_of_kind(tenant, kind, definition)]
+
+    def _users_of_kind(self, tenant: str, referrer: Kind, definition: Definition) -> list[User]:
         found = query(
             self._client,
             TableName=self._table,
@@ -202,5 +204,8 @@ class DynamoCatalogStore:
             workflow=workflow,
             payloads=payloads,
             blocks=self.read_many(tenant, Block, list(block_ids)),
-            instances=self.read_many(tenant, LlmInstance, list(instance_ids)),
+            instances=with_fallbacks(
+                self.read_many(tenant, LlmInstance, list(instance_ids)).values(),
+                partial(self.read_many, tenant, LlmInstance),
+            ),
         )

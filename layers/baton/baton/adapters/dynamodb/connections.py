@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from baton.adapters.dynamodb import keys
-from baton.adapters.dynamodb.calls import condition_failing_as, expression_names, query, values, write_many
+from baton.adapters.dynamodb.calls import (
+    condition_failing_as,
+    expression_names,
+    query,
+    query_page,
+    values,
+    write_many,
+)
 from baton.adapters.dynamodb.items import from_item, to_item
 from baton.domain.errors import ConnectionGone, Invalid
 
@@ -99,11 +106,17 @@ class DynamoConnections:
         return frozenset(
             item["sk"]["S"]
             for topic in (keys.topic(tenant, None), keys.topic(tenant, run_id))
-            for item in query(
-                self._client,
-                TableName=self._table,
-                KeyConditionExpression="pk = :pk",
-                ExpressionAttributeValues=values(pk=topic),
-                ConsistentRead=True,
-            )
+            for item in query(self._client, **self._of_topic(topic), ConsistentRead=True)
         )
+
+    def has_subscribers(self, tenant: str, run_id: int) -> bool:
+        """Whether anybody hears of this run; who came a moment ago may be missed."""
+        topics = (keys.topic(tenant, run_id), keys.topic(tenant, None))
+        return any(query_page(self._client, None, **self._of_topic(topic), Limit=1)[0] for topic in topics)
+
+    def _of_topic(self, topic: str) -> dict[str, Any]:
+        return {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": values(pk=topic),
+        }

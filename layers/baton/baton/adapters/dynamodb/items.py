@@ -16,7 +16,8 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from baton.adapters.dynamodb.keys import Key
 from baton.domain.catalog import InlineBlock
-from baton.domain.llm import LlmEndpoint, LlmPrice, LlmSettings
+from baton.domain.limits import Place
+from baton.domain.llm import LlmEndpoint, LlmLimits, LlmPrice, LlmSettings, LlmTarget
 from baton.domain.prompts import Reference
 
 if TYPE_CHECKING:
@@ -34,6 +35,18 @@ def _settings(value: dict[str, Any]) -> LlmSettings:
     return LlmSettings(**(value | {"stop": None if stop is None else tuple(stop)}))
 
 
+def _limits(value: dict[str, Any] | None) -> LlmLimits | None:
+    return None if value is None else LlmLimits(**value)
+
+
+def _endpoint(value: dict[str, Any]) -> LlmEndpoint:
+    return LlmEndpoint(**(value | {"limits": _limits(value.get("limits"))}))
+
+
+def _target(value: dict[str, Any]) -> LlmTarget:
+    return LlmTarget(endpoint=_endpoint(value["endpoint"]), settings=_settings(value["settings"]))
+
+
 def _reference(value: dict[str, Any]) -> Reference:
     return Reference(**(value | {"path": tuple(value.get("path", ()))}))
 
@@ -44,12 +57,16 @@ def _blocks(value: tuple[Any, ...]) -> tuple[int | InlineBlock, ...]:
 
 _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "defaults": _settings,
-    "endpoint": lambda value: LlmEndpoint(**value),
+    "endpoint": _endpoint,
+    "fallbacks": lambda value: tuple(_target(target) for target in value),
+    "limits": _limits,
     "metadata": dict,
+    "places": lambda value: tuple(Place(**place) for place in value),
     "price": lambda value: LlmPrice(**value),
     "references": lambda value: tuple(_reference(reference) for reference in value),
     "settings": _settings,
     "timeout_seconds": float,
+    "tokens_per_second": float,
     "variables": dict,
 }
 """The fields that are kept as JSON text, and what each is read as."""

@@ -6,8 +6,8 @@ from typing import TypedDict
 
 from baton.domain.ids import ID_DIGITS
 
-SNAPSHOTS, RESPONSES_FROM, RUN, VARIABLES = "PAYLOAD#", "RESPONSE#", "RUN", "VARIABLES"
-"""Sort keys of a run, in their order: all but the first are what reading a run needs."""
+PART, SNAPSHOTS, RESPONSES_FROM, RUN, VARIABLES = "PART", "PAYLOAD#", "RESPONSE#", "RUN", "VARIABLES"
+"""Sort keys of a run, in their order: all but the first two are what reading a run needs."""
 
 ALL_RUNS = "*"
 
@@ -42,6 +42,16 @@ def snapshot(tenant: str, run_id: int, position: int) -> Key:
 def response(tenant: str, run_id: int, position: int) -> Key:
     """What that payload answered."""
     return {"pk": run_partition(tenant, run_id), "sk": f"{RESPONSES_FROM}{position:04d}"}
+
+
+def part(tenant: str, run_id: int) -> Key:
+    """What the answer that is being given has grown by."""
+    return {"pk": run_partition(tenant, run_id), "sk": PART}
+
+
+def limits(tenant: str, instance_id: int) -> Key:
+    """What the runs have taken of an LLM instance's limits."""
+    return {"pk": f"{tenant}#LLM_LIMITS#{instance_id}", "sk": "LIMITS"}
 
 
 def counter(tenant: str, kind: str) -> Key:

@@ -1,4 +1,4 @@
-"""The Runs table as one payload sees it: two reads and two writes, whatever the position."""
+"""The Runs table as one payload sees it: two reads and two writes, whatever the position, if nobody follows the run."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.calls import condition_failing_as, expression_names, get_many, values
-from baton.adapters.dynamodb.items import from_item, record_from_item, to_item
+from baton.adapters.dynamodb.items import from_item, record_from_item, record_to_item, to_item
 from baton.adapters.dynamodb.responses import Texts, response_to_item, whole_content
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
 from baton.domain.prompts import Sources
-from baton.domain.runs import PayloadSnapshot, Response, Run, StepRecords
+from baton.domain.runs import AnswerPart, PayloadSnapshot, Response, Run, StepRecords
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -54,6 +54,31 @@ class DynamoStepStore:
             contents={responses[sk]: whole_content(item, self._texts) for sk, item in items.items() if sk in responses},
             variables=from_item(items[keys.VARIABLES])["variables"] if keys.VARIABLES in items else {},
         )
+
+    def tell_part(self, part: AnswerPart) -> None:
+        """Let followers know what an answer has grown by; the part told before is no longer kept.
+
+        It goes the way of everything that is told, through the table's stream.
+        """
+        item = record_to_item(part, keys.part(part.tenant, part.run_id), type="PART")
+        self._client.put_item(TableName=self._table, Item=item)
+
+    def note_tries(self, run: Run, tries: int, waited_seconds: int) -> None:
+        """Note in the run what was tried for the payload that is given up now.
+
+        :raises AttemptSuperseded: if the run is no longer running this attempt.
+        """
+        with condition_failing_as(AttemptSuperseded(f"Run {run.id} no longer waits for attempt {run.attempt}.")):
+            self._client.update_item(
+                TableName=self._table,
+                Key=to_item(keys.run(run.tenant, run.id)),
+                UpdateExpression="SET #tries = :tries, #waited_seconds = :waited_seconds",
+                ConditionExpression=ATTEMPT_IS_RUNNING,
+                ExpressionAttributeNames=expression_names("status", "attempt", "tries", "waited_seconds"),
+                ExpressionAttributeValues=values(
+                    running="running", attempt=run.attempt, tries=tries, waited_seconds=waited_seconds
+                ),
+            )
 
     def start_payload(self, run: Run, snapshot: PayloadSnapshot, now: str) -> None:
         """Note in the run that this payload is under way.

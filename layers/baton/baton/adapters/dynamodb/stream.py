@@ -11,11 +11,11 @@ from typing import Any
 from baton.adapters.dynamodb.items import Item, record_from_item
 from baton.adapters.dynamodb.responses import response_from_item
 from baton.domain.events import Change
-from baton.domain.runs import Response, Run
+from baton.domain.runs import AnswerPart, Response, Run
 
 
 def changes(records: Sequence[Mapping[str, Any]]) -> list[Change]:
-    """Writes of runs and responses, in order; records of anything else, and removals, are passed over."""
+    """Writes of runs, responses and their parts, in order; anything else, and removals, are passed over."""
     return [
         Change(index=index, old=_record(record["dynamodb"].get("OldImage")), new=new)
         for index, record in enumerate(records)
@@ -23,11 +23,13 @@ def changes(records: Sequence[Mapping[str, Any]]) -> list[Change]:
     ]
 
 
-def _record(image: Item | None) -> Run | Response | None:
+def _record(image: Item | None) -> Run | Response | AnswerPart | None:
     match (image or {}).get("type"):
         case {"S": "RUN"}:
             return record_from_item(Run, image or {})
         case {"S": "RESPONSE"}:
             return response_from_item(image or {})
+        case {"S": "PART"}:
+            return record_from_item(AnswerPart, image or {})
         case _:
             return None

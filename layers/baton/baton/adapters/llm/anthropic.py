@@ -5,15 +5,19 @@ Source: https://platform.claude.com/docs/en/api/messages.
 A JSON Schema in the keywords that the API's own form knows goes out as ``output_config.format``, which holds the model
 to it (Claude 4.5 and later; its objects are closed first, since the API takes no others). Any other schema, and
 ``"json"``, for which the API has no form, is written into the system prompt. Either way the answer is checked.
+
+An answer that somebody listens to is asked for as a stream.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
-from baton.adapters.llm import writing
+from baton.adapters.llm import checks, streaming, writing
+from baton.adapters.llm.anthropic_streams import Message
 from baton.adapters.llm.failures import error_in, failure, failure_of
 from baton.adapters.llm.finish import finish_reason
 from baton.adapters.llm.reading import (
@@ -27,6 +31,7 @@ from baton.adapters.llm.reading import (
     unknown_error,
 )
 from baton.adapters.llm.schemas import closed, instruction, is_plain
+from baton.adapters.llm.server_sent_events import Event
 from baton.adapters.llm.wire import SUCCESSES, HttpReply, HttpRequest, encodable
 from baton.adapters.llm.writing import refused
 from baton.domain.errors import LlmError
@@ -36,6 +41,8 @@ BASE_URL = "https://api.anthropic.com"
 """Where an instance without a base URL calls: unlike OpenAI's, this API is one vendor's own."""
 
 PATH = "/v1/messages"
+MODELS_PATH = "/v1/models"
+KEY_HEADER = "x-api-key"
 VERSION = "2023-06-01"
 DEFAULT_MAX_TOKENS = 4096
 """The API demands a bound; this is the highest that every model takes."""
@@ -71,18 +78,19 @@ def refusals(settings: LlmSettings) -> Iterator[Refusal]:
 
 
 def complete(call: LlmCall) -> LlmAnswer:
-    """Ask the endpoint. Raises nothing but ``LlmError``."""
-    from baton.adapters.llm.transport import send  # noqa: PLC0415 - cold start: simulated runs never import requests
+    """Ask the endpoint. Raises ``LlmError``, and what the call's listener raises."""
+    return streaming.ask(request(call), call, read, read_events)
 
-    reply = send(request(call), call.timeout_seconds)
-    return read(reply, call, datetime.now(UTC))
+
+def check(call: LlmCall) -> tuple[str, ...] | None:
+    """The models that the endpoint offers; ``None`` if it can be called but has no list, as some gateways have none.
+    Raises ``LlmError``."""
+    return checks.models_offered(models_request(call), call, complete)
 
 
 def request(call: LlmCall) -> HttpRequest:
     """The POST for this call. Raises ``LlmRefused`` for a base URL, key or option that could never be sent."""
     settings = call.settings
-    url = writing.url(call, call.endpoint.base_url or BASE_URL, PATH, "/v1")
-    key = writing.api_key(call)
     body = {
         "model": call.model,
         "max_tokens": DEFAULT_MAX_TOKENS if settings.max_tokens is None else settings.max_tokens,
@@ -92,13 +100,30 @@ def request(call: LlmCall) -> HttpRequest:
         "top_p": settings.top_p,
         "stop_sequences": settings.stop,
         "output_config": _output_config(settings),
+        "stream": None if streaming.listener_of(call) is None else True,
     }
     return HttpRequest(
         instance_name=call.endpoint.instance_name,
-        url=url,
-        headers={**writing.JSON_HEADERS, "anthropic-version": VERSION} | ({"x-api-key": key} if key else {}),
+        url=writing.url(call, call.endpoint.base_url or BASE_URL, PATH, "/v1"),
+        headers=writing.JSON_HEADERS | _headers(call),
         body=writing.json_body(call, body),
     )
+
+
+def models_request(call: LlmCall) -> HttpRequest:
+    """The GET for the list of models, on one page; raises as ``request`` does."""
+    parts = urlsplit(writing.url(call, call.endpoint.base_url or BASE_URL, MODELS_PATH, PATH, "/v1"))
+    query = "&".join(filter(None, (parts.query, f"limit={checks.MAX_MODELS}")))
+    return HttpRequest(
+        instance_name=call.endpoint.instance_name,
+        url=parts._replace(query=query).geturl(),
+        headers={"Accept": "application/json"} | _headers(call),
+        method="GET",
+    )
+
+
+def _headers(call: LlmCall) -> dict[str, str]:
+    return {"anthropic-version": VERSION} | writing.key_header(call, KEY_HEADER)
 
 
 def _output_config(settings: LlmSettings) -> dict[str, Any] | None:
@@ -122,7 +147,17 @@ def read(reply: HttpReply, call: LlmCall, now: datetime) -> LlmAnswer:
     isn't a message; ``now`` is what a ``Retry-After`` date counts from."""
     if reply.status not in SUCCESSES:
         raise failure_of(reply, call, now)
-    body = json_body(reply, call)
+    return _answer(json_body(reply, call), call)
+
+
+def read_events(events: Iterable[Event], call: LlmCall) -> streaming.Pieces[LlmAnswer]:
+    """The same answer, or the same failure, out of a stream of events; yields its text as it comes. Raises
+    ``LlmUnreachable`` besides, for a stream that ends before its answer does, and whatever ``events`` raises."""
+    body = yield from streaming.accumulate(events, Message(call), call)
+    return _answer(body, call)
+
+
+def _answer(body: object, call: LlmCall) -> LlmAnswer:
     if is_error(body):
         raise _error_inside(body, call)
     message = expect(body, dict, "body", call)

@@ -37,9 +37,10 @@ SOCKET_OPTIONS = [
 
 
 class Deadline:
-    """The end of one call."""
+    """The end of one call, so many ``seconds`` after its beginning."""
 
     def __init__(self, seconds: float, clock: Clock = time.monotonic) -> None:
+        self.seconds = seconds
         self._clock = clock
         self._end = clock() + seconds
 
@@ -53,6 +54,10 @@ class Deadline:
         if (seconds := self._end - self._clock()) > 0:
             return seconds
         raise TimeoutError("The call's deadline is over.")
+
+    def at_most(self, seconds: float) -> Deadline:
+        """So many seconds from now, or this one's end if that comes first."""
+        return Deadline(min(seconds, self.left()), self._clock)
 
 
 _deadline: ContextVar[Deadline] = ContextVar("deadline")

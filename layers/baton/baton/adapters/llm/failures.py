@@ -13,14 +13,13 @@ The statuses are DESIGN §8's table. Error bodies differ more than statuses do; 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
+from baton.adapters.llm.rate_limits import retry_after
 from baton.adapters.llm.wire import REDIRECTS, HttpReply, encodable
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmTimeout
 from baton.domain.llm import LlmCall
@@ -44,8 +43,9 @@ ECHO_CHARACTERS = 24
 
 
 def failure_of(reply: HttpReply, call: LlmCall, now: datetime) -> LlmError:
-    """The failure that a reply without success stands for; ``now`` is what a ``Retry-After`` date counts from."""
-    return failure(call, reply.status, parsed(reply.body), retry_after(reply.headers, now))
+    """The failure that a reply without success stands for; ``now`` is what its dates count from."""
+    body = parsed(reply.body)
+    return failure(call, reply.status, body, retry_after(reply.headers, now, error_in(body)))
 
 
 def failure(call: LlmCall, status: int, body: object, wait: float | None = None) -> LlmError:
@@ -72,33 +72,6 @@ def parsed(body: bytes) -> object:
     except (ValueError, RecursionError):
         return text
     return value
-
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds to wait as the provider wishes: ``retry-after-ms`` (OpenAI, Azure), else ``Retry-After`` as seconds
-    or as an HTTP date (RFC 9110, 10.2.3). A date gone by is 0; what can't be read is as good as not said."""
-    milliseconds = _number(headers.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    said = headers.get("retry-after", "")
-    seconds = _number(said)
-    return _seconds_until(said, now) if seconds is None else seconds
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return max(0.0, number) if math.isfinite(number) else None
-
-
-def _seconds_until(date: str, now: datetime) -> float | None:
-    try:
-        until = parsedate_to_datetime(date)
-        return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - now).total_seconds())
-    except (ValueError, TypeError, IndexError, OverflowError):  # what parsedate_to_datetime raises for a non-date
-        return None
 
 
 def _sentence(call: LlmCall, status: int, body: object) -> str:

@@ -1,6 +1,6 @@
 """Why a model stopped, in one form: ``stop``, ``length``, ``content_filter``, ``tool_calls``; else the provider's word.
 
-OpenAI's words are the form. The others come from Anthropic, and from servers that imitate OpenAI but not in this.
+OpenAI's words are the form. The others come from Anthropic, Bedrock, and servers that imitate OpenAI but not in this.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ FORMS: Mapping[str, str] = {
     "model_context_window_exceeded": "length",
     "refusal": "content_filter",
     "safety": "content_filter",
+    "content_filtered": "content_filter",
+    "guardrail_intervened": "content_filter",
     "tool_use": "tool_calls",
     "function_call": "tool_calls",
 }

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from baton.adapters.llm import anthropic, json_answers, openai, schemas, simulated
+from baton.adapters.llm import anthropic, bedrock, checks, json_answers, openai, schemas, simulated
 from baton.domain.errors import LlmRefused
-from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
+from baton.domain.llm import LlmAnswer, LlmCall, LlmEndpoint, LlmSettings, Refusal
 
 
 def takes_everything(_settings: LlmSettings) -> Iterable[Refusal]:
@@ -20,17 +20,21 @@ def takes_everything(_settings: LlmSettings) -> Iterable[Refusal]:
 class Provider:
     """What a module of a provider offers.
 
-    ``complete`` raises nothing but ``LlmError``; ``refusals`` tells what it would not take, without a call.
+    ``complete`` and ``check`` raise nothing but ``LlmError``; ``refusals`` tells what it would not take, without a
+    call. ``check`` tells the models that the endpoint offers, ``None`` where it tells none; a provider that never has a
+    list can do without it.
     """
 
     complete: Callable[[LlmCall], LlmAnswer]
     refusals: Callable[[LlmSettings], Iterable[Refusal]] = takes_everything
+    check: Callable[[LlmCall], Sequence[str] | None] | None = None
 
 
 PROVIDERS: Mapping[str, Provider] = {
-    "anthropic": Provider(complete=anthropic.complete, refusals=anthropic.refusals),
-    "openai": Provider(complete=openai.complete, refusals=openai.refusals),
-    "simulated": Provider(complete=simulated.complete, refusals=simulated.refusals),
+    "anthropic": Provider(complete=anthropic.complete, refusals=anthropic.refusals, check=anthropic.check),
+    "bedrock": Provider(complete=bedrock.complete, refusals=bedrock.refusals),
+    "openai": Provider(complete=openai.complete, refusals=openai.refusals, check=openai.check),
+    "simulated": Provider(complete=simulated.complete, refusals=simulated.refusals, check=simulated.check),
 }
 PROVIDER_NAMES = tuple(PROVIDERS)
 """What an instance may name as its provider when it is saved."""
@@ -44,19 +48,35 @@ def complete(
     A provider that isn't registered (any more) is refused by name, and so is a setting that it lacks: the instance may
     have got another provider since the payload was saved.
     """
-    endpoint = call.endpoint
+    provider = _provider(call.endpoint, providers)
+    for refusal in refusals(call.endpoint.provider, call.settings, providers):
+        what = f"{refusal.setting}: {refusal.sentence}"
+        raise LlmRefused(f"LLM instance {call.endpoint.instance_name!r} can't be called with these settings: {what}.")
+    if call.settings.response_format in (None, "text"):
+        return provider.complete(call)
+    return json_answers.ask(provider.complete, call, clock)
+
+
+def check(call: LlmCall, providers: Mapping[str, Provider] = PROVIDERS) -> Sequence[str] | None:
+    """The models that the call's endpoint offers, ``None`` where it tells none.
+
+    Raises ``LlmError`` where it isn't there or refuses, and for an unknown provider as ``complete`` does. In place of
+    the call's prompt a short question is asked, if nothing less will do.
+    """
+    provider = _provider(call.endpoint, providers)
+    if provider.check is not None:
+        return provider.check(call)
+    provider.complete(checks.question(call, call.timeout_seconds))
+    return None
+
+
+def _provider(endpoint: LlmEndpoint, providers: Mapping[str, Provider]) -> Provider:
     if endpoint.provider not in providers:
         known = ", ".join(providers)
         raise LlmRefused(
             f"LLM instance {endpoint.instance_name!r} has an unknown provider {endpoint.provider!r}; known are {known}."
         )
-    for refusal in refusals(endpoint.provider, call.settings, providers):
-        what = f"{refusal.setting}: {refusal.sentence}"
-        raise LlmRefused(f"LLM instance {endpoint.instance_name!r} can't be called with these settings: {what}.")
-    provider = providers[endpoint.provider]
-    if call.settings.response_format in (None, "text"):
-        return provider.complete(call)
-    return json_answers.ask(provider.complete, call, clock)
+    return providers[endpoint.provider]
 
 
 def refusals(provider: str, settings: LlmSettings, providers: Mapping[str, Provider] = PROVIDERS) -> Sequence[Refusal]:

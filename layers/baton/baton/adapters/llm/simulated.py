@@ -14,6 +14,9 @@ the options of the instance or of the payload:
 | ``fail_status`` | after the delay, answer with this HTTP status (300 to 599) instead |
 | ``fail_message`` | the message that comes with it |
 
+Who listens hears its words one by one, spread evenly over the delay; without a delay all at once. A failure that is
+told comes without a word.
+
 Other options are ignored, so that ``simulated`` can stand in for any provider.
 """
 
@@ -30,11 +33,15 @@ from typing import Any
 
 from baton.adapters.llm.failures import failure_of, timed_out
 from baton.adapters.llm.samples import TooHard, sample
+from baton.adapters.llm.streaming import listener_of
 from baton.adapters.llm.wire import FAILURES, HttpReply, encodable
 from baton.domain.errors import LlmError, LlmRefused
-from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
+from baton.domain.llm import AnswerListener, LlmAnswer, LlmCall, LlmSettings, Refusal
 
 QUOTED_WORDS = 8
+WORD = re.compile(r"^\s+|\S+\s*")
+"""With the spaces after it: joined, the words are the text."""
+
 NOW_IS_UNUSED = datetime(2000, 1, 1, tzinfo=UTC)
 """A simulated Retry-After is in seconds, never a date."""
 
@@ -112,14 +119,27 @@ def _refused(call: LlmCall, what: str) -> LlmRefused:
 
 
 def complete(call: LlmCall, sleep: Callable[[float], None] = time.sleep) -> LlmAnswer:
-    """Do as the options tell. Raises nothing but ``LlmError``."""
+    """Do as the options tell. Raises ``LlmError``, and what the call's listener raises."""
     told = Simulation.of(call)
+    listener = listener_of(call)
+    if listener is not None:
+        listener.begin()
     if call.tries < told.throttle_tries:
         raise _failure(call, 429, "A simulated rate limit.", told)
-    _wait(call, told.delay_seconds, sleep)
     if told.fail_status is not None:
+        _wait(call, told.delay_seconds, sleep)
         raise _failure(call, told.fail_status, told.fail_message, told)
-    return _answer(call, _made_up(call) if told.answer is None else told.answer)
+    answer = _answer(call, _made_up(call) if told.answer is None else told.answer)
+    if listener is None:
+        _wait(call, told.delay_seconds, sleep)
+    else:
+        _say(call, answer.content, told.delay_seconds, sleep, listener)
+    return answer
+
+
+def check(call: LlmCall) -> tuple[str, ...]:
+    """The one model there is."""
+    return (call.endpoint.model,)
 
 
 def _failure(call: LlmCall, status: int, message: str, told: Simulation) -> LlmError:
@@ -134,6 +154,21 @@ def _wait(call: LlmCall, seconds: float, sleep: Callable[[float], None]) -> None
     if seconds:
         sleep(min(seconds, call.timeout_seconds))
     if seconds > call.timeout_seconds:
+        raise timed_out(call.endpoint.instance_name, call.timeout_seconds)
+
+
+def _say(call: LlmCall, text: str, seconds: float, sleep: Callable[[float], None], listener: AnswerListener) -> None:
+    """Each word after its share of the delay, as far as the call's time-out lets them."""
+    words = WORD.findall(text) or [""] if seconds else [text]
+    pause = seconds / len(words)
+    in_time = len(words) if seconds <= call.timeout_seconds else int(call.timeout_seconds / pause)
+    for word in words[:in_time]:
+        if pause:
+            sleep(pause)
+        if word:
+            listener.hear(word)
+    if seconds > call.timeout_seconds:
+        sleep(max(0.0, call.timeout_seconds - in_time * pause))
         raise timed_out(call.endpoint.instance_name, call.timeout_seconds)
 
 

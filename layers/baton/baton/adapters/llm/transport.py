@@ -8,25 +8,23 @@ instance's key. Cookies are not kept: the session serves every tenant.
 
 from __future__ import annotations
 
-import http.client
 import ipaddress
-import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests import exceptions as theirs
-from urllib3 import exceptions as urllib3
 
-from baton.adapters.llm.addresses import ForbiddenHost, check_host, current_hosts
+from baton.adapters.llm.addresses import check_host, current_hosts
 from baton.adapters.llm.deadline import Clock, Deadline, DeadlineAdapter, until
-from baton.adapters.llm.failures import timed_out
-from baton.adapters.llm.wire import SUCCESSES, HttpReply, HttpRequest, encodable
-from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmTimeout, LlmUnreachable
+from baton.adapters.llm.server_sent_events import CONTENT_TYPE
+from baton.adapters.llm.transport_failures import FOREIGN, failures_named
+from baton.adapters.llm.wire import SUCCESSES, HttpReply, HttpRequest
+from baton.domain.errors import LlmAnswerInvalid
 from baton.domain.llm_hosts import LlmHosts
 
 CONNECT_SECONDS = 5.0
@@ -35,53 +33,8 @@ MAX_FAILURE_BYTES = 64 * 1024
 """Of a reply without success only the beginning is read: enough for its message."""
 
 CHUNK_BYTES = 64 * 1024
-
-CANT_CONNECT = "can't be reached"
-BROKE = "broke the connection"
-BAD_REQUEST = "can't be called as it is configured; check its base URL"
-NOT_HTTP = "sent something that isn't a whole HTTP answer"
-
-FAILURES: Mapping[type[Exception], tuple[type[LlmError], str]] = {
-    theirs.ConnectTimeout: (LlmUnreachable, CANT_CONNECT),
-    theirs.ProxyError: (LlmUnreachable, "can't be reached through the proxy"),
-    theirs.SSLError: (LlmUnreachable, "can't be reached over TLS"),
-    theirs.ConnectionError: (LlmUnreachable, CANT_CONNECT),
-    theirs.ReadTimeout: (LlmTimeout, ""),
-    theirs.Timeout: (LlmTimeout, ""),
-    theirs.ChunkedEncodingError: (LlmUnreachable, BROKE),
-    theirs.ContentDecodingError: (LlmAnswerInvalid, NOT_HTTP),
-    theirs.StreamConsumedError: (LlmAnswerInvalid, NOT_HTTP),
-    theirs.JSONDecodeError: (LlmAnswerInvalid, NOT_HTTP),
-    theirs.InvalidJSONError: (LlmRefused, BAD_REQUEST),
-    theirs.InvalidProxyURL: (LlmRefused, "has a proxy URL that can't be used"),
-    theirs.InvalidURL: (LlmRefused, BAD_REQUEST),
-    theirs.InvalidSchema: (LlmRefused, BAD_REQUEST),
-    theirs.MissingSchema: (LlmRefused, BAD_REQUEST),
-    theirs.URLRequired: (LlmRefused, BAD_REQUEST),
-    theirs.InvalidHeader: (LlmRefused, "can't be called: a header, perhaps the API key, has a forbidden character"),
-    theirs.TooManyRedirects: (LlmRefused, BAD_REQUEST),
-    theirs.UnrewindableBodyError: (LlmUnreachable, BROKE),
-    theirs.RetryError: (LlmUnreachable, CANT_CONNECT),
-    theirs.HTTPError: (LlmUnreachable, CANT_CONNECT),
-    theirs.RequestException: (LlmUnreachable, CANT_CONNECT),
-    urllib3.TimeoutError: (LlmTimeout, ""),
-    urllib3.NewConnectionError: (LlmUnreachable, CANT_CONNECT),
-    urllib3.ConnectTimeoutError: (LlmUnreachable, CANT_CONNECT),
-    urllib3.SSLError: (LlmUnreachable, BROKE),
-    urllib3.DecodeError: (LlmAnswerInvalid, NOT_HTTP),
-    urllib3.ProtocolError: (LlmUnreachable, BROKE),
-    urllib3.LocationValueError: (LlmRefused, BAD_REQUEST),
-    urllib3.HTTPError: (LlmUnreachable, BROKE),
-    ssl.SSLCertVerificationError: (LlmRefused, "shows a certificate that isn't trusted"),
-    http.client.InvalidURL: (LlmRefused, BAD_REQUEST),
-    http.client.HTTPException: (LlmAnswerInvalid, NOT_HTTP),
-    UnicodeError: (LlmRefused, BAD_REQUEST),
-    TimeoutError: (LlmTimeout, ""),
-    OSError: (LlmUnreachable, CANT_CONNECT),
-}
-"""Everything that requests, urllib3 and the sockets below them may raise here; the nearest base class counts."""
-
-FOREIGN = (OSError, urllib3.HTTPError, http.client.HTTPException, UnicodeError)
+END_SECONDS = 0.2
+"""For the end of a body whose answer is known: some servers leave it open."""
 
 
 def send(request: HttpRequest, timeout_seconds: float, clock: Clock = time.monotonic) -> HttpReply:
@@ -92,19 +45,36 @@ def send(request: HttpRequest, timeout_seconds: float, clock: Clock = time.monot
     caller's matter.
     """
     deadline = Deadline(timeout_seconds, clock)
-    try:
-        with until(deadline):
-            return _exchange(request, deadline)
-    except ForbiddenHost as error:
-        raise LlmRefused(f"LLM instance {request.instance_name!r} may not call {encodable(str(error))}.") from None
-    except FOREIGN as error:
-        named = _named(error, request, timeout_seconds, deadline)
-        raise named from (None if _tells_headers(error) else error)
+    with failures_named(request, deadline), _exchange(request, deadline) as response:
+        return _reply(response, request)
 
 
-def _exchange(request: HttpRequest, deadline: Deadline) -> HttpReply:
+@contextmanager
+def stream(
+    request: HttpRequest, timeout_seconds: float, clock: Clock = time.monotonic
+) -> Iterator[HttpReply | Iterator[bytes]]:
+    """As ``send``, but a success that is a stream of events is handed over in chunks, as they arrive inside the block.
+
+    Reading them raises what ``send`` raises, and ends within the same time and the same 10 MB. What the block raises
+    of its own passes through unchanged. The connection ends with the block, unless the stream had come to its end.
+    """
+    deadline = Deadline(timeout_seconds, clock)
+    with failures_named(request, deadline):
+        response = _exchange(request, deadline)
+    with response:
+        if _is_stream(response):
+            yield _chunks(response, request, deadline)
+            _read_the_end(response, deadline)
+        else:
+            with failures_named(request, deadline):
+                reply = _reply(response, request)
+            yield reply
+
+
+def _exchange(request: HttpRequest, deadline: Deadline) -> requests.Response:
+    """The beginning of the reply; its body is still to be read."""
     left = deadline.left()
-    with session(current_hosts()).request(
+    return session(current_hosts()).request(
         request.method,
         request.url,
         data=request.body,
@@ -112,10 +82,38 @@ def _exchange(request: HttpRequest, deadline: Deadline) -> HttpReply:
         timeout=(min(CONNECT_SECONDS, left), left),
         allow_redirects=False,
         stream=True,
-    ) as response:
-        body = _body(response, request)
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return HttpReply(status=response.status_code, headers=headers, body=body)
+    )
+
+
+def _reply(response: requests.Response, request: HttpRequest) -> HttpReply:
+    body = _body(response, request)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return HttpReply(status=response.status_code, headers=headers, body=body)
+
+
+def _is_stream(response: requests.Response) -> bool:
+    said = response.headers.get("Content-Type", "").partition(";")[0]
+    return response.status_code in SUCCESSES and said.strip().lower() == CONTENT_TYPE
+
+
+def _chunks(response: requests.Response, request: HttpRequest, deadline: Deadline) -> Iterator[bytes]:
+    """Whatever has arrived, decoded, up to the bound. The deadline is set for the reading only, not for the reader."""
+    received = 0
+    while True:
+        with failures_named(request, deadline):
+            chunk = response.raw.read1(CHUNK_BYTES, decode_content=True)
+        if not chunk:
+            return
+        received += len(chunk)
+        if received > MAX_BODY_BYTES:
+            raise _too_long(request, MAX_BODY_BYTES)
+        yield chunk
+
+
+def _read_the_end(response: requests.Response, deadline: Deadline) -> None:
+    """Nothing but the end of the body follows an answer, as a rule at once; then the connection can be used again."""
+    with suppress(*FOREIGN), until(deadline.at_most(END_SECONDS)):
+        response.raw.read1(1, decode_content=True)
 
 
 def _body(response: requests.Response, request: HttpRequest) -> bytes:
@@ -128,8 +126,12 @@ def _body(response: requests.Response, request: HttpRequest) -> bytes:
         if len(body) > bound:
             break
     if succeeded and len(body) > bound:
-        raise LlmAnswerInvalid(f"LLM instance {request.instance_name!r} sent an answer of more than {bound:,} bytes.")
+        raise _too_long(request, bound)
     return bytes(body[:bound])
+
+
+def _too_long(request: HttpRequest, bound: int) -> LlmAnswerInvalid:
+    return LlmAnswerInvalid(f"LLM instance {request.instance_name!r} sent an answer of more than {bound:,} bytes.")
 
 
 class _Adapter(DeadlineAdapter):
@@ -181,47 +183,3 @@ def _is_this_machine(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
-
-
-def _named(error: Exception, request: HttpRequest, timeout_seconds: float, deadline: Deadline) -> LlmError:
-    kind, what = _row(error)
-    late = kind is LlmUnreachable and deadline.is_over and not isinstance(error, theirs.ConnectTimeout)
-    if kind is LlmTimeout or late:  # a send that ran out of time is called a broken connection by requests
-        return timed_out(request.instance_name, timeout_seconds)
-    reason = _reason(error) if kind is LlmUnreachable else ""
-    return kind(f"LLM instance {request.instance_name!r} {what} ({_host(request.url)}){reason}.")
-
-
-def _row(error: Exception) -> tuple[type[LlmError], str]:
-    """The table's row for the nearest class; a certificate counts wherever in the chain it is."""
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(error)):
-        return FAILURES[ssl.SSLCertVerificationError]
-    return next(FAILURES[kind] for kind in type(error).__mro__ if kind in FAILURES)
-
-
-def _reason(error: Exception) -> str:
-    """The operating system's own words, which name no URL and no header."""
-    words = [cause.strerror for cause in _chain(error) if isinstance(cause, OSError) and cause.strerror]
-    return f": {words[-1]}" if words else ""
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__context__ or cause.__cause__  # a __cause__ of urllib3 was often never raised: it ends there
-
-
-def _tells_headers(error: Exception) -> bool:
-    """Whether its text quotes a header, and so perhaps the key, into a traceback."""
-    return isinstance(error, theirs.InvalidHeader | UnicodeError)
-
-
-def _host(url: str) -> str:
-    """Host and port only: a query may hold a key."""
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return "no host"
-    return encodable(f"{parts.hostname}{port}")

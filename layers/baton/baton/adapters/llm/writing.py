@@ -7,10 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from baton.domain.api_key_headers import objection_to
 from baton.domain.errors import LlmRefused
 from baton.domain.llm import LlmCall, LlmSettings, Refusal
 
 JSON_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+"""For streams too: what imitates a vendor's API is tried out with the vendor's client, which asks for no other type."""
+
+BEARER = "Authorization"
 OURS = ("model", "messages", "stream")
 """Body keys that no option may set: the first two are the call itself, and a streamed answer couldn't be read."""
 
@@ -35,6 +39,17 @@ def api_key(call: LlmCall) -> str:
     if not (key.isascii() and key.isprintable()):
         raise refused(call, "has an API key with a character that no header can carry")
     return key
+
+
+def key_header(call: LlmCall, usual: str) -> dict[str, str]:
+    """The header that carries the key: the instance's own choice, else the provider's usual one."""
+    key = api_key(call)
+    name = call.endpoint.api_key_header or usual
+    if objection_to(name):
+        raise refused(call, "can't have its API key in the header that it names")
+    if not key:
+        return {}
+    return {BEARER: f"Bearer {key}"} if name.lower() == BEARER.lower() else {name: key}
 
 
 def json_body(call: LlmCall, body: Mapping[str, Any]) -> bytes:

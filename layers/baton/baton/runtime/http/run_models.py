@@ -13,6 +13,10 @@ from baton.runtime.http.budget import MAX_ANSWER_BYTES, fit
 from baton.runtime.http.fields import Answer, Name, Request, WholeAnswer
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class ExecuteRequest(Request):
     """What a run is started with."""
 
@@ -59,14 +63,20 @@ class PromptedResponseAnswer(ResponseAnswer):
 
 
 class RunMetadata(Answer):
-    """What else is known of a run. ``error`` says why it failed."""
+    """What else is known of a run.
+
+    ``error`` says why it failed; ``tries`` how many LLM calls were made for the payload that was given up, and
+    ``waited_seconds`` what was waited for it.
+    """
 
     workflow_name: str
     total_payloads: int
     completed_payloads: int
     attempt: int
     created_at: str
-    error: str | None = Field(default=None, exclude_if=lambda error: error is None)
+    error: str | None = Field(default=None, exclude_if=_is_none)
+    tries: int | None = Field(default=None, exclude_if=_is_none)
+    waited_seconds: int | None = Field(default=None, exclude_if=_is_none)
 
 
 class RunSummary(Answer):
@@ -135,4 +145,6 @@ def _metadata(run: Run, completed: int) -> dict[str, Any]:
         "attempt": run.attempt,
         "created_at": run.created_at,
         "error": run.error,
+        "tries": run.tries,
+        "waited_seconds": run.waited_seconds,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from baton.domain.llm import LlmEndpoint
 from baton.domain.runs import OnMissing, PayloadSnapshot, Run, reference_record
 from baton.runtime.http.budget import fit
 from baton.runtime.http.catalog_models import settings_record
@@ -21,6 +22,20 @@ class EndpointAnswer(Answer):
     model: str
     timeout_seconds: float
 
+    @classmethod
+    def of(cls, endpoint: LlmEndpoint) -> EndpointAnswer:
+        """The endpoint as clients read it."""
+        names = ("provider", "base_url", "model", "timeout_seconds")
+        own = {name: getattr(endpoint, name) for name in names}
+        return cls(id=endpoint.instance_id, name=endpoint.instance_name, **own)
+
+
+class FallbackAnswer(Answer):
+    """Who is asked when the instances before can't or won't answer, and with which settings."""
+
+    llm_instance: EndpointAnswer
+    settings: dict[str, Any]
+
 
 class SnapshotAnswer(Answer):
     """One payload, compiled: its blocks as one template, its settings with the instance's defaults."""
@@ -33,11 +48,11 @@ class SnapshotAnswer(Answer):
     references: list[dict[str, Any]]
     settings: dict[str, Any]
     llm_instance: EndpointAnswer
+    fallbacks: list[FallbackAnswer]
 
     @classmethod
     def of(cls, snapshot: PayloadSnapshot, template: str, *, cut: bool) -> SnapshotAnswer:
         """The snapshot as clients read it."""
-        endpoint = snapshot.endpoint
         return cls(
             position=snapshot.position,
             payload_id=snapshot.payload_id,
@@ -46,14 +61,11 @@ class SnapshotAnswer(Answer):
             template_truncated=cut,
             references=[reference_record(reference) for reference in snapshot.references],
             settings=settings_record(snapshot.settings),
-            llm_instance=EndpointAnswer(
-                id=endpoint.instance_id,
-                name=endpoint.instance_name,
-                provider=endpoint.provider,
-                base_url=endpoint.base_url,
-                model=endpoint.model,
-                timeout_seconds=endpoint.timeout_seconds,
-            ),
+            llm_instance=EndpointAnswer.of(snapshot.endpoint),
+            fallbacks=[
+                FallbackAnswer(llm_instance=EndpointAnswer.of(other.endpoint), settings=settings_record(other.settings))
+                for other in snapshot.fallbacks
+            ],
         )
 
 

@@ -1,0 +1,113 @@
+"""boto3's client for Bedrock, with our own way out in place of its own.
+
+boto3 finds credentials and region, writes the body, signs it and reads the answer. Where it would connect, its event
+``before-send`` hands the signed request to ``transport``, so a call to Bedrock has the same deadline, the same bounds
+and the same rules on where it may go as any other. It is sent once: waiting is the state machine's matter.
+
+The only bytes outside of that are those of boto3's search for credentials, which on Lambda are in the environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from baton.adapters.llm.bedrock_failures import UNREADABLE, client_failure, service_failure
+from baton.adapters.llm.failures import failure_of, parsed
+from baton.adapters.llm.reading import expect, invalid, json_body
+from baton.adapters.llm.transport import send
+from baton.adapters.llm.wire import SUCCESSES, HttpReply, HttpRequest
+from baton.domain.llm import LlmCall
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest
+
+ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1})
+
+_calling: ContextVar[LlmCall] = ContextVar("calling")
+"""The call that this thread is making: the client, and so what it hands over to, is everybody's."""
+
+
+def converse(parameters: Mapping[str, Any], call: LlmCall) -> dict[str, Any]:
+    """What Converse answers. Raises nothing but ``LlmError``."""
+    client = _client_for(call)
+    try:
+        with _made_for(call):
+            return dict(client.converse(**parameters))
+    except ClientError as error:
+        raise service_failure(error.response, call, datetime.now(UTC)) from None
+    except BotoCoreError as error:
+        raise client_failure(error, call) from None
+    except UNREADABLE:
+        raise invalid(call, "that isn't what Converse promises") from None
+
+
+@cache
+def bedrock() -> Any:
+    """One client, in the session of all others, which knows AWS's endpoints already: that saves most of the time."""
+    client: Any = boto3.client("bedrock-runtime", config=ONCE)
+    client.meta.events.register("before-send.bedrock-runtime.Converse", _send)
+    return client
+
+
+def _client_for(call: LlmCall) -> Any:
+    try:
+        return bedrock()
+    except (BotoCoreError, ValueError) as error:
+        raise client_failure(error, call) from None
+
+
+@contextmanager
+def _made_for(call: LlmCall) -> Iterator[None]:
+    token = _calling.set(call)
+    try:
+        yield
+    finally:
+        _calling.reset(token)
+
+
+def _send(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+    """In place of botocore's own connection. What is raised here, botocore lets pass as it is."""
+    call = _calling.get()
+    signed = HttpRequest(
+        instance_name=call.endpoint.instance_name,
+        url=request.url,
+        headers={name: _header(value) for name, value in request.headers.items()},
+        body=cast("bytes", request.body),
+    )
+    reply = send(signed, call.timeout_seconds)
+    return AWSResponse(request.url, reply.status, HTTPHeaders.from_dict(reply.headers), _Body(_readable(reply, call)))
+
+
+def _header(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _readable(reply: HttpReply, call: LlmCall) -> bytes:
+    """The body in sound UTF-8, if it is an object: botocore's parser stumbles over anything else."""
+    if reply.status in SUCCESSES:
+        expect(json_body(reply, call), dict, "body", call)
+    elif reply.status < SUCCESSES.start or not isinstance(parsed(reply.body), dict):
+        raise failure_of(reply, call, datetime.now(UTC))
+    return reply.body.decode("utf-8-sig", "replace").encode()
+
+
+class _Body:
+    """As much of urllib3's response as botocore reads."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self) -> Iterator[bytes]:
+        """All of it, in one piece."""
+        yield self._body

@@ -1,0 +1,125 @@
+"""From what boto3 raises to a named failure: from the service, by its status; from botocore itself, by one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from botocore.parsers import ResponseParserError
+
+from baton.adapters.llm.failures import failure
+from baton.adapters.llm.rate_limits import retry_after
+from baton.domain.errors import LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmUnreachable
+from baton.domain.llm import LlmCall
+
+FAILURE_BY_CODE: Mapping[str, type[LlmError]] = {
+    "ModelErrorException": LlmServerError,
+    "ServiceQuotaExceededException": LlmThrottled,
+}
+"""Where the status misleads: 424 is a model that failed on its own account, and this 400 may be sent again later."""
+
+type Row = tuple[type[LlmError], str]
+
+NO_CREDENTIALS: Row = (LlmRefused, "has no AWS credentials to be called with")
+CREDENTIALS_AWAY: Row = (LlmUnreachable, "can't be called: its AWS credentials can't be fetched")
+NO_REGION: Row = (LlmRefused, "can't be called: it has no AWS region, or one where boto3 knows no Bedrock")
+BAD_PARAMETER: Row = (LlmRefused, "has a model or setting that Converse doesn't take")
+CANT_CONNECT: Row = (LlmUnreachable, "can't be reached")
+OLD_BOTO: Row = (LlmRefused, "can't be called with this version of boto3")
+BAD_CONFIG: Row = (LlmRefused, "can't be called with boto3 as it is configured here")
+UNEXPECTED: Row = (LlmRefused, "can't be called through boto3")
+
+NAMES_BY_ROW: Mapping[Row, tuple[str, ...]] = {
+    NO_CREDENTIALS: (
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "UnknownCredentialError",
+        "NoAuthTokenError",
+        "UnknownTokenProviderError",
+        "RefreshWithMFAUnsupportedError",
+        "SSOError",
+        "LoginError",
+    ),
+    CREDENTIALS_AWAY: ("CredentialRetrievalError", "TokenRetrievalError", "MetadataRetrievalError"),
+    NO_REGION: (
+        "BaseEndpointResolverError",
+        "EndpointProviderError",
+        "InvalidRegionError",
+        "UnknownRegionError",
+        "ServiceNotInRegionError",
+    ),
+    BAD_PARAMETER: ("ParamValidationError", "ValidationError", "MissingParametersError", "InvalidHostLabelError"),
+    CANT_CONNECT: ("HTTPClientError", "ConnectionError", "IncompleteReadError", "CapacityNotAvailableError"),
+    OLD_BOTO: (
+        "ApiVersionNotFoundError",
+        "DataNotFoundError",
+        "MD5UnavailableError",
+        "MissingDependencyException",
+        "UnknownClientMethodError",
+        "UnknownServiceStyle",
+        "UnknownSignatureVersionError",
+        "UnsupportedServiceProtocolsError",
+        "UnsupportedSignatureVersionError",
+    ),
+    BAD_CONFIG: (
+        "ConfigNotFound",
+        "ConfigParseError",
+        "InvalidChecksumConfigError",
+        "InvalidConfigError",
+        "InvalidDefaultsMode",
+        "InvalidEndpointConfigurationError",
+        "InvalidEndpointDiscoveryConfigurationError",
+        "InvalidIMDSEndpointError",
+        "InvalidIMDSEndpointModeError",
+        "InvalidProxiesConfigError",
+        "InvalidRetryConfigurationError",
+        "InvalidS3AddressingStyleError",
+        "InvalidS3UsEast1RegionalEndpointConfigError",
+        "InvalidSTSRegionalEndpointsConfigError",
+        "ProfileNotFound",
+        "ValueError",
+    ),
+    UNEXPECTED: (
+        "AwsChunkedWrapperError",
+        "ChecksumError",
+        "EndpointDiscoveryException",
+        "FlexibleChecksumError",
+        "InvalidDNSNameError",
+        "InvalidExpressionError",
+        "OperationNotPageableError",
+        "PaginationError",
+        "StubResponseError",
+        "UnseekableStreamError",
+        "UnsupportedOutpostResourceError",
+        "UnsupportedS3AccesspointConfigurationError",
+        "UnsupportedS3ArnError",
+        "UnsupportedS3ConfigurationError",
+        "UnsupportedS3ControlArnError",
+        "UnsupportedS3ControlConfigurationError",
+        "WaiterConfigError",
+        "WaiterError",
+    ),
+}
+FAILURES: Mapping[str, Row] = {name: row for row, names in NAMES_BY_ROW.items() for name in names}
+"""All that botocore may raise; the nearest base class counts. By name, since Lambda's own botocore may be an older or
+a newer one. The last row is of what Converse has no use for."""
+
+UNREADABLE = (ResponseParserError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What botocore's parser raises over a value of another type than it expects."""
+
+
+def service_failure(response: Mapping[str, Any], call: LlmCall, now: datetime) -> LlmError:
+    """The failure in a ``ClientError``'s response; ``now`` is what a ``Retry-After`` date counts from."""
+    told, sent = response.get("Error", {}), response["ResponseMetadata"]
+    wait = retry_after(sent["HTTPHeaders"], now)
+    error = failure(call, sent["HTTPStatusCode"], {"message": told.get("Message")}, wait)
+    kind = FAILURE_BY_CODE.get(told.get("Code", ""))
+    return kind(str(error)) if kind else error
+
+
+def client_failure(error: Exception, call: LlmCall) -> LlmError:
+    """The failure that kept the call from being sent. Without botocore's own words, which may quote a prompt."""
+    names = (base.__name__ for base in type(error).__mro__)
+    kind, what = next((FAILURES[name] for name in names if name in FAILURES), UNEXPECTED)
+    return kind(f"LLM instance {call.endpoint.instance_name!r} {what} ({type(error).__name__}).")

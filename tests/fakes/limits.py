@@ -1,0 +1,23 @@
+"""The limits of LLM instances in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from baton.domain.errors import LimitsMoved
+from baton.domain.limits import LimitState
+
+
+class FakeLimits:
+    """A LimitStore."""
+
+    def __init__(self) -> None:
+        self._states: dict[tuple[str, int], LimitState] = {}
+
+    def read(self, tenant: str, instance_id: int) -> LimitState:
+        return self._states.get((tenant, instance_id), LimitState())
+
+    def write(self, tenant: str, instance_id: int, state: LimitState, expires_at: int) -> None:  # noqa: ARG002 - nothing expires
+        if self.read(tenant, instance_id).version != state.version:
+            raise LimitsMoved
+        self._states[tenant, instance_id] = replace(state, version=state.version + 1)
