@@ -441,6 +441,13 @@ def test_of_the_parts_of_an_answer_only_the_last_is_kept(dynamodb_stores: RunSto
     assert record_from_item(AnswerPart, item) == a_part(offset=2)
 
 
+def test_a_part_whose_speed_is_not_known_yet_reads_back(dynamodb_stores: RunStores, aws: Account) -> None:
+    """As the first one is that comes late: a record that can't be read would hold up all of the stream behind it."""
+    dynamodb_stores.steps.tell_part(a_part(tokens_per_second=None))
+    (item,) = aws.items(aws.runs_table)
+    assert record_from_item(AnswerPart, item) == a_part(tokens_per_second=None)
+
+
 def test_a_response_reads_back_as_it_was_stored(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
     metadata = {"tokens_per_second": 0.1, "finish_reason": None, "references": [{"name": "x", "source": "missing"}]}

@@ -139,7 +139,7 @@ class AnswerPart:
     attempt: int
     delta: str
     offset: int
-    tokens_per_second: float | None
+    tokens_per_second: float | None = None
     told_at: str
     expires_at: int
 
