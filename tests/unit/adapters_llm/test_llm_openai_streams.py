@@ -111,6 +111,18 @@ def test_of_several_choices_the_first_counts(a_call: Build) -> None:
     assert (heard, answer.content) == (["Swe", "den."], "Sweden.")
 
 
+def test_what_a_later_chunk_leaves_empty_stays_known(a_call: Build) -> None:
+    known = chunk({"content": "Sweden."}, "stop", usage={"prompt_tokens": 1, "completion_tokens": 2})
+    empty = {"model": "", "usage": None, "choices": None}
+    answer = read(told(known, empty, chunk(None, None, model=""), "[DONE]"), a_call(model="asked"))[1]
+    assert (answer.model, answer.prompt_tokens, answer.completion_tokens, answer.finish_reason) == (
+        "small-1",
+        1,
+        2,
+        "stop",
+    )
+
+
 def test_nothing_is_read_after_the_end(a_call: Build) -> None:
     def sent() -> Iterator[Event]:
         yield from told(chunk({"content": "Sweden."}), "[DONE]")

@@ -7,6 +7,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import repeat
 from typing import TYPE_CHECKING
 
@@ -177,12 +178,20 @@ def test_what_the_listener_raises_passes_through_and_ends_the_connection(
             super().hear(piece)
             raise error
 
-    endpoint.script = lambda handler: handler.stream(*ANSWERS["openai"])
+    hung_up = threading.Event()
+
+    def script(handler: Handler) -> None:
+        handler.close_connection = True
+        with suppress(ConnectionError):
+            handler.stream(*ANSWERS["openai"])
+            handler.rfile.read(1)
+        hung_up.set()
+
+    endpoint.script = script
     with pytest.raises(type(error)) as caught:
         registry.complete(a_call(base_url=endpoint.url, listener=Failing()))
     assert caught.value is error
-    registry.complete(a_call(base_url=endpoint.url))
-    assert endpoint.connections == 2
+    assert hung_up.wait(3)
 
 
 def test_a_listener_may_make_calls_of_its_own(endpoint: Endpoint, a_call: Build) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from baton.adapters.llm import registry, transport
+from baton.adapters.llm.deadline import Deadline
 from baton.adapters.llm.transport import send
 from baton.adapters.llm.wire import HttpRequest
 from baton.domain.errors import LlmAnswerInvalid, LlmRefused, LlmThrottled, LlmTimeout
@@ -116,6 +117,13 @@ def test_the_deadline_is_by_the_given_clock(endpoint: Endpoint) -> None:
     endpoint.script = lambda handler: handler.reply(200, b"x" * 1000)
     with pytest.raises(LlmTimeout):
         send(to(endpoint.url), 3, clock=lambda: float(next(ticks)))
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(2, 2), (9, 7)])
+def test_a_part_of_a_call_ends_with_the_call_at_the_latest(seconds: float, left: float) -> None:
+    moments = iter([0.0, 3.0, 3.0, 3.0])
+    deadline = Deadline(10, lambda: next(moments))
+    assert deadline.at_most(seconds).left() == left
 
 
 def test_a_late_call_does_not_shorten_the_next_one_on_its_connection(endpoint: Endpoint) -> None:
