@@ -4,7 +4,8 @@ import json
 import os
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -49,23 +50,35 @@ def choice() -> LlmChoice:
 
 
 def show(console: Console, addresses: Addresses, run_id: int) -> None:
-    """Progress while it lasts, and above it each answer as it comes."""
+    """Progress while it lasts, and above it each answer, the last one while it grows."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        task = progress.add_task("waiting for the first message", total=100)
+    progress = Progress(*columns, TimeElapsedColumn(), console=console)
+    task = progress.add_task("waiting for the first message", total=100)
+    growing = ""
+    with Live(progress, console=console) as live:
         for message in messages(addresses.websocket_url, run_id):
             data = message["data"]
             progress.update(task, completed=data.get("progress"), description=describe(message))
-            if message["type"] == "payload_completed":
-                title = f"{data['position'] + 1}. {escape(data['payloadName'])}"
-                console.print(Panel(escape(data["content"]), title=title, title_align="left"))
+            if "delta" in data:
+                growing = growing[: data["offset"]] + data["delta"]
+                live.update(Group(answer(data, growing), progress))
+            elif message["type"] == "payload_completed":
+                live.update(progress)
+                console.print(answer(data, data["content"]))
+
+
+def answer(data: dict[str, Any], text: str) -> Panel:
+    title = f"{data['position'] + 1}. {escape(data['payloadName'])}"
+    return Panel(escape(text), title=title, title_align="left")
 
 
 def describe(message: dict[str, Any]) -> str:
     data = message["data"]
     match message["type"]:
         case "execution_progress" if data["payloadName"]:
-            return f"payload {data['position'] + 1} of {data['total']}: {escape(data['payloadName'])}"
+            speed = data["metadata"].get("tokens_per_second")
+            told = f", {speed:.0f} tokens/s" if speed else ""
+            return f"payload {data['position'] + 1} of {data['total']}: {escape(data['payloadName'])}{told}"
         case "execution_progress":
             return "running"
         case "payload_completed":

@@ -76,6 +76,12 @@ class Baton:
         """The run once it has ended."""
         return eventually(lambda: self.run(run_id), lambda run: run["status"] in FINAL)
 
+    def eventually_answered(self, run_id: int, payloads: int) -> dict[str, Any]:
+        """The response of the last of so many payloads, once it is there."""
+        run = eventually(lambda: self.run(run_id), lambda run: len(run["responses"]) >= payloads)
+        response: dict[str, Any] = run["responses"][payloads - 1]
+        return response
+
     @contextmanager
     def listen(self, query: str = "") -> Iterator[Listener]:
         """A connection of its own, open inside the block."""

@@ -63,9 +63,13 @@ def is_the_end_of(run_id: int) -> Callable[[Message], bool]:
 
 
 def outline(messages: list[Message]) -> list[tuple[str, int | None]]:
-    """What each message is, and of which position; the parts of growing answers aside, which come as time lets them."""
-    facts = [message for message in messages if "delta" not in message["data"]]
-    return [(message["type"], message["data"].get("position")) for message in facts]
+    """What each message is, and of which position."""
+    return [(message["type"], message["data"].get("position")) for message in without_parts(messages)]
+
+
+def without_parts(messages: list[Message]) -> list[Message]:
+    """All but the parts of growing answers, which come as time lets them, and are not told again."""
+    return [message for message in messages if "delta" not in message["data"]]
 
 
 def complete_outline(payloads: int) -> list[tuple[str, int | None]]:
