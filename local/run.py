@@ -65,6 +65,8 @@ def show(console: Console, addresses: Addresses, run_id: int) -> None:
             elif message["type"] == "payload_completed":
                 live.update(progress)
                 console.print(answer(data, data["content"]))
+    if not console.is_interactive:
+        console.print()  # what is shown last ends without a line break there
 
 
 def answer(data: dict[str, Any], text: str) -> Panel:

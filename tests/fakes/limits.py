@@ -9,12 +9,14 @@ from baton.domain.limits import LimitState
 
 
 class FakeLimits:
-    """A LimitStore."""
+    """A LimitStore. ``reads`` counts how often it was looked at."""
 
     def __init__(self) -> None:
+        self.reads = 0
         self._states: dict[tuple[str, int], LimitState] = {}
 
     def read(self, tenant: str, instance_id: int) -> LimitState:
+        self.reads += 1
         return self._states.get((tenant, instance_id), LimitState())
 
     def write(self, tenant: str, instance_id: int, state: LimitState, expires_at: int) -> None:  # noqa: ARG002 - nothing expires

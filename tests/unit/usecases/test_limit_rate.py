@@ -46,11 +46,12 @@ def test_calls_over_the_limit_wait_each_for_its_turn_and_then_go_without_asking_
     world.llm.script(*["An answer."] * 4)
     after = first_steps(world, runs)
     assert [step.outcome for step in after] == ["completed", "wait", "wait", "wait"]
-    assert [step.wait_seconds for step in after] == [0, 6, 12, 18]
+    assert [step.wait_seconds for step in after] == [0, 7, 13, 20]
     world.clock.advance(after[-1].wait_seconds)
-    state = world.limits.read(TENANT, 1)
+    state, reads = world.limits.read(TENANT, 1), world.limits.reads
     for step in after[1:]:
         assert world.execute_payload(Step.from_event(step.to_event())).outcome == "completed"
+    assert world.limits.reads == reads, "whose turn has come asks no more"
     assert world.limits.read(TENANT, 1) == state, "nothing is taken twice"
 
 
@@ -60,7 +61,7 @@ def test_what_was_waited_is_told_and_counts_as_no_try(world: World) -> None:
     for run in (started(world, id_), started(world, id_)):
         world.state_machine.execute(world.step(run))
     (response,) = world.runs.read_history(TENANT, 2).responses
-    assert (response.metadata["waited_seconds"], response.metadata["tries"]) == (6, 0)
+    assert (response.metadata["waited_seconds"], response.metadata["tries"]) == (7, 0)
     assert "last_failure" not in response.metadata
 
 
@@ -111,7 +112,7 @@ def test_a_place_is_free_again_however_the_call_ends(world: World, failure: Exce
 
 
 def test_tokens_that_were_not_needed_are_given_back(world: World) -> None:
-    id_ = workflow(world, tokens_per_minute=2_000)
+    id_ = workflow(world, tokens_per_minute=4_000)
     world.llm.script(*[an_answer(prompt_tokens=2, completion_tokens=3)] * 9)
     outcomes = [world.execute_payload(world.step(started(world, id_))).outcome for _ in range(9)]
     assert outcomes == ["completed"] * 9, "the bucket holds 200 tokens, each call is reckoned at 104 and takes 5"
@@ -181,4 +182,4 @@ def test_a_fallback_has_limits_of_its_own(world: World) -> None:
     fallen_back = world.execute_payload(world.step(started(world, id_)))
     waiting = world.execute_payload(Step.from_event(fallen_back.to_event()))
     assert (waiting.outcome, waiting.fallback, waiting.reserved) == ("wait", 1, True)
-    assert 50 <= waiting.wait_seconds <= 60
+    assert 60 <= waiting.wait_seconds <= 65

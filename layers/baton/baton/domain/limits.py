@@ -4,9 +4,9 @@ Requests and tokens are token buckets, each told by one moment: when it would be
 (the generic cell rate algorithm, ITU-T I.371). Who finds a bucket empty takes from what is still to come, and waits
 until it has: so everybody's turn comes in the order of arrival, after one wait, and nobody asks twice.
 
-A bucket holds a tenth of a minute's limit and is filled so slowly that no minute, whenever it begins, sees more than
-the limit. Places are for ``max_concurrency``, first come, first served. A place ends by itself, since its holder may
-have been cancelled or have crashed.
+A bucket holds a twentieth of a minute's limit and is filled so slowly that no minute, whenever it begins, sees more
+than the limit; not even if some calls are made a little later than their turn. Places are for ``max_concurrency``,
+first come, first served. A place ends by itself, since its holder may have been cancelled or have crashed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ from dataclasses import dataclass, replace
 from baton.domain.llm import LlmLimits
 
 MINUTE_MS = 60_000
-BURST_SHARE = 10
+LATE_MS = 5_000
+"""A wait is in whole seconds, and a function may start cold: a call may come so much later than its turn, and the next
+one in time."""
+
+FILLED_MS = MINUTE_MS + LATE_MS
+"""In this time a minute's limit is filled in."""
+
+BURST_SHARE = 20
 """A bucket holds this part of the limit."""
 
 MIN_WAIT_MS, MAX_WAIT_MS = 1_000, 60_000
@@ -144,11 +151,11 @@ def _burst(a_minute: int) -> int:
 
 def _requests_cost(a_minute: int, requests: int) -> int:
     """How long it takes to fill them in; the first of a full bucket comes on top of what a minute fills in."""
-    return math.ceil(requests * MINUTE_MS / (a_minute - _burst(a_minute) + 1))
+    return math.ceil(requests * FILLED_MS / (a_minute - _burst(a_minute) + 1))
 
 
 def _tokens_cost(a_minute: int, tokens: int) -> int:
-    return math.ceil(tokens * MINUTE_MS / max(1, a_minute - _burst(a_minute)))
+    return math.ceil(tokens * FILLED_MS / max(1, a_minute - _burst(a_minute)))
 
 
 def _wait_for_place(ahead: int, took_ms: int, at_once: int) -> int:
