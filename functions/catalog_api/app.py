@@ -21,8 +21,6 @@ from baton.runtime.http.api import RequestBody, answer, created, found, new_api,
 from baton.runtime.http.catalog_models import (
     BlockAnswer,
     BlockRequest,
-    LlmInstanceAnswer,
-    LlmInstanceRequest,
     PayloadAnswer,
     PayloadRequest,
     WorkflowAnswer,
@@ -31,6 +29,7 @@ from baton.runtime.http.catalog_models import (
 from baton.runtime.http.check_models import LlmCheckAnswer
 from baton.runtime.http.fields import Cursor, IfMatch, Limit, Listed, PathId, Q, versions
 from baton.runtime.http.import_models import ImportAnswer
+from baton.runtime.http.llm_instance_models import LlmInstanceAnswer, LlmInstanceRequest
 from baton.runtime.http.openapi.answers import answers, content_of
 from baton.runtime.http.preflight_models import PreflightAnswer, PreflightRequest
 from baton.runtime.http.workflow_file_formats.documents import MAX_FILE_BYTES

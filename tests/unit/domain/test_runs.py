@@ -11,14 +11,8 @@ from baton.domain.catalog import MAX_TEMPLATE_BYTES, Block, InlineBlock, LlmInst
 from baton.domain.errors import Invalid
 from baton.domain.llm import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs import (
-    MAX_VARIABLES_BYTES,
-    Definitions,
-    answer_metadata,
-    check_variables,
-    compile_snapshots,
-    reference_record,
-)
+from baton.domain.runs import MAX_VARIABLES_BYTES, Definitions, answer_metadata, check_variables, reference_record
+from baton.domain.snapshots import compile_snapshots
 from tests.support.records import AT_NOON, an_answer
 
 STORED: dict[str, Any] = {"version": 1, "created_at": AT_NOON, "updated_at": AT_NOON}

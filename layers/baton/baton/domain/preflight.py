@@ -8,7 +8,8 @@ from typing import Literal
 
 from baton.domain.llm import LlmPrice
 from baton.domain.prompts import Reference, Sources, look_up, render
-from baton.domain.runs import Definitions, PayloadSnapshot, Variables, compile_snapshots
+from baton.domain.runs import Definitions, PayloadSnapshot, Variables
+from baton.domain.snapshots import compile_snapshots
 from baton.domain.tokens import EXPECTED_ANSWER_TOKENS, estimated_tokens
 
 FoundIn = Literal["response", "variable", "missing", "later"]

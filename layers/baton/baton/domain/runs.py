@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from baton.domain import fallbacks, prompts
 from baton.domain.catalog import (
-    MAX_RECORD_BYTES,
-    MAX_REFERENCES_PER_PAYLOAD,
-    MAX_TEMPLATE_BYTES,
     Block,
     LlmInstance,
     Payload,
     Workflow,
-    record_bytes,
 )
 from baton.domain.errors import Invalid
 from baton.domain.llm import LlmAnswer, LlmEndpoint, LlmSettings, LlmTarget
@@ -31,7 +26,6 @@ STATUSES: tuple[Status, ...] = ("created", "running", "completed", "failed", "ca
 FINAL_STATUSES: frozenset[Status] = frozenset({"completed", "failed", "cancelled"})
 RESUMABLE_STATUSES: frozenset[Status] = frozenset({"failed", "cancelled"})
 
-MOST_MISSING_NAMED = 20
 MAX_LABEL_CHARACTERS = 200
 """What is kept of a model's name and a finish reason, which a provider may write as it likes."""
 
@@ -173,25 +167,6 @@ class Definitions:
     instances: Mapping[int, LlmInstance]
 
 
-def compile_snapshots(
-    definitions: Definitions, variables: Variables, on_missing: OnMissing = "keep"
-) -> tuple[PayloadSnapshot, ...]:
-    """Turn a workflow into what a run executes, one snapshot a payload.
-
-    :raises Invalid: if the workflow has no payloads, or points to a definition that is gone, or a payload's text
-        is too long to be kept; or if a reference can never be found and the run is to fail then.
-    """
-    payloads = _payloads_in_order(definitions)
-    names = [payload.name for payload in payloads]
-    snapshots = tuple(
-        _compile(payload, position, definitions, names[:position], variables)
-        for position, payload in enumerate(payloads)
-    )
-    if on_missing == "fail":
-        _refuse_missing(snapshots)
-    return tuple(replace(snapshot, on_missing=on_missing) for snapshot in snapshots)
-
-
 def cancelled(run: Run, now: str) -> Run:
     """The run, ended early."""
     return replace(run, status="cancelled", completed_at=now)
@@ -248,77 +223,3 @@ def reference_record(reference: Reference) -> dict[str, Any]:
     """A reference as clients read it: ``{name, source, position?}``."""
     record: dict[str, Any] = {"name": reference.name, "source": reference.source}
     return record if reference.position is None else record | {"position": reference.position}
-
-
-def _payloads_in_order(definitions: Definitions) -> list[Payload]:
-    workflow = definitions.workflow
-    if not workflow.payloads:
-        raise Invalid("payloads", f"workflow {workflow.id} has none; add at least one before executing it.")
-    missing = [str(id_) for id_ in dict.fromkeys(workflow.payloads) if id_ not in definitions.payloads]
-    if missing:
-        raise Invalid("payloads", f"workflow {workflow.id} refers to payloads that are gone: {', '.join(missing)}.")
-    return [definitions.payloads[id_] for id_ in workflow.payloads]
-
-
-def _compile(
-    payload: Payload,
-    position: int,
-    definitions: Definitions,
-    earlier: Sequence[str],
-    variables: Variables,
-) -> PayloadSnapshot:
-    template = _template(payload, definitions.blocks)
-    instance = definitions.instances.get(payload.llm_instance)
-    if instance is None:
-        raise Invalid("llm_instance", f"payload {payload.id} refers to LLM instance {payload.llm_instance}, now gone.")
-    own, *others = fallbacks.targets(payload.settings, fallbacks.chain(instance, definitions.instances))
-    snapshot = PayloadSnapshot(
-        position=position,
-        payload_id=payload.id,
-        payload_name=payload.name,
-        template=template,
-        references=prompts.resolve(_reference_names(payload, template), earlier, variables),
-        on_missing="keep",
-        settings=own.settings,
-        endpoint=own.endpoint,
-        fallbacks=tuple(others),
-    )
-    size = record_bytes(snapshot)
-    if size > MAX_RECORD_BYTES:
-        sentence = f"text and settings of payload {payload.id} come to {size:,} bytes; at most {MAX_RECORD_BYTES:,}."
-        raise Invalid("payloads", sentence)
-    return snapshot
-
-
-def _refuse_missing(snapshots: Sequence[PayloadSnapshot]) -> None:
-    missing = [
-        f"{{{{{reference.name}}}}} in {snapshot.payload_name!r} (position {snapshot.position})"
-        for snapshot in snapshots
-        for reference in snapshot.references
-        if reference.source == "missing"
-    ]
-    if missing:
-        named = ", ".join(missing[:MOST_MISSING_NAMED])
-        more = f" and {len(missing) - MOST_MISSING_NAMED} more" if len(missing) > MOST_MISSING_NAMED else ""
-        raise Invalid("on_missing", f"these references can never be found: {named}{more}.")
-
-
-def _reference_names(payload: Payload, template: str) -> list[str]:
-    names = prompts.reference_names(template)
-    if len(names) > MAX_REFERENCES_PER_PAYLOAD:
-        most = MAX_REFERENCES_PER_PAYLOAD
-        raise Invalid("blocks", f"payload {payload.id} refers to {len(names):,} names; at most {most} are looked up.")
-    return names
-
-
-def _template(payload: Payload, blocks: Mapping[int, Block]) -> str:
-    missing = [str(id_) for id_ in payload.block_ids if id_ not in blocks]
-    if missing:
-        raise Invalid("blocks", f"payload {payload.id} refers to blocks that are gone: {', '.join(missing)}.")
-    template = prompts.join_blocks(
-        (blocks[block] if isinstance(block, int) else block).content for block in payload.blocks
-    )
-    size = len(template.encode())
-    if size > MAX_TEMPLATE_BYTES:
-        raise Invalid("blocks", f"payload {payload.id} has {size:,} bytes of text; at most {MAX_TEMPLATE_BYTES:,}.")
-    return template

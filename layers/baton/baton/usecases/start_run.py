@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from baton.domain.errors import AttemptSuperseded
-from baton.domain.runs import OnMissing, Run, Variables, check_variables, compile_snapshots, failed
+from baton.domain.runs import OnMissing, Run, Variables, check_variables, failed
+from baton.domain.snapshots import compile_snapshots
 from baton.domain.times import expiry, timestamp
 from baton.usecases.ports import DefinitionSource, Executions, RunStore
 

@@ -1,0 +1,156 @@
+"""LLM instances as clients write and read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from baton.domain.api_key_headers import objection_to
+from baton.domain.catalog import LlmInstance, LlmInstanceDraft
+from baton.domain.llm import LlmLimits, LlmPrice
+from baton.runtime.http.catalog_models import Settings, Stored, Timeout, own_fields, settings_record
+from baton.runtime.http.fields import Id, Name, Request
+
+UNKNOWN_TO: Mapping[str, tuple[str, ...]] = {
+    "bedrock": ("base_url", "api_key", "api_key_header"),
+    "simulated": ("api_key_header",),
+}
+"""Fields of an instance that mean nothing to its provider: Bedrock goes by the function's own role and region."""
+
+
+class Price(Request):
+    """In US dollars for a million tokens."""
+
+    prompt: Annotated[float, Field(ge=0)]
+    completion: Annotated[float, Field(ge=0)]
+
+
+class Limits(Request):
+    """What all runs together may ask of an instance; what is over it waits for its turn. ``null`` is no limit."""
+
+    max_concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    tokens_per_minute: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+
+    @classmethod
+    def of(cls, limits: LlmLimits | None) -> Self | None:
+        """The limits as clients read them."""
+        return cls(**asdict(limits)) if limits else None
+
+    def limits(self) -> LlmLimits | None:
+        """As the domain has them."""
+        limits = LlmLimits(**self.model_dump())
+        return None if limits == LlmLimits() else limits
+
+
+class LlmInstanceRequest(Request):
+    """An LLM instance to create. ``api_key`` is kept as a secret and never read back."""
+
+    name: Name
+    provider: Annotated[str, Field(min_length=1, max_length=50)]
+    base_url: Annotated[str, Field(max_length=2000)] | None = None
+    model: Annotated[str, Field(min_length=1, max_length=200)]
+    defaults: Settings = Settings()
+    timeout_seconds: Timeout = 120
+    price: Price | None = None
+    api_key: Annotated[SecretStr, Field(min_length=1, max_length=4000)] | None = None
+    api_key_header: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
+        default=None,
+        description="The header that carries the key, such as `api-key`, where it isn't the provider's usual one. "
+        "In `authorization` it stands after the word Bearer.",
+    )
+    limits: Limits | None = None
+    fallback: Id | None = Field(
+        default=None, description="The LLM instance to ask when this one refuses, or has failed as often as it may."
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_a_web_address(cls, value: str | None) -> str | None:
+        """Credentials belong into ``api_key``, where they are kept as a secret."""
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError("is not an http(s) address without user name and password")
+        return value
+
+    @field_validator("api_key_header")
+    @classmethod
+    def _can_carry_a_key(cls, value: str | None) -> str | None:
+        if value is not None and (objection := objection_to(value)):
+            raise ValueError(objection)
+        return value
+
+    @model_validator(mode="after")
+    def _openai_needs_an_address(self) -> Self:
+        if self.provider == "openai" and self.base_url is None:
+            raise ValueError("provider 'openai' needs a base_url, such as https://api.openai.com/v1")
+        return self
+
+    @model_validator(mode="after")
+    def _has_only_what_its_provider_knows(self) -> Self:
+        for name in UNKNOWN_TO.get(self.provider, ()):
+            if getattr(self, name) is not None:
+                raise ValueError(f"provider {self.provider!r} has no {name}; leave it out")
+        return self
+
+    def draft(self) -> LlmInstanceDraft:
+        """As the domain has it, without the key."""
+        return LlmInstanceDraft(
+            name=self.name,
+            provider=self.provider,
+            base_url=self.base_url,
+            model=self.model,
+            defaults=self.defaults.settings(),
+            timeout_seconds=self.timeout_seconds,
+            price=LlmPrice(prompt=self.price.prompt, completion=self.price.completion) if self.price else None,
+            api_key_header=self.api_key_header,
+            limits=self.limits.limits() if self.limits else None,
+            fallback=self.fallback,
+        )
+
+    def secret(self) -> str | None:
+        """The key, if one was sent."""
+        return self.api_key.get_secret_value() if self.api_key else None
+
+
+class LlmInstanceAnswer(Stored):
+    """An LLM instance; of its key only whether there is one."""
+
+    name: str
+    provider: str
+    base_url: str | None
+    model: str
+    defaults: dict[str, Any]
+    timeout_seconds: float
+    price: Price | None
+    has_api_key: bool
+    api_key_header: str | None
+    limits: Limits | None
+    fallback: int | None
+
+    @classmethod
+    def of(cls, instance: LlmInstance) -> LlmInstanceAnswer:
+        """The instance as clients read it."""
+        names = (
+            "name",
+            "provider",
+            "base_url",
+            "model",
+            "timeout_seconds",
+            "has_api_key",
+            "api_key_header",
+            "fallback",
+        )
+        price = instance.price
+        return cls(
+            **own_fields(instance, *names),
+            defaults=settings_record(instance.defaults),
+            limits=Limits.of(instance.limits),
+            price=Price(prompt=price.prompt, completion=price.completion) if price else None,
+        )
