@@ -71,6 +71,8 @@ def test_a_run_on_an_openai_server_completes_and_its_key_stays_secret(baton: Bat
         json.dumps(created),
         instances,
         baton.ask("GET", f"/api/llm/instances/{instance}").text,
+        baton.ask("POST", f"/api/llm/instances/{instance}/test").text,
+        baton.ask("GET", f"/api/workflows/{workflow_id}/export").text,
         baton.ask("GET", "/api/payloads").text,
         baton.ask("GET", "/api/runs").text,
         baton.ask("GET", f"/api/execute/run/{run_id}").text,
