@@ -40,17 +40,9 @@ def import_file(text: str, media_type: str = "application/yaml", query: dict[str
 
 
 def export(workflow: int, media_type: str) -> str:
-    event = {
-        "version": "2.0",
-        "rawPath": f"/api/workflows/{workflow}/export",
-        "headers": {"accept": media_type},
-        "requestContext": {"http": {"method": "GET", "path": f"/api/workflows/{workflow}/export"}, "stage": "$default"},
-        "isBase64Encoded": False,
-    }
-    answer = invoke("catalog_api", event)
-    assert answer["statusCode"] == 200
-    assert answer["headers"]["Content-Type"] == media_type
-    return str(answer["body"])
+    answer = request("GET", f"/api/workflows/{workflow}/export", headers={"accept": media_type})
+    assert (answer.status, answer.headers["Content-Type"]) == (200, media_type)
+    return answer.text
 
 
 def instance(baton: Deployment, name: str = "llm") -> int:

@@ -41,10 +41,11 @@ def invoke(folder: str, event: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An HTTP answer."""
+    """An HTTP answer: its text, and what that says if it is JSON."""
 
     status: int
     headers: dict[str, str]
+    text: str
     body: Any
 
 
@@ -74,8 +75,14 @@ def request(  # noqa: PLR0913 - as many parts as a request has
         "isBase64Encoded": False,
     }
     answer = invoke(function_of(path), {name: value for name, value in event.items() if value is not None})
-    text = answer.get("body")
-    return Answer(status=answer["statusCode"], headers=answer["headers"], body=json.loads(text) if text else None)
+    said = answer.get("body") or ""
+    is_json = "json" in answer["headers"].get("Content-Type", "")
+    return Answer(
+        status=answer["statusCode"],
+        headers=answer["headers"],
+        text=said,
+        body=json.loads(said) if said and is_json else None,
+    )
 
 
 def function_of(path: str) -> str:
