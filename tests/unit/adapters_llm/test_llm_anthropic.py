@@ -243,7 +243,7 @@ def test_text_blocks_are_joined_and_others_left_out(a_call: Build, content: obje
         ("max_tokens", "length"),
         ("model_context_window_exceeded", "length"),
         ("tool_use", "tool_calls"),
-        ("pause_turn", "pause_turn"),
+        ("pause_turn", "length"),
         (None, None),
         ([], None),
     ],

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from baton.adapters.llm import checks, streaming, writing
 from baton.adapters.llm.anthropic_streams import Message
 from baton.adapters.llm.failures import error_in, failure, failure_of
-from baton.adapters.llm.finish import finish_reason
+from baton.adapters.llm.finish_reasons import finish_reason
 from baton.adapters.llm.reading import (
     count_of,
     expect,

@@ -21,7 +21,7 @@ from typing import Any
 
 from baton.adapters.llm import checks, streaming, writing
 from baton.adapters.llm.failures import error_in, failure, failure_of
-from baton.adapters.llm.finish import finish_reason
+from baton.adapters.llm.finish_reasons import finish_reason
 from baton.adapters.llm.openai_dialects import MAX_COMPLETION_TOKENS, MAX_TOKENS, Dialect, dialect_of
 from baton.adapters.llm.openai_streams import Completion
 from baton.adapters.llm.reading import (
