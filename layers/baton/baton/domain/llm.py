@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Protocol
 
+from baton.domain.prompts import Reference
+
 MAX_TIMEOUT_SECONDS = 840
 """The longest that one LLM call may take; the payload function itself has 900 s."""
 
@@ -85,10 +87,14 @@ class LlmEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmTarget:
-    """One of the instances that may answer a payload, and its settings with this one's defaults."""
+    """One of the instances that may answer a payload, and its settings with this one's defaults.
+
+    ``references`` are those of its ``system`` text, which may be the payload's or the instance's own.
+    """
 
     endpoint: LlmEndpoint
     settings: LlmSettings
+    references: tuple[Reference, ...] = ()
 
 
 class AnswerListener(Protocol):

@@ -22,8 +22,8 @@ from baton.domain.catalog import (
 )
 from baton.domain.errors import Invalid
 from baton.domain.llm import LlmSettings
-from baton.domain.prompts import BLOCK_SEPARATOR
 from baton.domain.runs import Definitions
+from baton.domain.templates import BLOCK_SEPARATOR
 
 MOST_FAULTS_NAMED = 5
 MAX_FIELD_CHARACTERS = 200
