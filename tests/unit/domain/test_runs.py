@@ -181,6 +181,8 @@ def test_each_fallbacks_system_text_has_references_of_its_own() -> None:
     (snapshot,) = compile_snapshots(workflow, {"a": 1, "b": 2, "c": 3})
     named = [[reference.name for reference in snapshot.references_with(target)] for target in snapshot.targets]
     assert named == [["c", "a"], ["c", "b"]]
+    with pytest.raises(Invalid, match=r"\{\{b\}\}"):
+        compile_snapshots(workflow, {"a": 1, "c": 3}, "fail")
 
 
 def test_a_path_that_a_variable_does_not_have_is_refused_before_the_start_when_the_run_is_to_fail() -> None:

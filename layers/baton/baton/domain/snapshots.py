@@ -88,13 +88,14 @@ def _compile(
 
 
 def _refuse_missing(snapshots: Sequence[PayloadSnapshot]) -> None:
-    missing = [
+    every = [
         f"{{{{{reference.name}}}}} in {snapshot.payload_name!r} (position {snapshot.position})"
         for snapshot in snapshots
-        for reference in snapshot.references
+        for target in snapshot.targets
+        for reference in snapshot.references_with(target)
         if reference.source == "missing"
     ]
-    missing = list(dict.fromkeys(missing))
+    missing = list(dict.fromkeys(every))
     if missing:
         named = ", ".join(missing[:MOST_MISSING_NAMED])
         more = f" and {len(missing) - MOST_MISSING_NAMED} more" if len(missing) > MOST_MISSING_NAMED else ""

@@ -32,7 +32,8 @@ _deserialize = TypeDeserializer().deserialize
 
 def _settings(value: dict[str, Any]) -> LlmSettings:
     stop = value.get("stop")
-    return LlmSettings(**(value | {"stop": None if stop is None else tuple(stop)}))
+    lists = {"stop": None if stop is None else tuple(stop), "unset": tuple(value.get("unset", ()))}
+    return LlmSettings(**(value | lists))
 
 
 def _limits(value: dict[str, Any] | None) -> LlmLimits | None:
