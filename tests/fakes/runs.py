@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from baton.domain.errors import AttemptSuperseded, NotFound, ResponseAlreadyStored
 from baton.domain.events import Change
 from baton.domain.pages import Page
-from baton.domain.prompts import Sources
+from baton.domain.prompts import Reference, Sources
 from baton.domain.runs import (
     AnswerPart,
     PayloadSnapshot,
@@ -142,10 +142,10 @@ class FakeSteps:
             answered=position in there.responses,
         )
 
-    def read_sources(self, run: Run, snapshot: PayloadSnapshot) -> Sources:
+    def read_sources(self, run: Run, references: Sequence[Reference]) -> Sources:
         history = self._runs.read_history(run.tenant, run.id)
-        positions = {reference.position for reference in snapshot.references}
-        refers_to_variables = any(reference.source == "variable" for reference in snapshot.references)
+        positions = {reference.position for reference in references}
+        refers_to_variables = any(reference.source == "variable" for reference in references)
         return Sources(
             contents={each.position: each.content for each in history.responses if each.position in positions},
             variables=history.variables if refers_to_variables else {},

@@ -154,7 +154,9 @@ def test_a_run_keeps_the_definition_that_it_was_started_with(baton: Deployment) 
     assert [response["payload_name"] for response in run["responses"]] == ["p0", "p1"]
     assert request("GET", "/api/runs/1/definition").body == definition
     assert [payload["template"] for payload in definition["payloads"]] == ["Say {{what}}.", "Repeat {{p0}}."]
-    assert definition["payloads"][1]["references"] == [{"name": "p0", "source": "response", "position": 0}]
+    assert definition["payloads"][1]["references"] == [
+        {"name": "p0", "where": "prompt", "source": "response", "position": 0}
+    ]
 
 
 def test_a_payload_may_take_blocks_inline(baton: Deployment) -> None:
@@ -177,10 +179,10 @@ def test_a_reference_reads_into_a_json_answer(baton: Deployment) -> None:
     run = baton.finish(baton.execute(workflow))
     assert baton.llm.prompts[1] == 'Relay {"title": "Relay", "n": 3} {{p0.items[9].n}} {{p0.title}}'
     assert run["responses"][1]["metadata"]["references"] == [
-        {"name": "p0.items[0].title", "source": "response", "position": 0},
-        {"name": "p0.items[0]", "source": "response", "position": 0},
-        {"name": "p0.items[9].n", "source": "missing"},
-        {"name": "p0.title", "source": "missing"},
+        {"name": "p0.items[0].title", "where": "prompt", "source": "response", "position": 0},
+        {"name": "p0.items[0]", "where": "prompt", "source": "response", "position": 0},
+        {"name": "p0.items[9].n", "where": "prompt", "source": "missing"},
+        {"name": "p0.title", "where": "prompt", "source": "missing"},
     ]
 
 
@@ -223,11 +225,14 @@ def test_a_preflight_tells_prompts_and_sources_without_calling_an_llm(baton: Dep
         "Repeat {{p0}} {{p0.x}} {{nobody}}.",
     ]
     assert [payload["references"] for payload in told.body["payloads"]] == [
-        [{"name": "what", "source": "variable"}, {"name": "p1", "source": "later", "position": 1}],
         [
-            {"name": "p0", "source": "response", "position": 0},
-            {"name": "p0.x", "source": "response", "position": 0},
-            {"name": "nobody", "source": "missing"},
+            {"name": "what", "where": "prompt", "source": "variable"},
+            {"name": "p1", "where": "prompt", "source": "later", "position": 1},
+        ],
+        [
+            {"name": "p0", "where": "prompt", "source": "response", "position": 0},
+            {"name": "p0.x", "where": "prompt", "source": "response", "position": 0},
+            {"name": "nobody", "where": "prompt", "source": "missing"},
         ],
     ]
     assert len(told.body["warnings"]) == 2
@@ -255,7 +260,59 @@ def test_a_preflight_of_a_payload_that_occurs_twice_says_so(baton: Deployment) -
 
 def test_a_payload_with_more_references_than_are_looked_up_is_refused(baton: Deployment) -> None:
     workflow = baton.workflow(" ".join(f"{{{{v{number}}}}}" for number in range(101)))
-    assert_problem(request("POST", f"/api/execute/workflow/{workflow}"), 422, "invalid-request", "blocks", "100")
+    variables = {f"v{number}": "x" for number in range(101)}
+    refused = request("POST", f"/api/execute/workflow/{workflow}", {"variables": variables})
+    assert_problem(refused, 422, "invalid-request", "blocks", "100")
+
+
+def test_a_preflight_shows_the_system_text_and_literal_references(baton: Deployment) -> None:
+    instance = baton.create("/api/llm/instances", {**INSTANCE, "defaults": {"system": r"As {{user.role}}, \{{x}}"}})
+    payload = {"name": "p", "blocks": [{"content": r"\{{user}} {{user.name}}"}], "llm_instance": instance}
+    workflow = baton.create("/api/workflows", {"name": "w", "payloads": [baton.create("/api/payloads", payload)]})
+    variables = {"variables": {"user": {"name": "Ada", "role": "clerk"}}}
+    (told,) = request("POST", f"/api/workflows/{workflow}/preflight", variables).body["payloads"]
+    assert (told["prompt"], told["system"]) == ("{{user}} Ada", "As clerk, {{x}}")
+    assert [(reference["name"], reference["where"]) for reference in told["references"]] == [
+        ("user.name", "prompt"),
+        ("user.role", "system"),
+    ]
+
+
+def test_what_a_payload_unsets_is_not_taken_from_its_instance(baton: Deployment) -> None:
+    defaults = {"temperature": 0.5, "max_tokens": 9, "system": "Be brief.", "options": {"a": 1}, "seed": None}
+    instance = baton.create("/api/llm/instances", {**INSTANCE, "provider": "scripted", "defaults": defaults})
+    told = request("GET", f"/api/llm/instances/{instance}").body["defaults"]
+    assert told == {"temperature": 0.5, "max_tokens": 9, "system": "Be brief.", "options": {"a": 1}}
+    unset = {"temperature": None, "system": None, "options": None}
+    sent = {"name": "p", "blocks": [{"content": "x"}], "llm_instance": instance, **unset}
+    payload = baton.create("/api/payloads", sent)
+    read = request("GET", f"/api/payloads/{payload}").body
+    assert {name: read[name] for name in unset} == unset
+    assert not {"max_tokens", "top_p", "stop", "seed", "model", "timeout_seconds", "stream"} & read.keys()
+    workflow = baton.create("/api/workflows", {"name": "w", "payloads": [payload]})
+    baton.llm.script("x")
+    baton.finish(baton.execute(workflow))
+    settings = baton.llm.calls[0].settings
+    assert (settings.temperature, settings.max_tokens, settings.system, settings.options) == (None, 9, None, {})
+    (told,) = request("GET", "/api/runs/1/definition").body["payloads"]
+    assert (told["settings"]["temperature"], told["settings"]["max_tokens"]) == (None, 9)
+    assert "unset" not in told["settings"]
+
+
+def test_a_file_tells_unset_settings_from_those_that_are_left_out(baton: Deployment) -> None:
+    instance = baton.create("/api/llm/instances", INSTANCE)
+    body = {"name": "p", "blocks": [{"content": "x"}], "llm_instance": instance, "temperature": None, "seed": None}
+    payload = baton.create("/api/payloads", body)
+    workflow = baton.create("/api/workflows", {"name": "w", "payloads": [payload]})
+    headers = {"accept": "application/json"}
+    exported = request("GET", f"/api/workflows/{workflow}/export", headers=headers).body
+    assert exported["payloads"][0].items() >= {"temperature": None, "seed": None}.items()
+    assert request("POST", "/api/workflows/import", exported).body["changed"] is False
+    request("PUT", f"/api/payloads/{payload}", {name: value for name, value in body.items() if name != "seed"})
+    imported = request("POST", "/api/workflows/import", exported).body
+    assert [change["action"] for change in imported["changes"]] == ["replace", "keep"]
+    assert list(imported["changes"][0]["differences"]) == ["seed"]
+    assert request("GET", f"/api/workflows/{workflow}/export", headers=headers).body == exported
 
 
 def test_a_workflow_of_200_payloads_completes(baton: Deployment) -> None:

@@ -349,7 +349,7 @@ def test_sources_are_the_answers_and_variables_that_the_snapshot_refers_to(store
     stores.steps.store_response(a_response(0, content="the first draft", payload_name="draft"))
     stores.steps.store_response(a_response(1, content="the second draft", payload_name="draft"))
     stores.steps.store_response(a_response(2, content=LONG, payload_name="long"))
-    sources = stores.steps.read_sources(a_run(total=4), a_snapshot(3, references=references))
+    sources = stores.steps.read_sources(a_run(total=4), references)
     assert sources == Sources(contents={1: "the second draft", 2: LONG}, variables=variables)
 
 
@@ -358,7 +358,7 @@ def test_two_names_may_mean_one_response(stores: RunStores) -> None:
     references = [Reference(name=name, source="response", position=0) for name in ("a", "b")]
     stores.runs.create(a_run(), {}, [])
     stores.steps.store_response(a_response(0))
-    sources = stores.steps.read_sources(a_run(), a_snapshot(1, references=references))
+    sources = stores.steps.read_sources(a_run(), references)
     assert sources == Sources(contents={0: "An answer."})
 
 
@@ -368,15 +368,15 @@ def test_a_prompt_may_name_more_responses_than_one_read_brings(stores: RunStores
     for position in range(150):
         stores.steps.store_response(a_response(position, total=151, content=f"answer {position}"))
     references = [Reference(name=f"p{position}", source="response", position=position) for position in range(150)]
-    sources = stores.steps.read_sources(a_run(total=151), a_snapshot(150, references=references))
+    sources = stores.steps.read_sources(a_run(total=151), references)
     assert sources.contents == {position: f"answer {position}" for position in range(150)}
 
 
 def test_a_prompt_without_references_has_no_sources(stores: RunStores) -> None:
     stores.runs.create(a_run(), {"topic": "relays"}, [])
     missing = [Reference(name="nobody", source="missing")]
-    assert stores.steps.read_sources(a_run(), a_snapshot(0)) == Sources()
-    assert stores.steps.read_sources(a_run(), a_snapshot(0, references=missing)) == Sources()
+    assert stores.steps.read_sources(a_run(), []) == Sources()
+    assert stores.steps.read_sources(a_run(), missing) == Sources()
 
 
 def test_a_payload_that_starts_is_noted_in_the_run(stores: RunStores) -> None:

@@ -3,88 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from baton.domain.prompts import Reference, Sources, as_text, join_blocks, look_up, reference_names, render, resolve
-
-texts = st.text()
-names = st.text(st.characters(exclude_characters="{}"), min_size=1).map(str.strip).filter(bool)
-spaces = st.text(" \t\n", max_size=3)
+from baton.domain.prompts import Reference, Scope, Sources, as_text, look_up
+from baton.domain.templates import reference_names, render
 
 
-@given(texts)
-def test_a_template_is_the_identity_when_nothing_has_a_value(template: str) -> None:
-    assert render(template, {}) == template
-
-
-@given(st.text(st.characters(exclude_characters="{}")), st.dictionaries(names, texts))
-def test_a_template_without_braces_is_the_identity_whatever_there_is(template: str, values: dict[str, str]) -> None:
-    assert render(template, values) == template
-    assert reference_names(template) == []
-
-
-@given(st.text("ab{} "), st.dictionaries(st.sampled_from(["a", "b", "ab", "a b"]), texts))
-def test_only_what_is_named_as_a_reference_is_replaced(template: str, values: dict[str, str]) -> None:
-    """Without values for the names that the template refers to, nothing changes."""
-    others = {name: text for name, text in values.items() if name not in reference_names(template)}
-    assert render(template, others) == template
-
-
-@given(texts.filter(lambda text: "{" not in text and "}" not in text), names, texts)
-def test_inserted_text_is_never_scanned_again(around: str, name: str, value: str) -> None:
-    """Whatever the value holds, even references and braces, stands in the prompt as it is."""
-    assert render(f"{around}{{{{{name}}}}}{around}", {name: value}) == f"{around}{value}{around}"
-
-
-def test_an_answer_that_holds_references_stays_as_it_is() -> None:
-    values = {"a": "{{b}} {{a}}", "b": "never"}
-    assert render("{{a}}", values) == "{{b}} {{a}}"
-
-
-def test_values_that_meet_do_not_make_a_reference() -> None:
-    assert render("{{a}}{{b}}", {"a": "{{", "b": "c}}", "c": "never"}) == "{{c}}"
-
-
-@given(names, spaces, spaces)
-def test_spaces_around_a_name_do_not_count(name: str, before: str, after: str) -> None:
-    template = f"{{{{{before}{name}{after}}}}}"
-    assert reference_names(template) == [name]
-    assert render(template, {name: "value"}) == "value"
-
-
-@pytest.mark.parametrize(
-    "template", ["{{ nobody }}", "{{nobody}}", "{{\tno body\n}}", "{{}}", "{{ }}", "{nobody}", "{{nobody}", "{ {a} }"]
-)
-def test_what_has_no_value_stays_exactly_as_it_was_written(template: str) -> None:
-    assert render(f"x {template} y", {"a": "never", "body": "never"}) == f"x {template} y"
-
-
-@pytest.mark.parametrize(
-    ("template", "expected"),
-    [
-        ("{{{a}}}", "{A}"),
-        ("{{{{a}}}}", "{{A}}"),
-        ("{{{{{a}}}}}", "{{{A}}}"),
-        ("{{a}}}}", "A}}"),
-        ("{{{{a}}", "{{A"),
-        ("{{a}} {{b {{a}}", "A {{b A"),
-        ("{{a}}{{a}}", "AA"),
-        ("{{two words}}", "2"),
-        ("{{naïve-名前.1}}", "N"),
-    ],
-)
-def test_only_the_innermost_pair_of_braces_is_a_reference(template: str, expected: str) -> None:
-    assert render(template, {"a": "A", "two words": "2", "naïve-名前.1": "N"}) == expected
-
-
-@pytest.mark.parametrize("value", [r"\1", r"\g<0>", "\\", "$1", "%s"])
-def test_values_are_text_and_no_patterns(value: str) -> None:
-    assert render("{{a}}", {"a": value}) == value
-
-
-def test_names_are_told_once_in_order_of_appearance() -> None:
-    assert reference_names("{{b}} {{ a }} {{b }} {{{c}}} {{}}") == ["b", "a", "c", ""]
+def resolve(names: list[str], earlier: list[str], variables: dict[str, object] | list[str]) -> tuple[Reference, ...]:
+    there = variables if isinstance(variables, dict) else dict.fromkeys(variables, "")
+    return Scope(earlier, there).resolve(names)
 
 
 def test_a_response_wins_over_a_variable() -> None:
@@ -191,6 +117,90 @@ def test_a_path_that_leads_to_nothing_makes_its_reference_a_missing_one(
     assert found == ({}, (Reference(name="facts.x", source="missing"),))
 
 
-def test_blocks_are_joined_by_one_blank_line() -> None:
-    assert join_blocks(["one", "two\n", "three"]) == "one\n\ntwo\n\n\nthree"
-    assert join_blocks(["only"]) == "only"
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("user.name", "Ada"),
+        ("items[0].title", "Relay"),
+        ("items[0].tags[1]", "b"),
+        ("items[0].tags", '["a", "b"]'),
+        ("user.none", "null"),
+        ("json.title", "In a text"),
+        ("user.name.first", "exact"),
+        ("deep.a.b[0].c", "1"),
+        ("über.größe", "7"),
+    ],
+)
+def test_a_name_reads_into_object_and_list_variables(name: str, text: str) -> None:
+    variables: dict[str, object] = {
+        "user": {"name": "Ada", "none": None},
+        "items": [{"title": "Relay", "tags": ["a", "b"]}],
+        "json": '{"title": "In a text"}',
+        "user.name.first": "exact",
+        "deep": {"a": {"b": [{"c": 1}]}},
+        "u\u0308ber": {"gro\u0308\u00dfe": 7},
+    }
+    references = resolve([name], [], variables)
+    values, found = look_up(references, Sources(variables=variables))
+    assert (values, found[0].source) == ({name: text}, "variable")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["user.age", "user[0]", "items.title", "items[1]", "items[-1]", "text.x", "number.x", "none.x", "user['name']"],
+)
+def test_a_path_that_leads_to_nothing_in_a_variable_is_missing_at_once(name: str) -> None:
+    variables: dict[str, object] = {
+        "user": {"name": "Ada"},
+        "items": ["x"],
+        "text": "no json",
+        "number": 1,
+        "none": None,
+    }
+    assert resolve([name], [], variables) == (Reference(name=name, source="missing"),)
+
+
+def test_a_payload_wins_over_a_variable_of_its_name_also_for_a_path() -> None:
+    expected = Reference(name="user.name", source="response", position=0, path=("name",))
+    assert resolve(["user.name"], ["user"], {"user": {"name": "Ada"}}) == (expected,)
+
+
+def test_the_longest_name_wins_whether_a_payloads_or_a_variables() -> None:
+    of_variable = Reference(name="a.b.c", source="variable", path=("c",), variable="a.b")
+    assert resolve(["a.b.c"], ["a"], {"a.b": {"c": 1}}) == (of_variable,)
+    of_payload = Reference(name="a.b.c", source="response", position=0, path=("c",))
+    assert resolve(["a.b.c"], ["a.b"], {"a": {"b": {"c": 1}}}) == (of_payload,)
+
+
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.mark.parametrize("stored", [COMPOSED, DECOMPOSED])
+@pytest.mark.parametrize("written", [COMPOSED, DECOMPOSED])
+def test_names_are_compared_in_one_unicode_form(stored: str, written: str) -> None:
+    template = f"{{{{ {written} }}}} {{{{{written}.x}}}}"
+    names = reference_names(template)
+    (own, path) = resolve(names, [], {stored: {"x": "é"}})
+    values, _ = look_up((own, path), Sources(variables={stored: {"x": "é"}}))
+    assert render(template, values) == '{"x": "é"} é'
+    assert resolve(names, [stored], {})[0].position == 0
+
+
+def test_of_two_variables_that_differ_only_in_their_unicode_form_the_composed_one_is_read() -> None:
+    variables: dict[str, object] = {COMPOSED: "composed", DECOMPOSED: "decomposed"}
+    for given in (variables, dict(reversed(variables.items()))):
+        references = resolve([COMPOSED], [], given)
+        assert look_up(references, Sources(variables=given))[0] == {COMPOSED: "composed"}
+
+
+def test_an_answer_is_parsed_once_however_many_paths_read_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+
+    def counted(text: str) -> object:
+        parsed.append(text)
+        return {"a": 1, "b": 2}
+
+    monkeypatch.setattr("baton.domain.prompts.json.loads", counted)
+    references = resolve(["facts.a", "facts.b"], ["facts"], {})
+    assert look_up(references, Sources(contents={0: "{}"}))[0] == {"facts.a": "1", "facts.b": "2"}
+    assert parsed == ["{}"]

@@ -124,12 +124,72 @@ def test_a_text_is_kept_up_to_its_bound_in_bytes() -> None:
         compile_snapshots(definitions(a_payload(11, "first", 1), b1=longest + "x"), {})
 
 
-def test_a_text_with_more_references_than_can_be_kept_is_refused() -> None:
-    """Each stands in the snapshot with its source: 32,500 of them are 1.5 MB, and an item may have 400 KB."""
-    text = "".join(f"{{{{{number:x}}}}}" for number in range(32_500))
-    assert len(text) <= MAX_TEMPLATE_BYTES
-    with pytest.raises(Invalid, match="payload 11"):
-        compile_snapshots(definitions(a_payload(11, "first", 1), b1=text), {})
+def test_any_number_of_references_that_find_nothing_is_text_and_little_of_it_is_kept() -> None:
+    chart = "".join(f"name: {{{{ .Values.x{number} }}}} {{{{ n{number} }}}}\n" for number in range(5_000))
+    for on_missing in ("keep", "empty"):
+        (snapshot,) = compile_snapshots(definitions(a_payload(11, "first", 1), b1=chart), {}, on_missing)
+        assert snapshot.template == chart
+        assert [reference.name for reference in snapshot.references] == [f"n{number}" for number in range(100)]
+
+
+def test_long_missing_names_are_kept_up_to_a_number_of_characters() -> None:
+    text = "".join(f"{{{{{number:0200d}}}}}" for number in range(90))
+    (snapshot,) = compile_snapshots(definitions(a_payload(11, "first", 1), b1=text), {})
+    assert len(snapshot.references) == 50
+
+
+def test_at_most_100_names_are_found_in_the_prompt_and_the_system_text_together() -> None:
+    variables = {f"v{number}": "x" for number in range(101)}
+    prompt = "".join(f"{{{{v{number}}}}}" for number in range(100)) + "{{nobody}}" * 9
+    within = definitions(a_payload(11, "first", 1, settings=LlmSettings(system="{{v0}} {{v99}}")), b1=prompt)
+    (snapshot,) = compile_snapshots(within, variables)
+    assert len([reference for reference in snapshot.references if reference.source == "variable"]) == 102
+    over = definitions(a_payload(11, "first", 1, settings=LlmSettings(system="{{v100}}")), b1=prompt)
+    with pytest.raises(Invalid, match="payload 11 refers to 101 answers and variables"):
+        compile_snapshots(over, variables)
+
+
+def test_code_in_a_prompt_does_not_stop_a_run_that_is_to_fail_for_missing_references() -> None:
+    code = """{{ name | upper }} {{ .Values.x }} {{ include "x" . }} {{ $t('x') }} {{ a
+      b }} {{#each items}} {{/each}}"""
+    assert compile_snapshots(definitions(a_payload(11, "first", 1), b1=code), {}, "fail")[0].references == ()
+
+
+def test_the_system_text_of_a_payload_and_of_an_instances_defaults_is_a_template() -> None:
+    said = LlmSettings(system="For {{topic}} and {{draft}}, {{nobody}}")
+    workflow = definitions(a_payload(11, "draft", 1), a_payload(12, "review", 1, settings=said), b1="{{topic}}")
+    instance = replace(INSTANCE, defaults=LlmSettings(system="By default {{ topic }}"))
+    first, second = compile_snapshots(replace(workflow, instances={5: instance}), {"topic": "relays"})
+    assert first.references == (
+        Reference(name="topic", source="variable"),
+        Reference(name="topic", source="variable", where="system"),
+    )
+    assert second.references == (
+        Reference(name="topic", source="variable"),
+        Reference(name="topic", source="variable", where="system"),
+        Reference(name="draft", source="response", position=0, where="system"),
+        Reference(name="nobody", source="missing", where="system"),
+    )
+    with pytest.raises(Invalid, match=r"\{\{nobody\}\} in 'review' \(position 1\)"):
+        compile_snapshots(workflow, {"topic": "relays"}, "fail")
+
+
+def test_each_fallbacks_system_text_has_references_of_its_own() -> None:
+    first = replace(INSTANCE, defaults=LlmSettings(system="{{a}}"), fallback=6)
+    second = replace(INSTANCE, id=6, defaults=LlmSettings(system="{{b}}"))
+    workflow = replace(definitions(a_payload(11, "first", 1), b1="{{c}}"), instances={5: first, 6: second})
+    (snapshot,) = compile_snapshots(workflow, {"a": 1, "b": 2, "c": 3})
+    named = [[reference.name for reference in snapshot.references_with(target)] for target in snapshot.targets]
+    assert named == [["c", "a"], ["c", "b"]]
+    with pytest.raises(Invalid, match=r"\{\{b\}\}"):
+        compile_snapshots(workflow, {"a": 1, "c": 3}, "fail")
+
+
+def test_a_path_that_a_variable_does_not_have_is_refused_before_the_start_when_the_run_is_to_fail() -> None:
+    workflow = definitions(a_payload(11, "first", 1), b1="{{user.name}} {{user.age}}")
+    with pytest.raises(Invalid, match=r"\{\{user.age\}\}") as caught:
+        compile_snapshots(workflow, {"user": {"name": "Ada"}}, "fail")
+    assert "user.name" not in str(caught.value)
 
 
 def test_text_and_settings_that_together_can_not_be_kept_are_refused() -> None:
@@ -180,10 +240,15 @@ def test_a_cut_answer_is_marked_and_so_is_one_that_was_asked_for_twice() -> None
 def test_a_reference_is_told_with_its_source_and_with_its_position_if_it_has_one() -> None:
     assert reference_record(Reference(name="a", source="response", position=0)) == {
         "name": "a",
+        "where": "prompt",
         "source": "response",
         "position": 0,
     }
-    assert reference_record(Reference(name="b", source="variable")) == {"name": "b", "source": "variable"}
+    assert reference_record(Reference(name="b", source="variable")) == {
+        "name": "b",
+        "where": "prompt",
+        "source": "variable",
+    }
 
 
 def test_references_that_can_never_be_found_are_refused_when_the_run_is_to_fail_then() -> None:

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from baton.domain.errors import LlmAnswerInvalid, LlmRefused, LlmThrottled, LlmTimeout
+from baton.domain.catalog import Payload
+from baton.domain.errors import Invalid, LlmAnswerInvalid, LlmRefused, LlmThrottled, LlmTimeout
 from baton.domain.llm import LlmSettings
 from baton.domain.prompts import Sources
-from baton.domain.runs import Response, cancelled
+from baton.domain.runs import OnMissing, Response, cancelled
+from baton.domain.steps import Step
 from baton.usecases.execute_payload import ExecutePayload
 from tests.fakes.runs import FakeSteps
 from tests.support.records import AT_NOON, NOON, TENANT, an_answer
@@ -285,9 +287,9 @@ def test_a_missing_reference_stays_as_it_was_written_and_metadata_says_so(world:
     world.state_machine.execute(world.step(run))
     assert world.llm.prompts[1] == '{{ nobody }}, {{topic}} and {"a": 1}'
     assert responses(world)[1].metadata["references"] == [
-        {"name": "nobody", "source": "missing"},
-        {"name": "p0", "source": "response", "position": 0},
-        {"name": "topic", "source": "variable"},
+        {"name": "nobody", "where": "prompt", "source": "missing"},
+        {"name": "p0", "where": "prompt", "source": "response", "position": 0},
+        {"name": "topic", "where": "prompt", "source": "variable"},
     ]
 
 
@@ -331,3 +333,49 @@ def test_metadata_tells_how_long_the_call_took(world: World) -> None:
     replace(world.execute_payload, llm=slowly)(world.step(run))  # type: ignore[arg-type]
     metadata = responses(world)[0].metadata
     assert (metadata["duration_ms"], metadata["tokens_per_second"]) == (2500, 20.0)
+
+
+def with_system(world: World, system: str, on_missing: OnMissing = "keep", **variables: object) -> Step:
+    """The only step of a run whose one payload has this system text."""
+    workflow_id = world.workflow("Go. {{topic}}")
+    payload = world.catalog.read(TENANT, Payload, 1)
+    changed = replace(payload, settings=LlmSettings(system=system), version=2)
+    world.catalog.replace(TENANT, payload, changed, world.catalog.read_ledger(TENANT))
+    run = world.start_run(TENANT, workflow_id, variables, NOON, on_missing)
+    world.state_machine.begin(world.step(run))
+    return world.step(run)
+
+
+def test_the_system_text_is_rendered_and_its_references_are_told_apart_from_the_prompts(world: World) -> None:
+    step = with_system(
+        world, r"You are {{ user.role }}. {{topic}} \{{topic}} {{nobody}}", topic="X", user={"role": "Y"}
+    )
+    world.llm.script("first")
+    world.execute_payload(step)
+    assert world.llm.calls[0].settings.system == "You are Y. X {{topic}} {{nobody}}"
+    assert responses(world)[0].metadata["references"] == [
+        {"name": "topic", "where": "prompt", "source": "variable"},
+        {"name": "user.role", "where": "system", "source": "variable"},
+        {"name": "topic", "where": "system", "source": "variable"},
+        {"name": "nobody", "where": "system", "source": "missing"},
+    ]
+
+
+def test_what_is_missing_in_a_system_text_can_become_nothing_and_code_stays(world: World) -> None:
+    step = with_system(world, "A {{nobody}} {{ x | upper }} {{ .Values.x }}", "empty", topic="X")
+    world.llm.script("first")
+    world.execute_payload(step)
+    assert world.llm.calls[0].settings.system == "A  {{ x | upper }} {{ .Values.x }}"
+
+
+def test_a_run_that_is_to_fail_looks_at_the_system_text_too(world: World) -> None:
+    with pytest.raises(Invalid, match="nobody"):
+        with_system(world, "{{nobody}}", "fail", topic="X")
+
+
+def test_more_missing_references_than_are_told_become_nothing_as_well(world: World) -> None:
+    step = with_system(world, "".join(f"{{{{n{number}}}}}" for number in range(500)), "empty", topic="X")
+    world.llm.script("first")
+    world.execute_payload(step)
+    assert world.llm.calls[0].settings.system == ""
+    assert len(responses(world)[0].metadata["references"]) == 101

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from baton.domain.catalog import Block, LlmInstance, Payload, Workflow
+from baton.domain.catalog import Block, LlmInstance, Payload, Workflow, first_version
 from baton.domain.errors import (
     InUse,
     Invalid,
@@ -18,11 +18,11 @@ from baton.domain.errors import (
     LlmServerError,
     LlmThrottled,
 )
-from baton.domain.fallbacks import MAX_FALLBACKS
+from baton.domain.fallbacks import MAX_FALLBACKS, targets
 from baton.domain.llm import LlmSettings
 from baton.domain.runs import Response, Run
 from baton.usecases.define import Edit
-from tests.support.records import NOON, TENANT, block_draft, instance_draft, payload_draft, workflow_draft
+from tests.support.records import AT_NOON, NOON, TENANT, block_draft, instance_draft, payload_draft, workflow_draft
 from tests.unit.usecases.conftest import World
 
 
@@ -200,3 +200,16 @@ def test_editing_an_instance_later_does_not_reach_a_run(world: World) -> None:
     world.llm.script(LlmRefused("No."), "An answer.")
     world.state_machine.execute(world.step(run))
     assert the_response(world).metadata["llm_instance"] == "i1"
+
+
+def test_what_a_payload_unsets_is_unset_for_its_fallbacks_too_but_for_the_model_and_foreign_options() -> None:
+    own = a_kept_instance(provider="openai", defaults=LlmSettings(temperature=0.1, options={"a": 1}))
+    other = replace(own, id=2, provider="anthropic", defaults=LlmSettings(temperature=0.2, model="m", options={"b": 1}))
+    said = LlmSettings(unset=("model", "options", "temperature"))
+    first, second = targets(said, [own, other])
+    assert first.settings == LlmSettings()
+    assert second.settings == LlmSettings(model="m", options={"b": 1})
+
+
+def a_kept_instance(**fields: Any) -> LlmInstance:
+    return first_version(LlmInstance, instance_draft("demo", **fields), 1, AT_NOON)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -87,7 +88,7 @@ json_values = st.recursive(
     max_leaves=6,
 )
 objects = st.dictionaries(texts, json_values, max_size=3)
-settings = st.builds(
+_said = st.builds(
     LlmSettings,
     system=st.none() | texts,
     temperature=st.none() | st.floats(0, 2),
@@ -100,6 +101,16 @@ settings = st.builds(
     timeout_seconds=st.none() | st.floats(0, 840, exclude_min=True),
     options=objects,
 )
+
+
+@st.composite
+def _with_some_unset(draw: st.DrawFn) -> LlmSettings:
+    said = draw(_said)
+    open_ = sorted(name for name, value in said.values().items() if value is None or (name == "options" and not value))
+    return replace(said, unset=tuple(name for name in open_ if draw(st.booleans())))
+
+
+settings = _with_some_unset()
 blocks = st.builds(
     FileBlock,
     title=names,

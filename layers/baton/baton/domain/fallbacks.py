@@ -65,5 +65,10 @@ def check_fallbacks(instance_id: int | None, draft: LlmInstanceDraft, instances:
 
 
 def _carried(settings: LlmSettings, own: LlmInstance, other: LlmInstance) -> LlmSettings:
-    options = settings.options if own.provider == other.provider else {}
-    return replace(settings, model=None, options=options)
+    own_alone = {"model"} if own.provider == other.provider else {"model", "options"}
+    return replace(
+        settings,
+        model=None,
+        options={} if "options" in own_alone else settings.options,
+        unset=tuple(name for name in settings.unset if name not in own_alone),
+    )

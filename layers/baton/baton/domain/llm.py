@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Protocol
 
+from baton.domain.prompts import Reference
+
 MAX_TIMEOUT_SECONDS = 840
 """The longest that one LLM call may take; the payload function itself has 900 s."""
 
@@ -19,7 +21,8 @@ class LlmSettings:
     """The settings of one call. ``None`` means: not said here; 0 is a value.
 
     ``stream`` is whether the answer is asked for piece by piece, so that it can be read while it grows; it is, unless
-    this says no. ``options`` are the provider's own settings, handed on as they are.
+    this says no. ``options`` are the provider's own settings, handed on as they are. ``unset`` names the settings, in
+    order, for which nothing is said on purpose: an instance's default doesn't take their place.
     """
 
     system: str | None = None
@@ -33,11 +36,25 @@ class LlmSettings:
     timeout_seconds: float | None = None
     stream: bool | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    unset: tuple[str, ...] = ()
 
     def over(self, defaults: LlmSettings) -> LlmSettings:
-        """These settings, with ``defaults`` for whatever they leave open."""
-        said = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
-        return replace(defaults, **(said | {"options": {**defaults.options, **self.options}}))
+        """These settings, with ``defaults`` for whatever they leave open and don't unset."""
+        said = {name: value for name, value in self.values().items() if value is not None}
+        options = {**({} if "options" in self.unset else defaults.options), **self.options}
+        return replace(defaults, **(dict.fromkeys(self.unset) | said | {"options": options}), unset=())
+
+    def values(self) -> dict[str, Any]:
+        """Every setting by its name, also those of which nothing is said."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "unset"}
+
+    def said(self) -> dict[str, Any]:
+        """The settings of which something is said, ``None`` for those that are unset."""
+        return {
+            name: None if name in self.unset else value
+            for name, value in self.values().items()
+            if name in self.unset or (value is not None and (name != "options" or value))
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +102,14 @@ class LlmEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmTarget:
-    """One of the instances that may answer a payload, and its settings with this one's defaults."""
+    """One of the instances that may answer a payload, and its settings with this one's defaults.
+
+    ``references`` are those of its ``system`` text, which may be the payload's or the instance's own.
+    """
 
     endpoint: LlmEndpoint
     settings: LlmSettings
+    references: tuple[Reference, ...] = ()
 
 
 class AnswerListener(Protocol):

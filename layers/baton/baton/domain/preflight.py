@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from baton.domain.llm import LlmPrice
-from baton.domain.prompts import Reference, Sources, look_up, render
+from baton.domain.prompts import Reference, Sources, Where, look_up
 from baton.domain.runs import Definitions, PayloadSnapshot, Variables
 from baton.domain.snapshots import compile_snapshots
+from baton.domain.templates import normalised, render
 from baton.domain.tokens import EXPECTED_ANSWER_TOKENS, estimated_tokens
 
 FoundIn = Literal["response", "variable", "missing", "later"]
@@ -23,6 +24,7 @@ class ExpectedReference:
     """
 
     name: str
+    where: Where
     source: FoundIn
     position: int | None = None
 
@@ -38,12 +40,16 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedPayload:
-    """One payload, with its prompt as far as it is known: answers still stand in it as references."""
+    """One payload, with its prompt as far as it is known: answers still stand in it as references.
+
+    ``system`` is the system text of the payload's own instance, in the same way.
+    """
 
     position: int
     payload_id: int
     payload_name: str
     prompt: str
+    system: str | None
     references: tuple[ExpectedReference, ...]
     estimate: Estimate
 
@@ -89,43 +95,53 @@ def _expected(
     price: LlmPrice | None,
 ) -> ExpectedPayload:
     known = [reference for reference in snapshot.references if reference.source == "variable"]
-    prompt = render(snapshot.template, look_up(known, Sources(variables=variables))[0])
-    later = {other.payload_name: other.position for other in reversed(snapshots) if other.position >= snapshot.position}
+    values, _ = look_up(known, Sources(variables=variables))
+    prompt = render(snapshot.template, values)
+    system = None if snapshot.settings.system is None else render(snapshot.settings.system, values)
+    following = [other for other in reversed(snapshots) if other.position >= snapshot.position]
+    later = {normalised(other.payload_name): other.position for other in following}
     handed_on = sum(answers[reference.position] for reference in snapshot.references if reference.position is not None)
     return ExpectedPayload(
         position=snapshot.position,
         payload_id=snapshot.payload_id,
         payload_name=snapshot.payload_name,
         prompt=prompt,
+        system=system,
         references=tuple(_found(reference, later) for reference in snapshot.references),
-        estimate=_estimate(snapshot, prompt, handed_on, answers[snapshot.position], price),
+        estimate=_estimate(prompt + (system or ""), handed_on, answers[snapshot.position], price),
     )
 
 
 def _found(reference: Reference, later: Mapping[str, int]) -> ExpectedReference:
     if reference.source == "missing" and reference.name in later:
-        return ExpectedReference(name=reference.name, source="later", position=later[reference.name])
-    return ExpectedReference(name=reference.name, source=reference.source, position=reference.position)
+        return ExpectedReference(
+            name=reference.name, where=reference.where, source="later", position=later[reference.name]
+        )
+    return ExpectedReference(
+        name=reference.name, where=reference.where, source=reference.source, position=reference.position
+    )
 
 
-def _estimate(snapshot: PayloadSnapshot, prompt: str, handed_on: int, answer: int, price: LlmPrice | None) -> Estimate:
-    tokens = estimated_tokens(len(prompt + (snapshot.settings.system or ""))) + handed_on
+def _estimate(text: str, handed_on: int, answer: int, price: LlmPrice | None) -> Estimate:
+    tokens = estimated_tokens(len(text)) + handed_on
     cost = None if price is None else (tokens * price.prompt + answer * price.completion) / 1_000_000
     return Estimate(prompt_tokens=tokens, completion_tokens=answer, cost=cost)
 
 
 def _warnings(payloads: Sequence[ExpectedPayload], variables: Variables) -> Iterator[str]:
     seen: dict[str, int] = {}
+    variable_names = {normalised(name) for name in variables}
     for payload in payloads:
         where = f"Payload {payload.payload_name!r} (position {payload.position})"
         for reference in payload.references:
+            written = f"{{{{{reference.name}}}}}" + (" in its system text" if reference.where == "system" else "")
             if reference.source == "missing":
-                yield f"{where}: {{{{{reference.name}}}}} is no earlier payload and no variable."
+                yield f"{where}: {written} is no earlier payload and no variable."
             elif reference.source == "later":
-                yield f"{where}: {{{{{reference.name}}}}} comes only at position {reference.position}."
+                yield f"{where}: {written} comes only at position {reference.position}."
         if payload.payload_name in seen:
             yield f"{where} runs at position {seen[payload.payload_name]} too; its name then means the latest answer."
-        if payload.payload_name in variables:
+        if normalised(payload.payload_name) in variable_names:
             yield f"{where} hides the variable of its name from the payloads after it."
         if not payload.prompt.strip():
             yield f"{where} has an empty prompt."

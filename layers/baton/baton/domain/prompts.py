@@ -1,4 +1,4 @@
-"""Prompts: how blocks become a template, and how ``{{references}}`` in it are found, resolved and replaced."""
+"""Prompts: where each ``{{reference}}`` gets its value from, and what it is then."""
 
 from __future__ import annotations
 
@@ -8,31 +8,35 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from baton.domain.templates import normalised, prefixes
+
 Source = Literal["response", "variable", "missing"]
+Where = Literal["prompt", "system"]
 Path = tuple[str | int, ...]
-"""Where in a JSON answer a value stands: keys and indexes, from the outside in."""
+"""Where in a JSON answer or a variable a value stands: keys and indexes, from the outside in."""
 
-MAX_NAME_CHARACTERS = 300
-"""What stands between braces and is longer than any name or path is taken for text."""
-
-BLOCK_SEPARATOR = "\n\n"
-_REFERENCE = re.compile(r"\{\{([^{}]*)\}\}")
 _PATH = re.compile(r"(?:\.[^.\[\]]+|\[\d{1,9}\])+")
 _PATH_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _CODE_FENCE = re.compile(r"```(?:json)?\s*\n(.*)\n\s*```", re.DOTALL)
+
+_NOTHING = object()
+"""Where a path leads to nothing; ``None`` is a value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
     """Where the value of one ``{{name}}`` comes from.
 
-    ``position`` is set for a response only, and so is ``path``, where the name reads into a JSON answer.
+    ``position`` is set for a response only, ``path`` where the name reads into a JSON answer or a variable, and
+    ``variable`` where a variable's own name is not the whole name as it is written here.
     """
 
     name: str
     source: Source
     position: int | None = None
     path: Path = ()
+    variable: str | None = None
+    where: Where = "prompt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,38 +47,47 @@ class Sources:
     variables: Mapping[str, Any] = field(default_factory=dict)
 
 
-def join_blocks(contents: Iterable[str]) -> str:
-    """A payload's template: the blocks' contents in order, one blank line between them."""
-    return BLOCK_SEPARATOR.join(contents)
+class Scope:
+    """What the names in one payload can mean: the payloads before it, and the run's variables."""
 
+    def __init__(self, earlier_payloads: Sequence[str], variables: Mapping[str, Any]) -> None:
+        self._positions = {normalised(name): position for position, name in enumerate(earlier_payloads)}
+        ordered = sorted(variables, key=lambda name: name == normalised(name))  # of two that are equal, NFC wins
+        self._own_names = {normalised(name): name for name in ordered}
+        self._documents = _Documents(Sources(variables=variables))
 
-def reference_names(template: str) -> list[str]:
-    """Every name that the template refers to, once each, in order of appearance.
+    def resolve(self, names: Iterable[str], where: Where = "prompt") -> tuple[Reference, ...]:
+        """Decide once, for a whole run, where each name's value will come from.
 
-    A name is any text without braces; the spaces around it don't count.
-    """
-    names = dict.fromkeys(match[1].strip() for match in _REFERENCE.finditer(template))
-    return [name for name in names if len(name) <= MAX_NAME_CHARACTERS]
+        A payload earlier in the run wins over a variable, and the latest of that name wins over the ones before it. A
+        name that is nobody's own may read into an earlier payload's JSON answer or into a variable, as
+        ``facts.items[0].title`` reads into ``facts``; the longest name wins. Whether it finds something in an answer
+        shows when the payload's turn comes; in a variable, at once.
+        """
+        return tuple(replace(self._source_of(name), where=where) for name in names)
 
+    def _source_of(self, name: str) -> Reference:
+        found = self._named(name, name) or self._read_into(name)
+        return found or Reference(name=name, source="missing")
 
-def resolve(names: Iterable[str], earlier_payloads: Sequence[str], variables: Iterable[str]) -> tuple[Reference, ...]:
-    """Decide once, for a whole run, where each name's value will come from.
+    def _named(self, name: str, owner: str, path: Path = ()) -> Reference | None:
+        if owner in self._positions:
+            return Reference(name=name, source="response", position=self._positions[owner], path=path)
+        if owner in self._own_names:
+            own = self._own_names[owner]
+            return Reference(name=name, source="variable", path=path, variable=None if own == name else own)
+        return None
 
-    A payload earlier in the run wins over a variable, and the latest of that name wins over the ones before it. A name
-    that is nobody's own may read into an earlier payload's JSON answer, as ``facts.items[0].title`` reads into that of
-    ``facts``; whether it finds something there shows when the payload's turn comes.
-    """
-    positions = {name: position for position, name in enumerate(earlier_payloads)}
-    known = frozenset(variables)
+    def _read_into(self, name: str) -> Reference | None:
+        for owner, end in prefixes(name):
+            if (owner in self._positions or owner in self._own_names) and _PATH.fullmatch(name, end):
+                path = tuple(key or int(index) for key, index in _PATH_STEP.findall(name[end:]))
+                found = self._named(name, owner, path)
+                return found if found and self._leads_somewhere(found) else None
+        return None
 
-    def source_of(name: str) -> Reference:
-        if name in positions:
-            return Reference(name=name, source="response", position=positions[name])
-        if name in known:
-            return Reference(name=name, source="variable")
-        return _reading_into(name, positions) or Reference(name=name, source="missing")
-
-    return tuple(source_of(name) for name in names)
+    def _leads_somewhere(self, found: Reference) -> bool:
+        return found.source != "variable" or self._documents.value(found) is not None
 
 
 def look_up(references: Iterable[Reference], sources: Sources) -> tuple[dict[str, str], tuple[Reference, ...]]:
@@ -84,12 +97,18 @@ def look_up(references: Iterable[Reference], sources: Sources) -> tuple[dict[str
     """
     values: dict[str, str] = {}
     found: list[Reference] = []
+    documents = _Documents(sources)
     for reference in references:
-        value = _value(reference, sources)
+        value = documents.value(reference)
         if value is not None:
             values[reference.name] = value
-        found.append(reference if value is not None else replace(reference, source="missing", position=None, path=()))
+        found.append(reference if value is not None else missing(reference))
     return values, tuple(found)
+
+
+def missing(reference: Reference) -> Reference:
+    """The reference, once it has found nothing."""
+    return Reference(name=reference.name, source="missing", where=reference.where)
 
 
 def as_text(value: Any) -> str:
@@ -103,47 +122,59 @@ def json_text(content: str) -> str:
     return fenced[1] if fenced else content
 
 
-def render(template: str, values: Mapping[str, str]) -> str:
-    """Replace every reference that has a value, in one pass.
+class _Documents:
+    """The sources, each parsed at most once however many paths read into it."""
 
-    A reference without a value stays exactly as it was written, and inserted text is never scanned again.
-    """
-    return _REFERENCE.sub(lambda match: values.get(match[1].strip(), match[0]), template)
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._parsed: dict[int | str, Any] = {}
+
+    def value(self, reference: Reference) -> str | None:
+        if reference.source == "missing":
+            return None
+        if not reference.path:
+            return as_text(self._whole(reference))
+        found = _read_path(self._document(reference), reference.path)
+        return None if found is _NOTHING else as_text(found)
+
+    def _whole(self, reference: Reference) -> Any:
+        if reference.position is not None:
+            return self._sources.contents[reference.position]
+        return self._sources.variables[reference.variable or reference.name]
+
+    def _document(self, reference: Reference) -> Any:
+        key = reference.position if reference.position is not None else reference.variable or reference.name
+        if key not in self._parsed:
+            self._parsed[key] = _parsed(self._whole(reference))
+        return self._parsed[key]
 
 
-def _reading_into(name: str, positions: Mapping[str, int]) -> Reference | None:
-    """The longest beginning of the name that is a payload's, with a path behind it."""
-    for end in range(len(name) - 1, 0, -1):
-        if name[end] in ".[" and name[:end] in positions and _PATH.fullmatch(name, end):
-            path = tuple(key or int(index) for key, index in _PATH_STEP.findall(name[end:]))
-            return Reference(name=name, source="response", position=positions[name[:end]], path=path)
-    return None
-
-
-def _value(reference: Reference, sources: Sources) -> str | None:
-    if reference.source == "variable":
-        return as_text(sources.variables[reference.name])
-    if reference.position is None:
-        return None
-    content = sources.contents[reference.position]
-    return _read_path(content, reference.path) if reference.path else content
-
-
-def _read_path(content: str, path: Path) -> str | None:
-    """What stands there in an answer that is JSON."""
+def _parsed(value: Any) -> Any:
+    """A text as the JSON that it holds, if it does; any other value as it is."""
+    if not isinstance(value, str):
+        return value
     try:
-        value = json.loads(json_text(content))
-        for step in path:
-            value = _inside(value, step)
-    except (ValueError, RecursionError, LookupError):
-        return None
-    return as_text(value)
+        return json.loads(json_text(value))
+    except (ValueError, RecursionError):
+        return _NOTHING
 
 
-def _inside(value: Any, step: str | int) -> Any:
-    """:raises LookupError: if the value has no such part; a text has none."""
-    match value, step:
-        case (dict(), str()) | (list(), int()):
-            return value[step]
-        case _:
-            raise LookupError(step)
+def _read_path(document: Any, path: Path) -> Any:
+    """What stands there, or ``_NOTHING``."""
+    value = document
+    for step in path:
+        match value, step:
+            case dict(), str():
+                value = _entry(value, step)
+            case list() | tuple(), int() if step < len(value):
+                value = value[step]
+            case _:
+                return _NOTHING
+    return value
+
+
+def _entry(entries: Mapping[str, Any], key: str) -> Any:
+    """The value of a key, which is written in the same letters if not in the same Unicode form."""
+    if key in entries or key.isascii():
+        return entries.get(key, _NOTHING)
+    return next((value for name, value in entries.items() if normalised(name) == key), _NOTHING)

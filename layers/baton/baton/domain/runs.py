@@ -70,7 +70,8 @@ class Run:
 class PayloadSnapshot:
     """One payload of a run, compiled: nothing that is edited later reaches it.
 
-    ``fallbacks`` are asked in their order once ``endpoint`` is given up.
+    ``references`` are those of the template, and of the ``system`` text in ``settings``. ``fallbacks`` are asked in
+    their order once ``endpoint`` is given up; the references of their system texts are with them.
     """
 
     position: int
@@ -86,7 +87,12 @@ class PayloadSnapshot:
     @property
     def targets(self) -> tuple[LlmTarget, ...]:
         """All that may answer, the payload's own instance first."""
-        return (LlmTarget(endpoint=self.endpoint, settings=self.settings), *self.fallbacks)
+        own = tuple(reference for reference in self.references if reference.where == "system")
+        return (LlmTarget(endpoint=self.endpoint, settings=self.settings, references=own), *self.fallbacks)
+
+    def references_with(self, target: LlmTarget) -> tuple[Reference, ...]:
+        """Those of the template and of the target's system text."""
+        return (*(reference for reference in self.references if reference.where == "prompt"), *target.references)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +227,6 @@ def answer_metadata(answer: LlmAnswer, duration_ms: int) -> dict[str, Any]:
 
 
 def reference_record(reference: Reference) -> dict[str, Any]:
-    """A reference as clients read it: ``{name, source, position?}``."""
-    record: dict[str, Any] = {"name": reference.name, "source": reference.source}
+    """A reference as clients read it: ``{name, where, source, position?}``."""
+    record: dict[str, Any] = {"name": reference.name, "where": reference.where, "source": reference.source}
     return record if reference.position is None else record | {"position": reference.position}

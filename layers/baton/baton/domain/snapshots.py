@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from baton.domain import fallbacks, prompts
+from baton.domain import fallbacks, templates
 from baton.domain.catalog import (
     MAX_RECORD_BYTES,
     MAX_REFERENCES_PER_PAYLOAD,
@@ -15,9 +15,14 @@ from baton.domain.catalog import (
     record_bytes,
 )
 from baton.domain.errors import Invalid
+from baton.domain.llm import LlmTarget
+from baton.domain.prompts import Reference, Scope, Where
 from baton.domain.runs import Definitions, OnMissing, PayloadSnapshot, Variables
 
 MOST_MISSING_NAMED = 20
+MOST_MISSING_KEPT = 100
+MAX_MISSING_CHARACTERS = 10_000
+"""Of what finds nothing, so much is kept to be told; the rest is text, of whatever language."""
 
 
 def compile_snapshots(
@@ -31,7 +36,7 @@ def compile_snapshots(
     payloads = _payloads_in_order(definitions)
     names = [payload.name for payload in payloads]
     snapshots = tuple(
-        _compile(payload, position, definitions, names[:position], variables)
+        _compile(payload, position, definitions, Scope(names[:position], variables))
         for position, payload in enumerate(payloads)
     )
     if on_missing == "fail":
@@ -53,20 +58,23 @@ def _compile(
     payload: Payload,
     position: int,
     definitions: Definitions,
-    earlier: Sequence[str],
-    variables: Variables,
+    scope: Scope,
 ) -> PayloadSnapshot:
     template = _template(payload, definitions.blocks)
     instance = definitions.instances.get(payload.llm_instance)
     if instance is None:
         raise Invalid("llm_instance", f"payload {payload.id} refers to LLM instance {payload.llm_instance}, now gone.")
-    own, *others = fallbacks.targets(payload.settings, fallbacks.chain(instance, definitions.instances))
+    targets = fallbacks.targets(payload.settings, fallbacks.chain(instance, definitions.instances))
+    own, *others = (replace(target, references=_references(target, scope)) for target in targets)
+    in_prompt = _resolve(template, scope, "prompt")
+    for target in (own, *others):
+        _check_number(payload, (*in_prompt, *target.references))
     snapshot = PayloadSnapshot(
         position=position,
         payload_id=payload.id,
         payload_name=payload.name,
         template=template,
-        references=prompts.resolve(_reference_names(payload, template), earlier, variables),
+        references=(*in_prompt, *own.references),
         on_missing="keep",
         settings=own.settings,
         endpoint=own.endpoint,
@@ -80,31 +88,51 @@ def _compile(
 
 
 def _refuse_missing(snapshots: Sequence[PayloadSnapshot]) -> None:
-    missing = [
+    every = [
         f"{{{{{reference.name}}}}} in {snapshot.payload_name!r} (position {snapshot.position})"
         for snapshot in snapshots
-        for reference in snapshot.references
+        for target in snapshot.targets
+        for reference in snapshot.references_with(target)
         if reference.source == "missing"
     ]
+    missing = list(dict.fromkeys(every))
     if missing:
         named = ", ".join(missing[:MOST_MISSING_NAMED])
         more = f" and {len(missing) - MOST_MISSING_NAMED} more" if len(missing) > MOST_MISSING_NAMED else ""
         raise Invalid("on_missing", f"these references can never be found: {named}{more}.")
 
 
-def _reference_names(payload: Payload, template: str) -> list[str]:
-    names = prompts.reference_names(template)
-    if len(names) > MAX_REFERENCES_PER_PAYLOAD:
-        most = MAX_REFERENCES_PER_PAYLOAD
-        raise Invalid("blocks", f"payload {payload.id} refers to {len(names):,} names; at most {most} are looked up.")
-    return names
+def _references(target: LlmTarget, scope: Scope) -> tuple[Reference, ...]:
+    return _resolve(target.settings.system or "", scope, "system")
+
+
+def _resolve(template: str, scope: Scope, where: Where) -> tuple[Reference, ...]:
+    """The references that find something, and the first of those that were perhaps meant to."""
+    kept: list[Reference] = []
+    missing = characters = 0
+    for reference in scope.resolve(templates.reference_names(template), where):
+        if reference.source == "missing":
+            if not templates.could_be_a_name(reference.name):
+                continue
+            missing, characters = missing + 1, characters + len(reference.name)
+            if missing > MOST_MISSING_KEPT or characters > MAX_MISSING_CHARACTERS:
+                continue
+        kept.append(reference)
+    return tuple(kept)
+
+
+def _check_number(payload: Payload, references: Sequence[Reference]) -> None:
+    found = len({reference.name for reference in references if reference.source != "missing"})
+    if found > MAX_REFERENCES_PER_PAYLOAD:
+        sentence = f"payload {payload.id} refers to {found:,} answers and variables in its prompt and system text; "
+        raise Invalid("blocks", f"{sentence}at most {MAX_REFERENCES_PER_PAYLOAD} are looked up.")
 
 
 def _template(payload: Payload, blocks: Mapping[int, Block]) -> str:
     missing = [str(id_) for id_ in payload.block_ids if id_ not in blocks]
     if missing:
         raise Invalid("blocks", f"payload {payload.id} refers to blocks that are gone: {', '.join(missing)}.")
-    template = prompts.join_blocks(
+    template = templates.join_blocks(
         (blocks[block] if isinstance(block, int) else block).content for block in payload.blocks
     )
     size = len(template.encode())

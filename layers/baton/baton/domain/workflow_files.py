@@ -7,7 +7,7 @@ doesn't use.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from baton.domain.catalog import (
@@ -22,8 +22,8 @@ from baton.domain.catalog import (
 )
 from baton.domain.errors import Invalid
 from baton.domain.llm import LlmSettings
-from baton.domain.prompts import BLOCK_SEPARATOR
 from baton.domain.runs import Definitions
+from baton.domain.templates import BLOCK_SEPARATOR
 
 MOST_FAULTS_NAMED = 5
 MAX_FIELD_CHARACTERS = 200
@@ -204,10 +204,5 @@ def _long_record(path: Path, size: int) -> Iterator[Fault]:
 
 
 def said(settings: LlmSettings) -> dict[str, Any]:
-    """The settings that are not left open, as plain values."""
-    values = {f.name: getattr(settings, f.name) for f in fields(settings)}
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in values.items()
-        if value is not None and (name != "options" or value)
-    }
+    """The settings that are not left open, as plain values; ``None`` for those that are unset."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.said().items()}

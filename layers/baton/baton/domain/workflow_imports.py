@@ -58,7 +58,7 @@ class FileChange:
     """What an import means for one definition.
 
     ``current`` is the definition as it is, ``None`` if there is none. ``differences`` has ``(old, new)`` for each
-    field that differs, ``None`` for what is left out.
+    field that differs, ``None`` for what is left out or unset.
     """
 
     kind: Kind
@@ -158,7 +158,7 @@ def _payload_facts(payload: FilePayload) -> Facts:
 def _change(named: Named, new: Facts, current: Current | None, old: Facts) -> FileChange:
     kind, name = named
     pairs = {key: (old.get(key), new.get(key)) for key in {**new, **old}}
-    differences = {key: pair for key, pair in pairs.items() if not _is_same(*pair)}
+    differences = {key: pair for key, pair in pairs.items() if (key in old) != (key in new) or not _is_same(*pair)}
     return FileChange(
         kind=kind, name=name, action=_action(current, differences), differences=differences, current=current
     )

@@ -9,9 +9,10 @@ from typing import Any
 
 from baton.domain.errors import AttemptSuperseded, LlmError, ReferenceMissing, ResponseAlreadyStored
 from baton.domain.llm import LlmAnswer, LlmCall, LlmTarget
-from baton.domain.prompts import Reference, Sources, look_up, render
+from baton.domain.prompts import Reference, Sources, look_up
 from baton.domain.runs import PayloadSnapshot, Response, Run, StepRecords, answer_metadata, reference_record
 from baton.domain.steps import Jitter, Step
+from baton.domain.templates import render
 from baton.domain.times import timestamp
 from baton.usecases.limit_rate import LimitRate
 from baton.usecases.ports import Clock, Llm, Secrets, StepStore
@@ -93,8 +94,10 @@ class ExecutePayload:
 
     def _asking(self, step: Step, run: Run, snapshot: PayloadSnapshot) -> Asking:
         started_at = self._start(run, snapshot)
-        prompt, references = _prompt(snapshot, self.steps.read_sources(run, snapshot))
-        call = self._call(run, snapshot.targets[step.fallback], prompt, step.tries)
+        target = snapshot.targets[step.fallback]
+        sources = self.steps.read_sources(run, snapshot.references_with(target))
+        prompt, rendered, references = _rendered(snapshot, target, sources)
+        call = self._call(run, rendered, prompt, step.tries)
         return Asking(step=step, run=run, snapshot=snapshot, call=call, references=references, started_at=started_at)
 
     def _start(self, run: Run, snapshot: PayloadSnapshot) -> str:
@@ -164,18 +167,25 @@ def _place(snapshot: PayloadSnapshot) -> str:
     return f"Payload {snapshot.payload_name!r} (position {snapshot.position}): "
 
 
-def _prompt(snapshot: PayloadSnapshot, sources: Sources) -> tuple[str, tuple[Reference, ...]]:
-    """What the LLM is asked, and where each reference in it came from.
+def _rendered(
+    snapshot: PayloadSnapshot, target: LlmTarget, sources: Sources
+) -> tuple[str, LlmTarget, tuple[Reference, ...]]:
+    """What the LLM is asked, the target with its system text, and where each reference in them came from.
 
     :raises ReferenceMissing: if one finds nothing and the run is to fail then.
     """
-    values, references = look_up(snapshot.references, sources)
-    missing = [reference.name for reference in references if reference.source == "missing"]
+    values, references = look_up(snapshot.references_with(target), sources)
+    missing = list(dict.fromkeys(reference.name for reference in references if reference.source == "missing"))
     if missing and snapshot.on_missing == "fail":
         raise ReferenceMissing(missing)
-    if snapshot.on_missing == "empty":
+    drop = snapshot.on_missing == "empty"
+    if drop:
         values |= dict.fromkeys(missing, "")
-    return render(snapshot.template, values), references
+    prompt = render(snapshot.template, values, drop_missing=drop)
+    if target.settings.system is None:
+        return prompt, target, references
+    system = render(target.settings.system, values, drop_missing=drop)
+    return prompt, replace(target, settings=replace(target.settings, system=system)), references
 
 
 def _guarded(records: StepRecords, position: int) -> PayloadSnapshot:

@@ -10,7 +10,7 @@ from baton.domain.catalog import Definition, Kind, Ledger, Replacement, User
 from baton.domain.limits import LimitState
 from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
 from baton.domain.pages import Page
-from baton.domain.prompts import Sources
+from baton.domain.prompts import Reference, Sources
 from baton.domain.runs import (
     AnswerPart,
     Definitions,
@@ -148,8 +148,8 @@ class StepStore(Protocol):
     def read_step(self, tenant: str, run_id: int, position: int) -> StepRecords:
         """All that the guard of a payload asks, in one read."""
 
-    def read_sources(self, run: Run, snapshot: PayloadSnapshot) -> Sources:
-        """The answers that the snapshot refers to, and the run's variables if it refers to one; in one read."""
+    def read_sources(self, run: Run, references: Sequence[Reference]) -> Sources:
+        """The answers that are referred to, and the run's variables if one of them is; in one read."""
 
     def start_payload(self, run: Run, snapshot: PayloadSnapshot, now: str) -> None:
         """Note in the run that this payload is under way.

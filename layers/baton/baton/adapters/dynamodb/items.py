@@ -7,7 +7,7 @@ written and read whole, and JSON keeps them exact where DynamoDB's numbers would
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,8 @@ _deserialize = TypeDeserializer().deserialize
 
 def _settings(value: dict[str, Any]) -> LlmSettings:
     stop = value.get("stop")
-    return LlmSettings(**(value | {"stop": None if stop is None else tuple(stop)}))
+    lists = {"stop": None if stop is None else tuple(stop), "unset": tuple(value.get("unset", ()))}
+    return LlmSettings(**(value | lists))
 
 
 def _limits(value: dict[str, Any] | None) -> LlmLimits | None:
@@ -44,11 +45,15 @@ def _endpoint(value: dict[str, Any]) -> LlmEndpoint:
 
 
 def _target(value: dict[str, Any]) -> LlmTarget:
-    return LlmTarget(endpoint=_endpoint(value["endpoint"]), settings=_settings(value["settings"]))
+    return LlmTarget(
+        endpoint=_endpoint(value["endpoint"]),
+        settings=_settings(value["settings"]),
+        references=_references(value.get("references", ())),
+    )
 
 
-def _reference(value: dict[str, Any]) -> Reference:
-    return Reference(**(value | {"path": tuple(value.get("path", ()))}))
+def _references(values: Iterable[dict[str, Any]]) -> tuple[Reference, ...]:
+    return tuple(Reference(**(value | {"path": tuple(value.get("path", ()))})) for value in values)
 
 
 def _blocks(value: tuple[Any, ...]) -> tuple[int | InlineBlock, ...]:
@@ -63,7 +68,7 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "metadata": dict,
     "places": lambda value: tuple(Place(**place) for place in value),
     "price": lambda value: LlmPrice(**value),
-    "references": lambda value: tuple(_reference(reference) for reference in value),
+    "references": _references,
     "settings": _settings,
     "timeout_seconds": float,
     "tokens_per_second": float,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from baton.adapters.dynamodb import keys
@@ -9,7 +10,7 @@ from baton.adapters.dynamodb.calls import condition_failing_as, expression_names
 from baton.adapters.dynamodb.items import from_item, record_from_item, record_to_item, to_item
 from baton.adapters.dynamodb.responses import Texts, response_to_item, whole_content
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
-from baton.domain.prompts import Sources
+from baton.domain.prompts import Reference, Sources
 from baton.domain.runs import AnswerPart, PayloadSnapshot, Response, Run, StepRecords
 
 if TYPE_CHECKING:
@@ -41,12 +42,12 @@ class DynamoStepStore:
             answered=mine["sk"] in items,
         )
 
-    def read_sources(self, run: Run, snapshot: PayloadSnapshot) -> Sources:
-        """The answers that the snapshot refers to, and the run's variables if it refers to one; in one read."""
-        positions = {reference.position for reference in snapshot.references if reference.position is not None}
+    def read_sources(self, run: Run, references: Sequence[Reference]) -> Sources:
+        """The answers that are referred to, and the run's variables if one of them is; in one read."""
+        positions = {reference.position for reference in references if reference.position is not None}
         responses = {keys.response(run.tenant, run.id, position)["sk"]: position for position in positions}
         wanted = [keys.response(run.tenant, run.id, position) for position in positions]
-        if any(reference.source == "variable" for reference in snapshot.references):
+        if any(reference.source == "variable" for reference in references):
             wanted.append(keys.variables(run.tenant, run.id))
         found = get_many(self._client, self._table, wanted, ("sk", "content", "content_key", "variables"))
         items = {item["sk"]["S"]: item for item in found}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, StringConstraints
@@ -21,10 +20,13 @@ from baton.domain.catalog import (
     WorkflowDraft,
 )
 from baton.domain.llm import MAX_TIMEOUT_SECONDS, LlmSettings
+from baton.domain.workflow_files import said
 from baton.runtime.http.fields import Answer, Id, Name, Request
 
 MAX_CONTENT_CHARACTERS = 60_000
 """Of one block. In UTF-8 that is at most 240 KB, and an item of DynamoDB may have 400 KB."""
+
+SETTING_NAMES = sorted(LlmSettings().values())
 
 Content = Annotated[str, Field(max_length=MAX_CONTENT_CHARACTERS)]
 Timeout = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS)]
@@ -32,7 +34,7 @@ Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_
 
 
 class Settings(Request):
-    """The settings of one LLM call; what is left out is the instance's default."""
+    """The settings of one LLM call. What is left out is the instance's default; `null` is none, not even that."""
 
     system: Annotated[str, Field(max_length=MAX_CONTENT_CHARACTERS)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -48,12 +50,14 @@ class Settings(Request):
     stream: bool | None = Field(
         default=None, description="Whether the answer can be read while it grows; it can, unless this is `false`."
     )
-    options: dict[str, JsonValue] = Field(default_factory=dict, description="The provider's own settings.")
+    options: dict[str, JsonValue] | None = Field(default_factory=dict, description="The provider's own settings.")
 
     def settings(self) -> LlmSettings:
         """As the domain has them."""
-        said = {f.name: getattr(self, f.name) for f in fields(LlmSettings)}
-        return LlmSettings(**(said | {"stop": None if self.stop is None else tuple(self.stop)}))
+        said = {name: getattr(self, name) for name in SETTING_NAMES}
+        unset = tuple(name for name in SETTING_NAMES if name in self.model_fields_set and said[name] is None)
+        plain = {"stop": None if self.stop is None else tuple(self.stop), "options": self.options or {}}
+        return LlmSettings(**(said | plain), unset=unset)
 
 
 class BlockRequest(Request):
@@ -138,29 +142,37 @@ class OrderedBlock(Answer):
         return cls(id=block, title=titles.get(block), order_index=index)
 
 
+_LEFT_OUT: Any = object()
+"""Stands for a setting that isn't said, until the answer is written: there it isn't, while ``null`` is a value."""
+
+
+def _left_out() -> Any:
+    return Field(default_factory=lambda: _LEFT_OUT, exclude_if=lambda value: value is _LEFT_OUT)
+
+
 class PayloadAnswer(Stored):
-    """A payload; its settings stand beside its name, those that were left out are ``null``."""
+    """A payload; its settings stand beside its name. Those that were left out are left out, unset ones are `null`."""
 
     name: str
     blocks: list[OrderedBlock]
     llm_instance: int
-    system: str | None
-    temperature: float | None
-    top_p: float | None
-    max_tokens: int | None
-    stop: list[str] | None
-    seed: int | None
-    response_format: str | dict[str, Any] | None
-    model: str | None
-    timeout_seconds: float | None
-    stream: bool | None
-    options: dict[str, Any]
+    system: str | None = _left_out()
+    temperature: float | None = _left_out()
+    top_p: float | None = _left_out()
+    max_tokens: int | None = _left_out()
+    stop: list[str] | None = _left_out()
+    seed: int | None = _left_out()
+    response_format: str | dict[str, Any] | None = _left_out()
+    model: str | None = _left_out()
+    timeout_seconds: float | None = _left_out()
+    stream: bool | None = _left_out()
+    options: dict[str, Any] | None = _left_out()
 
     @classmethod
     def of(cls, payload: Payload, titles: Mapping[int, str]) -> PayloadAnswer:
         """The payload with its blocks' titles."""
         ordered = [OrderedBlock.of(block, index, titles) for index, block in enumerate(payload.blocks)]
-        return cls(**own_fields(payload, "name", "llm_instance"), **settings_record(payload.settings), blocks=ordered)
+        return cls(**own_fields(payload, "name", "llm_instance"), **said(payload.settings), blocks=ordered)
 
 
 class OrderedPayload(Answer):
@@ -193,6 +205,6 @@ def own_fields(definition: Block | Payload | Workflow | LlmInstance, *names: str
 
 
 def settings_record(settings: LlmSettings) -> dict[str, Any]:
-    """Settings as clients read them; those that were left out are ``null``."""
-    said = {f.name: getattr(settings, f.name) for f in fields(settings)}
-    return said | {"stop": None if settings.stop is None else list(settings.stop), "options": dict(settings.options)}
+    """Settings of a call as clients read them; those of which nothing is said are ``null``."""
+    every = settings.values()
+    return every | {"stop": None if settings.stop is None else list(settings.stop), "options": dict(settings.options)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
@@ -12,7 +12,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from baton.domain.api_key_headers import objection_to
 from baton.domain.catalog import LlmInstance, LlmInstanceDraft
 from baton.domain.llm import LlmLimits, LlmPrice
-from baton.runtime.http.catalog_models import Settings, Stored, Timeout, own_fields, settings_record
+from baton.domain.workflow_files import said
+from baton.runtime.http.catalog_models import Settings, Stored, Timeout, own_fields
 from baton.runtime.http.fields import Id, Name, Request
 
 UNKNOWN_TO: Mapping[str, tuple[str, ...]] = {
@@ -106,7 +107,7 @@ class LlmInstanceRequest(Request):
             provider=self.provider,
             base_url=self.base_url,
             model=self.model,
-            defaults=self.defaults.settings(),
+            defaults=replace(self.defaults.settings(), unset=()),
             timeout_seconds=self.timeout_seconds,
             price=LlmPrice(prompt=self.price.prompt, completion=self.price.completion) if self.price else None,
             api_key_header=self.api_key_header,
@@ -150,7 +151,7 @@ class LlmInstanceAnswer(Stored):
         price = instance.price
         return cls(
             **own_fields(instance, *names),
-            defaults=settings_record(instance.defaults),
+            defaults=said(instance.defaults),
             limits=Limits.of(instance.limits),
             price=Price(prompt=price.prompt, completion=price.completion) if price else None,
         )

@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 
 from baton.domain.catalog import Workflow
 from baton.domain.preflight import FoundIn, Preflight
+from baton.domain.prompts import Where
 from baton.runtime.http.budget import fit
 from baton.runtime.http.fields import Answer, Name, Request
 
@@ -22,6 +23,7 @@ class ReferenceAnswer(Answer):
     """Where a reference's value would come from; `later` and `missing` find nothing."""
 
     name: str
+    where: Where
     source: FoundIn
     position: int | None = Field(default=None, exclude_if=lambda position: position is None)
 
@@ -35,13 +37,15 @@ class EstimateAnswer(Answer):
 
 
 class ExpectedPayloadAnswer(Answer):
-    """One payload with its prompt as far as it is known."""
+    """One payload with its prompt and its system text as far as they are known."""
 
     position: int
     payload_id: int
     payload_name: str
     prompt: str
     prompt_truncated: bool
+    system: str | None
+    system_truncated: bool
     references: list[ReferenceAnswer]
     estimate: EstimateAnswer
 
@@ -58,14 +62,18 @@ class PreflightAnswer(Answer):
     @classmethod
     def of(cls, workflow: Workflow, told: Preflight) -> PreflightAnswer:
         """The preflight as clients read it."""
-        prompts = fit(payload.prompt for payload in told.payloads)
+        texts = fit(text for payload in told.payloads for text in (payload.prompt, payload.system or ""))
         return cls.model_validate(
             {
                 "workflow_id": workflow.id,
                 "workflow_name": workflow.name,
                 "payloads": [
-                    asdict(payload) | {"prompt": prompt, "prompt_truncated": cut}
-                    for payload, (prompt, cut) in zip(told.payloads, prompts, strict=True)
+                    asdict(payload)
+                    | {"prompt": prompt, "prompt_truncated": prompt_cut, "system_truncated": system_cut}
+                    | ({} if payload.system is None else {"system": system})
+                    for payload, (prompt, prompt_cut), (system, system_cut) in zip(
+                        told.payloads, texts[::2], texts[1::2], strict=True
+                    )
                 ],
                 "warnings": list(told.warnings),
                 "estimate": asdict(told.estimate),
