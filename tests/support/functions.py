@@ -9,6 +9,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+from tests.support.routes import function_of
 from tests.support.template import ROOT
 
 
@@ -73,15 +74,9 @@ def request(  # noqa: PLR0913 - as many parts as a request has
         "body": sent,
         "isBase64Encoded": False,
     }
-    answer = invoke(function_of(path), {name: value for name, value in event.items() if value is not None})
+    answer = invoke(function_of(method, path), {name: value for name, value in event.items() if value is not None})
     text = answer.get("body")
     return Answer(status=answer["statusCode"], headers=answer["headers"], body=json.loads(text) if text else None)
-
-
-def function_of(path: str) -> str:
-    """Which function the template's routes send a path to."""
-    catalog = ("/api/blocks", "/api/payloads", "/api/workflows", "/api/llm/instances", "/schemas/")
-    return "catalog_api" if path.startswith(catalog) else "runs_api"
 
 
 def websocket_event(event_type: str, connection_id: str, **more: Any) -> dict[str, Any]:
