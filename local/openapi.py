@@ -9,7 +9,6 @@ import importlib.util
 import json
 import re
 import sys
-import tomllib
 from collections.abc import Iterator
 from functools import cache
 from http import HTTPStatus
@@ -23,6 +22,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from baton.runtime.http import openapi
 from baton.runtime.http.openapi.answers import SCHEMAS
 from baton.runtime.http.workflow_file_models import FileModel
+from baton.version import VERSION
 from local import openapi_problems
 from local.openapi_problems import Json
 
@@ -35,6 +35,11 @@ DESCRIPTION = """\
 Baton runs chains of LLM prompts as durable, observable runs. A **workflow** is a list of **payloads**, each one LLM
 call; a payload's prompt is its **blocks** in order, and `{{name}}` in it stands for the answer of an earlier payload,
 or for a variable that the run was started with. A **run** is one execution of a workflow.
+
+What `GET` gives, `PUT` and `POST` take: fields that only an answer has, such as `id` and `created_at`, are ignored, and
+so is what stands beside the `id` of a block or payload in a list. Any other unknown field or parameter is refused.
+Every `GET` can be a `HEAD` as well; a method that a path doesn't take is answered 405, and `Allow` names those that it
+does. A slash at the end of a path makes no difference.
 
 Times are in UTC, as `2026-01-31T09:30:00.000Z`. Ids are whole numbers from 1 on.
 
@@ -49,6 +54,7 @@ TAGS = {
     "payloads": "LLM calls: blocks, an LLM instance, and settings.",
     "blocks": "Reusable pieces of prompt text.",
     "LLM instances": "Configured model endpoints. Keys are written and never read.",
+    "service": "The API itself.",
 }
 TAG_OF = {
     "/api/execute": "runs",
@@ -58,6 +64,7 @@ TAG_OF = {
     "/api/payloads": "payloads",
     "/api/blocks": "blocks",
     "/api/llm/instances": "LLM instances",
+    "/health": "service",
 }
 
 ETAG = {
@@ -96,7 +103,7 @@ def document() -> Json:
     by_tag = sorted(paths, key=lambda path: (list(TAGS).index(tag_of(path)), path))
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Baton", "version": version(), "description": DESCRIPTION},
+        "info": {"title": "Baton", "version": VERSION, "description": DESCRIPTION},
         "servers": [{"url": ".", "description": "Where this document is."}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": {path: paths[path] for path in by_tag},
@@ -120,15 +127,11 @@ def load(function: str) -> ModuleType:
 
 def described(api: APIGatewayHttpResolver) -> Json:
     """What Powertools says of the routes, in Markdown, with whole numbers as such and with names that SDKs can have."""
-    made = api.get_openapi_schema(title="Baton", version=version()).model_dump_json(by_alias=True, exclude_none=True)
+    made = api.get_openapi_schema(title="Baton", version=VERSION).model_dump_json(by_alias=True, exclude_none=True)
     named = re.sub(r'\bListed_(\w+?)_"', r'Listed\1"', made).replace("``", "`")
     return dict(
         json.loads(named, parse_float=lambda digits: int(number) if (number := float(digits)).is_integer() else number)
     )
-
-
-def version() -> str:
-    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
 
 
 def operations(api: Json) -> Iterator[tuple[str, str, Json]]:

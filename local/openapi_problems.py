@@ -17,6 +17,8 @@ from baton.runtime.http.openapi.answers import problem_answers
 MEDIA_TYPE = problems.PROBLEM_JSON
 METHODS_WITH_A_BODY = ("post", "put")
 
+OF_ANY_CALL = (problems.METHOD_NOT_ALLOWED, problems.UNKNOWN_TYPE, problems.TOO_LARGE, problems.INTERNAL)
+
 type Json = dict[str, Any]
 
 
@@ -54,14 +56,12 @@ def schema() -> Json:
 
 
 def every_kind() -> Sequence[problems.ProblemType]:
-    of_any_call = (problems.NO_SUCH_CALL, problems.UNKNOWN_TYPE, problems.TOO_LARGE, problems.INTERNAL)
-    return (*problems.PROBLEM_TYPES.values(), *of_any_call)
+    return (*problems.PROBLEM_TYPES.values(), problems.NO_SUCH_CALL, *OF_ANY_CALL)
 
 
 def shared_responses() -> Json:
     """The problems that are the same for every call, by their slugs."""
-    kinds = (problems.TOO_LARGE, problems.UNKNOWN_TYPE, problems.INTERNAL)
-    return {kind.slug: with_examples(kind, path="", method="")[str(int(kind.status))] for kind in kinds}
+    return {kind.slug: with_examples(kind, path="", method="")[str(int(kind.status))] for kind in OF_ANY_CALL}
 
 
 def with_common_problems(path: str, method: str, responses: Json, *, has_input: bool) -> Json:
@@ -107,13 +107,12 @@ def example(slug: str, path: str, method: str) -> Json:
 
 def invalid(path: str, method: str) -> Response[str]:
     if path.endswith("/import"):
-        fault = Fault(path=("payloads", 1, "temperature"), line=12, sentence="input should be a valid number")
+        fault = Fault(path=("payloads", 1, "temperature"), line=12, sentence="should be a number")
         return problems.problem_of(BrokenFile([fault]))
     if method in METHODS_WITH_A_BODY:
-        return problems.invalid_request([{"type": "extra_forbidden", "loc": ("body", "titel"), "msg": ""}])
+        return problems.invalid_request([{"type": "extra_forbidden", "loc": ("body", "titel")}], {"titel": ""})
     name = "".join(re.findall(r"{(\w+)}", path)) or "limit"
-    message = "Input should be greater than or equal to 1"
-    return problems.invalid_request([{"type": "greater_than_equal", "loc": ("path", name), "msg": message}])
+    return problems.invalid_request([{"type": "greater_than_equal", "loc": ("path", name), "ctx": {"ge": 1}}])
 
 
 def subject(path: str) -> str:
@@ -135,6 +134,9 @@ EXAMPLES = {
     "run-finished": problems.problem_of(errors.RunFinished(1, "completed")),
     "run-changed": problems.problem_of(errors.AttemptSuperseded("Run 1 is no longer running; look at it again.")),
     "conflict": problems.problem_of(errors.LedgerMoved()),
+    "method-not-allowed": problems.problem(
+        problems.METHOD_NOT_ALLOWED, "/api/blocks does not take PATCH; it takes GET, HEAD, POST, OPTIONS."
+    ),
     "unknown-media-type": problems.problem(problems.UNKNOWN_TYPE, "body: is 'text/plain'; send it as JSON."),
     "too-large": problems.problem(problems.TOO_LARGE, "body: 1,000,001 bytes; at most 1,000,000 are taken."),
     "internal-error": problems.problem(problems.INTERNAL, "Something went wrong on our side."),

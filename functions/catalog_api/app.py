@@ -17,7 +17,7 @@ from baton.domain.preflight import preflight
 from baton.domain.searches import Search
 from baton.runtime import wiring
 from baton.runtime.http import cursors
-from baton.runtime.http.api import RequestBody, answer, created, found, new_api, no_content
+from baton.runtime.http.api import answer, created, found, new_api, no_content
 from baton.runtime.http.catalog_models import (
     BlockAnswer,
     BlockRequest,
@@ -32,6 +32,7 @@ from baton.runtime.http.import_models import ImportAnswer
 from baton.runtime.http.llm_instance_models import LlmInstanceAnswer, LlmInstanceRequest
 from baton.runtime.http.openapi.answers import answers, content_of
 from baton.runtime.http.preflight_models import PreflightAnswer, PreflightRequest
+from baton.runtime.http.request_bodies import RequestBody
 from baton.runtime.http.workflow_file_formats.documents import MAX_FILE_BYTES
 from baton.runtime.http.workflow_file_models import JSON, YAML, YAML_TYPES, json_schema, read_file, write_file
 from baton.runtime.settings import TENANT
@@ -212,7 +213,7 @@ def preflight_workflow(
 ) -> PreflightAnswer:
     """What a run would ask, and where its references would come from. No LLM is called."""
     definitions = wiring.definitions().read_workflow(TENANT, workflow_id)
-    told = preflight(definitions, request.variables if request else {})
+    told = preflight(definitions, (request.variables if request else None) or {})
     return PreflightAnswer.of(definitions.workflow, told)
 
 

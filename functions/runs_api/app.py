@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BeforeValidator
 
 from baton.domain.errors import AttemptSuperseded, NotFound, RunFinished, RunNotFinished
 from baton.domain.ids import MAX_ID
@@ -16,6 +17,7 @@ from baton.runtime import wiring
 from baton.runtime.http import cursors
 from baton.runtime.http.api import accepted, answer, new_api, no_content
 from baton.runtime.http.fields import Cursor, Limit, Listed, PathId
+from baton.runtime.http.health_models import HealthAnswer
 from baton.runtime.http.openapi import page as docs
 from baton.runtime.http.openapi.answers import answers
 from baton.runtime.http.run_models import (
@@ -32,13 +34,17 @@ from baton.runtime.settings import TENANT
 api = new_api()
 
 
+def _in_lower_case(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
 @api.post("/api/execute/workflow/<workflow_id>", responses=answers(HTTPStatus.ACCEPTED, NotFound))
 def execute_workflow(
     workflow_id: PathId, request: Annotated[ExecuteRequest | None, Body()] = None
 ) -> Response[ExecuteAnswer]:
     """Start a run of the workflow and answer at once, before any LLM is called."""
     asked = request or ExecuteRequest()
-    run = wiring.start_run()(TENANT, workflow_id, asked.variables, wiring.now(), asked.on_missing)
+    run = wiring.start_run()(TENANT, workflow_id, asked.variables or {}, wiring.now(), asked.on_missing or "keep")
     return accepted(ExecuteAnswer(run_id=run.id))
 
 
@@ -56,7 +62,7 @@ def read_run(run_id: PathId) -> RunAnswer:
 
 @api.get("/api/runs")
 def list_runs(
-    status: Annotated[Status | None, Query()] = None,
+    status: Annotated[Status | None, BeforeValidator(_in_lower_case), Query()] = None,
     workflow_id: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -96,7 +102,10 @@ def cancel_run(run_id: PathId) -> RunSummary:
     responses=answers(HTTPStatus.ACCEPTED, NotFound, RunFinished, RunNotFinished, AttemptSuperseded),
 )
 def resume_run(run_id: PathId) -> Response[RunSummary]:
-    """Go on with a failed or cancelled run after its last response."""
+    """Go on with a failed or cancelled run after its last response.
+
+    It keeps the definition as it was when the run was started; to use the newest one, execute the workflow again.
+    """
     return accepted(RunSummary.of(wiring.change_run().resume(TENANT, run_id, wiring.now())))
 
 
@@ -105,6 +114,12 @@ def delete_run(run_id: PathId) -> Response[None]:
     """Remove a finished run with its responses."""
     wiring.change_run().delete(TENANT, run_id)
     return no_content()
+
+
+@api.get("/health", responses=answers(HTTPStatus.OK))
+def read_health() -> HealthAnswer:
+    """Whether the API answers, and which version it is. Nothing else is asked or read for it."""
+    return HealthAnswer()
 
 
 @api.get("/openapi.json", include_in_schema=False, compress=True, cache_control="max-age=300")

@@ -15,7 +15,6 @@ import schemathesis
 from baton.runtime.http.openapi import page
 from baton.runtime.http.problems import PROBLEM_JSON
 from local import openapi, openapi_problems
-from tests.support import template
 
 type Json = dict[str, Any]
 
@@ -95,15 +94,6 @@ def test_every_problem_is_documented_somewhere() -> None:
     assert found == {kind.slug for kind in openapi_problems.every_kind()}
 
 
-def test_every_path_reaches_the_function_that_describes_it() -> None:
-    """The template sends what has no route of its own to runs_api."""
-    routes = [route["RouteKey"] for route in template.resources("AWS::ApiGatewayV2::Route").values()]
-    to_catalog = [key.removeprefix("ANY ").removeprefix("GET ") for key in routes if key != "$default"]
-    for function in openapi.FUNCTIONS:
-        for path in openapi.described(openapi.load(function).api)["paths"]:
-            assert any(is_routed(path, key) for key in to_catalog) == (function == "catalog_api"), path
-
-
 def test_the_page_asks_for_nothing_from_elsewhere() -> None:
     html = str(page.page().body)
     asked = re.findall(r'(?:src|href)="([^"]+)"', html)
@@ -126,8 +116,3 @@ def examples(operation: Json) -> Iterator[tuple[Json, Any]]:
 
 def validator(schema: Json) -> jsonschema_rs.Validator:
     return jsonschema_rs.validator_for({**schema, "components": DOCUMENT["components"]})
-
-
-def is_routed(path: str, key: str) -> bool:
-    """Whether a route's key, which may end in ``{proxy+}``, takes a path."""
-    return path.startswith(key.removesuffix("{proxy+}")) if key.endswith("{proxy+}") else path == key

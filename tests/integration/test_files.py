@@ -10,7 +10,7 @@ import pytest
 from tests.integration.test_http import assert_problem
 from tests.support import template
 from tests.support.deployment import Deployment
-from tests.support.functions import Answer, invoke, request
+from tests.support.functions import Answer, request
 
 pytestmark = pytest.mark.usefixtures("baton")
 

@@ -9,6 +9,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+from tests.support.routes import function_of
 from tests.support.template import ROOT
 
 
@@ -74,7 +75,7 @@ def request(  # noqa: PLR0913 - as many parts as a request has
         "body": sent,
         "isBase64Encoded": False,
     }
-    answer = invoke(function_of(path), {name: value for name, value in event.items() if value is not None})
+    answer = invoke(function_of(method, path), {name: value for name, value in event.items() if value is not None})
     said = answer.get("body") or ""
     is_json = "json" in answer["headers"].get("Content-Type", "")
     return Answer(
@@ -83,12 +84,6 @@ def request(  # noqa: PLR0913 - as many parts as a request has
         text=said,
         body=json.loads(said) if said and is_json else None,
     )
-
-
-def function_of(path: str) -> str:
-    """Which function the template's routes send a path to."""
-    catalog = ("/api/blocks", "/api/payloads", "/api/workflows", "/api/llm/instances", "/schemas/")
-    return "catalog_api" if path.startswith(catalog) else "runs_api"
 
 
 def websocket_event(event_type: str, connection_id: str, **more: Any) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from tests.support.functions import function_of, invoke
+from tests.support.functions import invoke
+from tests.support.routes import function_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -20,7 +21,7 @@ TEXT_TYPES = ("text/", "application/json", "application/javascript", "applicatio
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Every request goes to the function of its route."""
     event = event_of(environ)
-    reply = invoke(function_of(event["rawPath"]), event)
+    reply = invoke(function_of(environ["REQUEST_METHOD"], event["rawPath"]), event)
     status = HTTPStatus(reply["statusCode"])
     start_response(f"{status.value} {status.phrase}", list(reply["headers"].items()))
     body = reply["body"]

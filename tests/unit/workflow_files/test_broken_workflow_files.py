@@ -29,8 +29,8 @@ blocks:
       Why?
 """
 
-ALIAS = "has an anchor (&) or alias (*); write the value out instead."
-TAGGED = "has a tag (!); write the value without one."
+ALIAS = "has an anchor (&) or alias (*); write the value out, or quote it if it is text."
+TAGGED = "has a tag (!); write the value without one, or quote it if it is text."
 
 
 def refusal(text: str, media_type: str = YAML) -> str:
@@ -48,10 +48,10 @@ def test_the_file_that_is_broken_below_is_fine_itself() -> None:
     [
         ("temperature", "temprature", "line 8: payloads[0].temprature: is not a field here."),
         ("blocks:\n  -", "block:\n  -", "line 9: block: is not a field here."),
-        ("0.5", '"0.5"', "line 8: payloads[0].temperature: should be a valid number."),
-        ("0.5", "yes", "line 8: payloads[0].temperature: should be a valid number."),
+        ("0.5", '"0.5"', "line 8: payloads[0].temperature: should be a number."),
+        ("0.5", "yes", "line 8: payloads[0].temperature: should be a number."),
         ("0.5", "2.5", "line 8: payloads[0].temperature: should be less than or equal to 2."),
-        ("0.5", ".inf", "line 8: payloads[0].temperature: should be a valid number."),
+        ("0.5", ".inf", "line 8: payloads[0].temperature: should be a number."),
         ("0.5", "1e999", "line 8: payloads[0].temperature: is not a number that JSON can carry."),
         ("0.5", "9" * 5000, "line 8: payloads[0].temperature: is not a number that JSON can carry."),
         ("Relay", "42", "line 2: workflow.name: should be text: put it in quotes."),
@@ -60,7 +60,7 @@ def test_the_file_that_is_broken_below_is_fine_itself() -> None:
         ("Relay", "a {b}", "line 2: workflow.name: should have neither { nor }."),
         ("Relay", "' '", "line 2: workflow.name: should have at least 1 character."),
         ("[Ask]", "[true]", "line 6: payloads[0].blocks[0]: should be text: put it in quotes."),
-        ("[Ask]", "[]", "line 6: payloads[0].blocks: should have at least 1 item after validation, not 0."),
+        ("[Ask]", "[]", "line 6: payloads[0].blocks: should have at least 1 item."),
         ("[Ask]", "[{text: a}]",
          "line 6: payloads[0].blocks[0].content: is missing; line 6: payloads[0].blocks[0].text: is not a field here."),
         ("[Ask]", "[{content: 1}]", "line 6: payloads[0].blocks[0].content: should be text: put it in quotes."),
@@ -81,7 +81,8 @@ def test_the_file_that_is_broken_below_is_fine_itself() -> None:
         ("0.5", "!!str 0.5", f"line 8: payloads[0].temperature: {TAGGED}"),
         ("blocks:\n  -", "---\nblocks:\n  -", "line 9: begins a second document; a file holds one workflow."),
         ("    temperature", "\ttemperature", "line 8: is indented with a tab; YAML takes spaces only."),
-        ("Relay", "a: b", "line 2: is not YAML at column 10: mapping values are not allowed in this context."),
+        ("Relay", "a: b",
+         "line 2: is not YAML: text with a colon and a space in it means something else in YAML; quote it."),
         ("Relay", '"Relay', "line 13: is not YAML at column 1: found unexpected end of stream."),
         ("Relay", '"\\ud800"', "line 2: is not YAML at column 12: found invalid Unicode character escape code."),
         ("Why?", "Why\x00", "line 12: holds U+0000; write it in double quotes, as an escape."),
@@ -99,10 +100,11 @@ def test_a_broken_yaml_file_is_refused_with_its_line(old: str, new: str, sentenc
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('{"workflow": {"name": "a"}', "line 1: is not JSON at column 27: Expecting ',' delimiter."),
+        ('{"workflow": {"name": "a"}',
+         "line 1: is not JSON at column 27: a comma or the end of the list or object is expected here."),
         ('{"workflow":\n  {name: 1}}',
-         "line 2: is not JSON at column 4: Expecting property name enclosed in double quotes."),
-        ("", "line 1: is not JSON at column 1: Expecting value."),
+         "line 2: is not JSON at column 4: a name in double quotes is expected here."),
+        ("", "line 1: is not JSON at column 1: a value is expected here."),
         ('{"workflow": {"name": "a", "nam": 1}}', "workflow.nam: is not a field here."),
         ('{"workflow": {"name": "a", "name": "a"}}', "workflow: has the key 'name' twice."),
         ('{"workflow": {"name": "a"}, "blocks": [{}, NaN]}', "blocks[1]: is not a number that JSON can carry."),
@@ -115,7 +117,7 @@ def test_a_broken_yaml_file_is_refused_with_its_line(old: str, new: str, sentenc
         ('{"workflow": {"name": "a", "payloads": ["b"]}}',
          "workflow.payloads[0]: no payload in this file is named 'b'."),
         ("[]", "file: should be fields with values."),
-        ("{} {}", "line 1: is not JSON at column 4: Extra data."),
+        ("{} {}", "line 1: is not JSON at column 4: nothing is expected behind the end of the value."),
     ],
 )  # fmt: skip
 def test_a_broken_json_file_is_refused_with_its_path(text: str, sentence: str) -> None:

@@ -6,6 +6,8 @@ doesn't use.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,6 +29,7 @@ from baton.domain.templates import BLOCK_SEPARATOR
 
 MOST_FAULTS_NAMED = 5
 MAX_FIELD_CHARACTERS = 200
+_PLAIN_NAME = re.compile(r"""[^\s."'[\]{}:,]+""")
 
 type Path = tuple[str | int, ...]
 """Where something stands in a file, from the outside in."""
@@ -73,7 +76,7 @@ class Fault:
     @property
     def field(self) -> str:
         """``payloads[1].temperature``, or ``file`` for all of it."""
-        parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path)
+        parts = (f"[{part}]" if isinstance(part, int) else f".{_written(part)}" for part in self.path)
         text = "".join(parts).removeprefix(".") or "file"
         return text if len(text) <= MAX_FIELD_CHARACTERS else f"{text[:MAX_FIELD_CHARACTERS]}…"
 
@@ -83,6 +86,11 @@ class Fault:
         if self.line is None:
             return self.field
         return f"line {self.line}: {self.field}" if self.path else f"line {self.line}"
+
+
+def _written(name: str) -> str:
+    """A field's name as it is, or in quotes where it couldn't be told from what stands around it."""
+    return name if _PLAIN_NAME.fullmatch(name) else json.dumps(name, ensure_ascii=False)
 
 
 class BrokenFile(Invalid):

@@ -2,62 +2,51 @@
 
 from __future__ import annotations
 
+import base64
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from baton.domain.errors import BatonError, Invalid
+from baton.runtime.http import methods, queries, request_bodies
 from baton.runtime.http.catalog_models import Stored
 from baton.runtime.http.fields import Answer
-from baton.runtime.http.problems import (
-    INTERNAL,
-    NO_SUCH_CALL,
-    PROBLEM_JSON,
-    TOO_LARGE,
-    UNKNOWN_TYPE,
-    invalid_request,
-    problem,
-    problem_of,
-)
+from baton.runtime.http.methods import Api, as_get, plain_path
+from baton.runtime.http.problems import INTERNAL, invalid_request, problem, problem_of, wrong_fields
+from baton.runtime.http.request_bodies import JSON, JSON_BODY, RequestBody, from_json
 from baton.runtime.logging import logger
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler.api_gateway import Route
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-JSON = "application/json"
 
-
-def new_api() -> APIGatewayHttpResolver:
+def new_api() -> Api:
     """An API without routes."""
-    api = APIGatewayHttpResolver(enable_validation=True, serializer=_to_json, json_body_deserializer=_from_json)
+    api = Api(enable_validation=True, serializer=_to_json, json_body_deserializer=from_json)
 
-    api.not_found(lambda _: _no_such_call(api.current_event.http_method, api.current_event.path))
-    api.exception_handler(RequestValidationError)(_invalid)
+    def invalid(error: RequestValidationError) -> Response[str]:
+        """Powertools raises the same error for an answer of ours that is not of its type: our bug."""
+        errors = error.errors()
+        if any(entry["loc"][0] == "response" for entry in errors):
+            return _bug(error)
+        in_body = any(entry["loc"][0] == "body" for entry in errors)
+        return invalid_request(errors, api.current_event.json_body if in_body else None)
+
+    api.exception_handler(RequestValidationError)(invalid)
     api.exception_handler(BatonError)(problem_of)
-    api.exception_handler([RecursionError, UnicodeDecodeError])(_unreadable)
+    api.exception_handler(RecursionError)(_too_deep)
     api.exception_handler(Exception)(_bug)
     return api
 
 
-def _no_such_call(method: str, path: str) -> Response[str]:
-    return problem(NO_SUCH_CALL, f"There is no {method} {path}.")
-
-
-def _invalid(error: RequestValidationError) -> Response[str]:
-    """Powertools raises the same error for an answer of ours that is not of its type: a bug, not the client's fault."""
-    found = error.errors()
-    return _bug(error) if any(entry["loc"][0] == "response" for entry in found) else invalid_request(found)
-
-
-def _unreadable(_: Exception) -> Response[str]:
-    return problem_of(Invalid("body", "is nested too deeply, or not UTF-8."))
+def _too_deep(_: Exception) -> Response[str]:
+    return problem_of(Invalid("body", "is nested too deeply."))
 
 
 def _bug(error: Exception) -> Response[str]:
@@ -69,59 +58,8 @@ def _to_json(body: Any) -> str:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
-def _from_json(body: str) -> Any:
-    """Only what JSON and UTF-8 can carry: Python would also read ``NaN`` and half of a surrogate pair.
-
-    No call takes a list, of which Powertools would pick the first entry.
-
-    :raises Invalid: for these.
-    """
-    value = json.loads(body, parse_constant=_no_constant, parse_float=_finite, parse_int=_not_endless)
-    if isinstance(value, list):
-        raise Invalid("body", "is not a JSON object.")
-    if "\\ud" in body.lower() and not _is_unicode(_to_json(value)):
-        raise Invalid("body", "holds half of a surrogate pair, which is no character.")
-    return value
-
-
-def _no_constant(name: str) -> None:
-    raise Invalid("body", f"holds {name}, which is not a number in JSON.")
-
-
-def _finite(text: str) -> float:
-    if math.isinf(number := float(text)):
-        raise Invalid("body", f"holds {text[:50]}, which is too large for a number.")
-    return number
-
-
-def _not_endless(text: str) -> int:
-    if len(text) > MOST_DIGITS:
-        raise Invalid("body", f"holds a number of {len(text):,} digits; at most {MOST_DIGITS} are taken.")
-    return int(text)
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestBody:
-    """What the body of a request may be."""
-
-    media_types: frozenset[str]
-    max_bytes: int
-
-
-MOST_DIGITS = 1000
-JSON_BODY = RequestBody(media_types=frozenset({JSON}), max_bytes=1_000_000)
-
-
 def answer(
-    api: APIGatewayHttpResolver,
+    api: Api,
     event: dict[str, Any],
     context: LambdaContext,
     bodies: Mapping[str, RequestBody] = MappingProxyType({}),
@@ -130,15 +68,73 @@ def answer(
 
     ``bodies`` has the paths that take something else than JSON of the usual size.
     """
-    request = event["requestContext"]["http"]
-    refused = _refusal(event, bodies.get(request["path"], JSON_BODY))
-    if refused is not None:
-        reply = {"statusCode": refused.status_code, "body": refused.body, "headers": {"Content-Type": PROBLEM_JSON}}
-    else:
-        reply = api.resolve(_with_plain_media_type(event), context)
-        reply["body"] = reply.get("body") or ""  # an answer without a body has an empty one
-    logger.info("request answered", method=request["method"], path=request["path"], status=reply["statusCode"])
+    method, path = _asked(event)
+    reply = _finished(_reply(api, event, context, bodies), method)
+    logger.info("request answered", method=method, path=path, status=reply["statusCode"])
     return reply
+
+
+def _asked(event: Mapping[str, Any]) -> tuple[str, str]:
+    return event["requestContext"]["http"]["method"].upper(), event["rawPath"]
+
+
+def _reply(
+    api: Api, event: dict[str, Any], context: LambdaContext, bodies: Mapping[str, RequestBody]
+) -> dict[str, Any]:
+    """What API Gateway is answered, as if a HEAD were a GET."""
+    method, path = _asked(event)
+    routes = api.routes_at(plain_path(path))
+    expected = bodies.get(plain_path(path), JSON_BODY)
+    refused = methods.refusal(method, path, routes) or request_bodies.refusal(event, expected)
+    if refused is None and (faults := queries.faults(queries.given(event), _known(routes[as_get(method)]))):
+        refused = wrong_fields(faults)
+    try:
+        return _as_reply(refused) if refused else api.resolve(_plain(request_bodies.readable(event)), context)
+    except Invalid as error:  # of a body that can't be read
+        return _as_reply(problem_of(error))
+
+
+def _known(route: Route) -> list[str]:
+    return [parameter.alias for parameter in route.dependant.query_params]
+
+
+def _as_reply(response: Response[Any]) -> dict[str, Any]:
+    content_type = {"Content-Type": response.content_type} if response.content_type else {}
+    return {
+        "statusCode": response.status_code,
+        "headers": {**response.headers, **content_type},
+        "body": response.body,
+        "isBase64Encoded": False,
+    }
+
+
+def _plain(event: dict[str, Any]) -> dict[str, Any]:
+    """What Powertools compares letter by letter, in the letters that it knows.
+
+    It also wants a media type where there is no body.
+    """
+    http = event["requestContext"]["http"]
+    plain = plain_path(event["rawPath"])
+    asked = {**http, "method": as_get(http["method"].upper()), "path": plain}
+    is_json = not event.get("body") or request_bodies.media_type(event) == JSON
+    return {
+        **event,
+        "rawPath": plain,
+        "requestContext": {**event["requestContext"], "http": asked},
+        "headers": {**event.get("headers", {}), **({"content-type": JSON} if is_json else {})},
+    }
+
+
+def _finished(reply: dict[str, Any], method: str) -> dict[str, Any]:
+    """An answer without a body has an empty one; HEAD says only how long it would be."""
+    body = reply.get("body") or ""
+    if method not in ("GET", "HEAD"):
+        return {**reply, "body": body}
+    length = len(base64.b64decode(body)) if reply.get("isBase64Encoded") else len(body.encode())
+    headers = {**reply["headers"], "Content-Length": str(length)}
+    if method == "GET":
+        return {**reply, "headers": headers, "body": body}
+    return {**reply, "headers": headers, "body": "", "isBase64Encoded": False}
 
 
 def found[T: Stored](body: T) -> Response[T]:
@@ -163,28 +159,3 @@ def no_content() -> Response[None]:
 
 def _with_status[T: Answer](status: HTTPStatus, body: T, headers: dict[str, str | list[str]]) -> Response[T]:
     return Response(status_code=int(status), content_type="application/json", body=body, headers=headers)
-
-
-def _refusal(event: dict[str, Any], expected: RequestBody) -> Response[str] | None:
-    """What no call takes, whatever its route; ``None`` if the request is fine so far."""
-    body = event.get("body") or ""
-    size = len(body) * 3 // 4 if event.get("isBase64Encoded") else len(body.encode(errors="surrogatepass"))
-    if size > expected.max_bytes:
-        return problem(TOO_LARGE, f"body: {size:,} bytes; at most {expected.max_bytes:,} are taken.")
-    media_type = _media_type(event)
-    if body and media_type not in expected.media_types:
-        known = " or ".join(f"'Content-Type: {known}'" for known in sorted(expected.media_types))
-        return problem(UNKNOWN_TYPE, f"body: is {media_type[:100]!r}; send it with {known}.")
-    return None
-
-
-def _with_plain_media_type(event: dict[str, Any]) -> dict[str, Any]:
-    """Powertools compares the type letter by letter, and wants to know it even where there is no body."""
-    if event.get("body") and _media_type(event) != JSON:
-        return event
-    return {**event, "headers": {**event.get("headers", {}), "content-type": JSON}}
-
-
-def _media_type(event: dict[str, Any]) -> str:
-    said: str = event.get("headers", {}).get("content-type", JSON)
-    return said.partition(";")[0].strip().lower()

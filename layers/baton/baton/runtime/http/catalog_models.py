@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Discriminator, Field, JsonValue, StringConstraints
+from pydantic import Tag as Branch
 
 from baton.domain.catalog import (
     MAX_BLOCKS_PER_PAYLOAD,
@@ -21,7 +22,7 @@ from baton.domain.catalog import (
 )
 from baton.domain.llm import MAX_TIMEOUT_SECONDS, LlmSettings
 from baton.domain.workflow_files import said
-from baton.runtime.http.fields import Answer, Id, Name, Request
+from baton.runtime.http.fields import Answer, Id, Name, Request, Whole
 
 MAX_CONTENT_CHARACTERS = 60_000
 """Of one block. In UTF-8 that is at most 240 KB, and an item of DynamoDB may have 400 KB."""
@@ -30,7 +31,22 @@ SETTING_NAMES = sorted(LlmSettings().values())
 
 Content = Annotated[str, Field(max_length=MAX_CONTENT_CHARACTERS)]
 Timeout = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS)]
+StopText = Annotated[str, Field(min_length=1, max_length=200)]
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+STORED = frozenset({"id", "version", "created_at", "updated_at"})
+"""What every stored definition tells of itself, and no request says."""
+
+
+def _stop_branch(value: Any) -> str:
+    return "<text>" if isinstance(value, str) else "<list>"
+
+
+Stop = Annotated[
+    Annotated[StopText, Branch("<text>")] | Annotated[list[StopText], Field(max_length=16), Branch("<list>")],
+    Discriminator(_stop_branch),
+    Field(description="One text is a list of one."),
+]
 
 
 class Settings(Request):
@@ -39,9 +55,9 @@ class Settings(Request):
     system: Annotated[str, Field(max_length=MAX_CONTENT_CHARACTERS)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    stop: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=16)] | None = None
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    max_tokens: Annotated[Whole, Field(ge=1, le=10_000_000)] | None = None
+    stop: Stop | None = None
+    seed: Annotated[Whole, Field(ge=-(2**63), lt=2**63)] | None = None
     response_format: Literal["text", "json"] | dict[str, JsonValue] | None = Field(
         default=None, description='"text", "json", or a JSON Schema that the answer must follow.'
     )
@@ -56,21 +72,31 @@ class Settings(Request):
         """As the domain has them."""
         said = {name: getattr(self, name) for name in SETTING_NAMES}
         unset = tuple(name for name in SETTING_NAMES if name in self.model_fields_set and said[name] is None)
-        plain = {"stop": None if self.stop is None else tuple(self.stop), "options": self.options or {}}
+        plain = {"stop": self._stop(), "options": self.options or {}}
         return LlmSettings(**(said | plain), unset=unset)
 
+    def _stop(self) -> tuple[str, ...] | None:
+        return (self.stop,) if isinstance(self.stop, str) else None if self.stop is None else tuple(self.stop)
 
-class BlockRequest(Request):
-    """A block to create."""
+
+class BlockFields(Request):
+    """What is said of a block, by a request or in a file."""
 
     title: Name
     content: Content
-    tags: Annotated[list[Tag], Field(max_length=50, default_factory=list)]
-    folder_path: Annotated[str, Field(min_length=1, max_length=500)] = "/"
+    tags: Annotated[list[Tag], Field(max_length=50)] | None = Field(default_factory=list)
+    folder_path: Annotated[str, Field(min_length=1, max_length=500)] | None = "/"
 
     def draft(self) -> BlockDraft:
         """As the domain has it."""
-        return BlockDraft(title=self.title, content=self.content, tags=tuple(self.tags), folder_path=self.folder_path)
+        tags, folder = tuple(self.tags or ()), self.folder_path or "/"
+        return BlockDraft(title=self.title, content=self.content, tags=tags, folder_path=folder)
+
+
+class BlockRequest(BlockFields):
+    """A block to create."""
+
+    read_only: ClassVar[frozenset[str]] = STORED
 
 
 class Inline(Request):
@@ -79,28 +105,87 @@ class Inline(Request):
     content: Content
 
 
+class InlineInPayload(Inline):
+    """The same, as a payload is also read: in its place, and with neither id nor title."""
+
+    read_only: ClassVar[frozenset[str]] = frozenset({"id", "title", "order_index"})
+
+
+class BlockInPayload(Request):
+    """A block by its id, as a payload is also read."""
+
+    read_only: ClassVar[frozenset[str]] = frozenset({"title", "order_index"})
+    id: Id
+
+
+def _branch(value: Any) -> str:
+    if not isinstance(value, Mapping | Request):
+        return "<id>"
+    said = value if isinstance(value, Mapping) else value.__dict__
+    return "<inline>" if said.get("id") is None else "<block>"
+
+
+BlockOfPayload = Annotated[
+    Annotated[Id, Branch("<id>")]
+    | Annotated[BlockInPayload, Branch("<block>")]
+    | Annotated[InlineInPayload, Branch("<inline>")],
+    Discriminator(_branch),
+]
+
+
 class PayloadRequest(Settings):
     """A payload to create: its blocks in order, by id or inline; who answers; and the settings beside them."""
 
+    read_only: ClassVar[frozenset[str]] = STORED
     name: Name
-    blocks: Annotated[list[Id | Inline], Field(min_length=1, max_length=MAX_BLOCKS_PER_PAYLOAD)]
+    blocks: Annotated[list[BlockOfPayload], Field(min_length=1, max_length=MAX_BLOCKS_PER_PAYLOAD)]
     llm_instance: Id
 
     def draft(self) -> PayloadDraft:
         """As the domain has it."""
-        blocks = tuple(InlineBlock(content=b.content) if isinstance(b, Inline) else b for b in self.blocks)
+        blocks = tuple(_block(block) for block in self.blocks)
         return PayloadDraft(name=self.name, blocks=blocks, llm_instance=self.llm_instance, settings=self.settings())
+
+
+def _block(said: int | BlockInPayload | InlineInPayload) -> int | InlineBlock:
+    match said:
+        case BlockInPayload():
+            return said.id
+        case InlineInPayload():
+            return InlineBlock(content=said.content)
+        case _:
+            return said
+
+
+class PayloadInWorkflow(Request):
+    """A payload by its id, as a workflow is also read."""
+
+    read_only: ClassVar[frozenset[str]] = frozenset({"name", "order_index"})
+    id: Id
+
+
+def _payload_branch(value: Any) -> str:
+    return "<payload>" if isinstance(value, Mapping | PayloadInWorkflow) else "<id>"
+
+
+PayloadOfWorkflow = Annotated[
+    Annotated[Id, Branch("<id>")] | Annotated[PayloadInWorkflow, Branch("<payload>")], Discriminator(_payload_branch)
+]
 
 
 class WorkflowRequest(Request):
     """A workflow to create: its payloads' ids in the order in which they run."""
 
+    read_only: ClassVar[frozenset[str]] = STORED
     name: Name
-    payloads: Annotated[list[Id], Field(max_length=MAX_PAYLOADS_PER_WORKFLOW, default_factory=list)]
+    payloads: Annotated[list[PayloadOfWorkflow], Field(max_length=MAX_PAYLOADS_PER_WORKFLOW)] | None = Field(
+        default_factory=list
+    )
 
     def draft(self) -> WorkflowDraft:
         """As the domain has it."""
-        return WorkflowDraft(name=self.name, payloads=tuple(self.payloads))
+        ids = (said.id if isinstance(said, PayloadInWorkflow) else said for said in self.payloads or ())
+        return WorkflowDraft(name=self.name, payloads=tuple(ids))
 
 
 class Stored(Answer):

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from baton.domain.errors import Invalid
 from baton.domain.ids import MAX_ID
 
 _ENTITY_TAG = re.compile(r'(?:W/)?"[^"]*"')
 
-Id = Annotated[int, Field(ge=1, le=MAX_ID, strict=True)]
+
+def _whole(value: object) -> object:
+    """``100.0`` is the whole number 100, as in JSON Schema; ``100.5``, ``"100"`` and ``true`` are none."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number in a body."""
+
+Id = Annotated[Whole, Field(ge=1, le=MAX_ID, strict=True)]
 """An id in a body: a whole number, not a text of one."""
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^{}]+$")]
@@ -24,6 +34,16 @@ class Request(BaseModel):
     """A body that a client sends. An unknown field is refused, so that a misspelt one is noticed; ``true`` is no 1."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
+
+    read_only: ClassVar[frozenset[str]] = frozenset()
+    """Fields that an answer has and a request has not: what was read can be sent back, and they are ignored."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_read_only(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping) or not cls.read_only & value.keys():
+            return value
+        return {name: entry for name, entry in value.items() if name not in cls.read_only}
 
 
 class Answer(BaseModel):

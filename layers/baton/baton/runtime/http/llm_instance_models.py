@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -13,14 +13,16 @@ from baton.domain.api_key_headers import objection_to
 from baton.domain.catalog import LlmInstance, LlmInstanceDraft
 from baton.domain.llm import LlmLimits, LlmPrice
 from baton.domain.workflow_files import said
-from baton.runtime.http.catalog_models import Settings, Stored, Timeout, own_fields
-from baton.runtime.http.fields import Id, Name, Request
+from baton.runtime.http.catalog_models import STORED, Settings, Stored, Timeout, own_fields
+from baton.runtime.http.fields import Id, Name, Request, Whole
 
 UNKNOWN_TO: Mapping[str, tuple[str, ...]] = {
     "bedrock": ("base_url", "api_key", "api_key_header"),
     "simulated": ("api_key_header",),
 }
 """Fields of an instance that mean nothing to its provider: Bedrock goes by the function's own role and region."""
+
+DEFAULT_TIMEOUT_SECONDS = 120
 
 
 class Price(Request):
@@ -33,9 +35,9 @@ class Price(Request):
 class Limits(Request):
     """What all runs together may ask of an instance; what is over it waits for its turn. ``null`` is no limit."""
 
-    max_concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    tokens_per_minute: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    max_concurrency: Annotated[Whole, Field(ge=1, le=10_000)] | None = None
+    requests_per_minute: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
+    tokens_per_minute: Annotated[Whole, Field(ge=1, le=1_000_000_000)] | None = None
 
     @classmethod
     def of(cls, limits: LlmLimits | None) -> Self | None:
@@ -51,12 +53,13 @@ class Limits(Request):
 class LlmInstanceRequest(Request):
     """An LLM instance to create. ``api_key`` is kept as a secret and never read back."""
 
+    read_only: ClassVar[frozenset[str]] = STORED | {"has_api_key"}
     name: Name
     provider: Annotated[str, Field(min_length=1, max_length=50)]
     base_url: Annotated[str, Field(max_length=2000)] | None = None
     model: Annotated[str, Field(min_length=1, max_length=200)]
-    defaults: Settings = Settings()
-    timeout_seconds: Timeout = 120
+    defaults: Settings | None = Settings()
+    timeout_seconds: Timeout | None = DEFAULT_TIMEOUT_SECONDS
     price: Price | None = None
     api_key: Annotated[SecretStr, Field(min_length=1, max_length=4000)] | None = None
     api_key_header: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
@@ -107,8 +110,8 @@ class LlmInstanceRequest(Request):
             provider=self.provider,
             base_url=self.base_url,
             model=self.model,
-            defaults=replace(self.defaults.settings(), unset=()),
-            timeout_seconds=self.timeout_seconds,
+            defaults=replace((self.defaults or Settings()).settings(), unset=()),
+            timeout_seconds=self.timeout_seconds or DEFAULT_TIMEOUT_SECONDS,
             price=LlmPrice(prompt=self.price.prompt, completion=self.price.completion) if self.price else None,
             api_key_header=self.api_key_header,
             limits=self.limits.limits() if self.limits else None,

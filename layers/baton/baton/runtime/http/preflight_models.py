@@ -16,7 +16,7 @@ from baton.runtime.http.fields import Answer, Name, Request
 class PreflightRequest(Request):
     """The variables that a run would be started with."""
 
-    variables: dict[Name, JsonValue] = Field(default_factory=dict)
+    variables: dict[Name, JsonValue] | None = Field(default_factory=dict)
 
 
 class ReferenceAnswer(Answer):

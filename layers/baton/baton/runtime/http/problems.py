@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -25,7 +26,8 @@ from baton.domain.errors import (
     RunNotFinished,
     VersionChanged,
 )
-from baton.domain.workflow_files import BrokenFile
+from baton.domain.workflow_files import BrokenFile, Fault
+from baton.runtime.http.validation import faults, sentence
 
 MOST_LISTED = 100
 PROBLEM_JSON = "application/problem+json"
@@ -55,16 +57,20 @@ PROBLEM_TYPES: dict[type[BatonError], ProblemType] = {
 }
 """The HTTP status of each error that a use case may raise; any other error is a bug, and a 500."""
 
+METHOD_NOT_ALLOWED = ProblemType(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
 NO_SUCH_CALL = ProblemType(HTTPStatus.NOT_FOUND, "no-such-call", "No such call")
 UNKNOWN_TYPE = ProblemType(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unknown-media-type", "Unknown media type")
 TOO_LARGE = ProblemType(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "Request too large")
 INTERNAL = ProblemType(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Internal error")
 
 
-def problem(kind: ProblemType, detail: str, **more: Any) -> Response[str]:
+def problem(
+    kind: ProblemType, detail: str, *, headers: Mapping[str, str] = MappingProxyType({}), **more: Any
+) -> Response[str]:
     """The answer for a problem; ``more`` are members of its own kind, which RFC 9457 calls extensions."""
     body = {"type": kind.slug, "title": kind.title, "status": int(kind.status), "detail": detail, **more}
-    return Response(status_code=int(kind.status), content_type=PROBLEM_JSON, body=json.dumps(body, ensure_ascii=False))
+    text = json.dumps(body, ensure_ascii=False)
+    return Response(status_code=int(kind.status), content_type=PROBLEM_JSON, body=text, headers={**headers})
 
 
 def problem_of(error: BatonError) -> Response[str]:
@@ -89,32 +95,19 @@ def _extension(error: BatonError) -> dict[str, Any]:
             return {}
 
 
-def invalid_request(found: Sequence[Mapping[str, Any]]) -> Response[str]:
-    """The answer for what pydantic found wrong: every field, each with a sentence; never the value itself."""
-    errors = [{"field": _field(entry), "message": _message(entry)} for entry in found]
+def invalid_request(found: Sequence[Mapping[str, Any]], sent: Any = None) -> Response[str]:
+    """The answer for what pydantic found wrong: every field, each with a sentence; never the value itself.
+
+    ``sent`` is the body: a field is named as it stands there, whatever pydantic calls the way to it.
+    """
+    in_body = [{**entry, "loc": entry["loc"][1:]} for entry in found if entry["loc"][0] == "body"]
+    elsewhere = [Fault(path=entry["loc"][1:], sentence=sentence(entry)) for entry in found if entry["loc"][0] != "body"]
+    return wrong_fields([*faults(in_body, sent), *elsewhere])
+
+
+def wrong_fields(found: Sequence[Fault]) -> Response[str]:
+    """The answer for fields, parameters or headers that are not as they should be."""
+    errors = [{"field": fault.field if fault.path else "body", "message": fault.sentence} for fault in found]
     detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors[:MOST_IN_DETAIL])
     more = f" (and {len(errors) - MOST_IN_DETAIL} more)" if len(errors) > MOST_IN_DETAIL else ""
-    return problem(PROBLEM_TYPES[Invalid], f"{detail}{more}.", errors=errors)
-
-
-_MESSAGES = {
-    "extra_forbidden": "is not a field of this call",
-    "json_invalid": "is not valid JSON",
-    "missing": "is missing",
-    "model_attributes_type": "is not a JSON object",
-}
-"""Sentences for what pydantic says in terms of Python."""
-
-
-def _field(entry: Mapping[str, Any]) -> str:
-    """``blocks[0]`` for where the value stands; where it was sent is said only of a whole body."""
-    location = entry["loc"][:1] if entry["type"] == "json_invalid" else entry["loc"]
-    inner = location[1:] if len(location) > 1 else location
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in inner)
-    return path.removeprefix(".")
-
-
-def _message(entry: Mapping[str, Any]) -> str:
-    """pydantic's own message, to stand after the field's name in the middle of a sentence."""
-    message = _MESSAGES.get(entry["type"]) or str(entry["msg"]).removeprefix("Value error, ").rstrip(".")
-    return message[0].lower() + message[1:]
+    return problem(PROBLEM_TYPES[Invalid], f"{detail}{more}.", errors=errors[:MOST_LISTED])

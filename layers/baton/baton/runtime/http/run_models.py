@@ -20,8 +20,8 @@ def _is_none(value: object) -> bool:
 class ExecuteRequest(Request):
     """What a run is started with."""
 
-    variables: dict[Name, JsonValue] = Field(default_factory=dict)
-    on_missing: OnMissing = Field(
+    variables: dict[Name, JsonValue] | None = Field(default_factory=dict)
+    on_missing: OnMissing | None = Field(
         default="keep",
         description="What becomes of a reference that finds nothing: it stays as written, becomes nothing, "
         "or the run fails; before it starts, if the reference can never be found.",

@@ -10,11 +10,11 @@ from pydantic import Discriminator, Field, Tag, ValidationError
 from baton.domain.catalog import MAX_BLOCKS_PER_PAYLOAD, MAX_PAYLOADS_PER_WORKFLOW, InlineBlock
 from baton.domain.errors import Invalid
 from baton.domain.workflow_files import BrokenFile, Fault, FileBlock, FilePayload, WorkflowFile, check, said
-from baton.runtime.http.catalog_models import BlockRequest, Inline, Settings
+from baton.runtime.http.catalog_models import BlockFields, Inline, Settings
 from baton.runtime.http.fields import Name, Request
+from baton.runtime.http.validation import faults
 from baton.runtime.http.workflow_file_formats import json_text
 from baton.runtime.http.workflow_file_formats.documents import MAX_FILE_BYTES, Document
-from baton.runtime.http.workflow_file_formats.validation import faults
 
 JSON = "application/json"
 YAML = "application/yaml"
@@ -23,22 +23,23 @@ YAML_TYPES = frozenset({YAML, "application/x-yaml", "text/yaml", "text/x-yaml"})
 
 
 def _title_or_inline(value: Any) -> str:
-    return "inline" if isinstance(value, Mapping | Inline) else "title"
+    return "<inline>" if isinstance(value, Mapping | Inline) else "<title>"
 
 
 TakenBlock = Annotated[
-    Annotated[Name, Tag("title")] | Annotated[Inline, Tag("inline")],
+    Annotated[Name, Tag("<title>")] | Annotated[Inline, Tag("<inline>")],
     Discriminator(_title_or_inline),
     Field(description="The title of a block in this file, or a content that belongs to this payload alone."),
 ]
 
 
-class BlockInFile(BlockRequest):
+class BlockInFile(BlockFields):
     """A reusable piece of prompt text."""
 
     def block(self) -> FileBlock:
         """As the domain has it."""
-        return FileBlock(title=self.title, content=self.content, tags=tuple(self.tags), folder_path=self.folder_path)
+        draft = self.draft()
+        return FileBlock(title=draft.title, content=draft.content, tags=draft.tags, folder_path=draft.folder_path)
 
 
 class PayloadInFile(Settings):
@@ -58,7 +59,7 @@ class WorkflowInFile(Request):
     """The workflow itself: the names of its payloads in the order in which they run."""
 
     name: Name
-    payloads: Annotated[list[Name], Field(max_length=MAX_PAYLOADS_PER_WORKFLOW, default_factory=list)]
+    payloads: Annotated[list[Name], Field(max_length=MAX_PAYLOADS_PER_WORKFLOW)] | None = Field(default_factory=list)
 
 
 class FileModel(Request):
@@ -68,16 +69,18 @@ class FileModel(Request):
         str | None, Field(alias="$schema", description="For editors: where this schema is. Nothing else reads it.")
     ] = None
     workflow: WorkflowInFile
-    payloads: Annotated[list[PayloadInFile], Field(max_length=MAX_PAYLOADS_PER_WORKFLOW, default_factory=list)]
-    blocks: Annotated[list[BlockInFile], Field(default_factory=list)]
+    payloads: Annotated[list[PayloadInFile], Field(max_length=MAX_PAYLOADS_PER_WORKFLOW)] | None = Field(
+        default_factory=list
+    )
+    blocks: list[BlockInFile] | None = Field(default_factory=list)
 
     def file(self) -> WorkflowFile:
         """As the domain has it."""
         return WorkflowFile(
             name=self.workflow.name,
-            order=tuple(self.workflow.payloads),
-            payloads=tuple(payload.payload() for payload in self.payloads),
-            blocks=tuple(block.block() for block in self.blocks),
+            order=tuple(self.workflow.payloads or ()),
+            payloads=tuple(payload.payload() for payload in self.payloads or ()),
+            blocks=tuple(block.block() for block in self.blocks or ()),
         )
 
 
@@ -98,7 +101,7 @@ def read_file(text: str, media_type: str) -> WorkflowFile:
         file = FileModel.model_validate(document.value, strict=True).file()
         check(file)
     except ValidationError as error:
-        raise _broken(document, faults(error, document.value)) from None
+        raise _broken(document, faults(error.errors(include_url=False), document.value)) from None
     except BrokenFile as error:
         raise _broken(document, error.faults) from None
     return file

@@ -20,6 +20,22 @@ from baton.runtime.http.workflow_file_formats.documents import (
     twice,
 )
 
+EXPECTED = {
+    "Expecting value": "a value is expected here",
+    "Expecting property name enclosed in double quotes": "a name in double quotes is expected here",
+    "Expecting ':' delimiter": "a colon is expected here",
+    "Expecting ',' delimiter": "a comma or the end of the list or object is expected here",
+    "Illegal trailing comma before end of object": "no comma is expected before the closing brace",
+    "Illegal trailing comma before end of array": "no comma is expected before the closing bracket",
+    "Unterminated string starting at": "the text that begins here has no closing quote",
+    "Invalid control character at": "a line break, tab or other control character has to be an escape, as \\n",
+    "Invalid \\escape": "a backslash in a text has to be written twice",
+    "Invalid \\escape: ": "a backslash in a text has to be written twice",
+    "Invalid \\uXXXX escape": "four hexadecimal digits are expected behind \\u",
+    "Extra data": "nothing is expected behind the end of the value",
+}
+"""What Python's reader says, for people."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
@@ -35,11 +51,16 @@ def read(text: str) -> Document:
             text, object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
         )
     except json.JSONDecodeError as error:
-        raise broken(f"is not JSON at column {error.colno}: {error.msg}", line=error.lineno) from None
+        raise broken(not_json(error), line=error.lineno) from None
     except RecursionError:
         raise broken(TOO_DEEP) from None
     _check(value)
     return Document(value)
+
+
+def not_json(error: json.JSONDecodeError) -> str:
+    """Where on its line, and what was expected there."""
+    return f"is not JSON at column {error.colno}: {EXPECTED.get(error.msg, 'a value is expected here')}"
 
 
 def write(document: dict[str, Any]) -> str:

@@ -37,6 +37,7 @@ from baton.runtime.http.workflow_file_formats.documents import (
     broken,
     twice,
 )
+from baton.runtime.http.workflow_file_formats.yaml_quotes import BEGINS_WITH_BRACES, missing_quotes
 
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _WORDS = {
@@ -44,6 +45,7 @@ _WORDS = {
     **dict.fromkeys(["true", "True", "TRUE"], True),
     **dict.fromkeys(["false", "False", "FALSE"], False),
 }
+_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
@@ -71,10 +73,13 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[str, int | None]:
     mark = error.problem_mark
     if mark is None:
         return f"is not YAML: {error.problem}", None
-    lines = text.splitlines()
+    lines = _LINE_END.split(text)
     line = lines[mark.line] if mark.line < len(lines) else ""
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return "is indented with a tab; YAML takes spaces only", mark.line + 1
+    before = [] if error.context_mark is None else [error.context_mark.line]
+    if found := missing_quotes(lines, [mark.line, *before]):
+        return f"is not YAML: {found[0]}", found[1]
     return f"is not YAML at column {mark.column + 1}: {error.problem}", mark.line + 1
 
 
@@ -131,9 +136,11 @@ class _Builder:
 
     def _refuse_extras(self, event: NodeEvent, line: int) -> None:
         if event.anchor is not None:  # an alias has one too
-            raise broken("has an anchor (&) or alias (*); write the value out instead", line, self._path())
+            raise broken(
+                "has an anchor (&) or alias (*); write the value out, or quote it if it is text", line, self._path()
+            )
         if isinstance(event, ScalarEvent | CollectionStartEvent) and event.tag is not None:
-            raise broken("has a tag (!); write the value without one", line, self._path())
+            raise broken("has a tag (!); write the value without one, or quote it if it is text", line, self._path())
 
     def _take_node(self, event: NodeEvent, line: int) -> None:
         if self._open and self._open[-1].awaits_key():
@@ -144,6 +151,8 @@ class _Builder:
             self._enter(_Open({} if isinstance(event, MappingStartEvent) else [], Place(line), self._path()))
 
     def _take_key(self, mapping: _Open, event: NodeEvent, line: int) -> None:
+        if isinstance(event, MappingStartEvent) and event.flow_style:
+            raise broken(BEGINS_WITH_BRACES, line, self._path())
         if not isinstance(event, ScalarEvent):
             raise broken("has a key that isn't text", line, self._path())
         if event.value in mapping.value:

@@ -1,0 +1,62 @@
+"""The routes of the template and those of the functions: each has its counterpart; no preflight is caught by chance."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from baton.runtime.http.methods import allowed_by
+from local import openapi
+from tests.support import template
+from tests.support.routes import DEFAULT, function_of, route_of, routes
+
+BY_ALL = {DEFAULT, "OPTIONS /{proxy+}"}
+
+
+def served() -> list[tuple[str, str, str]]:
+    """Function, method and path of all that the functions have a handler for, HEAD included."""
+    found = []
+    for function in openapi.FUNCTIONS:
+        api = openapi.load(function).api
+        for route in (*api._static_routes, *api._dynamic_routes):  # noqa: SLF001 - Powertools has no other list of them
+            path = re.sub(r"<\w+>", "1", str(route.path))
+            methods = set(allowed_by([str(route.method)])) - {"OPTIONS"}
+            found += [(function, method, path) for method in sorted(methods)]
+    return found
+
+
+@pytest.mark.parametrize(("function", "method", "path"), served())
+def test_what_a_function_serves_reaches_it_by_a_route_that_names_the_method(
+    function: str, method: str, path: str
+) -> None:
+    for asked in (path, f"{path}/") if path.count("/") > 1 else (path,):
+        assert function_of(method, asked) == function
+        assert route_of(method, path).startswith(f"{method} ")
+
+
+def test_every_route_of_the_template_leads_to_something_that_is_served() -> None:
+    """POST to a collection with a slash at its end comes by the route of what is in it."""
+    used = {route_of(method, asked) for _, method, path in served() for asked in (path, f"{path}/")}
+    assert set(routes()) - BY_ALL - used == set()
+
+
+def test_no_route_takes_any_method() -> None:
+    assert [key for key in routes() if key.startswith("ANY ")] == []
+
+
+def test_no_route_ends_in_a_slash_which_aws_refuses() -> None:
+    assert [key for key in routes() if key.endswith("/")] == []
+
+
+@pytest.mark.parametrize("path", ["/api/blocks", "/api/blocks/1", "/api/runs", "/api/execute/workflow/1", "/health"])
+def test_a_preflight_is_taken_by_the_route_that_is_there_for_it(path: str) -> None:
+    assert route_of("OPTIONS", path) == "OPTIONS /{proxy+}"
+
+
+def test_cors_lets_a_page_send_and_read_what_the_api_has_in_headers() -> None:
+    cors: dict[str, Any] = template.resources("AWS::ApiGatewayV2::Api")["HttpApi"]["CorsConfiguration"]["Fn::If"][1]
+    assert {"if-match", "idempotency-key", "content-type", "authorization"} <= set(cors["AllowHeaders"])
+    assert {"etag", "location", "allow", "retry-after"} <= set(cors["ExposeHeaders"])
+    assert {"HEAD", *(key.partition(" ")[0] for key in routes() if key != DEFAULT)} <= set(cors["AllowMethods"])

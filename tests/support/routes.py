@@ -1,0 +1,42 @@
+"""Which function API Gateway sends a request to, by the routes of the template.
+
+A full match comes before one with ``{proxy+}``, and that before ``$default``; a longer match before a shorter one.
+Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from tests.support import template
+
+DEFAULT = "$default"
+
+
+@cache
+def routes() -> dict[str, str]:
+    """The function, by its folder, of each route key."""
+    functions = {name: said["CodeUri"] for name, said in template.resources("AWS::Serverless::Function").items()}
+    integrations = {
+        name: functions[said["IntegrationUri"]["Fn::GetAtt"][0]].removeprefix("functions/")
+        for name, said in template.resources("AWS::ApiGatewayV2::Integration").items()
+    }
+    return {
+        said["RouteKey"]: integrations[re.findall(r"\$\{(\w+)\}", said["Target"]["Fn::Sub"])[0]]
+        for said in template.resources("AWS::ApiGatewayV2::Route").values()
+    }
+
+
+def route_of(method: str, path: str) -> str:
+    """The key of the route that takes a request."""
+    full = f"{method} {path}"
+    if full in routes():
+        return full
+    greedy = [key for key in routes() if key.endswith("{proxy+}") and full.startswith(key.removesuffix("{proxy+}"))]
+    return max(greedy, key=len, default=DEFAULT)
+
+
+def function_of(method: str, path: str) -> str:
+    """The function that takes a request, by its folder."""
+    return routes()[route_of(method, path)]
