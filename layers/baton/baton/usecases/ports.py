@@ -23,6 +23,7 @@ from baton.domain.runs import (
     Variables,
 )
 from baton.domain.searches import Search
+from baton.domain.times import Lease
 
 
 class CatalogStore(Protocol):
@@ -199,10 +200,21 @@ class Connections(Protocol):
     def connect(self, tenant: str, connection_id: str, run_id: int | None, now: int, expires_at: int) -> None:
         """Remember a new connection; times are in epoch seconds."""
 
-    def subscribe(self, tenant: str, connection_id: str, run_id: int, expires_at: int) -> None:
+    def subscribe(self, tenant: str, connection_id: str, run_id: int, lease: Lease, expires_at: int) -> bool:
         """From now on this run, and no longer all.
 
+        ``True`` says that the caller holds the lease, and has to send the run's history: nobody has sent it since the
+        connection began to follow the run, and nobody is sending it now.
+
         :raises Invalid: if the connection follows as many runs as it may.
+        """
+
+    def end_lease(
+        self, tenant: str, connection_id: str, run_id: int, lease: Lease, not_again_before: int | None
+    ) -> None:
+        """The history was sent, and is not due again before this moment (epoch seconds); ``None``: it was not sent.
+
+        Changes nothing if the connection has left the run meanwhile, or somebody else holds the lease.
         """
 
     def unsubscribe(self, tenant: str, connection_id: str, run_id: int) -> None:
