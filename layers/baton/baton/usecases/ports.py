@@ -104,7 +104,7 @@ class RunHistories(Protocol):
         """:raises NotFound:"""
 
     def read_history(self, tenant: str, run_id: int) -> RunHistory:
-        """The run with all responses so far, as of now.
+        """The run with all responses so far, as of now; a long text is read as its beginning.
 
         :raises NotFound:
         """
@@ -123,7 +123,13 @@ class RunStore(RunHistories, Protocol):
         """What the run executes, in order; an unknown run has none."""
 
     def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
-        """By position, ``after`` one; an unknown run has none."""
+        """By position, ``after`` one; an unknown run has none. A long text is read as its beginning."""
+
+    def read_response(self, tenant: str, run_id: int, position: int) -> Response:
+        """The response at a position; a long text is read as its beginning.
+
+        :raises NotFound: if there is no such run, or it has not answered there.
+        """
 
     def page(
         self, tenant: str, status: Status | None, workflow_id: int | None, limit: int, after: int | None
@@ -141,6 +147,16 @@ class RunStore(RunHistories, Protocol):
 
         :raises AttemptSuperseded: if the run has changed its status meanwhile.
         """
+
+
+class LongTexts(Protocol):
+    """The texts of responses that are too long to be read with them, by their keys."""
+
+    def beginning(self, key: str, most_bytes: int) -> str:
+        """At most so many bytes of it, of whole characters."""
+
+    def url(self, key: str, seconds: int) -> str:
+        """Where a client can read the whole of it for so long."""
 
 
 class StepStore(Protocol):

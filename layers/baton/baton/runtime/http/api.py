@@ -14,9 +14,11 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from baton.domain.errors import BatonError, Invalid
+from baton.runtime.http.budget import is_too_large
 from baton.runtime.http.catalog_models import Stored
 from baton.runtime.http.fields import Answer
 from baton.runtime.http.problems import (
+    ANSWER_TOO_LARGE,
     INTERNAL,
     NO_SUCH_CALL,
     PROBLEM_JSON,
@@ -133,12 +135,18 @@ def answer(
     request = event["requestContext"]["http"]
     refused = _refusal(event, bodies.get(request["path"], JSON_BODY))
     if refused is not None:
-        reply = {"statusCode": refused.status_code, "body": refused.body, "headers": {"Content-Type": PROBLEM_JSON}}
+        reply = _reply(refused)
     else:
         reply = api.resolve(_with_plain_media_type(event), context)
         reply["body"] = reply.get("body") or ""  # an answer without a body has an empty one
+        if is_too_large(reply["body"]):
+            reply = _reply(problem(ANSWER_TOO_LARGE, "The answer is more than the 6 MB that can be sent."))
     logger.info("request answered", method=request["method"], path=request["path"], status=reply["statusCode"])
     return reply
+
+
+def _reply(refused: Response[str]) -> dict[str, Any]:
+    return {"statusCode": refused.status_code, "body": refused.body, "headers": {"Content-Type": PROBLEM_JSON}}
 
 
 def found[T: Stored](body: T) -> Response[T]:

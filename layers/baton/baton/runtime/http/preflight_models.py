@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue
 
 from baton.domain.catalog import Workflow
 from baton.domain.preflight import FoundIn, Preflight
-from baton.runtime.http.budget import fit
+from baton.runtime.http.budget import fit, room_beside
 from baton.runtime.http.fields import Answer, Name, Request
 
 
@@ -58,16 +58,16 @@ class PreflightAnswer(Answer):
     @classmethod
     def of(cls, workflow: Workflow, told: Preflight) -> PreflightAnswer:
         """The preflight as clients read it."""
-        prompts = fit(payload.prompt for payload in told.payloads)
-        return cls.model_validate(
+        answer = cls.model_validate(
             {
                 "workflow_id": workflow.id,
                 "workflow_name": workflow.name,
-                "payloads": [
-                    asdict(payload) | {"prompt": prompt, "prompt_truncated": cut}
-                    for payload, (prompt, cut) in zip(told.payloads, prompts, strict=True)
-                ],
+                "payloads": [asdict(payload) | {"prompt": "", "prompt_truncated": False} for payload in told.payloads],
                 "warnings": list(told.warnings),
                 "estimate": asdict(told.estimate),
             }
         )
+        prompts = fit([payload.prompt for payload in told.payloads], room_beside(answer))
+        for payload, (prompt, cut) in zip(answer.payloads, prompts, strict=True):
+            payload.prompt, payload.prompt_truncated = prompt, cut
+        return answer
