@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from baton.domain.searches import Search
 from baton.runtime import wiring
 from baton.runtime.http import cursors
 from baton.runtime.http.api import answer, created, found, new_api, no_content
+from baton.runtime.http.budget import fitting_page
 from baton.runtime.http.catalog_models import (
     BlockAnswer,
     BlockRequest,
@@ -27,7 +28,7 @@ from baton.runtime.http.catalog_models import (
     WorkflowRequest,
 )
 from baton.runtime.http.check_models import LlmCheckAnswer
-from baton.runtime.http.fields import Cursor, IfMatch, Limit, Listed, PathId, Q, versions
+from baton.runtime.http.fields import Answer, Cursor, IfMatch, Limit, Listed, PathId, Q, versions
 from baton.runtime.http.import_models import ImportAnswer
 from baton.runtime.http.llm_instance_models import LlmInstanceAnswer, LlmInstanceRequest
 from baton.runtime.http.openapi.answers import answers, content_of
@@ -85,9 +86,7 @@ def list_blocks(
 ) -> Listed[BlockAnswer]:
     """Blocks in the order of their ids; `q` is looked for in titles and contents."""
     page = page_of(Block, limit, cursor, Search(q=q, tag=tag, folder_path=folder_path))
-    return Listed(
-        items=[BlockAnswer.of(block) for block in page.items], cursor=cursors.encode("BLOCK", page.next_after)
-    )
+    return listed(page, [BlockAnswer.of(block) for block in page.items], "BLOCK")
 
 
 @api.post("/api/payloads", responses=answers(HTTPStatus.CREATED, NameTaken, Conflict))
@@ -126,7 +125,7 @@ def delete_payload(payload_id: PathId, if_match: IfMatch = None) -> Response[Non
 def list_payloads(limit: Limit = 50, cursor: Cursor = None, q: Q = None) -> Listed[PayloadAnswer]:
     """Payloads in the order of their ids; `q` is looked for in names."""
     page = page_of(Payload, limit, cursor, Search(q=q))
-    return Listed(items=with_titles(page.items), cursor=cursors.encode("PAYLOAD", page.next_after))
+    return listed(page, with_titles(page.items), "PAYLOAD")
 
 
 @api.post("/api/workflows", responses=answers(HTTPStatus.CREATED, NameTaken, Conflict))
@@ -168,7 +167,7 @@ def delete_workflow(workflow_id: PathId, if_match: IfMatch = None) -> Response[N
 def list_workflows(limit: Limit = 50, cursor: Cursor = None, q: Q = None) -> Listed[WorkflowAnswer]:
     """Workflows in the order of their ids; `q` is looked for in names."""
     page = page_of(Workflow, limit, cursor, Search(q=q))
-    return Listed(items=with_names(page.items), cursor=cursors.encode("WORKFLOW", page.next_after))
+    return listed(page, with_names(page.items), "WORKFLOW")
 
 
 @api.get("/api/workflows/<workflow_id>/export", responses=answers(HTTPStatus.OK, NotFound, content=FILE))
@@ -263,8 +262,7 @@ def test_llm_instance(instance_id: PathId) -> LlmCheckAnswer:
 def list_llm_instances(limit: Limit = 50, cursor: Cursor = None, q: Q = None) -> Listed[LlmInstanceAnswer]:
     """LLM instances in the order of their ids; `q` is looked for in names."""
     page = page_of(LlmInstance, limit, cursor, Search(q=q))
-    items = [LlmInstanceAnswer.of(instance) for instance in page.items]
-    return Listed(items=items, cursor=cursors.encode("LLM_INSTANCE", page.next_after))
+    return listed(page, [LlmInstanceAnswer.of(instance) for instance in page.items], "LLM_INSTANCE")
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -280,6 +278,12 @@ def edit(definition_id: int, if_match: str | None) -> Edit:
 def page_of[D: Definition](kind: type[D], limit: int, cursor: str | None, search: Search) -> Page[D]:
     """The page that a cursor asks for."""
     return wiring.catalog_store().page(TENANT, kind, limit, cursors.decode(kind.kind, cursor), search)
+
+
+def listed[A: Answer](page: Page[Any], items: Sequence[A], kind: str) -> Listed[A]:
+    """As much of a page as one answer can carry; names and titles are not counted when the page is read."""
+    fitting, last = fitting_page(page.items, items, page.next_after)
+    return Listed(items=list(fitting), cursor=cursors.encode(kind, last))
 
 
 def with_titles(payloads: Iterable[Payload]) -> list[PayloadAnswer]:

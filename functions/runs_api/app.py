@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body, Query
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BeforeValidator
 
@@ -16,6 +16,7 @@ from baton.domain.runs import Status
 from baton.runtime import wiring
 from baton.runtime.http import cursors
 from baton.runtime.http.api import accepted, answer, new_api, no_content
+from baton.runtime.http.budget import fitting_page
 from baton.runtime.http.fields import Cursor, Limit, Listed, PathId
 from baton.runtime.http.health_models import HealthAnswer
 from baton.runtime.http.openapi import page as docs
@@ -26,7 +27,8 @@ from baton.runtime.http.run_models import (
     PromptedResponseAnswer,
     RunAnswer,
     RunSummary,
-    fitted,
+    SingleResponseAnswer,
+    listed_responses,
 )
 from baton.runtime.http.snapshot_models import DefinitionAnswer
 from baton.runtime.settings import TENANT
@@ -57,7 +59,7 @@ def read_executed_run(run_id: PathId) -> RunAnswer:
 @api.get("/api/runs/<run_id>", responses=answers(HTTPStatus.OK, NotFound))
 def read_run(run_id: PathId) -> RunAnswer:
     """A run's status and results."""
-    return RunAnswer.of_history(wiring.run_store().read_history(TENANT, run_id))
+    return RunAnswer.of_history(wiring.run_store().read_history(TENANT, run_id), wiring.long_texts())
 
 
 @api.get("/api/runs")
@@ -70,7 +72,8 @@ def list_runs(
     """Runs, newest first. Filtered by status and workflow, a page may be empty and still not be the last."""
     after = cursors.decode("runs", cursor)
     page = wiring.run_store().page(TENANT, status, workflow_id, limit, after)
-    return Listed(items=[RunSummary.of(run) for run in page.items], cursor=cursors.encode("runs", page.next_after))
+    items, last = fitting_page(page.items, [RunSummary.of(run) for run in page.items], page.next_after)
+    return Listed(items=list(items), cursor=cursors.encode("runs", last))
 
 
 @api.get("/api/runs/<run_id>/responses", responses=answers(HTTPStatus.OK, NotFound))
@@ -79,8 +82,15 @@ def list_responses(run_id: PathId, limit: Limit = 50, cursor: Cursor = None) -> 
     wiring.run_store().read(TENANT, run_id)
     listed = f"responses of {run_id}"
     page = wiring.run_store().read_responses(TENANT, run_id, limit, cursors.decode(listed, cursor))
-    items = [PromptedResponseAnswer.of(response) for response in fitted(page.items)]
-    return Listed(items=items, cursor=cursors.encode(listed, page.next_after))
+    return listed_responses(page, cursors.encode(listed, page.next_after), wiring.long_texts())
+
+
+@api.get("/api/runs/<run_id>/responses/<position>", responses=answers(HTTPStatus.OK, NotFound))
+def read_response(run_id: PathId, position: Annotated[int, Path(ge=0, le=MAX_ID)]) -> SingleResponseAnswer:
+    """One response, whole, with its prompt. A text that is too large to be sent has a URL, for 5 minutes."""
+    return SingleResponseAnswer.of_whole(
+        wiring.run_store().read_response(TENANT, run_id, position), wiring.long_texts()
+    )
 
 
 @api.get("/api/runs/<run_id>/definition", responses=answers(HTTPStatus.OK, NotFound))

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 from baton.domain.errors import ConnectionGone, Invalid
+from baton.domain.times import Lease
 
 MAX_RUNS_FOLLOWED = 100
 
@@ -19,6 +20,7 @@ class FakeConnections:
         self._all: set[tuple[str, str]] = set()
         self._connected: dict[tuple[str, str], int] = {}
         self._runs: dict[tuple[str, str], set[int]] = {}
+        self._history_until: dict[tuple[str, str, int], int] = {}
 
     def connect(self, tenant: str, connection_id: str, run_id: int | None, now: int, expires_at: int) -> None:  # noqa: ARG002
         self._connected[tenant, connection_id] = now
@@ -27,19 +29,31 @@ class FakeConnections:
         else:
             self._runs[tenant, connection_id] = {run_id}
 
-    def subscribe(self, tenant: str, connection_id: str, run_id: int, expires_at: int) -> None:  # noqa: ARG002
+    def subscribe(self, tenant: str, connection_id: str, run_id: int, lease: Lease, expires_at: int) -> bool:  # noqa: ARG002
         followed = self._runs.setdefault((tenant, connection_id), set())
         if len(followed) >= MAX_RUNS_FOLLOWED and run_id not in followed:
             raise Invalid("runId", f"this connection follows {MAX_RUNS_FOLLOWED} runs already; unsubscribe from one.")
         followed.add(run_id)
         self._all.discard((tenant, connection_id))
+        if self._history_until.get((tenant, connection_id, run_id), 0) >= lease.taken_at:
+            return False
+        self._history_until[tenant, connection_id, run_id] = lease.ends_at
+        return True
+
+    def end_lease(
+        self, tenant: str, connection_id: str, run_id: int, lease: Lease, not_again_before: int | None
+    ) -> None:
+        if self._history_until.get((tenant, connection_id, run_id)) == lease.ends_at:
+            self._history_until[tenant, connection_id, run_id] = not_again_before or 0
 
     def unsubscribe(self, tenant: str, connection_id: str, run_id: int) -> None:
         self._runs.get((tenant, connection_id), set()).discard(run_id)
+        self._history_until.pop((tenant, connection_id, run_id), None)
 
     def disconnect(self, tenant: str, connection_id: str) -> None:
         self._all.discard((tenant, connection_id))
-        self._runs.pop((tenant, connection_id), None)
+        for run_id in self._runs.pop((tenant, connection_id), set()):
+            self._history_until.pop((tenant, connection_id, run_id), None)
 
     def forget(self, tenant: str, connection_id: str, connected_before: int) -> None:
         if self._connected.get((tenant, connection_id), 0) < connected_before:

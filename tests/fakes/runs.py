@@ -66,6 +66,12 @@ class FakeRuns:
         last = following[limit - 1].position if len(following) > limit else None
         return Page(items=following[:limit], next_after=last)
 
+    def read_response(self, tenant: str, run_id: int, position: int) -> Response:
+        there = self._partition(tenant, run_id)
+        if position not in there.responses:
+            raise NotFound(f"response of run {run_id} at position", position)
+        return there.responses[position]
+
     def page(
         self, tenant: str, status: Status | None, workflow_id: int | None, limit: int, after: int | None
     ) -> Page[Run]:

@@ -6,6 +6,7 @@ import pytest
 
 from baton.adapters.dynamodb.connections import MAX_RUNS_FOLLOWED, DynamoConnections
 from baton.domain.errors import Invalid
+from baton.domain.times import Lease
 from baton.usecases.ports import Connections
 from tests.support.aws import Account
 from tests.support.records import EXPIRES_AT, OTHER_TENANT, TENANT
@@ -17,8 +18,14 @@ def connect(connections: Connections, client: str, run_id: int | None = None, te
     connections.connect(tenant, client, run_id, CONNECTED_AT, EXPIRES_AT)
 
 
-def subscribe(connections: Connections, client: str, run_id: int, tenant: str = TENANT) -> None:
-    connections.subscribe(tenant, client, run_id, EXPIRES_AT)
+def lease(taken_at: int = CONNECTED_AT) -> Lease:
+    return Lease(taken_at=taken_at, ends_at=taken_at + 60)
+
+
+def subscribe(
+    connections: Connections, client: str, run_id: int, tenant: str = TENANT, taken_at: int = CONNECTED_AT
+) -> bool:
+    return connections.subscribe(tenant, client, run_id, lease(taken_at), EXPIRES_AT)
 
 
 def test_nobody_listens_at_first(connections: Connections) -> None:
@@ -151,6 +158,55 @@ def test_a_connection_follows_at_most_a_hundred_runs(connections: Connections) -
     connections.unsubscribe(TENANT, "ann", 1)
     subscribe(connections, "ann", 101)
     assert connections.subscribers(TENANT, 101) == {"ann"}
+
+
+def test_only_the_first_of_two_subscribes_has_to_send_the_history(connections: Connections) -> None:
+    connect(connections, "ann")
+    assert subscribe(connections, "ann", 1)
+    assert not subscribe(connections, "ann", 1)
+    connections.end_lease(TENANT, "ann", 1, lease(), EXPIRES_AT)
+    assert not subscribe(connections, "ann", 1, taken_at=CONNECTED_AT + 3600)
+
+
+def test_each_client_and_each_run_has_a_history_of_its_own(connections: Connections) -> None:
+    assert subscribe(connections, "ann", 1)
+    assert subscribe(connections, "bob", 1)
+    assert subscribe(connections, "ann", 2)
+    assert subscribe(connections, "ann", 1, tenant=OTHER_TENANT)
+
+
+def test_a_run_that_was_named_at_connecting_has_its_history_still_to_send(connections: Connections) -> None:
+    connect(connections, "ann", 1)
+    assert subscribe(connections, "ann", 1)
+
+
+def test_after_an_unsubscribe_the_history_is_due_again(connections: Connections) -> None:
+    subscribe(connections, "ann", 1)
+    connections.end_lease(TENANT, "ann", 1, lease(), EXPIRES_AT)
+    connections.unsubscribe(TENANT, "ann", 1)
+    assert subscribe(connections, "ann", 1)
+
+
+def test_a_history_that_could_not_be_sent_is_due_at_once(connections: Connections) -> None:
+    subscribe(connections, "ann", 1)
+    connections.end_lease(TENANT, "ann", 1, lease(), None)
+    assert subscribe(connections, "ann", 1)
+
+
+def test_a_history_whose_sender_crashed_is_due_when_its_lease_has_ended(connections: Connections) -> None:
+    subscribe(connections, "ann", 1)
+    assert not subscribe(connections, "ann", 1, taken_at=CONNECTED_AT + 60)
+    assert subscribe(connections, "ann", 1, taken_at=CONNECTED_AT + 61)
+    connections.end_lease(TENANT, "ann", 1, lease(), None)
+    assert not subscribe(connections, "ann", 1, taken_at=CONNECTED_AT + 62)
+
+
+def test_who_unsubscribes_while_the_history_is_sent_stays_unsubscribed(connections: Connections) -> None:
+    subscribe(connections, "ann", 1)
+    connections.unsubscribe(TENANT, "ann", 1)
+    connections.end_lease(TENANT, "ann", 1, lease(), EXPIRES_AT)
+    assert connections.subscribers(TENANT, 1) == frozenset()
+    assert subscribe(connections, "ann", 1)
 
 
 def test_tenants_do_not_hear_each_other(connections: Connections) -> None:

@@ -32,6 +32,17 @@ class S3Texts:
         """The whole text."""
         return self._client().get_object(Bucket=self._bucket, Key=key)["Body"].read().decode()
 
+    def beginning(self, key: str, most_bytes: int) -> str:
+        """At most so many bytes of the text's beginning, of whole characters."""
+        some = self._client().get_object(Bucket=self._bucket, Key=key, Range=f"bytes=0-{most_bytes - 1}")
+        return some["Body"].read().decode(errors="ignore")
+
+    def url(self, key: str, seconds: int) -> str:
+        """Where anybody can read the text for so long. It carries a signature, so it belongs in no log."""
+        return self._client().generate_presigned_url(
+            "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=seconds
+        )
+
     def delete(self, key: str) -> None:
         """Remove the text; one that is gone already is no error."""
         self._client().delete_object(Bucket=self._bucket, Key=key)

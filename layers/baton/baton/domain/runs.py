@@ -99,8 +99,9 @@ class PayloadSnapshot:
 class Response:
     """What one payload of a run answered.
 
-    ``content_truncated`` says that ``content`` is only its beginning, as in a stream record of a very long answer; and
-    so does ``prompt_truncated`` of the prompt.
+    ``content_truncated`` says that ``content`` is only its beginning, as it is of a very long answer. The whole
+    of it is then kept as a text by itself, under ``content_key``. ``content_bytes`` are those of the whole. So it is
+    with the prompt.
     """
 
     tenant: str
@@ -119,7 +120,11 @@ class Response:
     prompt: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     content_truncated: bool = False
+    content_key: str | None = None
+    content_bytes: int | None = None
     prompt_truncated: bool = False
+    prompt_key: str | None = None
+    prompt_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

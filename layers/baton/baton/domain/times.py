@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to do something alone for a while; in epoch seconds."""
+
+    taken_at: int
+    ends_at: int
 
 
 def timestamp(moment: datetime) -> str:

@@ -23,6 +23,11 @@ def setting(name: str) -> str:
     return value
 
 
+def is_emulated() -> bool:
+    """Whether AWS is a stand-in at an address of its own."""
+    return "AWS_ENDPOINT_URL" in os.environ
+
+
 def run_retention() -> timedelta:
     """How long a run and all of its records are kept."""
     return timedelta(days=int(setting("RUN_RETENTION_DAYS")))

@@ -26,7 +26,7 @@ from baton.adapters.secrets import SsmSecrets
 from baton.adapters.step_functions import StepFunctionsExecutions
 from baton.adapters.websocket import WebSocketSender
 from baton.domain.events import Change
-from baton.runtime.settings import llm_hosts, run_retention, setting
+from baton.runtime.settings import is_emulated, llm_hosts, run_retention, setting
 from baton.usecases.change_run import ChangeRun
 from baton.usecases.check_llm_instance import CheckLlmInstance
 from baton.usecases.define import Define
@@ -35,7 +35,7 @@ from baton.usecases.follow_runs import FollowRuns
 from baton.usecases.limit_rate import LimitRate
 from baton.usecases.move_workflows import MoveWorkflows
 from baton.usecases.notify_subscribers import NotifySubscribers
-from baton.usecases.ports import CatalogStore, DefinitionSource, RunStore, Sender
+from baton.usecases.ports import CatalogStore, DefinitionSource, LongTexts, RunStore, Sender
 from baton.usecases.start_run import StartRun
 from baton.usecases.tell_answer import TellAnswer
 
@@ -61,6 +61,12 @@ def changes(event: Mapping[str, Any]) -> list[Change]:
 def run_store() -> RunStore:
     """Whole runs."""
     return DynamoRunStore(_dynamodb(), setting("RUNS_TABLE"), _texts())
+
+
+@cache
+def long_texts() -> LongTexts:
+    """Texts that are too long to be read with the responses that they belong to."""
+    return _texts()
 
 
 @cache
@@ -181,4 +187,14 @@ def _secrets() -> SsmSecrets:
 
 @cache
 def _texts() -> S3Texts:
-    return S3Texts(lambda: boto3.client("s3", config=QUICK), setting("TEXTS_BUCKET"))
+    return S3Texts(lambda: boto3.client("s3", config=QUICK.merge(_for_signed_urls())), setting("TEXTS_BUCKET"))
+
+
+def _for_signed_urls() -> Config:
+    """With the present kind of signature, and for the host of the bucket's own region.
+
+    Left alone, boto3 signs URLs for ``BUCKET.s3.amazonaws.com``, which redirects for a new bucket to where the
+    signature is not valid: https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html. An emulator has one
+    host for all buckets.
+    """
+    return Config(signature_version="s3v4", s3={"addressing_style": "auto" if is_emulated() else "virtual"})

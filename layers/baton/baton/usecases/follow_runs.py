@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from baton.domain import events
-from baton.domain.times import expiry
+from baton.domain.times import Lease, expiry
 from baton.usecases.ports import Connections, RunHistories, Sender
 
 CONNECTION_LIFE = timedelta(hours=3)
 """API Gateway closes a WebSocket after two hours; what is stored of it ends a little later by itself."""
+
+HISTORY_LEASE = timedelta(minutes=1)
+"""For how long one frame may send a run's history before a later one may do it in its place: longer than a function
+runs, so that a history is sent once, and one whose function crashed can be asked for again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,16 +32,27 @@ class FollowRuns:
     def subscribe(self, tenant: str, connection_id: str, run_id: int, now: datetime) -> None:
         """Hear this run, beginning with all that has happened in it so far.
 
-        The subscription is stored before the run is read, so a fact is in the one or the other, or in both.
+        The subscription is stored before the run is read, so a fact is in the one or the other, or in both. The history
+        is sent once a subscription: a repeated subscribe sends nothing, unless the history could not be sent before.
 
         :raises NotFound: if there is no such run.
         :raises Invalid: if the connection follows as many runs as it may.
         :raises ConnectionGone: if the client leaves meanwhile.
         """
         self.runs.read(tenant, run_id)
-        self.connections.subscribe(tenant, connection_id, run_id, expiry(now, CONNECTION_LIFE))
-        for message in events.of_history(self.runs.read_history(tenant, run_id)):
-            self.sender.send(connection_id, message.encode())
+        expires_at = expiry(now, CONNECTION_LIFE)
+        lease = Lease(taken_at=int(now.timestamp()), ends_at=expiry(now, HISTORY_LEASE))
+        if self.connections.subscribe(tenant, connection_id, run_id, lease, expires_at):
+            self._send_history(tenant, connection_id, run_id, lease, expires_at)
+
+    def _send_history(self, tenant: str, connection_id: str, run_id: int, lease: Lease, expires_at: int) -> None:
+        sent = False
+        try:
+            for message in events.of_history(self.runs.read_history(tenant, run_id)):
+                self.sender.send(connection_id, message.encode())
+            sent = True
+        finally:
+            self.connections.end_lease(tenant, connection_id, run_id, lease, expires_at if sent else None)
 
     def unsubscribe(self, tenant: str, connection_id: str, run_id: int) -> None:
         """Hear no more of this run; with the last one gone, hear nothing."""

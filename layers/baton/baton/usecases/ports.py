@@ -23,6 +23,7 @@ from baton.domain.runs import (
     Variables,
 )
 from baton.domain.searches import Search
+from baton.domain.times import Lease
 
 
 class CatalogStore(Protocol):
@@ -103,7 +104,7 @@ class RunHistories(Protocol):
         """:raises NotFound:"""
 
     def read_history(self, tenant: str, run_id: int) -> RunHistory:
-        """The run with all responses so far, as of now.
+        """The run with all responses so far, as of now; a long text is read as its beginning.
 
         :raises NotFound:
         """
@@ -122,7 +123,13 @@ class RunStore(RunHistories, Protocol):
         """What the run executes, in order; an unknown run has none."""
 
     def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
-        """By position, ``after`` one; an unknown run has none."""
+        """By position, ``after`` one; an unknown run has none. A long text is read as its beginning."""
+
+    def read_response(self, tenant: str, run_id: int, position: int) -> Response:
+        """The response at a position; a long text is read as its beginning.
+
+        :raises NotFound: if there is no such run, or it has not answered there.
+        """
 
     def page(
         self, tenant: str, status: Status | None, workflow_id: int | None, limit: int, after: int | None
@@ -140,6 +147,16 @@ class RunStore(RunHistories, Protocol):
 
         :raises AttemptSuperseded: if the run has changed its status meanwhile.
         """
+
+
+class LongTexts(Protocol):
+    """The texts of responses that are too long to be read with them, by their keys."""
+
+    def beginning(self, key: str, most_bytes: int) -> str:
+        """At most so many bytes of it, of whole characters."""
+
+    def url(self, key: str, seconds: int) -> str:
+        """Where a client can read the whole of it for so long."""
 
 
 class StepStore(Protocol):
@@ -199,10 +216,21 @@ class Connections(Protocol):
     def connect(self, tenant: str, connection_id: str, run_id: int | None, now: int, expires_at: int) -> None:
         """Remember a new connection; times are in epoch seconds."""
 
-    def subscribe(self, tenant: str, connection_id: str, run_id: int, expires_at: int) -> None:
+    def subscribe(self, tenant: str, connection_id: str, run_id: int, lease: Lease, expires_at: int) -> bool:
         """From now on this run, and no longer all.
 
+        ``True`` says that the caller holds the lease, and has to send the run's history: nobody has sent it since the
+        connection began to follow the run, and nobody is sending it now.
+
         :raises Invalid: if the connection follows as many runs as it may.
+        """
+
+    def end_lease(
+        self, tenant: str, connection_id: str, run_id: int, lease: Lease, not_again_before: int | None
+    ) -> None:
+        """The history was sent, and is not due again before this moment (epoch seconds); ``None``: it was not sent.
+
+        Changes nothing if the connection has left the run meanwhile, or somebody else holds the lease.
         """
 
     def unsubscribe(self, tenant: str, connection_id: str, run_id: int) -> None:

@@ -20,10 +20,19 @@ from baton.domain.errors import ConnectionGone, Invalid
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from baton.domain.times import Lease
+
 MAX_RUNS_FOLLOWED = 100
 
 MAY_FOLLOW_MORE = "attribute_not_exists(#runs) OR size(#runs) < :most OR contains(#runs, :run)"
 """A client may subscribe from several frames at once; the set grows to its bound and no further."""
+
+HISTORY_IS_DUE = "attribute_not_exists(#history_until) OR #history_until < :taken_at"
+"""Two frames may subscribe to the same run at once; one of them sends its history. A function that crashed on it leaves
+a time that passes."""
+
+LEASE_IS_HELD = "attribute_exists(pk) AND #history_until = :ends_at"
+"""A client may unsubscribe while its history is being sent; nothing of the subscription is to come back."""
 
 
 class DynamoConnections:
@@ -44,8 +53,8 @@ class DynamoConnections:
             puts=[to_item({**key, **more, "expires_at": expires_at}) for key, more in ((me, runs), (topic, {}))],
         )
 
-    def subscribe(self, tenant: str, connection_id: str, run_id: int, expires_at: int) -> None:
-        """From now on this run, and no longer all.
+    def subscribe(self, tenant: str, connection_id: str, run_id: int, lease: Lease, expires_at: int) -> bool:
+        """From now on this run, and no longer all; whether its history is due, and the caller's to send.
 
         :raises Invalid: if the connection follows as many runs as it may.
         """
@@ -61,11 +70,45 @@ class DynamoConnections:
                     runs={str(run_id)}, run=str(run_id), most=MAX_RUNS_FOLLOWED, expires_at=expires_at
                 ),
             )
-        topic = {"pk": keys.topic(tenant, run_id), "sk": connection_id, "expires_at": expires_at}
-        self._client.put_item(TableName=self._table, Item=to_item(topic))
+        is_due = self._take_lease(tenant, connection_id, run_id, lease, expires_at)
         self._client.delete_item(
             TableName=self._table, Key=to_item({"pk": keys.topic(tenant, None), "sk": connection_id})
         )
+        return is_due
+
+    def _take_lease(self, tenant: str, connection_id: str, run_id: int, lease: Lease, expires_at: int) -> bool:
+        """Write the subscription, which is there already where the lease can't be had."""
+        return self._update_topic(
+            (tenant, connection_id, run_id),
+            UpdateExpression="SET #expires_at = :expires_at, #history_until = :ends_at",
+            ConditionExpression=HISTORY_IS_DUE,
+            ExpressionAttributeNames=expression_names("expires_at", "history_until"),
+            ExpressionAttributeValues=values(expires_at=expires_at, taken_at=lease.taken_at, ends_at=lease.ends_at),
+        )
+
+    def end_lease(
+        self, tenant: str, connection_id: str, run_id: int, lease: Lease, not_again_before: int | None
+    ) -> None:
+        """The history was sent, and is not due again before this moment (epoch seconds); ``None``: it was not sent."""
+        until = lease.taken_at - 1 if not_again_before is None else not_again_before
+        self._update_topic(
+            (tenant, connection_id, run_id),
+            UpdateExpression="SET #history_until = :until",
+            ConditionExpression=LEASE_IS_HELD,
+            ExpressionAttributeNames=expression_names("history_until"),
+            ExpressionAttributeValues=values(ends_at=lease.ends_at, until=until),
+        )
+
+    def _update_topic(self, subscription: tuple[str, str, int], **update: Any) -> bool:
+        """Whether the condition held."""
+        tenant, connection_id, run_id = subscription
+        key = to_item({"pk": keys.topic(tenant, run_id), "sk": connection_id})
+        try:
+            with condition_failing_as(ConnectionGone(connection_id)):
+                self._client.update_item(TableName=self._table, Key=key, **update)
+        except ConnectionGone:
+            return False
+        return True
 
     def unsubscribe(self, tenant: str, connection_id: str, run_id: int) -> None:
         """No longer this run; a run that wasn't followed is no error."""

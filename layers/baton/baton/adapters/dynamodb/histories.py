@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from baton.adapters.dynamodb import keys
@@ -10,7 +10,7 @@ from baton.adapters.dynamodb.calls import query, values
 from baton.adapters.dynamodb.items import Item, from_item, record_from_item, to_item
 from baton.adapters.dynamodb.responses import response_from_item
 from baton.domain.errors import NotFound
-from baton.domain.runs import Response, Run, RunHistory
+from baton.domain.runs import Run, RunHistory
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -19,15 +19,12 @@ if TYPE_CHECKING:
 class DynamoRunHistories:
     """Reads are strongly consistent: a subscriber must find what was written before it subscribed.
 
-    As it is, a long content is read as its beginning; ``read_response`` may bring the whole.
+    A long text is read as its beginning.
     """
 
-    def __init__(
-        self, client: DynamoDBClient, table: str, read_response: Callable[[Item], Response] = response_from_item
-    ) -> None:
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
-        self._read_response = read_response
 
     def read(self, tenant: str, run_id: int) -> Run:
         """:raises NotFound:"""
@@ -49,7 +46,7 @@ class DynamoRunHistories:
         return RunHistory(
             run=record_from_item(Run, run),
             variables=from_item(variables)["variables"] if variables else {},
-            responses=tuple(self._read_response(item) for item in items.values()),
+            responses=tuple(response_from_item(item) for item in items.values()),
         )
 
     def query(self, tenant: str, run_id: int, first: str, last: str) -> Iterator[Item]:

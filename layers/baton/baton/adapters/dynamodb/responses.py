@@ -37,29 +37,21 @@ def response_to_item(response: Response, texts: Texts) -> Item:
             response,
             content=content,
             content_truncated=content_key is not None,
+            content_key=content_key,
+            content_bytes=len(response.content.encode()),
             prompt=prompt,
             prompt_truncated=prompt_key is not None,
+            prompt_key=prompt_key,
+            prompt_bytes=len((response.prompt or "").encode()),
         ),
         keys.response(response.tenant, response.run_id, response.position),
         type="RESPONSE",
-        content_key=content_key,
-        prompt_key=prompt_key,
     )
 
 
 def response_from_item(item: Mapping[str, Any]) -> Response:
-    """The response as the item alone tells it: a long content is truncated."""
+    """The response as the item tells it: of a long text, its beginning and where the whole is."""
     return record_from_item(Response, item)
-
-
-def whole_response_from_item(item: Mapping[str, Any], texts: Texts) -> Response:
-    """The response with its long texts read back."""
-    response, stored = response_from_item(item), from_item(item)
-    if stored.get("content_key"):
-        response = replace(response, content=texts.get(stored["content_key"]), content_truncated=False)
-    if stored.get("prompt_key"):
-        response = replace(response, prompt=texts.get(stored["prompt_key"]), prompt_truncated=False)
-    return response
 
 
 def whole_content(item: Mapping[str, Any], texts: Texts) -> str:

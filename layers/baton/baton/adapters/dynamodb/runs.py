@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,8 @@ from baton.adapters.dynamodb.calls import (
 )
 from baton.adapters.dynamodb.histories import DynamoRunHistories
 from baton.adapters.dynamodb.items import Item, from_item, record_from_item, record_to_item, to_item
-from baton.adapters.dynamodb.responses import Texts, text_keys, whole_response_from_item
-from baton.domain.errors import AttemptSuperseded
+from baton.adapters.dynamodb.responses import Texts, response_from_item, text_keys
+from baton.domain.errors import AttemptSuperseded, NotFound
 from baton.domain.pages import Page
 from baton.domain.runs import PayloadSnapshot, Response, Run, RunHistory, Status, Variables
 
@@ -37,8 +36,7 @@ class DynamoRunStore:
         self._client = client
         self._table = table
         self._texts = texts
-        self._read_response = partial(whole_response_from_item, texts=texts)
-        self._histories = DynamoRunHistories(client, table, self._read_response)
+        self._histories = DynamoRunHistories(client, table)
 
     def reserve_ids(self, tenant: str, responses: int) -> tuple[int, int]:
         """A new run id, and the first of so many new response ids; one atomic write for both."""
@@ -71,7 +69,7 @@ class DynamoRunStore:
         return self._histories.read(tenant, run_id)
 
     def read_history(self, tenant: str, run_id: int) -> RunHistory:
-        """The run with all responses so far, whole, as of now.
+        """The run with all responses so far, as of now; a long text is read as its beginning.
 
         :raises NotFound:
         """
@@ -83,11 +81,23 @@ class DynamoRunStore:
         return [record_from_item(PayloadSnapshot, item) for item in items]
 
     def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
-        """By position, ``after`` one; an unknown run has none."""
+        """By position, ``after`` one; an unknown run has none. A long text is read as its beginning."""
         first = keys.response(tenant, run_id, 0 if after is None else after + 1)["sk"]
         items = list(islice(self._histories.query(tenant, run_id, first, keys.RESPONSES_FROM + "~"), limit + 1))
-        responses = [self._read_response(item) for item in items[:limit]]
+        responses = [response_from_item(item) for item in items[:limit]]
         return Page(items=responses, next_after=responses[-1].position if len(items) > limit else None)
+
+    def read_response(self, tenant: str, run_id: int, position: int) -> Response:
+        """The response at a position; a long text is read as its beginning.
+
+        :raises NotFound: if there is no such run, or it has not answered there.
+        """
+        key = to_item(keys.response(tenant, run_id, position))
+        answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        if "Item" in answer:
+            return response_from_item(answer["Item"])
+        self.read(tenant, run_id)
+        raise NotFound(f"response of run {run_id} at position", position)
 
     def page(
         self, tenant: str, status: Status | None, workflow_id: int | None, limit: int, after: int | None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 from pydantic import Field, JsonValue
 
 from baton.domain.catalog import Workflow
-from baton.domain.preflight import FoundIn, Preflight
+from baton.domain.preflight import ExpectedPayload, FoundIn, Preflight
 from baton.domain.prompts import Where
-from baton.runtime.http.budget import fit
+from baton.runtime.http.budget import fit, room_beside
 from baton.runtime.http.fields import Answer, Name, Request
 
 
@@ -62,20 +63,25 @@ class PreflightAnswer(Answer):
     @classmethod
     def of(cls, workflow: Workflow, told: Preflight) -> PreflightAnswer:
         """The preflight as clients read it."""
-        texts = fit(text for payload in told.payloads for text in (payload.prompt, payload.system or ""))
-        return cls.model_validate(
+        answer = cls.model_validate(
             {
                 "workflow_id": workflow.id,
                 "workflow_name": workflow.name,
-                "payloads": [
-                    asdict(payload)
-                    | {"prompt": prompt, "prompt_truncated": prompt_cut, "system_truncated": system_cut}
-                    | ({} if payload.system is None else {"system": system})
-                    for payload, (prompt, prompt_cut), (system, system_cut) in zip(
-                        told.payloads, texts[::2], texts[1::2], strict=True
-                    )
-                ],
+                "payloads": [_without_texts(payload) for payload in told.payloads],
                 "warnings": list(told.warnings),
                 "estimate": asdict(told.estimate),
             }
         )
+        texts = [text for payload in told.payloads for text in (payload.prompt, payload.system or "")]
+        fitting = fit(texts, room_beside(answer))
+        for payload, prompt, system in zip(answer.payloads, fitting[::2], fitting[1::2], strict=True):
+            payload.prompt, payload.prompt_truncated = prompt
+            payload.system_truncated = system[1]
+            payload.system = None if payload.system is None else system[0]
+        return answer
+
+
+def _without_texts(payload: ExpectedPayload) -> dict[str, Any]:
+    """The payload while it is not known how much of its texts fits."""
+    system = None if payload.system is None else ""
+    return asdict(payload) | {"prompt": "", "prompt_truncated": False, "system": system, "system_truncated": False}

@@ -30,6 +30,9 @@ from baton.domain.workflow_files import BrokenFile, Fault
 from baton.runtime.http.validation import faults, sentence
 
 MOST_LISTED = 100
+MOST_CHARACTERS = 1000
+"""Of one text in a problem."""
+
 PROBLEM_JSON = "application/problem+json"
 MOST_IN_DETAIL = 3
 """Wrong fields that the sentence names; all of them stand in ``errors``."""
@@ -61,6 +64,7 @@ METHOD_NOT_ALLOWED = ProblemType(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allo
 NO_SUCH_CALL = ProblemType(HTTPStatus.NOT_FOUND, "no-such-call", "No such call")
 UNKNOWN_TYPE = ProblemType(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unknown-media-type", "Unknown media type")
 TOO_LARGE = ProblemType(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "Request too large")
+ANSWER_TOO_LARGE = ProblemType(HTTPStatus.INTERNAL_SERVER_ERROR, "answer-too-large", "Answer too large")
 INTERNAL = ProblemType(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Internal error")
 
 
@@ -69,8 +73,21 @@ def problem(
 ) -> Response[str]:
     """The answer for a problem; ``more`` are members of its own kind, which RFC 9457 calls extensions."""
     body = {"type": kind.slug, "title": kind.title, "status": int(kind.status), "detail": detail, **more}
-    text = json.dumps(body, ensure_ascii=False)
+    text = json.dumps({name: _shortened(value) for name, value in body.items()}, ensure_ascii=False)
     return Response(status_code=int(kind.status), content_type=PROBLEM_JSON, body=text, headers={**headers})
+
+
+def _shortened(value: Any) -> Any:
+    """A client's own names stand in what is told of them, and they may be as long as its request."""
+    match value:
+        case str() if len(value) > MOST_CHARACTERS:
+            return f"{value[:MOST_CHARACTERS]}…"
+        case list():
+            return [_shortened(entry) for entry in value[:MOST_LISTED]]
+        case dict():
+            return {name: _shortened(entry) for name, entry in value.items()}
+        case _:
+            return value
 
 
 def problem_of(error: BatonError) -> Response[str]:

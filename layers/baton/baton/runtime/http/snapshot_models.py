@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from baton.domain.llm import LlmEndpoint
+from baton.domain.llm import LlmEndpoint, LlmSettings
 from baton.domain.runs import OnMissing, PayloadSnapshot, Run, reference_record
-from baton.runtime.http.budget import fit
+from baton.runtime.http.budget import fit, room_beside
 from baton.runtime.http.catalog_models import settings_record
 from baton.runtime.http.fields import Answer
 
@@ -44,29 +44,32 @@ class SnapshotAnswer(Answer):
     payload_id: int
     payload_name: str
     template: str
-    template_truncated: bool
+    template_truncated: bool = False
     references: list[dict[str, Any]]
     settings: dict[str, Any]
     llm_instance: EndpointAnswer
     fallbacks: list[FallbackAnswer]
 
     @classmethod
-    def of(cls, snapshot: PayloadSnapshot, template: str, *, cut: bool) -> SnapshotAnswer:
-        """The snapshot as clients read it."""
+    def of(cls, snapshot: PayloadSnapshot) -> SnapshotAnswer:
+        """The snapshot as clients read it, without its texts."""
         return cls(
             position=snapshot.position,
             payload_id=snapshot.payload_id,
             payload_name=snapshot.payload_name,
-            template=template,
-            template_truncated=cut,
+            template="",
             references=[reference_record(reference) for reference in snapshot.references],
-            settings=settings_record(snapshot.settings),
+            settings=_settings(snapshot.settings),
             llm_instance=EndpointAnswer.of(snapshot.endpoint),
             fallbacks=[
-                FallbackAnswer(llm_instance=EndpointAnswer.of(other.endpoint), settings=settings_record(other.settings))
+                FallbackAnswer(llm_instance=EndpointAnswer.of(other.endpoint), settings=_settings(other.settings))
                 for other in snapshot.fallbacks
             ],
         )
+
+    def all_settings(self) -> list[dict[str, Any]]:
+        """Of everyone who may be asked, in that order."""
+        return [self.settings, *(fallback.settings for fallback in self.fallbacks)]
 
 
 class DefinitionAnswer(Answer):
@@ -81,14 +84,28 @@ class DefinitionAnswer(Answer):
     @classmethod
     def of(cls, run: Run, snapshots: Sequence[PayloadSnapshot]) -> DefinitionAnswer:
         """The definition as clients read it."""
-        templates = fit(snapshot.template for snapshot in snapshots)
-        return cls(
+        told = cls(
             run_id=run.id,
             workflow_id=run.workflow_id,
             workflow_name=run.workflow_name,
             on_missing=snapshots[0].on_missing if snapshots else "keep",
-            payloads=[
-                SnapshotAnswer.of(snapshot, template, cut=cut)
-                for snapshot, (template, cut) in zip(snapshots, templates, strict=True)
-            ],
+            payloads=[SnapshotAnswer.of(snapshot) for snapshot in snapshots],
         )
+        told.fill_in(snapshots)
+        return told
+
+    def fill_in(self, snapshots: Sequence[PayloadSnapshot]) -> None:
+        """Templates and system texts, as far as one answer can carry them beside all else."""
+        targets = [target for snapshot in snapshots for target in snapshot.targets]
+        systems = [target.settings.system or "" for target in targets]
+        fitting = fit([*(snapshot.template for snapshot in snapshots), *systems], room_beside(self))
+        for payload, (template, cut) in zip(self.payloads, fitting, strict=False):
+            payload.template, payload.template_truncated = template, cut
+        settings = [each for payload in self.payloads for each in payload.all_settings()]
+        for said, target, (system, cut) in zip(settings, targets, fitting[len(snapshots) :], strict=True):
+            if target.settings.system is not None:
+                said.update({"system": system} | ({"system_truncated": True} if cut else {}))
+
+
+def _settings(settings: LlmSettings) -> dict[str, Any]:
+    return settings_record(settings) | ({} if settings.system is None else {"system": ""})
