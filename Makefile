@@ -6,8 +6,8 @@ BIN := .venv/bin
 # Any Python 3 can make the virtual environment; a name on PATH may be a shim that leads nowhere.
 BOOTSTRAP := $(firstword $(foreach name,python3.13 python3 python,$(if $(shell $(name) -c 'print(1)' 2>/dev/null),$(name))))
 
-.PHONY: help venv up down run run-real serve-real test test-unit test-integration test-contract test-e2e test-real
-.PHONY: real lint openapi bench clean
+.PHONY: help venv up down run test test-unit test-integration test-contract test-e2e
+.PHONY: lint openapi bench clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -22,18 +22,10 @@ up: venv ## Start the local stack, or redeploy to it (PORT=4566)
 down: venv ## Stop the local stack; its data is kept
 	@$(PYTHON) -m local.down
 
-run: venv ## Start the local stack and watch an example workflow run on it (LLM_BASE_URL, LLM_MODEL, LLM_API_KEY)
+# LLM=model, the default, is a small real model on this machine; LLM=simulated is none at all. LLM_BASE_URL and LLM_MODEL,
+# and LLM_API_KEY if it takes one, name any OpenAI-compatible server instead.
+run: venv ## Start the local stack and watch an example workflow run on a small real model (LLM=simulated: on none)
 	@$(PYTHON) -m local.run --port $(PORT)
-
-# A C and a C++ compiler, and some minutes, the first time
-real: venv
-	@$(PYTHON) -m local.real.build
-
-run-real: real ## The same on a small real model, which runs on this machine
-	@$(PYTHON) -m local.real.run --port $(PORT)
-
-serve-real: real ## Serve the small real model until Ctrl-C
-	@$(PYTHON) -m local.real.serve
 
 test: venv ## All tests
 	@$(BIN)/pytest
@@ -47,11 +39,8 @@ test-integration: venv ## Handlers, adapters and the state machine on moto
 test-contract: venv ## What template, functions and state machine owe to each other
 	@$(BIN)/pytest tests/contract
 
-test-e2e: venv ## A local stack of its own, on a free port
+test-e2e: venv ## A local stack of its own, on a free port, and the model beside it
 	@$(BIN)/pytest tests/e2e
-
-test-real: real ## What only a real model shows; no part of `make test`
-	@$(BIN)/pytest tests/real
 
 lint: venv ## Everything that reads the code without running it
 	$(BIN)/ruff check

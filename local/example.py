@@ -34,6 +34,9 @@ class LlmChoice:
         return {"name": "example", "provider": "openai", "base_url": self.base_url, "model": self.model, **key}
 
 
+SIMULATED = LlmChoice()
+
+
 class Api:
     """Baton's HTTP API."""
 

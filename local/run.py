@@ -1,7 +1,6 @@
 """make run: start the local stack and watch the example workflow run on it."""
 
 import json
-import os
 from typing import Any
 
 from rich.console import Console, Group
@@ -11,7 +10,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from local import terminal
+from local import choice, terminal
 from local.example import VARIABLES, Api, LlmChoice, import_example
 from local.follow import messages
 from local.problem import Problem
@@ -20,9 +19,10 @@ from local.up import bring_up
 
 
 def run(console: Console) -> None:
-    llm = choice()
-    addresses = bring_up(console, terminal.port_argument())
-    finished = watch_example(console, addresses, llm)
+    llm = choice.given(console)
+    stack = bring_up(console, terminal.port_argument(), with_model=llm is None)
+    addresses = stack.addresses
+    finished = watch_example(console, addresses, llm or choice.of_model(stack.model))
     console.print(by_hand(addresses, finished["workflow_id"], finished["id"]), soft_wrap=True)
 
 
@@ -39,14 +39,6 @@ def watch_example(console: Console, addresses: Addresses, llm: LlmChoice) -> dic
     if finished["status"] != "completed":
         raise Problem(f"The run {finished['status']}: {finished['metadata'].get('error', 'no reason was given')}")
     return finished
-
-
-def choice() -> LlmChoice:
-    """From the environment, where `make run NAME=…` puts it too; a key on a command line would show in `ps`."""
-    base_url, model, api_key = (os.environ.get(f"LLM_{name}", "") for name in ("BASE_URL", "MODEL", "API_KEY"))
-    if bool(base_url) != bool(model):
-        raise Problem("LLM_BASE_URL and LLM_MODEL go together: give both, or none for the simulated LLM.")
-    return LlmChoice(base_url, model, api_key)
 
 
 def show(console: Console, addresses: Addresses, run_id: int) -> None:

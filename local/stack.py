@@ -10,7 +10,9 @@ from types import TracebackType
 from typing import Self
 
 from local.deployment import ROOT, build_and_deploy
-from local.emulator import Emulator, status_of
+from local.emulator import Emulator
+from local.model import ModelServer
+from local.network import status_of
 from local.problem import Problem
 
 HOME = ROOT / ".local"
@@ -29,13 +31,20 @@ class Addresses:
 class Stack:
     """The developer's stack lives in .local; a test's stack in a folder and on a port of its own.
 
-    As a context manager it is up inside the block and down, its process gone, after it.
+    As a context manager it is up inside the block and down, its processes gone, after it.
     """
 
     def __init__(
-        self, port: int = DEFAULT_PORT, home: Path = HOME, report: Callable[[str], None] = lambda _: None
+        self,
+        port: int = DEFAULT_PORT,
+        home: Path = HOME,
+        report: Callable[[str], None] = lambda _: None,
+        *,
+        with_model: bool = False,
     ) -> None:
         self.emulator = Emulator(home, port)
+        self.model = ModelServer(home, port)
+        self._with_model = with_model
         self._home = home
         self._addresses = home / "stack.json"
         self._report = report
@@ -44,18 +53,18 @@ class Stack:
         """Start what does not run and deploy what has changed. What fails leaves things as they were before."""
         if self.emulator.is_running():
             self._require_same_port()
-            return self._deploy()
-        self._report(f"Starting the emulator on port {self.emulator.port}")
-        self.emulator.start()
+        started_model = self._with_model and self._start_model()
         try:
-            return self._deploy()
+            return self._up()
         except BaseException:
-            self.emulator.kill()
+            if started_model:
+                self.model.kill()
             raise
 
     def down(self) -> bool:
         """Whether there was anything to stop."""
-        was_running = self.emulator.is_running()
+        was_running = self.emulator.is_running() or self.model.is_running()
+        self.model.stop()
         self._addresses.unlink(missing_ok=True)
         self.emulator.stop()
         return was_running
@@ -72,6 +81,21 @@ class Stack:
     @property
     def addresses(self) -> Addresses:
         return Addresses(**json.loads(self._addresses.read_text()))
+
+    def _start_model(self) -> bool:
+        self._report("Starting the model")
+        return self.model.start()
+
+    def _up(self) -> Addresses:
+        if self.emulator.is_running():
+            return self._deploy()
+        self._report(f"Starting the emulator on port {self.emulator.port}")
+        self.emulator.start()
+        try:
+            return self._deploy()
+        except BaseException:
+            self.emulator.kill()
+            raise
 
     def _require_same_port(self) -> None:
         running = self.emulator.running_port()

@@ -7,9 +7,8 @@ from collections.abc import Callable
 
 from rich.console import Console
 
+from local.network import HIGHEST_PORT, LOWEST_PORT
 from local.problem import Problem
-
-LOWEST_PORT, HIGHEST_PORT = 1024, 65535
 
 
 def end(command: Callable[[Console], None]) -> None:

@@ -2,15 +2,15 @@
 
 from rich.console import Console
 
-from local import terminal
-from local.stack import Addresses, Stack
+from local import choice, terminal
+from local.stack import Stack
 
 
 def up(console: Console) -> None:
-    bring_up(console, terminal.port_argument())
+    bring_up(console, terminal.port_argument(), with_model=choice.given(console) is None)
 
 
-def bring_up(console: Console, port: int) -> Addresses:
+def bring_up(console: Console, port: int, *, with_model: bool) -> Stack:
     """Tell each step as it begins, and at the end where the stack can be reached."""
     with console.status("") as status:
 
@@ -18,10 +18,11 @@ def bring_up(console: Console, port: int) -> Addresses:
             console.print(f"[dim]{step}[/dim]")
             status.update(step)
 
-        addresses = Stack(port, report=report).up()
+        stack = Stack(port, report=report, with_model=with_model)
+        addresses = stack.up()
     console.print(f"[green]Baton is up.[/green] HTTP: {addresses.http_url}", soft_wrap=True)
     console.print(f"WebSocket: {addresses.websocket_url}", soft_wrap=True)
-    return addresses
+    return stack
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "made-from"
+NO_MODEL = VENV / "no-model"
 PIP = "pip==26.3"
+INSTALL = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
 REQUIREMENTS = ROOT / "layers" / "dependencies" / "requirements.txt"
 CONSTRAINTS = ROOT / "local" / "constraints.txt"
 INGREDIENTS = (ROOT / "pyproject.toml", REQUIREMENTS, CONSTRAINTS, Path(__file__))
@@ -33,11 +35,11 @@ def main() -> int:
         return 1
     say(f"Making .venv with {python}. This takes a minute or two, once.")
     for step in steps(python):
-        done = subprocess.run(step, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        if done.returncode != 0:
-            say(done.stdout.decode(errors="replace"))
+        if (output := output_of_failure(step)) is not None:
+            say(output)
             say(f"The virtual environment could not be made. This step failed, as shown above: {' '.join(step)}")
             return 1
+    install_model()
     STAMP.write_text(recipe)  # last, so that an interrupted attempt is made again
     return 0
 
@@ -62,13 +64,33 @@ def is_python_313(python: Path) -> bool:
 
 
 def steps(python: Path) -> list[list[str]]:
-    install = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
     return [
         [str(python), "-m", "venv", "--clear", str(VENV)],
-        [*install, PIP],
-        [*install, "--group", "dev", "--requirement", str(REQUIREMENTS), "--constraint", str(CONSTRAINTS)],
+        [*INSTALL, PIP],
+        [*INSTALL, "--group", "dev", "--requirement", str(REQUIREMENTS), "--constraint", str(CONSTRAINTS)],
         [str(PYTHON), "-m", "pip", "check"],
     ]
+
+
+def install_model() -> None:
+    """What the local stack can do without: all else works where no wheel fits, and NO_MODEL says why there is none."""
+    for step in model_steps():
+        if (output := output_of_failure(step)) is not None:
+            NO_MODEL.write_text((output.strip().splitlines() or ["no reason was given"])[-1])
+            return
+
+
+def model_steps() -> list[list[str]]:
+    """Without dependencies: of the package with the weights, only the weights are used. Nothing is compiled."""
+    return [
+        [*INSTALL, "--no-deps", "--only-binary", ":all:", "--group", "model"],
+        [str(PYTHON), "-c", "import xllamacpp"],
+    ]
+
+
+def output_of_failure(step: list[str]) -> str | None:
+    done = subprocess.run(step, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return None if done.returncode == 0 else done.stdout.decode(errors="replace")
 
 
 def say(text: str) -> None:

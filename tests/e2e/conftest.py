@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import signal
-import socket
 from collections.abc import Iterator
 
 import pytest
 
 from local import terminal
-from local.emulator import LOOPBACK
+from local.network import free_port
 from local.stack import Stack
 from tests.e2e.baton import Baton
 from tests.e2e.cloud import Cloud
@@ -38,9 +37,3 @@ def baton(stack: Stack) -> Iterator[Baton]:
 def cloud(stack: Stack) -> Cloud:
     """The account in which it is deployed."""
     return Cloud(stack.emulator.url)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import Any
 
-from local.emulator import LOOPBACK
+from local.network import LOOPBACK
 
 ANSWER = "A baton is passed, never thrown."
 USAGE = {"prompt_tokens": 1203, "completion_tokens": 417, "total_tokens": 1620}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from local.network import free_port
 from local.stack import Stack
 from tests.e2e.baton import Baton, Prompt
-from tests.e2e.conftest import free_port
 from tests.e2e.live import complete_outline, is_the_end_of, outline
 
 

@@ -1,0 +1,107 @@
+"""A process that outlives the command that started it, and what is known of it on disk."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from pathlib import Path
+from typing import IO
+
+from local.network import status_of
+from local.problem import Problem
+
+# What the process takes over from the shell. The rest stays out: it could change what the process does, and the
+# emulator's functions have no business with the developer's secrets.
+INHERITED = {"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ"}
+
+
+class BackgroundProcess:
+    """A lock on a file, which the process holds while it lives, tells whether it runs.
+
+    A process id alone would name somebody else's process after a crash or a reboot.
+    """
+
+    def __init__(self, home: Path, name: str) -> None:
+        self.log = home / f"{name}.log"
+        self._name = name
+        self._home = home
+        self._lock = home / f"{name}.lock"
+        self._record = home / f"{name}.json"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def is_running(self) -> bool:
+        if not self._record.exists():
+            return False
+        with self._lock.open("a") as lock:
+            return not acquire(lock)
+
+    def port(self) -> int:
+        return int(json.loads(self._record.read_text())["port"])
+
+    def start(self, script: str, port: int, environment: Mapping[str, str]) -> None:
+        """Run a module of this folder, in a session of its own, so that Ctrl-C doesn't reach it."""
+        with self._lock.open("a") as lock, self.log.open("wb") as log:
+            if not acquire(lock):
+                raise Problem("Another command is starting the local stack at this moment: try again when it is done.")
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", str(Path(__file__).with_name(script))],
+                cwd=self._home,
+                env={**inherited(), **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=[lock.fileno()],
+                start_new_session=True,
+            )
+            self._record.write_text(json.dumps({"pid": self._process.pid, "port": port}))
+
+    def wait_until_ready(self, url: str, seconds: float) -> None:
+        """Until the URL answers with 200; also where another command has started the process."""
+        deadline = time.monotonic() + seconds
+        while status_of(url) != HTTPStatus.OK:
+            if self._has_ended() or time.monotonic() > deadline:
+                raise Problem(f"The {self._name.replace('-', ' ')} did not start; its log says why: {self.log}")
+            time.sleep(0.1)
+
+    def stop(self, seconds: float) -> None:
+        """Ask it to end, and force it after so many seconds."""
+        if self.is_running():
+            with suppress(ProcessLookupError):
+                os.kill(self._pid(), signal.SIGTERM)
+            deadline = time.monotonic() + seconds
+            while self.is_running() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            self.kill()
+
+    def kill(self) -> None:
+        """End it at once, and with it all processes of its group."""
+        if self._record.exists():
+            with suppress(ProcessLookupError):
+                os.killpg(self._pid(), signal.SIGKILL)
+            self._record.unlink()
+        if self._process is not None:
+            self._process.wait()
+
+    def _pid(self) -> int:
+        return int(json.loads(self._record.read_text())["pid"])
+
+    def _has_ended(self) -> bool:
+        return not self.is_running() if self._process is None else self._process.poll() is not None
+
+
+def inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name in INHERITED}
+
+
+def acquire(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

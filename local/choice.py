@@ -1,0 +1,43 @@
+"""Which LLM answers the example: from the environment, where `make run NAME=…` puts it too.
+
+A key on a command line would show in `ps`.
+"""
+
+import os
+from collections.abc import Mapping
+
+from rich.console import Console
+
+from local.example import SIMULATED, LlmChoice
+from local.model import MODEL, ModelServer, why_unavailable
+from local.problem import Problem
+
+
+def given(console: Console) -> LlmChoice | None:
+    """None is the model that the local stack serves itself."""
+    llm = named(os.environ)
+    if llm is None and (reason := why_unavailable()):
+        console.print(f"The model can't run on this machine, so the simulated LLM answers: {reason}", markup=False)
+        return SIMULATED
+    return llm
+
+
+def of_model(server: ModelServer) -> LlmChoice:
+    return LlmChoice(server.base_url, MODEL)
+
+
+def named(environment: Mapping[str, str]) -> LlmChoice | None:
+    """A server that is named wins over LLM."""
+    llm, base_url, model, api_key = (
+        environment.get(name, "") for name in ("LLM", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY")
+    )
+    if llm not in ("", "model", "simulated"):
+        raise Problem(
+            f"LLM is `model` (a small real model on this machine, the default) or `simulated`, not {llm!r}. "
+            "LLM_BASE_URL and LLM_MODEL name a server of your own."
+        )
+    if bool(base_url) != bool(model):
+        raise Problem("LLM_BASE_URL and LLM_MODEL go together: give both, or none.")
+    if base_url:
+        return LlmChoice(base_url, model, api_key)
+    return SIMULATED if llm == "simulated" else None

@@ -1,0 +1,34 @@
+"""Ports and answers on this machine."""
+
+import socket
+import urllib.error
+import urllib.request
+from contextlib import suppress
+
+LOOPBACK = "127.0.0.1"
+LOWEST_PORT, HIGHEST_PORT = 1024, 65535
+
+
+def is_in_use(port: int) -> bool:
+    """Asks at localhost, which may be more than one address: whoever answers at any of them would get our requests."""
+    with suppress(OSError), socket.create_connection(("localhost", port), timeout=1):
+        return True
+    return False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def status_of(url: str) -> int | None:
+    """The HTTP status that the URL answers with, asked without the proxy that the shell may name."""
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    except OSError:
+        return None

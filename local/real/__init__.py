@@ -1,1 +1,0 @@
-"""A small real model on this machine: `make run-real`, `make serve-real`, `make test-real`."""
