@@ -187,8 +187,8 @@ def no_text(server: Server) -> Iterator[Row]:
     for text in ("<think>Hm.</think>\n", "<think>Hm", "<THINKING>a</THINKING> <think>b</think>", "Hm.\n</think>\n"):
         yield f"only {text!r}", "streamed", Reply(body=server.text(text) + server.end(stop) + last), LlmAnswerInvalid
         yield f"only {text!r} whole", "whole", Reply(body=whole(server, text, stop)), LlmAnswerInvalid
-    thought = Answer("<think>Hm.</think>Hello", "stop")
-    yield "thought and said", "streamed", Reply(body=server.text(thought.content) + server.end(stop) + last), thought
+    both = Answer("<think>Hm.</think>Hello", "stop")
+    yield "thought and said", "streamed", Reply(body=server.text(both.content) + server.end(stop) + last), both
     yield "said nothing at all", "streamed", Reply(body=server.end(stop) + last), Answer("", "stop")
     yield "null", "whole", Reply(body=whole(server, None, stop)), Answer("", "stop")
     spoken = server.thinking() + hello(server, last)
@@ -249,12 +249,10 @@ def first_bytes(server: Server) -> Iterator[Row]:
     yield "no space", "streamed", Reply(body=hello(server, server.last).replace(b"data: ", b"data:")), HELLO
     for body in (b"<html>Sign in</html>", b"Internal Server Error", b"", b"{", b"data", b"error: out of memory"):
         yield f"{body!r} is no answer", "whole", Reply(body=body), LlmAnswerInvalid
-    for name, body in (
-        ("openai", OpenAI().whole("Hello", "stop")),
-        ("anthropic", Anthropic().whole("Hello", "end_turn")),
-    ):
-        right: Right = HELLO if name == server.name else LlmAnswerInvalid
-        yield f"{name}'s whole in one event", "streamed", Reply(body=event(body) + server.last), right
+    for other in SERVERS:
+        right: Right = HELLO if other.name == server.name else LlmAnswerInvalid
+        sent = event(other.whole("Hello", other.stop)) + server.last
+        yield f"{other.name}'s whole in one event", "streamed", Reply(body=sent), right
 
 
 def words_elsewhere(server: Server) -> Iterator[Row]:
@@ -275,7 +273,12 @@ def words_elsewhere(server: Server) -> Iterator[Row]:
         yield f"an event {json.dumps(told)[:60]}", "streamed", Reply(body=event(told) + server.last), kind
         said = server.text("Hel") + event(told)
         yield f"text and {json.dumps(told)[:60]}", "streamed", Reply(body=said), kind
-    good = {"base_resp": {"status_code": 0, "status_msg": "success"}, "message": "", "errors": [], "error": None}
+    good: dict[str, Any] = {
+        "base_resp": {"status_code": 0, "status_msg": "success"},
+        "message": "",
+        "errors": [],
+        "error": None,
+    }
     body = json.dumps(server.whole("Hello", server.stop) | good).encode()
     yield "all went well beside the answer", "whole", Reply(body=body), HELLO
     yield "an event that says all went well", "streamed", Reply(body=event(good) + hello(server, server.last)), HELLO
