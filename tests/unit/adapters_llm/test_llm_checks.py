@@ -140,6 +140,30 @@ def test_a_model_that_thinks_the_whole_bound_away_has_answered(endpoint: Endpoin
     assert openai.check(a_call(base_url=endpoint.url)) is None
 
 
+def test_a_model_of_anthropics_that_thinks_the_whole_bound_away_has_answered(endpoint: Endpoint, a_call: Build) -> None:
+    thought = {"content": [{"type": "thinking", "thinking": "Hm"}], "stop_reason": "max_tokens"}
+    endpoint.script = answering((404, {}), (200, thought))
+    assert anthropic.check(a_call(base_url=endpoint.url)) is None
+
+
+@pytest.mark.parametrize("provider", [openai, anthropic])
+def test_a_server_that_always_streams_can_be_checked(endpoint: Endpoint, a_call: Build, provider: Any) -> None:
+    events = {
+        openai: b'data: {"choices": [{"delta": {"content": "Yes"}, "finish_reason": "stop"}]}\n\n',
+        anthropic: b'data: {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Yes"}}\n\n'
+        b'data: {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}\n\n',
+    }
+
+    def script(handler: Handler) -> None:
+        if handler.command == "GET":
+            handler.reply(404, b"{}")
+        else:
+            handler.stream(events[provider])
+
+    endpoint.script = script
+    assert provider.check(a_call(base_url=endpoint.url)) is None
+
+
 def test_where_anybody_may_see_the_list_the_key_is_tried_too(
     endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:

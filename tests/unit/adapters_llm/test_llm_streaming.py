@@ -106,6 +106,44 @@ def test_each_piece_is_heard_before_the_next_one_is_sent(
     assert (heard_in_time, listener.pieces) == ([True, True], ["Swe", "den."])
 
 
+@pytest.mark.parametrize("label", ["application/json", "text/plain", ""])
+def test_a_stream_under_a_wrong_label_is_heard_live_too(endpoint: Endpoint, a_call: Build, label: str) -> None:
+    listener = Waiting()
+    heard_in_time: list[bool] = []
+
+    def script(handler: Handler) -> None:
+        handler.close_connection = True
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: " + label.encode() + b"\r\n\r\n: ping\n\n")
+        for sent in ANSWERS["openai"][:2]:
+            handler.wfile.write(sent)
+            heard_in_time.append(listener.heard.acquire(timeout=5))
+        handler.wfile.write(b"".join(ANSWERS["openai"][2:]))
+
+    endpoint.script = script
+    assert registry.complete(a_call(base_url=endpoint.url, listener=listener)).content == "Sweden."
+    assert (heard_in_time, listener.pieces) == ([True, True], ["Swe", "den."])
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_a_stream_that_grows_too_long_after_its_stop_reason_costs_no_answer(
+    endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
+    monkeypatch.setattr(transport, "MAX_BODY_BYTES", 100_000)
+    begun = ANSWERS[provider][:-1]
+    endpoint.script = lambda handler: handler.stream(*begun, *repeat(b": ping\n\n" * 1_000, 100))
+    assert registry.complete(a_call(provider=provider, base_url=endpoint.url, listener=Heard())).content == "Sweden."
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_a_stream_that_goes_on_after_its_stop_reason_until_the_time_out_costs_no_answer(
+    endpoint: Endpoint, a_call: Build, provider: str
+) -> None:
+    begun = b"".join(ANSWERS[provider][:-1])
+    endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + begun, b": ping\n\n")
+    call = a_call(provider=provider, base_url=endpoint.url, listener=Heard(), timeout_seconds=0.5)
+    assert registry.complete(call).content == "Sweden."
+
+
 def test_half_of_a_surrogate_pair_waits_for_the_other_half(endpoint: Endpoint, a_call: Build) -> None:
     runner = [piece("a\ud83c"), piece("\udfc3b"), piece("\ud83c"), piece("c"), piece("\ud83c", "stop")]
     endpoint.script = lambda handler: handler.stream(*runner, DONE)

@@ -258,3 +258,8 @@ def test_references_that_can_never_be_found_are_refused_when_the_run_is_to_fail_
     assert "{{topic}}" not in str(caught.value)
     for on_missing in ("keep", "empty"):
         assert compile_snapshots(workflow, {"topic": "relays"}, on_missing)[0].on_missing == on_missing
+
+
+@pytest.mark.parametrize(("content", "empty"), [("", True), (" \n", True), ("0", None), (" a ", None)])
+def test_an_answer_without_a_word_is_marked_and_no_other_is(content: str, empty: bool | None) -> None:
+    assert answer_metadata(an_answer(content), duration_ms=1).get("empty") is empty

@@ -101,6 +101,11 @@ def test_a_failure_at_the_first_call_does_not_speak_of_giving_up() -> None:
     assert STEP.after(LlmRefused("Wrong key."), longest).error == "Wrong key."
 
 
+@pytest.mark.parametrize("retry_after", [0.0, -5.0, float("nan"), float("-inf")])
+def test_a_wish_that_is_none_leaves_the_wait_to_the_back_off(retry_after: float) -> None:
+    assert STEP.after(LlmThrottled("Later.", retry_after), longest).wait_seconds == 2
+
+
 @pytest.mark.parametrize(("retry_after", "wait"), [(2.0, 2), (0.2, 1), (2.1, 3), (3600.0, 3600), (90.0, 90)])
 def test_the_providers_own_wish_is_honoured_in_whole_seconds(retry_after: float, wait: int) -> None:
     after = STEP.after(LlmThrottled("Later.", retry_after), shortest)
