@@ -338,7 +338,7 @@ def test_a_block_and_a_system_text_may_have_300_kb(baton: Deployment, text: str)
 
 
 @pytest.mark.parametrize("text", ["x" * 300_001, "é" * 150_001])
-def test_a_longer_text_is_refused_by_its_bytes(baton: Deployment, text: str) -> None:
+def test_a_longer_text_is_refused_by_its_bytes(text: str) -> None:
     sent = request("POST", "/api/blocks", {"title": "t", "content": text})
     assert_problem(sent, 422, "invalid-request", "content", "300,000")
     defaults = {**INSTANCE, "defaults": {"system": text}}
