@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from baton.adapters.dynamodb import keys
 from baton.domain.llm import MAX_TIMEOUT_SECONDS
 from baton.runtime import wiring
 from local import check_state_machine
@@ -92,3 +93,10 @@ def test_nothing_is_pinned_loosely_that_runs_on_aws() -> None:
     requirements = [line for line in lines if line and not line.startswith("#")]
     assert requirements
     assert all(re.fullmatch(r"[\w.\[\]-]+==[\w.]+", line.split(" ")[0]) for line in requirements)
+
+
+def test_only_the_texts_of_runs_expire() -> None:
+    (bucket,) = template.resources("AWS::S3::Bucket").values()
+    assert [rule["Prefix"] for rule in bucket["LifecycleConfiguration"]["Rules"]] == ["runs/"]
+    assert keys.run_texts("t", 1).startswith("runs/")
+    assert not keys.definition_texts("t", "BLOCK", 1, 1).startswith("runs/")

@@ -321,3 +321,40 @@ def test_a_workflow_of_200_payloads_completes(baton: Deployment) -> None:
     workflow = baton.create("/api/workflows", {"name": "long", "payloads": [1] * 200})
     run = baton.finish(baton.execute(workflow))
     assert (run["status"], len(run["responses"])) == ("completed", 200)
+
+
+@pytest.mark.parametrize("text", ["x" * 300_000, "x" * 231_000, "é" * 150_000, '"' * 300_000])
+def test_a_block_and_a_system_text_may_have_300_kb(baton: Deployment, text: str) -> None:
+    block = baton.create("/api/blocks", {"title": "t", "content": text})
+    assert request("GET", f"/api/blocks/{block}").body["content"] == text
+    instance = baton.create("/api/llm/instances", {**INSTANCE, "provider": "scripted", "defaults": {"system": text}})
+    payload = {"name": "p", "blocks": [block, {"content": "{{topic}}"}], "llm_instance": instance}
+    workflow = baton.create("/api/workflows", {"name": "w", "payloads": [baton.create("/api/payloads", payload)]})
+    baton.llm.script("x")
+    run = baton.finish(baton.execute(workflow, topic="relays"))
+    assert run["status"] == "completed"
+    (call,) = baton.llm.calls
+    assert (call.prompt, call.settings.system) == (f"{text}\n\nrelays", text)
+
+
+@pytest.mark.parametrize("text", ["x" * 300_001, "é" * 150_001])
+def test_a_longer_text_is_refused_by_its_bytes(text: str) -> None:
+    sent = request("POST", "/api/blocks", {"title": "t", "content": text})
+    assert_problem(sent, 422, "invalid-request", "content", "300,000")
+    defaults = {**INSTANCE, "defaults": {"system": text}}
+    assert_problem(request("POST", "/api/llm/instances", defaults), 422, "invalid-request", "system", "300,000")
+
+
+def test_a_large_workflow_is_exported_and_imported_again(baton: Deployment) -> None:
+    block = baton.create("/api/blocks", {"title": "t", "content": "é" * 150_000})
+    instance = baton.create("/api/llm/instances", INSTANCE)
+    parts = [block, block, {"content": "y" * 300_000}]
+    payload = {"name": "p", "blocks": parts, "llm_instance": instance, "system": "z" * 300_000}
+    payload_id = baton.create("/api/payloads", payload)
+    workflow = baton.create("/api/workflows", {"name": "w", "payloads": [payload_id]})
+    headers = {"accept": "application/json"}
+    exported = request("GET", f"/api/workflows/{workflow}/export", headers=headers).body
+    assert request("POST", "/api/workflows/import", exported).body["changed"] is False
+    assert request("PUT", f"/api/payloads/{payload_id}", {**payload, "blocks": [block]}).status == 200
+    assert request("POST", "/api/workflows/import", exported).body["changed"] is True
+    assert request("GET", f"/api/workflows/{workflow}/export", headers=headers).body == exported

@@ -72,7 +72,7 @@ def catalog(request: pytest.FixtureRequest) -> Catalog:
     if request.param == "fake":
         return FakeCatalog()
     aws: Account = request.getfixturevalue("aws")
-    return DynamoCatalogStore(aws.dynamodb, aws.catalog_table)
+    return DynamoCatalogStore(aws.dynamodb, aws.catalog_table, S3Texts(lambda: aws.s3, aws.texts_bucket))
 
 
 @pytest.fixture(params=["fake", "dynamodb"])

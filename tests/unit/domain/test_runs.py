@@ -120,7 +120,7 @@ def test_a_text_is_kept_up_to_its_bound_in_bytes() -> None:
     longest = "é" * (MAX_TEMPLATE_BYTES // 2)
     (snapshot,) = compile_snapshots(definitions(a_payload(11, "first", 1), b1=longest), {})
     assert snapshot.template == longest
-    with pytest.raises(Invalid, match=r"blocks: payload 11 has 300,001 bytes of text"):
+    with pytest.raises(Invalid, match=r"blocks: payload 11 has 1,000,001 bytes of text"):
         compile_snapshots(definitions(a_payload(11, "first", 1), b1=longest + "x"), {})
 
 
@@ -192,11 +192,23 @@ def test_a_path_that_a_variable_does_not_have_is_refused_before_the_start_when_t
     assert "user.name" not in str(caught.value)
 
 
-def test_text_and_settings_that_together_can_not_be_kept_are_refused() -> None:
-    """Each is within its own bound; an item may have 400 KB."""
-    said = LlmSettings(system="é" * 60_000)
+def test_a_payload_whose_system_texts_can_not_be_kept_is_refused() -> None:
+    """Each is within its own bound; together they are too long."""
+    workflow = definitions(a_payload(11, "first", 1), b1="é" * (MAX_TEMPLATE_BYTES // 2))
+    instances = {
+        id_: replace(INSTANCE, id=id_, fallback=id_ + 1, defaults=LlmSettings(options={"x": "é" * 350_000}))
+        for id_ in range(5, 10)
+    }
     with pytest.raises(Invalid, match="payload 11"):
-        compile_snapshots(definitions(a_payload(11, "first", 1, settings=said), b1="é" * 149_000), {})
+        compile_snapshots(replace(workflow, instances=instances), {})
+
+
+def test_a_workflow_whose_texts_together_can_not_be_kept_is_refused() -> None:
+    workflow = definitions(a_payload(11, "first", 1), order=(11,) * 41, b1="x" * MAX_TEMPLATE_BYTES)
+    with pytest.raises(Invalid, match="payloads: texts and settings of all payloads"):
+        compile_snapshots(workflow, {})
+    within = definitions(a_payload(11, "first", 1), order=(11,) * 39, b1="x" * MAX_TEMPLATE_BYTES)
+    assert len(compile_snapshots(within, {})) == 39
 
 
 def test_variables_are_kept_up_to_their_bound_in_bytes() -> None:

@@ -112,15 +112,15 @@ def test_a_template_is_as_long_as_a_run_can_keep_and_no_longer() -> None:
     file = WorkflowFile(name="Long", order=("first",), payloads=(payload,), blocks=(long, rest))
     check(file)
     longer = replace(file, blocks=(long, replace(rest, content=rest.content + "x")))
-    assert faults_of(longer) == [("payloads[0].blocks", "come to 300,001 bytes of text; at most 300,000")]
+    assert faults_of(longer) == [("payloads[0].blocks", "come to 1,000,001 bytes of text; at most 1,000,000")]
 
 
 def test_a_definition_is_as_large_as_a_store_can_keep_and_no_larger() -> None:
-    large = replace(SECOND, settings=LlmSettings(options={"x": "é" * 180_000}))
-    controls = FileBlock(title="Controls", content="\x00" * 60_000)
+    large = replace(SECOND, settings=LlmSettings(options={"x": "é" * 760_000}))
+    controls = FileBlock(title="Controls", content="\x00" * 260_000)
     faults = faults_of(replace(RELAY, payloads=(FIRST, large), blocks=(ASK, ROLE, controls)))
     assert [field for field, _ in faults] == ["blocks[2]", "payloads[1]"]
-    assert all(sentence.endswith(" bytes as a definition; at most 350,000 are kept") for _, sentence in faults)
+    assert all(sentence.endswith(" bytes as a definition; at most 1,500,000 are kept") for _, sentence in faults)
 
 
 def test_the_first_five_faults_are_named_and_all_are_listed() -> None:

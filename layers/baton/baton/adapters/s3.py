@@ -5,10 +5,21 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
+from baton.adapters.dynamodb.responses import TextGone
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mypy_boto3_s3 import S3Client
+
+
+GONE = frozenset({"NoSuchKey", "AccessDenied"})
+"""A function that may not list the bucket is told that access is denied where an object isn't there.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+"""
 
 
 class S3Texts:
@@ -18,19 +29,27 @@ class S3Texts:
         self._client = client
         self._bucket = bucket
 
-    def put(self, folder: str, text: str) -> str:
-        """Store the text and return its key.
+    def key(self, folder: str, text: str) -> str:
+        """The key tells the content, so two deliveries of a payload can't overwrite each other's text."""
+        return f"{folder}/{hashlib.sha256(text.encode()).hexdigest()}.txt"
 
-        The key tells the content, so two deliveries of a payload can't overwrite each other's text.
-        """
-        body = text.encode()
-        key = f"{folder}/{hashlib.sha256(body).hexdigest()}.txt"
+    def put(self, folder: str, text: str) -> str:
+        """Store the text and return its key."""
+        body, key = text.encode(), self.key(folder, text)
         self._client().put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="text/plain; charset=utf-8")
         return key
 
     def get(self, key: str) -> str:
-        """The whole text."""
-        return self._client().get_object(Bucket=self._bucket, Key=key)["Body"].read().decode()
+        """The whole text.
+
+        :raises TextGone: if it isn't there.
+        """
+        try:
+            return self._client().get_object(Bucket=self._bucket, Key=key)["Body"].read().decode()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in GONE:
+                raise TextGone from error
+            raise
 
     def beginning(self, key: str, most_bytes: int) -> str:
         """At most so many bytes of the text's beginning, of whole characters."""

@@ -36,9 +36,12 @@ type Target = tuple[Kind, int]
 MAX_PAYLOADS_PER_WORKFLOW = 200
 MAX_BLOCKS_PER_PAYLOAD = 100
 MAX_REFERENCES_PER_PAYLOAD = 100
-MAX_TEMPLATE_BYTES = 300_000
-MAX_RECORD_BYTES = 350_000
-"""A definition, and a compiled payload, is one DynamoDB item: 400 KB at most."""
+MAX_TEXT_BYTES = 300_000
+"""One block, and one system text."""
+
+MAX_TEMPLATE_BYTES = 1_000_000
+MAX_RECORD_BYTES = 1_500_000
+"""A definition, as JSON: a payload's own text, a system text, and room for the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from baton.domain import fallbacks, templates
 from baton.domain.catalog import (
-    MAX_RECORD_BYTES,
     MAX_REFERENCES_PER_PAYLOAD,
     MAX_TEMPLATE_BYTES,
     Block,
@@ -18,6 +17,12 @@ from baton.domain.errors import Invalid
 from baton.domain.llm import LlmTarget
 from baton.domain.prompts import Reference, Scope, Where
 from baton.domain.runs import Definitions, OnMissing, PayloadSnapshot, Variables
+
+MAX_SNAPSHOT_BYTES = 4_000_000
+"""A compiled payload, with the system texts of all of its instances."""
+
+MAX_WORKFLOW_BYTES = 40_000_000
+"""All compiled payloads of a run together; the function that makes them has 256 MB."""
 
 MOST_MISSING_NAMED = 20
 MOST_MISSING_KEPT = 100
@@ -35,10 +40,15 @@ def compile_snapshots(
     """
     payloads = _payloads_in_order(definitions)
     names = [payload.name for payload in payloads]
-    snapshots = tuple(
-        _compile(payload, position, definitions, Scope(names[:position], variables))
-        for position, payload in enumerate(payloads)
-    )
+    snapshots: list[PayloadSnapshot] = []
+    total = 0
+    for position, payload in enumerate(payloads):
+        snapshot = _compile(payload, position, definitions, Scope(names[:position], variables))
+        total += _checked_bytes(snapshot)
+        if total > MAX_WORKFLOW_BYTES:
+            sentence = f"texts and settings of all payloads come to more than {MAX_WORKFLOW_BYTES:,} bytes."
+            raise Invalid("payloads", sentence)
+        snapshots.append(snapshot)
     if on_missing == "fail":
         _refuse_missing(snapshots)
     return tuple(replace(snapshot, on_missing=on_missing) for snapshot in snapshots)
@@ -69,7 +79,7 @@ def _compile(
     in_prompt = _resolve(template, scope, "prompt")
     for target in (own, *others):
         _check_number(payload, (*in_prompt, *target.references))
-    snapshot = PayloadSnapshot(
+    return PayloadSnapshot(
         position=position,
         payload_id=payload.id,
         payload_name=payload.name,
@@ -80,11 +90,15 @@ def _compile(
         endpoint=own.endpoint,
         fallbacks=tuple(others),
     )
+
+
+def _checked_bytes(snapshot: PayloadSnapshot) -> int:
     size = record_bytes(snapshot)
-    if size > MAX_RECORD_BYTES:
-        sentence = f"text and settings of payload {payload.id} come to {size:,} bytes; at most {MAX_RECORD_BYTES:,}."
+    if size > MAX_SNAPSHOT_BYTES:
+        payload_id, most = snapshot.payload_id, MAX_SNAPSHOT_BYTES
+        sentence = f"text and settings of payload {payload_id} come to {size:,} bytes; at most {most:,}."
         raise Invalid("payloads", sentence)
-    return snapshot
+    return size
 
 
 def _refuse_missing(snapshots: Sequence[PayloadSnapshot]) -> None:

@@ -167,7 +167,7 @@ def _dynamodb() -> DynamoDBClient:
 
 @cache
 def _catalog() -> DynamoCatalogStore:
-    return DynamoCatalogStore(_dynamodb(), setting("CATALOG_TABLE"))
+    return DynamoCatalogStore(_dynamodb(), setting("CATALOG_TABLE"), _texts())
 
 
 @cache

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.calls import expression_names, get_many, query, values
-from baton.adapters.dynamodb.catalog_writes import CatalogWrites, target_text
+from baton.adapters.dynamodb.catalog_writes import CatalogWrites, definition_item, target_text
 from baton.adapters.dynamodb.items import Item, from_item, record_from_item, to_item
+from baton.adapters.dynamodb.large_records import stored_bytes, whole
+from baton.adapters.dynamodb.responses import RECORD_KEY, TextGone, Texts
 from baton.adapters.dynamodb.transactions import MOST_WRITES, transact
 from baton.domain.catalog import (
     KIND_WORDS,
@@ -24,7 +26,6 @@ from baton.domain.catalog import (
     Replacement,
     User,
     Workflow,
-    record_bytes,
 )
 from baton.domain.errors import NotFound
 from baton.domain.fallbacks import with_fallbacks
@@ -45,14 +46,18 @@ MOST_SAVED_AT_ONCE = (MOST_WRITES - 1) // 2
 
 MOST_READ_FOR_A_PAGE = 2_000
 
+COST_OF_A_LARGE_READ = 40
+"""A record that is kept beside the table takes a call of its own, and counts for so many that come in one."""
+
 
 class DynamoCatalogStore:
     """One partition a kind and tenant, ids as sort keys; beside each definition an item that holds its name."""
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
+    def __init__(self, client: DynamoDBClient, table: str, texts: Texts) -> None:
         self._client = client
         self._table = table
-        self._writes = CatalogWrites(table)
+        self._texts = texts
+        self._writes = CatalogWrites(table, texts)
 
     def reserve_id(self, tenant: str, kind: Kind) -> int:
         """The next id of this kind; an id that then isn't used is never given again."""
@@ -94,10 +99,11 @@ class DynamoCatalogStore:
         parts: list[list[Replacement]] = [[]]
         size = 0
         for replacement in replacements:
-            size += record_bytes(replacement.following)
+            added = stored_bytes(definition_item("", replacement.following))
+            size += added
             if len(parts[-1]) == MOST_SAVED_AT_ONCE or size > MAX_TRANSACTION_BYTES:
                 parts.append([])
-                size = record_bytes(replacement.following)
+                size = added
             parts[-1].append(replacement)
         return [part for part in parts if part]
 
@@ -109,6 +115,9 @@ class DynamoCatalogStore:
         :raises LedgerMoved: if one refers to others, and something was deleted since the ledger was read.
         """
         transact(self._client, self._writes.of_many(tenant, replacements, ledger))
+        for replacement in replacements:
+            if replacement.current is not None:
+                self._writes.remove_texts(tenant, replacement.current)
 
     def delete(self, tenant: str, current: Definition, ledger: Ledger) -> None:
         """Remove a definition that was read.
@@ -117,6 +126,7 @@ class DynamoCatalogStore:
         :raises LedgerMoved: if a reference to anything was added since the ledger was read.
         """
         transact(self._client, self._writes.of_deleted(tenant, current, ledger))
+        self._writes.remove_texts(tenant, current)
 
     def users(self, tenant: str, definition: Definition) -> Sequence[User]:
         """Which definitions refer to this one; reads all of the kinds that may, which is a matter of editing only."""
@@ -139,11 +149,22 @@ class DynamoCatalogStore:
 
     def read[D: Definition](self, tenant: str, kind: type[D], definition_id: int) -> D:
         """:raises NotFound:"""
-        key = to_item(keys.definition(tenant, kind.kind, definition_id))
-        answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        if "Item" not in answer:
+        item = self._item(to_item(keys.definition(tenant, kind.kind, definition_id)))
+        found = self._whole(item) if item else None
+        if found is None:
             raise NotFound(KIND_WORDS[kind.kind], definition_id)
-        return record_from_item(kind, answer["Item"])
+        return record_from_item(kind, found)
+
+    def _item(self, key: Item) -> Item | None:
+        return self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
+
+    def _whole(self, item: Item) -> Item | None:
+        """With its long fields. If they are gone, it was replaced or deleted a moment ago, and is read once more."""
+        try:
+            return whole(item, self._texts)
+        except TextGone:
+            newer = self._item({"pk": item["pk"], "sk": item["sk"]})
+            return whole(newer, self._texts) if newer else None
 
     def find[D: Definition](self, tenant: str, kind: type[D], names: Sequence[str]) -> Sequence[D]:
         """Those that have one of the names."""
@@ -154,7 +175,8 @@ class DynamoCatalogStore:
     def read_many[D: Definition](self, tenant: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
         """Those of the ids that there are."""
         wanted = [keys.definition(tenant, kind.kind, id_) for id_ in ids]
-        found = [record_from_item(kind, item) for item in get_many(self._client, self._table, wanted)]
+        items = [self._whole(item) for item in get_many(self._client, self._table, wanted)]
+        found = [record_from_item(kind, item) for item in items if item]
         return {definition.id: definition for definition in found}
 
     def names(self, tenant: str, kind: Kind, ids: Sequence[int]) -> Mapping[int, str]:
@@ -169,12 +191,18 @@ class DynamoCatalogStore:
         found: list[D] = []
         last, read, size = after, 0, 0
         for item in self._items_after(tenant, kind.kind, after, limit + 1):
-            definition = record_from_item(kind, item)
-            is_found = search.finds(definition)
-            size += len(json.dumps(item)) if is_found else 0
-            if len(found) == limit or read == MOST_READ_FOR_A_PAGE or (found and size > MAX_PAGE_BYTES):
+            if len(found) == limit or read >= MOST_READ_FOR_A_PAGE:
                 return Page(items=found, next_after=last)
-            last, read = definition.id, read + 1
+            read += COST_OF_A_LARGE_READ if RECORD_KEY in item else 1
+            complete = self._whole(item)
+            if complete is None:
+                continue
+            definition = record_from_item(kind, complete)
+            is_found = search.finds(definition)
+            size += len(json.dumps(complete)) if is_found else 0
+            if found and size > MAX_PAGE_BYTES:
+                return Page(items=found, next_after=last)
+            last = definition.id
             if is_found:
                 found.append(definition)
         return Page(items=found)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-from baton.adapters.dynamodb import keys
+from botocore.exceptions import BotoCoreError, ClientError
+
+from baton.adapters.dynamodb import keys, large_records
 from baton.adapters.dynamodb.calls import expression_names, values
 from baton.adapters.dynamodb.items import Item, record_to_item, to_item
+from baton.adapters.dynamodb.responses import Texts
 from baton.adapters.dynamodb.transactions import Write
 from baton.domain.catalog import KIND_WORDS, Definition, Ledger, Replacement, Target
 from baton.domain.errors import LedgerMoved, NameTaken, VersionChanged
@@ -16,8 +20,9 @@ from baton.domain.errors import LedgerMoved, NameTaken, VersionChanged
 class CatalogWrites:
     """What a transaction holds for a definition that is new, replaced or deleted."""
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, texts: Texts) -> None:
         self._table = table
+        self._texts = texts
 
     def of_many(self, tenant: str, replacements: Sequence[Replacement], ledger: Ledger) -> list[Write]:
         """Each definition with its name, and once for all of them the references that they bring."""
@@ -28,7 +33,7 @@ class CatalogWrites:
 
     def _of_one(self, tenant: str, replacement: Replacement) -> list[Write]:
         current, following = replacement.current, replacement.following
-        item: Any = {"TableName": self._table, "Item": _item(tenant, following)}
+        item: Any = {"TableName": self._table, "Item": self._item(tenant, following)}
         if current is None:
             return [Write(request={"Put": item}), self._take_name(tenant, following)]
         request: Any = {**item, **_unchanged(current)}
@@ -44,6 +49,17 @@ class CatalogWrites:
         delete = Write(request={"Delete": request}, refusal=_changed(current))
         count = self._count(tenant, "deletions", unless_moved="links", since=ledger.links)
         return [delete, self._free_name(tenant, current), count]
+
+    def _item(self, tenant: str, definition: Definition) -> Item:
+        """What is too long for the item is stored before it: one that is read has all of its texts."""
+        return large_records.stored(definition_item(tenant, definition), self._texts, _folder(tenant, definition))
+
+    def remove_texts(self, tenant: str, former: Definition) -> None:
+        """Of a definition that was replaced or deleted. Texts that can't be removed are left over, unreferenced."""
+        key = large_records.stored_key(definition_item(tenant, former), self._texts, _folder(tenant, former))
+        if key is not None:
+            with suppress(ClientError, BotoCoreError):
+                self._texts.delete(key)
 
     def _take_name(self, tenant: str, definition: Definition) -> Write:
         kind, name = definition.kind, definition.name
@@ -88,10 +104,16 @@ def target_text(target: Target) -> str:
     return f"{kind}#{definition_id}"
 
 
-def _item(tenant: str, definition: Definition) -> Item:
+def definition_item(tenant: str, definition: Definition) -> Item:
+    """The whole item, however large."""
     refers_to = {target_text(target) for target in definition.refers_to} or None
     key = keys.definition(tenant, definition.kind, definition.id)
     return record_to_item(definition, key, refers_to=refers_to)
+
+
+def _folder(tenant: str, definition: Definition) -> str:
+    """One for each version: what removes the texts of a former version never meets those of a later one."""
+    return keys.definition_texts(tenant, definition.kind, definition.id, definition.version)
 
 
 def _unchanged(current: Definition) -> dict[str, Any]:

@@ -79,6 +79,16 @@ def ledger(tenant: str) -> Key:
     return {"pk": f"{tenant}#LEDGER", "sk": "CATALOG"}
 
 
+def run_texts(tenant: str, run_id: int) -> str:
+    """The folder of a run's long texts; the bucket's lifecycle rule expires all under its first part."""
+    return f"runs/{tenant}/{run_id}"
+
+
+def definition_texts(tenant: str, kind: str, definition_id: int, version: int) -> str:
+    """The folder of a definition's long texts in one version; no rule expires them."""
+    return f"catalog/{tenant}/{kind}/{definition_id}/{version}"
+
+
 def topic(tenant: str, run_id: int | None) -> str:
     """Everyone who follows this run, or all runs."""
     return f"{tenant}#{ALL_RUNS if run_id is None else run_id}"

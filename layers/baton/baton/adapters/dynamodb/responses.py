@@ -14,14 +14,28 @@ MAX_TEXT_BYTES = 100_000
 """An item may have 400 KB; a response holds two texts, and its metadata."""
 
 
+RECORD_KEY = "record_key"
+"""Where an item says that fields of its record are kept beside the table."""
+
+
+class TextGone(Exception):
+    """A long text is no longer where it was."""
+
+
 class Texts(Protocol):
     """Where long texts are kept."""
+
+    def key(self, folder: str, text: str) -> str:
+        """The key under which the text is stored; it tells the content."""
 
     def put(self, folder: str, text: str) -> str:
         """Store a text under a key of its own, and return that."""
 
     def get(self, key: str) -> str:
-        """The whole text."""
+        """The whole text.
+
+        :raises TextGone: if it isn't there.
+        """
 
     def delete(self, key: str) -> None:
         """Remove the text."""
@@ -29,7 +43,7 @@ class Texts(Protocol):
 
 def response_to_item(response: Response, texts: Texts) -> Item:
     """The item of a response; what is too long for it is stored on the way."""
-    folder = f"{response.tenant}/runs/{response.run_id}/responses/{response.position:04d}"
+    folder = f"{keys.run_texts(response.tenant, response.run_id)}/responses/{response.position:04d}"
     content, content_key = _inline(response.content, texts, folder)
     prompt, prompt_key = _inline(response.prompt or "", texts, folder)
     return record_to_item(
@@ -62,7 +76,7 @@ def whole_content(item: Mapping[str, Any], texts: Texts) -> str:
 
 def text_keys(item: Mapping[str, Any]) -> list[str]:
     """Where the item's long texts are."""
-    return [item[name]["S"] for name in ("content_key", "prompt_key") if name in item]
+    return [item[name]["S"] for name in ("content_key", "prompt_key", RECORD_KEY) if name in item]
 
 
 def _inline(text: str, texts: Texts, folder: str) -> tuple[str, str | None]:

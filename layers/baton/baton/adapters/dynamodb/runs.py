@@ -17,6 +17,7 @@ from baton.adapters.dynamodb.calls import (
 )
 from baton.adapters.dynamodb.histories import DynamoRunHistories
 from baton.adapters.dynamodb.items import Item, from_item, record_from_item, record_to_item, to_item
+from baton.adapters.dynamodb.large_records import stored, whole
 from baton.adapters.dynamodb.responses import Texts, response_from_item, text_keys
 from baton.domain.errors import AttemptSuperseded, NotFound
 from baton.domain.pages import Page
@@ -53,16 +54,18 @@ class DynamoRunStore:
 
     def create(self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot]) -> None:
         """Write the run; it can be read only once all of it is there."""
-        expires = {"expires_at": run.expires_at}
-        compiled = [
-            record_to_item(snapshot, keys.snapshot(run.tenant, run.id, snapshot.position), type="PAYLOAD", **expires)
-            for snapshot in snapshots
-        ]
-        given = to_item({**keys.variables(run.tenant, run.id), "variables": variables, **expires})
+        compiled = [self._snapshot_item(run, snapshot) for snapshot in snapshots]
+        given = to_item({**keys.variables(run.tenant, run.id), "variables": variables, "expires_at": run.expires_at})
         write_many(self._client, self._table, puts=[*compiled, given])
         self._client.put_item(
             TableName=self._table, Item=_run_item(run), ConditionExpression="attribute_not_exists(pk)"
         )
+
+    def _snapshot_item(self, run: Run, snapshot: PayloadSnapshot) -> Item:
+        key = keys.snapshot(run.tenant, run.id, snapshot.position)
+        item = record_to_item(snapshot, key, type="PAYLOAD", expires_at=run.expires_at)
+        folder = f"{keys.run_texts(run.tenant, run.id)}/payloads/{snapshot.position:04d}"
+        return stored(item, self._texts, folder)
 
     def read(self, tenant: str, run_id: int) -> Run:
         """:raises NotFound:"""
@@ -78,7 +81,7 @@ class DynamoRunStore:
     def read_snapshots(self, tenant: str, run_id: int) -> Sequence[PayloadSnapshot]:
         """What the run executes, in order; an unknown run has none."""
         items = self._histories.query(tenant, run_id, keys.SNAPSHOTS, keys.SNAPSHOTS + "~")
-        return [record_from_item(PayloadSnapshot, item) for item in items]
+        return [record_from_item(PayloadSnapshot, whole(item, self._texts)) for item in items]
 
     def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
         """By position, ``after`` one; an unknown run has none. A long text is read as its beginning."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.calls import condition_failing_as, expression_names, get_many, values
-from baton.adapters.dynamodb.items import from_item, record_from_item, record_to_item, to_item
+from baton.adapters.dynamodb.items import Item, from_item, record_from_item, record_to_item, to_item
+from baton.adapters.dynamodb.large_records import whole
 from baton.adapters.dynamodb.responses import Texts, response_to_item, whole_content
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
 from baton.domain.prompts import Reference, Sources
@@ -37,10 +38,13 @@ class DynamoStepStore:
         items = {item["sk"]["S"]: item for item in get_many(self._client, self._table, [run, snapshot, mine, previous])}
         return StepRecords(
             run=record_from_item(Run, items[run["sk"]]) if run["sk"] in items else None,
-            snapshot=record_from_item(PayloadSnapshot, items[snapshot["sk"]]) if snapshot["sk"] in items else None,
+            snapshot=self._snapshot(items[snapshot["sk"]]) if snapshot["sk"] in items else None,
             previous_answered=previous["sk"] in items,
             answered=mine["sk"] in items,
         )
+
+    def _snapshot(self, item: Item) -> PayloadSnapshot:
+        return record_from_item(PayloadSnapshot, whole(item, self._texts))
 
     def read_sources(self, run: Run, references: Sequence[Reference]) -> Sources:
         """The answers that are referred to, and the run's variables if one of them is; in one read."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, Discriminator, Field, JsonValue, StringConstraints
 from pydantic import Tag as Branch
 
 from baton.domain.catalog import (
     MAX_BLOCKS_PER_PAYLOAD,
     MAX_PAYLOADS_PER_WORKFLOW,
+    MAX_TEXT_BYTES,
     Block,
     BlockDraft,
     InlineBlock,
@@ -24,12 +25,17 @@ from baton.domain.llm import MAX_TIMEOUT_SECONDS, LlmSettings
 from baton.domain.workflow_files import said
 from baton.runtime.http.fields import Answer, Id, Name, Request, Whole
 
-MAX_CONTENT_CHARACTERS = 60_000
-"""Of one block. In UTF-8 that is at most 240 KB, and an item of DynamoDB may have 400 KB."""
-
 SETTING_NAMES = sorted(LlmSettings().values())
 
-Content = Annotated[str, Field(max_length=MAX_CONTENT_CHARACTERS)]
+
+def _short_enough(text: str) -> str:
+    size = len(text.encode(errors="surrogatepass"))
+    if size > MAX_TEXT_BYTES:
+        raise ValueError(f"has {size:,} bytes in UTF-8; at most {MAX_TEXT_BYTES:,} are kept")
+    return text
+
+
+Content = Annotated[str, AfterValidator(_short_enough), Field(json_schema_extra={"maxLength": MAX_TEXT_BYTES})]
 Timeout = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS)]
 StopText = Annotated[str, Field(min_length=1, max_length=200)]
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
@@ -52,7 +58,7 @@ Stop = Annotated[
 class Settings(Request):
     """The settings of one LLM call. What is left out is the instance's default; `null` is none, not even that."""
 
-    system: Annotated[str, Field(max_length=MAX_CONTENT_CHARACTERS)] | None = None
+    system: Content | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     max_tokens: Annotated[Whole, Field(ge=1, le=10_000_000)] | None = None
