@@ -210,7 +210,7 @@ def tag_of(path: str) -> str:
 def headers_of(status: int, answer: Json, schemas: Json) -> Json:
     """What ``found`` and ``created`` of the HTTP functions send along with a stored definition."""
     body = schemas.get(reference(answer["content"].get("application/json", {}).get("schema", {})), {})
-    if "version" not in body.get("properties", {}):
+    if not {"id", "version"} <= body.get("properties", {}).keys():
         return {}
     return {"Location": LOCATION, "ETag": ETAG} if status == HTTPStatus.CREATED else {"ETag": ETAG}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -26,7 +27,8 @@ UNKNOWN = [
     ("GET", f"/api/workflows/{NOWHERE}"),
     ("GET", f"/api/llm/instances/{NOWHERE}"),
     ("GET", "/api/nothing"),
-    ("PATCH", "/api/blocks"),
+    ("PATCH", "/api/nothing"),
+    ("GET", "/api/nothing/"),
 ]
 
 # Method, path, body, and the field that the sentence names
@@ -37,6 +39,12 @@ INVALID = [
     ("GET", "/api/runs?limit=many", None, "limit"),
     ("GET", "/api/runs?status=asleep", None, "status"),
     ("GET", "/api/runs?cursor=made-up", None, "cursor"),
+    ("GET", "/api/blocks?limt=5", None, "limt"),
+    ("GET", "/api/runs?limit=1&limit=2", None, "limit"),
+    ("POST", "/api/blocks", b'{"title": "\xff", "content": "c"}', "UTF-8"),
+    ("POST", "/api/blocks", gzip.compress(b'{"title": "t", "content": "c"}'), "gzip"),
+    ("POST", "/api/blocks", '{"title": "t"}'.encode("utf-16"), "UTF-16"),
+    ("POST", "/api/blocks", b'{\n"title": }', "line 2"),
     ("POST", "/api/execute/workflow/1", b"{not json", "body"),
     ("POST", "/api/execute/workflow/1", b"[1, 2]", "body"),
     ("POST", "/api/execute/workflow/1", b'{"variables": [1]}', "variables"),

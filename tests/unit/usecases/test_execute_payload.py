@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from baton.domain.catalog import Payload
-from baton.domain.errors import Invalid, LlmAnswerInvalid, LlmRefused, LlmThrottled, LlmTimeout
+from baton.domain.errors import (
+    Invalid,
+    LlmAnswerInvalid,
+    LlmError,
+    LlmRefused,
+    LlmThrottled,
+    LlmTimeout,
+    LlmUnreachable,
+)
 from baton.domain.llm import LlmSettings
 from baton.domain.prompts import Sources
 from baton.domain.runs import OnMissing, Response, cancelled
@@ -379,3 +387,43 @@ def test_more_missing_references_than_are_told_become_nothing_as_well(world: Wor
     world.execute_payload(step)
     assert world.llm.calls[0].settings.system == ""
     assert len(responses(world)[0].metadata["references"]) == 101
+
+
+OF_THE_SNAPSHOT = (
+    " Attempt 2 used the definition as it was when the run was started; to use the newest, execute workflow 1 again."
+)
+
+
+def resumed_after(world: World, failure: LlmError) -> Step:
+    """What the second attempt of a run comes to that failed in its first payload."""
+    run = world.started("one")
+    world.llm.script(LlmRefused("There is no model m."), *[failure] * 9)
+    assert world.state_machine.execute(world.step(run)).outcome == "failed"
+    resumed = world.change_run.resume(TENANT, 1, NOON)
+    return world.state_machine.execute(world.step(resumed))
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [LlmRefused("There is no model m."), LlmUnreachable("No such host."), LlmAnswerInvalid("That is no JSON.")],
+)
+def test_a_resume_that_its_snapshot_makes_fail_says_so_and_how_to_take_the_newest(
+    world: World, failure: LlmError
+) -> None:
+    after = resumed_after(world, failure)
+    assert after.outcome == "failed"
+    assert (after.error or "").endswith(OF_THE_SNAPSHOT)
+    assert str(failure) in (after.error or "")
+
+
+def test_the_advice_stands_behind_a_long_message_of_a_provider_too(world: World) -> None:
+    assert (resumed_after(world, LlmRefused("x" * 5000)).error or "").endswith(OF_THE_SNAPSHOT)
+
+
+def test_the_first_attempt_does_not_speak_of_a_snapshot(world: World) -> None:
+    world.llm.script(LlmRefused("There is no model m."))
+    assert "definition as it was" not in (world.execute_payload(world.step(world.started("one"))).error or "")
+
+
+def test_a_resume_that_fails_for_a_passing_reason_does_not_blame_the_snapshot(world: World) -> None:
+    assert "definition as it was" not in (resumed_after(world, LlmTimeout("Too slow.")).error or "")

@@ -206,6 +206,16 @@ def resumed(run: Run, position: int, now: str) -> Run:
     )
 
 
+def of_the_snapshot(run: Run) -> str:
+    """What a resumed run's failure has to say besides its cause, which may have been put right in the catalog since."""
+    if run.attempt == 1:
+        return ""
+    return (
+        f" Attempt {run.attempt} used the definition as it was when the run was started; to use the newest, "
+        f"execute workflow {run.workflow_id} again."
+    )
+
+
 def check_variables(variables: Variables) -> None:
     """:raises Invalid: if the variables are too long to be kept."""
     size = len(json.dumps(variables, ensure_ascii=False).encode())

@@ -95,9 +95,9 @@ class Step:
         """Every payload has answered."""
         return replace(self, outcome="completed")
 
-    def failed(self, sentence: str) -> Step:
-        """This execution can't go on, for a reason that a person can act on."""
-        return replace(self, outcome="failed", error=_shorten(sentence))
+    def failed(self, sentence: str, advice: str = "") -> Step:
+        """This execution can't go on, for a reason that a person can act on; the advice is kept whole."""
+        return replace(self, outcome="failed", error=_shorten(sentence, MAX_ERROR_CHARACTERS - len(advice)) + advice)
 
     def waiting(self, seconds: int, *, reserved: bool = False) -> Step:
         """The call can be made, or made again, after so long."""
@@ -136,7 +136,5 @@ def _wait_seconds(error: LlmError, tries: int, jitter: Jitter) -> int:
     return max(1, math.ceil(jitter(min(MAX_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**tries))))
 
 
-def _shorten(sentence: str) -> str:
-    if len(sentence) <= MAX_ERROR_CHARACTERS:
-        return sentence
-    return sentence[: MAX_ERROR_CHARACTERS - 1] + "…"
+def _shorten(sentence: str, most: int = MAX_ERROR_CHARACTERS) -> str:
+    return sentence if len(sentence) <= most else f"{sentence[: most - 1]}…"

@@ -7,16 +7,35 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from baton.domain.errors import AttemptSuperseded, LlmError, ReferenceMissing, ResponseAlreadyStored
+from baton.domain.errors import (
+    AttemptSuperseded,
+    LlmAnswerInvalid,
+    LlmError,
+    LlmRefused,
+    LlmUnreachable,
+    ReferenceMissing,
+    ResponseAlreadyStored,
+)
 from baton.domain.llm import LlmAnswer, LlmCall, LlmTarget
 from baton.domain.prompts import Reference, Sources, look_up
-from baton.domain.runs import PayloadSnapshot, Response, Run, StepRecords, answer_metadata, reference_record
+from baton.domain.runs import (
+    PayloadSnapshot,
+    Response,
+    Run,
+    StepRecords,
+    answer_metadata,
+    of_the_snapshot,
+    reference_record,
+)
 from baton.domain.steps import Jitter, Step
 from baton.domain.templates import render
 from baton.domain.times import timestamp
 from baton.usecases.limit_rate import LimitRate
 from baton.usecases.ports import Clock, Llm, Secrets, StepStore
 from baton.usecases.tell_answer import TellAnswer
+
+FAULTS_OF_A_DEFINITION = (LlmRefused, LlmUnreachable, LlmAnswerInvalid)
+"""An unknown model, a wrong key or a wrong base URL ends in one of these, and may have been corrected since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +93,7 @@ class ExecutePayload:
         except LlmError as error:
             return self._after(error, step, run, snapshot)
         except ReferenceMissing as error:
-            return step.failed(f"{_place(snapshot)}{error}")
+            return step.failed(f"{_place(snapshot)}{error}", of_the_snapshot(run))
         except ResponseAlreadyStored:
             return step.answered(run.total)
         except AttemptSuperseded as error:
@@ -90,7 +109,8 @@ class ExecutePayload:
             return after.fallen_back()
         with suppress(AttemptSuperseded):
             self.steps.note_tries(run, after.all_tries, after.waited_seconds)
-        return after.failed(f"{_place(snapshot)}{after.error}")
+        advice = of_the_snapshot(run) if isinstance(error, FAULTS_OF_A_DEFINITION) else ""
+        return after.failed(f"{_place(snapshot)}{after.error}", advice)
 
     def _asking(self, step: Step, run: Run, snapshot: PayloadSnapshot) -> Asking:
         started_at = self._start(run, snapshot)

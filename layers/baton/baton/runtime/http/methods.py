@@ -51,7 +51,7 @@ def refusal(method: str, path: str, own: Collection[str]) -> Response[Any] | Non
     shown, plain = path[:MAX_SHOWN_CHARACTERS], plain_path(path)
     methods = own or elsewhere(plain)
     if not methods:
-        return problem(NO_SUCH_CALL, f"There is no {method} {shown}.")
+        return problem(NO_SUCH_CALL, f"There is no {as_get(method)} {shown}.")
     allowed = allowed_by(methods)
     if method == "OPTIONS":
         return Response(status_code=int(HTTPStatus.NO_CONTENT), headers={"Allow": ", ".join(allowed)})

@@ -22,7 +22,7 @@ JSON = "application/json"
 MAX_DIGITS = 1000
 MAX_SHOWN_CHARACTERS = 100
 
-COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "Zstandard", b"PK\x03\x04": "ZIP", b"BZh": "bzip2"}
+COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "Zstandard", b"PK\x03\x04": "ZIP"}
 """What their first bytes tell."""
 
 _REPLACED = "\ufffd"
