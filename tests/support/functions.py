@@ -62,7 +62,21 @@ def request(  # noqa: PLR0913 - as many parts as a request has
     ``text`` is a body as it stands; ``body`` is one to be written as JSON.
     """
     sent = json.dumps(body) if body is not None else text
-    event = {
+    answer = invoke(function_of(path), event(method, path, sent, query=query, headers=headers))
+    said = answer.get("body")
+    return Answer(status=answer["statusCode"], headers=answer["headers"], body=json.loads(said) if said else None)
+
+
+def event(
+    method: str,
+    path: str,
+    sent: str | None = None,
+    *,
+    query: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """A request as API Gateway hands it to a function."""
+    made = {
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": path,
@@ -73,9 +87,7 @@ def request(  # noqa: PLR0913 - as many parts as a request has
         "body": sent,
         "isBase64Encoded": False,
     }
-    answer = invoke(function_of(path), {name: value for name, value in event.items() if value is not None})
-    text = answer.get("body")
-    return Answer(status=answer["statusCode"], headers=answer["headers"], body=json.loads(text) if text else None)
+    return {name: value for name, value in made.items() if value is not None}
 
 
 def function_of(path: str) -> str:

@@ -18,7 +18,6 @@ from baton.runtime.http.budget import is_too_large
 from baton.runtime.http.catalog_models import Stored
 from baton.runtime.http.fields import Answer
 from baton.runtime.http.problems import (
-    ANSWER_TOO_LARGE,
     INTERNAL,
     NO_SUCH_CALL,
     PROBLEM_JSON,
@@ -28,7 +27,7 @@ from baton.runtime.http.problems import (
     problem,
     problem_of,
 )
-from baton.runtime.logging import logger
+from baton.runtime.logging import log_error, logger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -63,7 +62,7 @@ def _unreadable(_: Exception) -> Response[str]:
 
 
 def _bug(error: Exception) -> Response[str]:
-    logger.error("request failed", exc_info=error)
+    log_error("request failed", error)
     return problem(INTERNAL, "Something went wrong on our side; the function's log says what.")
 
 
@@ -140,7 +139,7 @@ def answer(
         reply = api.resolve(_with_plain_media_type(event), context)
         reply["body"] = reply.get("body") or ""  # an answer without a body has an empty one
         if is_too_large(reply["body"]):
-            reply = _reply(problem(ANSWER_TOO_LARGE, "The answer is more than the 6 MB that can be sent."))
+            reply = _reply(problem(INTERNAL, "The answer is more than the 6 MB that can be sent."))
     logger.info("request answered", method=request["method"], path=request["path"], status=reply["statusCode"])
     return reply
 
