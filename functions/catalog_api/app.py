@@ -36,6 +36,7 @@ from baton.runtime.http.preflight_models import PreflightAnswer, PreflightReques
 from baton.runtime.http.request_bodies import RequestBody
 from baton.runtime.http.workflow_file_formats.documents import MAX_FILE_BYTES
 from baton.runtime.http.workflow_file_models import JSON, YAML, YAML_TYPES, json_schema, read_file, write_file
+from baton.runtime.logging import without_words
 from baton.runtime.settings import TENANT
 from baton.usecases.define import Edit
 
@@ -265,6 +266,7 @@ def list_llm_instances(limit: Limit = 50, cursor: Cursor = None, q: Q = None) ->
     return listed(page, [LlmInstanceAnswer.of(instance) for instance in page.items], "LLM_INSTANCE")
 
 
+@without_words
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One request of the HTTP API."""
     return answer(api, event, context, {"/api/workflows/import": FILE_BODY})

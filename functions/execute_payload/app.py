@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from baton.domain.steps import Step
 from baton.runtime import wiring
-from baton.runtime.logging import logger
+from baton.runtime.logging import logger, without_words
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
+@without_words
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """From the state before this payload to the state after it."""
     step = Step.from_event(event)

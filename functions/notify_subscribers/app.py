@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from baton.runtime import wiring
-from baton.runtime.logging import logger
+from baton.runtime.logging import log_error, without_words
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
+@without_words
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Tell which record failed first, if one did: Lambda delivers the batch again from there.
 
@@ -19,6 +20,6 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     failure = wiring.notify_subscribers()(wiring.changes(event))
     if failure is None:
         return {"batchItemFailures": []}
-    logger.warning("subscribers not notified", records=len(event["Records"]), exc_info=failure.error)
+    log_error("subscribers not notified", failure.error, records=len(event["Records"]))
     sequence_number = event["Records"][failure.index]["dynamodb"]["SequenceNumber"]
     return {"batchItemFailures": [{"itemIdentifier": sequence_number}]}

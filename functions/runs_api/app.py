@@ -31,6 +31,7 @@ from baton.runtime.http.run_models import (
     listed_responses,
 )
 from baton.runtime.http.snapshot_models import DefinitionAnswer
+from baton.runtime.logging import without_words
 from baton.runtime.settings import TENANT
 
 api = new_api()
@@ -150,6 +151,7 @@ def read_docs_asset(name: str) -> Response[str]:
     return docs.asset(name)
 
 
+@without_words
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One request of the HTTP API."""
     return answer(api, event, context)

@@ -8,13 +8,14 @@ from baton.domain.errors import ConnectionGone, Invalid, NotFound
 from baton.domain.frames import PONG, error_frame, parse_frame, parse_run_id
 from baton.domain.times import timestamp
 from baton.runtime import wiring
-from baton.runtime.logging import logger
+from baton.runtime.logging import logger, without_words
 from baton.runtime.settings import TENANT
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
+@without_words
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """One event of a connection. A frame is answered over the connection, and no frame closes it."""
     context = event["requestContext"]

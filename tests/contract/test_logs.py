@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import io
+import json
+import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from botocore.exceptions import ClientError
+from pydantic import BaseModel
 
-from tests.support import template
+from baton.runtime import wiring
+from baton.runtime.http.run_models import RunAnswer, RunSummary
+from baton.runtime.logging import logger
+from tests.support import aws, functions, template
+from tests.support.aws import Account
+from tests.support.functions import Context, load, websocket_event
+
+CANARY = "canary-of-a-prompt"
 
 CALL = """
 import logging, sys
@@ -44,3 +59,107 @@ def test_at_level_debug_no_function_logs_what_it_sends_or_receives(function: str
     )
     assert "the level is on" in told.stdout
     assert "sk-test-secret" not in told.stdout + told.stderr
+
+
+class _Counted(BaseModel):
+    counts: dict[str, int]
+
+
+def _invalid() -> None:
+    _Counted.model_validate({"counts": {CANARY: CANARY}})
+
+
+def _chained() -> None:
+    try:
+        json.loads(CANARY)
+    except ValueError as error:
+        raise KeyError(CANARY) from error
+
+
+def _refused_by_aws() -> None:
+    raise ClientError({"Error": {"Code": "ValidationException", "Message": CANARY}}, "PutItem")
+
+
+def _not_encodable() -> None:
+    (CANARY + "\ud800").encode()
+
+
+def _noted() -> None:
+    error = ValueError(CANARY)
+    error.add_note(CANARY)
+    raise error
+
+
+FAILURES = [_invalid, _chained, _refused_by_aws, _not_encodable, _noted]
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What the functions' logger writes."""
+    written = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", written)
+    return written
+
+
+@pytest.fixture
+def account() -> Iterator[Account]:
+    with aws.account() as made:
+        yield made
+
+
+EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "execute_payload": ("execute_payload", {"tenant": "default", "run_id": 1, "attempt": 1, "position": 0, "tries": 0}),
+    "notify_subscribers": ("changes", {"Records": []}),
+    "websocket": ("follow_runs", websocket_event("CONNECT", "c")),
+    "runs_api": ("run_store", functions.event("GET", "/api/runs")),
+    "catalog_api": ("catalog_store", functions.event("GET", "/api/blocks")),
+}
+"""Of each function, what fails in it, and an event that gets so far."""
+
+
+@pytest.mark.parametrize("fail", FAILURES)
+@pytest.mark.parametrize("function", sorted(EVENTS))
+@pytest.mark.usefixtures("account")
+def test_what_a_function_did_not_expect_is_logged_without_its_words(
+    function: str, fail: Callable[[], None], monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+) -> None:
+    """What it raises, too: Lambda logs that word for word."""
+    needed, event = EVENTS[function]
+    monkeypatch.setattr(wiring, needed, lambda *_: fail())
+    raised, reply = "", None
+    try:
+        reply = load(function).handler(event, Context())
+    except Exception as error:  # noqa: BLE001 - any, as Lambda takes it
+        raised = f"{error!r} {error.__cause__!r} {error.__context__!r}"
+    logged = log.getvalue()
+    assert CANARY not in logged + raised + json.dumps(reply)
+    assert re.search(rf"test_logs\.py:\d+ {fail.__name__}", logged)
+
+
+@pytest.mark.usefixtures("account")
+def test_an_answer_that_is_not_of_its_type_is_logged_by_field_and_type(
+    monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+) -> None:
+    def broken(*_: Any) -> Any:
+        return RunSummary.model_construct(id=CANARY, metadata={CANARY: CANARY})
+
+    monkeypatch.setattr(RunAnswer, "of_history", broken)
+    monkeypatch.setattr(wiring, "run_store", _AnyRun)
+    answer = functions.request("GET", "/api/runs/1")
+    logged = log.getvalue()
+    assert answer.status == 500
+    assert RequestValidationError.__name__ in logged
+    assert "response.id: int_parsing" in logged
+    assert CANARY not in logged + json.dumps(answer.body)
+
+
+class _AnyRun:
+    def read_history(self, *_: Any) -> None:
+        """Whatever is asked for."""
+
+
+def test_errors_are_logged_in_one_way_only() -> None:
+    """An error's words and its traceback come with ``exc_info``, whoever asks for it."""
+    sources = [*(template.ROOT / "layers" / "baton").rglob("*.py"), *(template.ROOT / "functions").rglob("*.py")]
+    assert len(sources) > 50
+    assert [path.name for path in sources if re.search(r"exc_info|logger\.exception", path.read_text())] == []

@@ -13,7 +13,7 @@ from baton.runtime import wiring
 from baton.version import VERSION
 from local import openapi
 from tests.support.deployment import Deployment
-from tests.support.functions import Answer, invoke, request
+from tests.support.functions import Answer, answer_of, invoke, request
 from tests.support.routes import function_of
 
 COLLECTIONS = ("/api/blocks", "/api/payloads", "/api/workflows", "/api/llm/instances", "/api/runs")
@@ -50,8 +50,7 @@ def send(path: str, sent: bytes, *, as_text: bool = False, coding: str = "identi
         "body": sent.decode(errors="replace") if as_text else base64.b64encode(sent).decode(),
         "isBase64Encoded": not as_text,
     }
-    answer = invoke(function_of("POST", path), event)
-    return Answer(status=answer["statusCode"], headers=answer["headers"], body=json.loads(answer["body"] or "null"))
+    return answer_of(invoke(function_of("POST", path), event))
 
 
 # ---- HEAD ----------------------------------------------------------------------------------------------------------

@@ -64,7 +64,27 @@ def request(  # noqa: PLR0913 - as many parts as a request has
     ``text`` is a body as it stands; ``body`` is one to be written as JSON.
     """
     sent = json.dumps(body) if body is not None else text
-    event = {
+    return answer_of(invoke(function_of(method, path), event(method, path, sent, query=query, headers=headers)))
+
+
+def answer_of(reply: dict[str, Any]) -> Answer:
+    """What a function hands to API Gateway, as a client reads it."""
+    text = reply.get("body") or ""
+    is_json = "json" in reply["headers"].get("Content-Type", "")
+    body = json.loads(text) if text and is_json else None
+    return Answer(status=reply["statusCode"], headers=reply["headers"], text=text, body=body)
+
+
+def event(
+    method: str,
+    path: str,
+    sent: str | None = None,
+    *,
+    query: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """A request as API Gateway hands it to a function."""
+    made = {
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": path,
@@ -75,15 +95,7 @@ def request(  # noqa: PLR0913 - as many parts as a request has
         "body": sent,
         "isBase64Encoded": False,
     }
-    answer = invoke(function_of(method, path), {name: value for name, value in event.items() if value is not None})
-    said = answer.get("body") or ""
-    is_json = "json" in answer["headers"].get("Content-Type", "")
-    return Answer(
-        status=answer["statusCode"],
-        headers=answer["headers"],
-        text=said,
-        body=json.loads(said) if said and is_json else None,
-    )
+    return {name: value for name, value in made.items() if value is not None}
 
 
 def websocket_event(event_type: str, connection_id: str, **more: Any) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from baton.runtime.http.budget import is_too_large
 from baton.runtime.http.catalog_models import Stored
 from baton.runtime.http.fields import Answer
 from baton.runtime.http.methods import Api, as_get, plain_path
-from baton.runtime.http.problems import ANSWER_TOO_LARGE, INTERNAL, invalid_request, problem, problem_of, wrong_fields
+from baton.runtime.http.problems import INTERNAL, invalid_request, problem, problem_of, wrong_fields
 from baton.runtime.http.request_bodies import JSON, JSON_BODY, RequestBody, from_json
-from baton.runtime.logging import logger
+from baton.runtime.logging import log_error, logger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.api_gateway import Route
@@ -51,7 +51,7 @@ def _too_deep(_: Exception) -> Response[str]:
 
 
 def _bug(error: Exception) -> Response[str]:
-    logger.error("request failed", exc_info=error)
+    log_error("request failed", error)
     return problem(INTERNAL, "Something went wrong on our side; the function's log says what.")
 
 
@@ -130,7 +130,7 @@ def _finished(reply: dict[str, Any], method: str) -> dict[str, Any]:
     """An answer without a body has an empty one; HEAD says only how long it would be."""
     body = reply.get("body") or ""
     if is_too_large(body):
-        return _as_reply(problem(ANSWER_TOO_LARGE, "The answer is more than the 6 MB that can be sent."))
+        return _as_reply(problem(INTERNAL, "The answer is more than the 6 MB that can be sent."))
     if method not in ("GET", "HEAD"):
         return {**reply, "body": body}
     length = len(base64.b64decode(body)) if reply.get("isBase64Encoded") else len(body.encode())

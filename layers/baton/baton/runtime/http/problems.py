@@ -64,7 +64,6 @@ METHOD_NOT_ALLOWED = ProblemType(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allo
 NO_SUCH_CALL = ProblemType(HTTPStatus.NOT_FOUND, "no-such-call", "No such call")
 UNKNOWN_TYPE = ProblemType(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unknown-media-type", "Unknown media type")
 TOO_LARGE = ProblemType(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "Request too large")
-ANSWER_TOO_LARGE = ProblemType(HTTPStatus.INTERNAL_SERVER_ERROR, "answer-too-large", "Answer too large")
 INTERNAL = ProblemType(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Internal error")
 
 

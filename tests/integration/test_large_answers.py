@@ -1,0 +1,262 @@
+"""Texts larger than an answer can carry: what Lambda would refuse is never answered, and all of it can be read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import boto3
+import pytest
+import requests
+
+from baton.adapters.dynamodb.steps import DynamoStepStore
+from baton.adapters.s3 import S3Texts
+from baton.domain.catalog import Block, InlineBlock, Payload, Workflow, first_version
+from baton.domain.llm import LlmSettings, LlmTarget
+from baton.domain.runs import RunHistory
+from baton.runtime import wiring
+from baton.runtime.http.run_models import RunAnswer
+from baton.runtime.settings import TENANT
+from tests.fakes.texts import FakeTexts
+from tests.support.deployment import Deployment
+from tests.support.functions import event, invoke, request
+from tests.support.records import (
+    AT_NOON,
+    a_response,
+    a_run,
+    a_snapshot,
+    an_endpoint,
+    block_draft,
+    payload_draft,
+    workflow_draft,
+)
+from tests.support.routes import function_of
+from tests.support.template import ROOT
+
+LAMBDA_BYTES = 6_000_000
+WORST = ['"', "\\", "\n", "\x01", "\x7f", "é", "語", "🙂", "x"]
+MEMORY_KB = 128_000
+
+
+def read(path: str, query: dict[str, str] | None = None) -> Any:
+    """The body of a reply that Lambda would take, however its runtime writes it."""
+    reply = invoke(function_of("GET", path), event("GET", path, query=query))
+    assert len(json.dumps(reply)) < LAMBDA_BYTES
+    assert reply["statusCode"] == 200, reply["body"]
+    return json.loads(reply["body"])
+
+
+def store(baton: Deployment, *contents: str, prompt: str = "p", **fields: Any) -> None:
+    """A run of these answers."""
+    wiring.run_store().create(a_run(tenant=TENANT, total=len(contents)), {"v": "x"}, [])
+    texts = S3Texts(lambda: baton.aws.s3, baton.aws.texts_bucket)
+    steps = DynamoStepStore(baton.aws.dynamodb, baton.aws.runs_table, texts)
+    for position, content in enumerate(contents):
+        steps.store_response(a_response(position, tenant=TENANT, content=content, prompt=prompt, **fields))
+
+
+@pytest.mark.parametrize("character", WORST)
+def test_whatever_a_run_has_answered_its_answer_is_one_that_lambda_takes(baton: Deployment, character: str) -> None:
+    references = [{"name": f"{number}" + character * 200, "source": "missing"} for number in range(100)]
+    large = character * 3_000_000
+    store(
+        baton,
+        large,
+        "small",
+        character * 90_000,
+        large,
+        "last",
+        prompt=character * 200_000,
+        metadata={"references": references},
+    )
+    run = read("/api/runs/1")
+    assert run == read("/api/execute/run/1")
+    listed = read("/api/runs/1/responses")["items"]
+    for responses in (run["responses"], listed):
+        assert [responses[position]["content"] for position in (1, 4)] == ["small", "last"]
+        assert responses[2]["content"] == character * 90_000
+        assert all(large.startswith(responses[position]["content"]) for position in (0, 3))
+    assert read("/api/runs/1/responses", {"limit": "1"})["items"][0]["content_truncated"] == (character != "x")
+    for position in range(5):
+        assert read(f"/api/runs/1/responses/{position}")["position"] == position
+
+
+def test_a_large_answer_is_whole_by_itself_if_it_can_be_sent(baton: Deployment) -> None:
+    store(baton, "x" * 3_000_000, "y" * 5_000_000)
+    first, second = (read(f"/api/runs/1/responses/{position}") for position in range(2))
+    assert (first["content"], second["content"]) == ("x" * 3_000_000, "y" * 5_000_000)
+    for response in (first, second):
+        assert (response["content_truncated"], response["content_url"], response["prompt_url"]) == (False, None, None)
+    assert [len(response["content"]) for response in read("/api/runs/1")["responses"]][0] == 3_000_000
+    assert read("/api/runs/1")["responses"][1]["content_truncated"]
+
+
+def test_an_answer_too_large_to_be_sent_can_be_read_at_its_url(baton: Deployment) -> None:
+    content, prompt = '"' * 3_000_000, "é" * 2_000_000
+    store(baton, content, "small", prompt=prompt)
+    response = read("/api/runs/1/responses/0")
+    assert response["content_truncated"]
+    assert response["prompt_truncated"]
+    assert content.startswith(response["content"])
+    for url, whole in ((response["content_url"], content), (response["prompt_url"], prompt)):
+        assert "X-Amz-Expires=300" in url
+        assert "X-Amz-Signature=" in url
+        fetched = requests.get(url, timeout=10)
+        assert fetched.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert fetched.content.decode() == whole
+    other = read("/api/runs/1/responses/1")
+    assert (other["content"], other["content_url"]) == ("small", None)
+
+
+def test_a_url_is_of_the_buckets_own_region_on_aws_and_of_the_emulators_host_there(
+    baton: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    region = boto3.Session().region_name
+    assert wiring.long_texts().url("k", 9).startswith(f"https://{baton.aws.texts_bucket}.s3.{region}.amazonaws.com/k?")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:4566")
+    baton.aws.become("runs_api")
+    assert wiring.long_texts().url("k", 9).startswith(f"http://localhost:4566/{baton.aws.texts_bucket}/k?")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "sentence"),
+    [
+        ("/api/runs/1/responses/1", 404, "There is no response of run 1 at position 1."),
+        ("/api/runs/2/responses/0", 404, "There is no run 2."),
+        ("/api/runs/1/responses/-1", 422, "position"),
+        ("/api/runs/1/responses/x", 422, "position"),
+    ],
+)
+def test_a_response_that_is_not_there(baton: Deployment, path: str, status: int, sentence: str) -> None:
+    store(baton, "small")
+    answer = request("GET", path)
+    assert answer.status == status
+    assert sentence in answer.body["detail"]
+
+
+@pytest.mark.parametrize("character", ['"', "\x01", "🙂"])
+@pytest.mark.usefixtures("baton")
+def test_whatever_a_run_is_defined_by_can_be_answered(character: str) -> None:
+    settings = LlmSettings(system=character * 40_000)
+    other = LlmTarget(endpoint=an_endpoint(), settings=settings)
+    snapshots = [
+        a_snapshot(position, template=character * 60_000, settings=settings, fallbacks=(other,))
+        for position in range(30)
+    ]
+    wiring.run_store().create(a_run(tenant=TENANT, total=30), {}, snapshots)
+    payloads = read("/api/runs/1/definition")["payloads"]
+    assert len(payloads) == 30
+    assert payloads[-1]["template_truncated"]
+    assert payloads[0]["settings"]["system"] == settings.system
+    assert "system_truncated" not in payloads[0]["settings"]
+
+
+@pytest.mark.usefixtures("baton")
+def test_a_system_text_that_does_not_fit_is_cut_and_marked() -> None:
+    settings = LlmSettings(system="\x01" * 60_000)
+    snapshots = [a_snapshot(position, template="short", settings=settings) for position in range(20)]
+    wiring.run_store().create(a_run(tenant=TENANT, total=20), {}, snapshots)
+    payloads = read("/api/runs/1/definition")["payloads"]
+    assert payloads[0]["settings"]["system"] == settings.system
+    assert payloads[-1]["settings"] | {"system": ""} == payloads[0]["settings"] | {
+        "system": "",
+        "system_truncated": True,
+    }
+
+
+@pytest.mark.parametrize("path", ["/api/blocks", "/api/payloads", "/api/workflows"])
+@pytest.mark.usefixtures("baton")
+def test_a_list_is_cut_into_pages_that_can_be_answered_and_lead_to_the_end(path: str) -> None:
+    """Control characters become seven bytes; and titles and names, which a page shows, are not kept with its entries."""
+    catalog = wiring.catalog_store()
+    ledger = catalog.read_ledger(TENANT)
+    if path == "/api/blocks":
+        drafts: list[Any] = [(Block, block_draft(f"b{n}", "\x01" * 60_000)) for n in range(16)]
+    else:
+        name = "🙂" * 195
+        for n in range(100):
+            block = block_draft(f"{n}{name}", "c")
+            catalog.create(TENANT, first_version(Block, block, n + 1, AT_NOON), ledger)
+        payload = payload_draft("p", list(range(1, 101)), 1)
+        drafts = [(Payload, payload_draft(f"{n}{name}", list(range(1, 101)), 1)) for n in range(30)]
+        if path == "/api/workflows":
+            for n, (_, payload) in enumerate(drafts):
+                catalog.create(TENANT, first_version(Payload, payload, n + 1, AT_NOON), ledger)
+            drafts = [(Workflow, workflow_draft(f"w{n}", [1 + i % 30 for i in range(200)])) for n in range(16)]
+    for n, (kind, draft) in enumerate(drafts):
+        catalog.create(TENANT, first_version(kind, draft, n + 1, AT_NOON), ledger)
+    ids: list[int] = []
+    query = {"limit": "100"}
+    for _ in drafts:
+        page = read(path, query)
+        ids += [definition["id"] for definition in page["items"]]
+        if page["cursor"] is None:
+            break
+        query["cursor"] = page["cursor"]
+    assert ids == list(range(1, len(drafts) + 1))
+
+
+def test_a_preflight_of_large_prompts_can_be_answered(baton: Deployment) -> None:
+    blocks = [InlineBlock(content="\x01" * 60_000)]
+    catalog = wiring.catalog_store()
+    workflow = baton.workflow("a")
+    ledger = catalog.read_ledger(TENANT)
+    drafts = [payload_draft(f"q{n}", blocks, 1) for n in range(20)]
+    for n, draft in enumerate(drafts):
+        catalog.create(TENANT, first_version(Payload, draft, n + 2, AT_NOON), ledger)
+    catalog.create(
+        TENANT, first_version(Workflow, workflow_draft("large", list(range(1, 22))), workflow + 1, AT_NOON), ledger
+    )
+    reply = invoke("catalog_api", event("POST", f"/api/workflows/{workflow + 1}/preflight"))
+    assert len(json.dumps(reply)) < LAMBDA_BYTES
+    payloads = json.loads(reply["body"])["payloads"]
+    assert [payload["prompt_truncated"] for payload in payloads] == [*[False] * 15, *[True] * 6]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"x" * 900_000: 1},
+        {"\x01" * 150_000: 1},
+        {f"{number}": 1 for number in range(60_000)},
+        {"variables": {f"{{{number}}}": 1 for number in range(60_000)}},
+    ],
+)
+@pytest.mark.usefixtures("baton")
+def test_a_problem_is_short_however_long_the_names_are_that_it_is_about(body: dict[str, Any]) -> None:
+    reply = invoke(
+        "runs_api",
+        event("POST", "/api/execute/workflow/1", json.dumps(body)) | {"headers": {"content-type": "application/json"}},
+    )
+    assert reply["statusCode"] == 422
+    assert len(json.dumps(reply)) < 1_000_000
+
+
+@pytest.mark.usefixtures("baton")
+def test_what_can_not_be_sent_is_a_problem_and_no_broken_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_large(*_: Any) -> Any:
+        history = RunHistory(run=a_run(error='"' * 3_000_000), variables={}, responses=())
+        return whole(history, FakeTexts())
+
+    whole = RunAnswer.of_history
+    monkeypatch.setattr(RunAnswer, "of_history", too_large)
+    wiring.run_store().create(a_run(tenant=TENANT), {}, [])
+    answer = request("GET", "/api/runs/1")
+    assert (answer.status, answer.body["type"]) == (500, "internal-error")
+    assert "6 MB" in answer.body["detail"]
+
+
+@pytest.mark.parametrize("path", ["/api/runs/1", "/api/runs/1/responses", "/api/runs/1/responses/0"])
+def test_a_run_of_forty_answers_of_three_megabytes_is_read_within_128_mb(path: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "support" / "large_run.py"), path],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    measured = json.loads(done.stdout.splitlines()[-1])
+    assert measured["status"] == 200
+    assert 5_000_000 < measured["sent"] < LAMBDA_BYTES
+    assert measured["kilobytes"] < MEMORY_KB

@@ -1,0 +1,113 @@
+"""Read a run of large answers as its function does, in a process of its own, and print the memory that it took, in KB.
+
+The stored run is made up as it is asked for, so that no memory but the function's is measured.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+ANSWERS, BYTES, IN_THE_ITEM, ITEMS_PER_PAGE = 40, 3_000_000, 100_000, 9
+
+SETTINGS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "local",
+    "RUNS_TABLE": "runs",
+    "TEXTS_BUCKET": "texts",
+}
+
+
+def response_item(position: int) -> dict[str, Any]:
+    """As the store writes it, of an answer of 3 MB to a prompt of as many."""
+    numbers = {"id": 1, "run_id": 1, "workflow_id": 1, "payload_id": 1, "total": ANSWERS, "attempt": 1, "expires_at": 9}
+    texts = dict.fromkeys(("content", "prompt"), "x" * IN_THE_ITEM)
+    keys = {"content_key": f"c{position}", "prompt_key": f"p{position}"}
+    named = {"tenant": "default", "payload_name": "p", "started_at": "t", "created_at": "t", "metadata": "{}"}
+    whole = {"position": position, "content_bytes": BYTES, "prompt_bytes": BYTES}
+    return {
+        **{name: {"N": str(value)} for name, value in (numbers | whole).items()},
+        **{name: {"S": value} for name, value in (texts | keys | named).items()},
+        **{name: {"BOOL": True} for name in ("content_truncated", "prompt_truncated")},
+        "pk": {"S": "default#RUN#1"},
+        "sk": {"S": f"RESPONSE#{position:04d}"},
+    }
+
+
+def run_item() -> dict[str, Any]:
+    """As the store writes it."""
+    numbers = {"id": 1, "workflow_id": 1, "total": ANSWERS, "first_response_id": 1, "expires_at": 9}
+    named = {"tenant": "default", "workflow_name": "w", "status": "completed", "created_at": "t", "sk": "RUN"}
+    return {name: {"N": str(n)} for name, n in numbers.items()} | {name: {"S": text} for name, text in named.items()}
+
+
+class Raw(io.BytesIO):
+    """A body as botocore reads it."""
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+def dynamodb(request: Any, **_: Any) -> Any:
+    """One page of the run's items, or the run."""
+    asked = json.loads(request.body)
+    if "Key" in asked:
+        item = run_item() if asked["Key"]["sk"]["S"] == "RUN" else response_item(0)
+        return reply(request, json.dumps({"Item": item}).encode())
+    last = asked.get("ExclusiveStartKey", {}).get("sk", {}).get("S", "RESPONSE#-001")
+    first = int(last.removeprefix("RESPONSE#")) + 1
+    positions = range(first, min(ANSWERS, first + ITEMS_PER_PAGE))
+    page: dict[str, Any] = {"Items": [response_item(position) for position in positions]}
+    if positions.stop < ANSWERS:
+        page["LastEvaluatedKey"] = {name: page["Items"][-1][name] for name in ("pk", "sk")}
+    elif asked["ExpressionAttributeValues"][":last"]["S"] == "VARIABLES":
+        page["Items"].append(run_item())
+    return reply(request, json.dumps(page).encode())
+
+
+def s3(request: Any, **_: Any) -> Any:
+    """As much of a text as is asked for."""
+    asked = request.headers.get("Range")
+    asked = asked.decode() if isinstance(asked, bytes) else asked
+    size = BYTES if asked is None else min(BYTES, int(asked.rpartition("-")[2]) + 1)
+    return reply(request, b"x" * size, 200 if asked is None else 206)
+
+
+def reply(request: Any, body: bytes, status: int = 200) -> Any:
+    from botocore.awsrequest import AWSResponse  # noqa: PLC0415 - what the function imports is measured, in its order
+
+    return AWSResponse(request.url, status, {"Content-Length": str(len(body))}, Raw(body))
+
+
+def main(path: str) -> None:
+    os.environ |= SETTINGS
+    sys.path[:0] = [str(ROOT / "functions" / "runs_api"), str(ROOT / "layers" / "baton"), str(ROOT)]
+    import app  # type: ignore[import-not-found]  # noqa: PLC0415 - the function's, whose folder is known only now
+    import boto3  # noqa: PLC0415
+
+    from tests.support.functions import Context, event  # noqa: PLC0415
+
+    boto3.setup_default_session()
+    boto3.DEFAULT_SESSION.events.register("before-send.dynamodb", dynamodb)
+    boto3.DEFAULT_SESSION.events.register("before-send.s3", s3)
+    answer = app.handler(event("GET", path), Context())
+    sent = len(json.dumps(answer, ensure_ascii=False).encode())
+    print(json.dumps({"status": answer["statusCode"], "sent": sent, "kilobytes": peak()}))  # noqa: T201 - for the test
+
+
+def peak() -> int:
+    """The most memory that this process has had, in KB (on macOS in bytes)."""
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used // 1024 if sys.platform == "darwin" else used
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
