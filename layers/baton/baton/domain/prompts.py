@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any, Literal
+
+from baton.domain.json_answers import json_values
 
 Source = Literal["response", "variable", "missing"]
 Path = tuple[str | int, ...]
@@ -19,7 +23,6 @@ BLOCK_SEPARATOR = "\n\n"
 _REFERENCE = re.compile(r"\{\{([^{}]*)\}\}")
 _PATH = re.compile(r"(?:\.[^.\[\]]+|\[\d{1,9}\])+")
 _PATH_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
-_CODE_FENCE = re.compile(r"```(?:json)?\s*\n(.*)\n\s*```", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +100,6 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def json_text(content: str) -> str:
-    """An answer that is to be JSON, without the code fence that models like to write around it."""
-    fenced = _CODE_FENCE.fullmatch(content.strip())
-    return fenced[1] if fenced else content
-
-
 def render(template: str, values: Mapping[str, str]) -> str:
     """Replace every reference that has a value, in one pass.
 
@@ -130,14 +127,11 @@ def _value(reference: Reference, sources: Sources) -> str | None:
 
 
 def _read_path(content: str, path: Path) -> str | None:
-    """What stands there in an answer that is JSON."""
-    try:
-        value = json.loads(json_text(content))
-        for step in path:
-            value = _inside(value, step)
-    except (ValueError, RecursionError, LookupError):
-        return None
-    return as_text(value)
+    """What stands there in an answer that is JSON, in any wrapping; of several values, in the first that has it."""
+    for value in json_values(content):
+        with suppress(RecursionError, LookupError):
+            return as_text(reduce(_inside, path, value))
+    return None
 
 
 def _inside(value: Any, step: str | int) -> Any:
