@@ -94,7 +94,7 @@ def as_event(value: object) -> bytes:
 
 
 def test_a_stream_that_is_cut_anywhere_is_broken_off_until_its_model_has_come_to_its_end(a_call: Build) -> None:
-    end = RECORDED.index(b"\n\n", RECORDED.index(b'"end_turn"')) + len(b"\n\n")
+    end = RECORDED.index(b"}\n\n", RECORDED.index(b'"end_turn"')) + len(b"}")
     for cut in range(len(RECORDED)):
         pieces = anthropic.read_events(events([RECORDED[:cut]]), a_call())
         if cut < end:

@@ -60,7 +60,7 @@ def test_no_wait_helps_an_empty_account(a_call: Build, where: str) -> None:
         ({"error": "model 'x' not found, try pulling it first"}, "model 'x' not found, try pulling it first"),
         ({"object": "error", "message": "The model `x` does not exist.", "code": 404}, "The model `x` does not exist."),
         ({"detail": "Not Found"}, "Not Found"),
-        ({"detail": [{"loc": ["body", "n"], "msg": "Field required", "input": "a secret"}]}, "Field required"),
+        ({"detail": [{"loc": ["body", "n"], "msg": "Field required", "input": "a secret"}]}, "n: Field required"),
         ({"message": "Forbidden"}, "Forbidden"),
         (b"no healthy upstream", "no healthy upstream"),
         (b"<html><h1>502</h1></html>", "Bad Gateway"),

@@ -99,7 +99,7 @@ def test_a_stream_that_is_cut_anywhere_is_broken_off_until_its_model_has_come_to
 ) -> None:
     whole = recorded.read_bytes()
     _, answer = heard_and_read(openai.read_events(events([whole]), a_call()))
-    end = whole.index(b"\n\n", whole.index(f'"{answer.finish_reason}"'.encode())) + len(b"\n\n")
+    end = whole.index(b"}\n\n", whole.index(f'"{answer.finish_reason}"'.encode())) + len(b"}")
     for cut in range(len(whole)):
         pieces = openai.read_events(events([whole[:cut]]), a_call())
         if cut < end:

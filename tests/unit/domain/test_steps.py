@@ -101,9 +101,7 @@ def test_a_failure_at_the_first_call_does_not_speak_of_giving_up() -> None:
     assert STEP.after(LlmRefused("Wrong key."), longest).error == "Wrong key."
 
 
-@pytest.mark.parametrize(
-    ("retry_after", "wait"), [(2.0, 2), (0.2, 1), (0.0, 1), (-5.0, 1), (2.1, 3), (3600.0, 3600), (90.0, 90)]
-)
+@pytest.mark.parametrize(("retry_after", "wait"), [(2.0, 2), (0.2, 1), (2.1, 3), (3600.0, 3600), (90.0, 90)])
 def test_the_providers_own_wish_is_honoured_in_whole_seconds(retry_after: float, wait: int) -> None:
     after = STEP.after(LlmThrottled("Later.", retry_after), shortest)
     assert (after.outcome, after.wait_seconds) == ("wait", wait)

@@ -131,7 +131,7 @@ class LlmCall:
 class LlmAnswer:
     """What came back. Counts are ``None`` where the provider doesn't tell.
 
-    ``finish_reason`` is ``stop``, ``length``, ``content_filter`` or ``tool_calls`` for every provider, else its own
+    ``finish_reason`` is ``stop``, ``length`` or ``tool_calls`` for every provider, else its own
     word. ``format_retries`` counts the answers before this one that were not the JSON that was asked for; the counts
     of tokens are for all of them.
     """
@@ -147,3 +147,8 @@ class LlmAnswer:
     def truncated(self) -> bool:
         """Whether the model was stopped before it had come to an end."""
         return self.finish_reason == "length"
+
+    @property
+    def empty(self) -> bool:
+        """Whether the model stopped without a word: there is no more than white space."""
+        return not self.content.strip()

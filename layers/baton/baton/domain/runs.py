@@ -203,7 +203,7 @@ def check_variables(variables: Variables) -> None:
 
 
 def answer_metadata(answer: LlmAnswer, duration_ms: int) -> dict[str, Any]:
-    """How the answer came about."""
+    """How the answer came about; ``empty`` is there only where it is."""
     completion = answer.completion_tokens
     known = [count for count in (answer.prompt_tokens, completion) if count is not None]
     return {
@@ -216,6 +216,7 @@ def answer_metadata(answer: LlmAnswer, duration_ms: int) -> dict[str, Any]:
         "finish_reason": answer.finish_reason and answer.finish_reason[:MAX_LABEL_CHARACTERS],
         "truncated": answer.truncated,
         "format_retries": answer.format_retries,
+        **({"empty": True} if answer.empty else {}),
     }
 
 

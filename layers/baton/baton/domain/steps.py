@@ -130,8 +130,9 @@ class Step:
 
 def _wait_seconds(error: LlmError, tries: int, jitter: Jitter) -> int:
     """The provider's own wish, else exponential back-off with full jitter; at least a second, in whole seconds."""
-    if isinstance(error, LlmThrottled) and error.retry_after is not None and math.isfinite(error.retry_after):
-        return max(1, math.ceil(error.retry_after))
+    wish = error.retry_after if isinstance(error, LlmThrottled) else None
+    if wish is not None and math.isfinite(wish) and wish > 0:
+        return math.ceil(wish)
     return max(1, math.ceil(jitter(min(MAX_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**tries))))
 
 

@@ -17,24 +17,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from baton.adapters.llm import checks, streaming, writing
+from baton.adapters.llm.answer_text import Output, answer_text
 from baton.adapters.llm.anthropic_streams import Message
-from baton.adapters.llm.failures import error_in, failure, failure_of
-from baton.adapters.llm.finish import finish_reason
-from baton.adapters.llm.reading import (
-    count_of,
-    expect,
-    invalid,
-    is_error,
-    joined_text,
-    json_body,
-    name_of,
-    unknown_error,
-)
+from baton.adapters.llm.error_bodies import is_error, words_without_an_answer
+from baton.adapters.llm.failures import failure_inside, failure_of
+from baton.adapters.llm.finish_reasons import LENGTH, finish_reason
+from baton.adapters.llm.reading import TEXT_PARTS, count_of, expect, joined_text, json_body, name_of, type_of
 from baton.adapters.llm.schemas import closed, instruction, is_plain
 from baton.adapters.llm.server_sent_events import Event
 from baton.adapters.llm.wire import SUCCESSES, HttpReply, HttpRequest, encodable
-from baton.adapters.llm.writing import refused
-from baton.domain.errors import LlmError
 from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
 
 BASE_URL = "https://api.anthropic.com"
@@ -50,20 +41,6 @@ DEFAULT_MAX_TOKENS = 4096
 MAX_TEMPERATURE = 1
 INPUT_COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 """The first leaves out what was written to and read from the prompt cache."""
-
-STATUS_BY_TYPE: Mapping[object, int] = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
-"""https://platform.claude.com/docs/en/api/errors, for an error that came with status 200, as through a gateway."""
 
 
 def refusals(settings: LlmSettings) -> Iterator[Refusal]:
@@ -85,7 +62,15 @@ def complete(call: LlmCall) -> LlmAnswer:
 def check(call: LlmCall) -> tuple[str, ...] | None:
     """The models that the endpoint offers; ``None`` if it can be called but has no list, as some gateways have none.
     Raises ``LlmError``."""
-    return checks.models_offered(models_request(call), call, complete)
+    return checks.models_offered(models_request(call), call, _prove)
+
+
+def _prove(question: LlmCall) -> None:
+    """A model that thinks may use up the question's bound without a word."""
+    sent = streaming.body_of(request(question), question, _body, Message)
+    output = _output(_message(sent, question), question)
+    if not output.reasoning and finish_reason(output.reason) != LENGTH:
+        answer_text(output, question)
 
 
 def request(call: LlmCall) -> HttpRequest:
@@ -145,9 +130,7 @@ def _system(settings: LlmSettings) -> str | None:
 def read(reply: HttpReply, call: LlmCall, now: datetime) -> LlmAnswer:
     """The answer in a reply. Raises ``LlmError`` by status, for an error inside a success, and for anything that
     isn't a message; ``now`` is what a ``Retry-After`` date counts from."""
-    if reply.status not in SUCCESSES:
-        raise failure_of(reply, call, now)
-    return _answer(json_body(reply, call), call)
+    return _answer(_body(reply, call, now), call)
 
 
 def read_events(events: Iterable[Event], call: LlmCall) -> streaming.Pieces[LlmAnswer]:
@@ -157,38 +140,46 @@ def read_events(events: Iterable[Event], call: LlmCall) -> streaming.Pieces[LlmA
     return _answer(body, call)
 
 
-def _answer(body: object, call: LlmCall) -> LlmAnswer:
+def _body(reply: HttpReply, call: LlmCall, now: datetime) -> object:
+    if reply.status not in SUCCESSES:
+        raise failure_of(reply, call, now)
+    return json_body(reply, call)
+
+
+def _message(body: object, call: LlmCall) -> dict[str, Any]:
     if is_error(body):
-        raise _error_inside(body, call)
-    message = expect(body, dict, "body", call)
-    reason = finish_reason(message.get("stop_reason"))
+        raise failure_inside(body, call)
+    message: dict[str, Any] = expect(body, dict, "body", call)
+    if not message.get("content") and words_without_an_answer(message):
+        raise failure_inside(message, call)
+    return message
+
+
+def _answer(body: object, call: LlmCall) -> LlmAnswer:
+    message = _message(body, call)
     usage = message.get("usage")
     counts = usage if isinstance(usage, dict) else {}
     return LlmAnswer(
-        content=encodable(_content(message, reason, call)),
+        content=encodable(answer_text(_output(message, call), call)),
         model=name_of(message.get("model")) or call.model,
         prompt_tokens=_prompt_tokens(counts),
         completion_tokens=count_of(counts.get("output_tokens")),
-        finish_reason=reason,
+        finish_reason=finish_reason(message.get("stop_reason")),
     )
 
 
-def _error_inside(body: object, call: LlmCall) -> LlmError:
-    kind = error_in(body).get("type")
-    status = STATUS_BY_TYPE.get(kind) if isinstance(kind, str) else None
-    return failure(call, status, body) if status is not None else unknown_error(body, call)
-
-
-def _content(message: dict[str, Any], reason: str | None, call: LlmCall) -> str:
-    """The text blocks, joined. A model may end its turn, or reach its bound, without a word: an empty answer."""
-    if reason == "content_filter":
-        raise refused(call, "answered that the model declines this request (refusal)")
-    text = joined_text(expect(message.get("content"), list, "content", call))
-    if text is None and reason == "tool_calls":
-        raise invalid(call, "without text in content (stop_reason tool_use)")
-    if text is None and reason not in ("stop", "length"):
-        raise invalid(call, "without text in content")
-    return text or ""
+def _output(message: dict[str, Any], call: LlmCall) -> Output:
+    """The text blocks are joined."""
+    content = message.get("content")
+    blocks = expect([] if content is None else content, list, "content", call)
+    kinds = [type_of(block) for block in blocks]
+    return Output(
+        text=joined_text(blocks) or "",
+        reason=message.get("stop_reason"),
+        reasoning=any("thinking" in kind for kind in kinds),
+        tool_calls=any("tool" in kind for kind in kinds),
+        other_parts=any(kind not in TEXT_PARTS for kind in kinds),
+    )
 
 
 def _prompt_tokens(counts: dict[str, Any]) -> int | None:

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from baton.adapters.llm.reading import expect
+from baton.adapters.llm.finish_reasons import ERROR, finish_reason
+from baton.adapters.llm.reading import expect, type_of
 from baton.domain.llm import LlmCall
+
+TEXTS = ("text", "text_delta")
+DELTAS = {"thinking_delta": "thinking", "signature_delta": "thinking", "input_json_delta": "tool_use"}
+"""The blocks that deltas of these types belong to."""
 
 
 class Message:
@@ -20,44 +25,58 @@ class Message:
         self._message: dict[str, Any] = {}
         self._usage: dict[str, Any] = {}
         self._texts: list[str] = []
+        self._others: dict[str, None] = {}
         self.is_over = False
 
     @property
-    def is_whole(self) -> bool:
-        return self.is_over or self._message.get("stop_reason") is not None
+    def reason(self) -> object:
+        return self._message.get("stop_reason")
 
     def take(self, value: object) -> str:
         event = expect(value, dict, "event", self._call)
         match event.get("type"):
             case "message_start":
-                self._begin(expect(event.get("message"), dict, "message", self._call))
+                return self._begin(expect(event.get("message"), dict, "message", self._call))
+            case "message":  # a gateway that sends the whole as one event
+                return self._begin(event)
             case "content_block_start":
-                return self._text(expect(event.get("content_block"), dict, "content_block", self._call), "text")
+                return self._part(expect(event.get("content_block"), dict, "content_block", self._call))
             case "content_block_delta":
-                return self._text(expect(event.get("delta"), dict, "delta", self._call), "text_delta")
+                return self._part(expect(event.get("delta"), dict, "delta", self._call))
             case "message_delta":
-                delta = expect(event.get("delta"), dict, "delta", self._call)
-                self._message |= {name: known for name, known in delta.items() if known is not None}
+                self._know(expect(event.get("delta"), dict, "delta", self._call))
                 self._count(event.get("usage"))
             case "message_stop":
                 self.is_over = True
         return ""
 
-    def _begin(self, message: dict[str, Any]) -> None:
-        self._message |= message
+    def _begin(self, message: dict[str, Any]) -> str:
+        self._know(message)
         self._count(message.get("usage"))
+        parts = message.get("content")
+        return "".join(
+            [self._part(part) for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+        )
+
+    def _know(self, told: dict[str, Any]) -> None:
+        """A blank stop reason, or a failure after the model had come to its end, doesn't replace a real one."""
+        if finish_reason(told.get("stop_reason")) in (None, ERROR) and finish_reason(self.reason) is not None:
+            told = {**told, "stop_reason": None}
+        self._message |= {name: known for name, known in told.items() if known is not None}
 
     def _count(self, usage: object) -> None:
         """Counts are cumulative: the last one of each name holds."""
         if isinstance(usage, dict):
             self._usage |= {name: count for name, count in usage.items() if count is not None}
 
-    def _text(self, part: dict[str, Any], kind: str) -> str:
-        if part.get("type") != kind:
+    def _part(self, part: dict[str, Any]) -> str:
+        kind = type_of(part)
+        if kind not in TEXTS:
+            self._others |= {DELTAS.get(kind, kind): None}
             return ""
         self._texts.append(expect(part.get("text"), str, f"{kind}.text", self._call))
         return self._texts[-1]
 
     def body(self) -> object:
-        content = [{"type": "text", "text": "".join(self._texts)}] if self._texts else []
-        return {**self._message, "content": content, "usage": self._usage}
+        text = [{"type": "text", "text": "".join(self._texts)}] if self._texts else []
+        return {**self._message, "content": [{"type": kind} for kind in self._others] + text, "usage": self._usage}

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from baton.adapters.llm import writing
-from baton.adapters.llm.finish import finish_reason
+from baton.adapters.llm.finish_reasons import finish_reason
 from baton.adapters.llm.reading import count_of, expect, invalid
 from baton.adapters.llm.schemas import instruction
 from baton.adapters.llm.wire import encodable
@@ -90,6 +90,8 @@ def read(answer: Mapping[str, Any], call: LlmCall) -> LlmAnswer:
     """The answer in what ``converse`` returned. It doesn't tell the model, so that is the one that was asked for."""
     output = expect(answer.get("output"), dict, "output", call)
     message = expect(output.get("message"), dict, "output.message", call)
+    if answer.get("stopReason") in MALFORMED:
+        raise invalid(call, f"that the model malformed (stopReason {answer['stopReason']})")
     reason = finish_reason(answer.get("stopReason"))
     usage = answer.get("usage")
     counts = usage if isinstance(usage, dict) else {}
@@ -109,8 +111,6 @@ def _content(message: dict[str, Any], reason: str | None, call: LlmCall) -> str:
     """
     if reason == "content_filter":
         raise refused(call, "answered that a content filter or a guardrail stopped this request")
-    if reason in MALFORMED:
-        raise invalid(call, f"that the model malformed (stopReason {reason})")
     text = _text(expect(message.get("content"), list, "output.message.content", call))
     if text is None and reason == "tool_calls":
         raise invalid(call, "without text in output.message.content (stopReason tool_use)")

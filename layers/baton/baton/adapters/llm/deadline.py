@@ -36,6 +36,10 @@ SOCKET_OPTIONS = [
 """Probes while a model thinks: a NAT gateway forgets a connection that is silent for 350 s."""
 
 
+MAX_INTERIM_RESPONSES = 20
+INTERIM = frozenset(range(100, 200)) - {101}
+
+
 class Deadline:
     """The end of one call, so many ``seconds`` after its beginning."""
 
@@ -99,6 +103,18 @@ class _Response(http.client.HTTPResponse):
     ) -> None:
         super().__init__(sock, debuglevel, method, url)
         self.fp: io.BufferedReader = io.BufferedReader(_Reader(sock, self.fp.detach()))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Of the final response: interim ones may come before it (RFC 9110, 15.2), and ``http.client`` knows 100 only.
+
+        101 is final: nothing that is sent asks for another protocol.
+        """
+        for _ in range(MAX_INTERIM_RESPONSES + 1):
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # not in typeshed
+            if line[1] not in INTERIM:
+                return line
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException(f"more than {MAX_INTERIM_RESPONSES} interim responses")
 
 
 class _Sending(HTTPConnection):

@@ -1,13 +1,6 @@
 """From a status and an error body to a named failure, the same for every provider that speaks HTTP.
 
-The statuses are DESIGN §8's table. Error bodies differ more than statuses do; these are understood:
-
-- ``{"error": {"message", "type", "code"}}``: OpenAI, Azure OpenAI, vLLM, llama.cpp, Ollama's ``/v1``, OpenRouter
-- ``[{"error": {"message", …}}]``: Gemini's OpenAI-compatible endpoint
-- ``{"error": "…"}``: Ollama, many gateways
-- ``{"object": "error", "message", "code"}``: older vLLM
-- ``{"detail": "…"}`` and ``{"detail": [{"loc", "msg"}]}``: FastAPI servers (not the list's ``input``: it is ours)
-- plain text: Envoy and other proxies; a web page says nothing
+The statuses are DESIGN §8's table. An error that comes with a success counts by its own code.
 """
 
 from __future__ import annotations
@@ -17,8 +10,8 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
 
+from baton.adapters.llm.error_bodies import error_in, status_in, words_of
 from baton.adapters.llm.rate_limits import retry_after
 from baton.adapters.llm.wire import REDIRECTS, HttpReply, encodable
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmTimeout
@@ -59,6 +52,16 @@ def failure(call: LlmCall, status: int, body: object, wait: float | None = None)
     return LlmThrottled(sentence, wait)
 
 
+def failure_inside(body: object, call: LlmCall) -> LlmError:
+    """For an error that came with a success: what it says of itself stands for the status."""
+    status = status_in(body)
+    if status is not None:
+        return failure(call, status, body)
+    said = provider_message(body, call)
+    what = "sent an answer that holds an error instead"
+    return LlmAnswerInvalid(f"LLM instance {call.endpoint.instance_name!r} {what}{_joined(said)}")
+
+
 def timed_out(instance_name: str, seconds: float) -> LlmTimeout:
     """No complete answer within the time that the call may take."""
     return LlmTimeout(f"LLM instance {instance_name!r} gave no complete answer within {seconds:g} s.")
@@ -92,7 +95,7 @@ def _joined(said: str) -> str:
 
 def provider_message(body: object, call: LlmCall) -> str:
     """The provider's own words on one line, shortened, without the key and without what it quotes of the prompt."""
-    text = encodable(_message_in(body))
+    text = encodable(words_of(body))
     key = (call.api_key or "").strip()
     text = " ".join((text.replace(key, "[api key]") if key else text).split())[:MAX_SCANNED_CHARACTERS]
     for own in (call.prompt, call.settings.system or ""):
@@ -109,31 +112,6 @@ def _without_echo(text: str, own: str) -> str:
         if text[start : start + ECHO_CHARACTERS] in own:
             return text[:start] + "…"
     return text
-
-
-def _message_in(body: object) -> str:
-    if isinstance(body, str):
-        return "" if body.lstrip().startswith("<") else body
-    if isinstance(body, list):
-        return "; ".join(filter(None, (_message_in(part) for part in body[:3] if isinstance(part, dict))))
-    if not isinstance(body, dict):
-        return ""
-    said = (body.get(name) for name in ("error", "message", "detail", "msg"))
-    return next(filter(None, (_message_in(part) for part in said)), "")
-
-
-def error_in(body: object) -> dict[str, Any]:
-    """The object that tells the error, wherever this provider puts it; empty when there is none."""
-    if isinstance(body, list):
-        return error_in(body[0]) if body else {}
-    if not isinstance(body, dict):
-        return {}
-    inner = body.get("error")
-    if isinstance(inner, dict):
-        return inner
-    if isinstance(inner, str) and inner:
-        return {**body, "message": inner}
-    return body if body.get("object") == "error" else {}
 
 
 def _codes(body: object) -> tuple[object, object]:

@@ -8,38 +8,35 @@ llama.cpp, Ollama, LM Studio and OpenRouter read alike. ``strict`` is sent only 
 strictly: it refuses others with it, and vLLM and llama.cpp hold every schema that doesn't say ``"strict": false``.
 ``"json"`` goes out as ``{"type": "json_object"}``, which LM Studio alone refuses; give it a schema.
 
-An answer that somebody listens to is asked for as a stream, with its counts of tokens. A server that can't, says so, or
-answers as a whole all the same; for one that refuses there is the setting ``stream``.
+An answer that somebody listens to is asked for as a stream, with its counts of tokens. A server that refuses the counts
+is asked without them; one that can't stream says so, or answers as a whole all the same; for one that refuses there is
+the setting ``stream``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 from typing import Any
 
-from baton.adapters.llm import checks, streaming, writing
-from baton.adapters.llm.failures import error_in, failure, failure_of
-from baton.adapters.llm.finish import finish_reason
+from baton.adapters.llm import checks, openai_stream_options, streaming, writing
+from baton.adapters.llm.answer_text import Output, answer_text
+from baton.adapters.llm.error_bodies import is_error, words_without_an_answer
+from baton.adapters.llm.failures import failure_inside, failure_of, timed_out
+from baton.adapters.llm.finish_reasons import finish_reason
 from baton.adapters.llm.openai_dialects import MAX_COMPLETION_TOKENS, MAX_TOKENS, Dialect, dialect_of
-from baton.adapters.llm.openai_streams import Completion
-from baton.adapters.llm.reading import (
-    count_of,
-    expect,
-    invalid,
-    is_error,
-    joined_text,
-    json_body,
-    name_of,
-    unknown_error,
-)
+from baton.adapters.llm.openai_stream_options import StreamOptionsRefused
+from baton.adapters.llm.openai_streams import CALLS, REASONING, Completion, has_reasoning, is_there
+from baton.adapters.llm.reading import TEXT_PARTS, count_of, expect, invalid, joined_text, json_body, name_of, type_of
 from baton.adapters.llm.schemas import instruction, is_strict
 from baton.adapters.llm.server_sent_events import Event
-from baton.adapters.llm.wire import FAILURES, SUCCESSES, HttpReply, HttpRequest, encodable
-from baton.adapters.llm.writing import refused
-from baton.domain.errors import LlmError
+from baton.adapters.llm.wire import SUCCESSES, HttpReply, HttpRequest, encodable
 from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal, ResponseFormat
+
+type Clock = Callable[[], float]
 
 PATH = "/chat/completions"
 MODELS_PATH = "/models"
@@ -47,38 +44,28 @@ SETTINGS = ("temperature", "top_p", "stop", "seed")
 SCHEMA_NAME = "answer"
 """The API demands a name for a schema; the model may see it."""
 
-FINISH_REASONS = ("stop", "length", "content_filter", "tool_calls", "function_call", "error")
-STATUS_BY_CODE = {str(status): status for status in FAILURES}
-"""For an error's own code, be it a number or a text."""
-
-STATUS_BY_NAME: Mapping[str, int] = {
-    "invalid_request_error": 400,
-    "context_length_exceeded": 400,
-    "content_filter": 400,
-    "invalid_api_key": 401,
-    "authentication_error": 401,
-    "permission_error": 403,
-    "model_not_found": 404,
-    "not_found_error": 404,
-    "rate_limit_exceeded": 429,
-    "rate_limit_error": 429,
-    "insufficient_quota": 429,
-    "server_error": 500,
-    "api_error": 500,
-    "overloaded_error": 503,
-    "unavailable_error": 503,
-}
-"""For an error without a number: its code, else its type. OpenAI's own are so once a stream has begun."""
-
 
 def refusals(settings: LlmSettings) -> Iterator[Refusal]:
     """Servers differ too much for more: what one of them lacks, it says itself."""
     return writing.option_refusals(settings)
 
 
-def complete(call: LlmCall) -> LlmAnswer:
-    """Ask the endpoint. Raises ``LlmError``, and what the call's listener raises."""
-    return streaming.ask(request(call), call, read, read_events)
+def complete(call: LlmCall, clock: Clock = time.monotonic) -> LlmAnswer:
+    """Ask the endpoint, again without ``stream_options`` if it refuses these, in the rest of the call's time. Raises
+    ``LlmError``, and what the call's listener raises."""
+    began = clock()
+    url = _url(call)
+    with_counts = _asks_for_counts(call, url)
+    try:
+        return streaming.ask(request(call), call, partial(read, with_counts=with_counts), read_events)
+    except StreamOptionsRefused:
+        left = call.timeout_seconds - (clock() - began)
+    if left <= 0:
+        raise timed_out(call.endpoint.instance_name, call.timeout_seconds)
+    rest = replace(call, settings=replace(call.settings, timeout_seconds=left))
+    answer = streaming.ask(request(rest, with_counts=False), rest, read, read_events)
+    openai_stream_options.remember(url)
+    return answer
 
 
 def check(call: LlmCall) -> tuple[str, ...] | None:
@@ -97,15 +84,19 @@ def _unbounded(call: LlmCall) -> LlmCall:
 
 def _prove(question: LlmCall) -> None:
     """That there is a choice is enough: a model that thinks may use up the question's bound without a word."""
-    from baton.adapters.llm.transport import send  # noqa: PLC0415 - cold start: only a check needs it here
-
-    reply = send(request(question), question.timeout_seconds)
-    _first_choice(_completion(_body(reply, question, datetime.now(UTC)), question), question)
+    sent = streaming.body_of(request(question), question, _body, Completion)
+    _first_choice(_completion(sent, question), question)
 
 
-def request(call: LlmCall) -> HttpRequest:
-    """The POST for this call. Raises ``LlmRefused`` for a base URL, key or option that could never be sent."""
-    url = writing.url(call, call.endpoint.base_url or "", PATH)
+def _url(call: LlmCall) -> str:
+    return writing.url(call, call.endpoint.base_url or "", PATH)
+
+
+def request(call: LlmCall, *, with_counts: bool = True) -> HttpRequest:
+    """The POST for this call, which asks for the counts of a stream if it may. Raises ``LlmRefused`` for a base URL,
+    key or option that could never be sent."""
+    url = _url(call)
+    counts = with_counts and _asks_for_counts(call, url)
     dialect = dialect_of(url)
     settings = {name: getattr(call.settings, name) for name in SETTINGS}
     wanted = _response_format(call.settings.response_format)
@@ -114,7 +105,7 @@ def request(call: LlmCall) -> HttpRequest:
         instance_name=call.endpoint.instance_name,
         url=url,
         headers=writing.JSON_HEADERS | writing.key_header(call, dialect.key_header),
-        body=writing.json_body(call, body | _bound(call, dialect) | _stream(call, dialect)),
+        body=writing.json_body(call, body | _bound(call, dialect) | _stream(call, counts=counts)),
     )
 
 
@@ -136,10 +127,16 @@ def _bound(call: LlmCall, dialect: Dialect) -> dict[str, int | None]:
     return {dialect.bound: call.settings.max_tokens}
 
 
-def _stream(call: LlmCall, dialect: Dialect) -> dict[str, Any]:
+def _stream(call: LlmCall, *, counts: bool) -> dict[str, Any]:
     if streaming.listener_of(call) is None:
         return {}
-    return {"stream": True, "stream_options": {"include_usage": True} if dialect.asks_for_usage else None}
+    return {"stream": True, openai_stream_options.NAME: openai_stream_options.ASKED if counts else None}
+
+
+def _asks_for_counts(call: LlmCall, url: str) -> bool:
+    """Whether ``stream_options`` are sent, and are Baton's own."""
+    streamed = streaming.listener_of(call) is not None and openai_stream_options.are_ours(call)
+    return streamed and dialect_of(url).asks_for_usage and not openai_stream_options.are_refused_by(url)
 
 
 def _response_format(wanted: ResponseFormat | None) -> dict[str, Any] | None:
@@ -162,9 +159,12 @@ def _prompt(call: LlmCall) -> str:
     return f"{call.prompt}\n\n{instruction('json')}"
 
 
-def read(reply: HttpReply, call: LlmCall, now: datetime) -> LlmAnswer:
+def read(reply: HttpReply, call: LlmCall, now: datetime, *, with_counts: bool = False) -> LlmAnswer:
     """The answer in a reply. Raises ``LlmError`` by status, for an error inside a success, and for anything that
-    isn't a chat completion; ``now`` is what a ``Retry-After`` date counts from."""
+    isn't a chat completion; ``now`` is what a ``Retry-After`` date counts from. ``StreamOptionsRefused`` only if
+    the request was ``with_counts``."""
+    if with_counts and openai_stream_options.is_refusal(reply):
+        raise StreamOptionsRefused
     return _answer(_body(reply, call, now), call)
 
 
@@ -184,11 +184,10 @@ def _body(reply: HttpReply, call: LlmCall, now: datetime) -> object:
 def _answer(body: object, call: LlmCall) -> LlmAnswer:
     completion = _completion(body, call)
     choice = _first_choice(completion, call)
-    message = expect(choice.get("message"), dict, "choices[0].message", call)
     usage = completion.get("usage")
     counts = usage if isinstance(usage, dict) else {}
     return LlmAnswer(
-        content=encodable(_content(message, choice, call)),
+        content=encodable(answer_text(_output(choice, counts, call), call)),
         model=name_of(completion.get("model")) or call.model,
         prompt_tokens=count_of(counts.get("prompt_tokens")),
         completion_tokens=count_of(counts.get("completion_tokens")),
@@ -198,8 +197,11 @@ def _answer(body: object, call: LlmCall) -> LlmAnswer:
 
 def _completion(body: object, call: LlmCall) -> dict[str, Any]:
     if is_error(body):
-        raise _error_inside(body, call)
-    return expect(body, dict, "body", call)
+        raise failure_inside(body, call)
+    completion = expect(body, dict, "body", call)
+    if not completion.get("choices") and words_without_an_answer(completion):
+        raise failure_inside(completion, call)
+    return completion
 
 
 def _first_choice(completion: dict[str, Any], call: LlmCall) -> dict[str, Any]:
@@ -208,27 +210,27 @@ def _first_choice(completion: dict[str, Any], call: LlmCall) -> dict[str, Any]:
         raise invalid(call, "with no choices")
     choice: dict[str, Any] = expect(choices[0], dict, "choices[0]", call)
     if is_error(choice):  # OpenRouter: the upstream provider failed after the 200 was sent
-        raise _error_inside(choice, call)
+        raise failure_inside(choice, call)
     return choice
 
 
-def _error_inside(body: object, call: LlmCall) -> LlmError:
-    """An error that came with status 200: what it says of itself stands for the status."""
-    error = error_in(body)
-    code, kind = str(error.get("code")), str(error.get("type"))
-    status = STATUS_BY_CODE.get(code) or STATUS_BY_NAME.get(code) or STATUS_BY_NAME.get(kind)
-    return failure(call, status, body) if status is not None else unknown_error(body, call)
-
-
-def _content(message: dict[str, Any], choice: dict[str, Any], call: LlmCall) -> str:
-    if message.get("refusal"):
-        raise refused(call, "answered that the model declines this request (refusal)")
+def _output(choice: dict[str, Any], counts: dict[str, Any], call: LlmCall) -> Output:
+    place = "message" if choice.get("message") is not None else "delta"
+    message = expect(choice.get(place), dict, "choices[0].message", call)
     content = message.get("content")
-    if isinstance(content, list):
-        content = joined_text(content)
-    reason = choice.get("finish_reason")
-    if not content and reason == "content_filter":
-        raise refused(call, "answered that its content filter stopped this request")
-    if content is None and reason in FINISH_REASONS:
-        raise invalid(call, f"without text in choices[0].message.content (finish_reason {reason})")
-    return expect(content, str, "choices[0].message.content", call)
+    parts = content if isinstance(content, list) else []
+    text = joined_text(parts) if isinstance(content, list) else content
+    return Output(
+        text="" if text is None else expect(text, str, "choices[0].message.content", call),
+        reason=choice.get("finish_reason"),
+        declined=is_there(message.get("refusal")),
+        reasoning=any(is_there(message.get(name)) for name in REASONING) or has_reasoning(parts) or _thought(counts),
+        tool_calls=any(is_there(message.get(name)) for name in CALLS),
+        other_parts=any(type_of(part) not in TEXT_PARTS for part in parts),
+    )
+
+
+def _thought(counts: dict[str, Any]) -> bool:
+    """Whether tokens went into thinking: OpenAI shows no more of it than their number."""
+    details = counts.get("completion_tokens_details")
+    return isinstance(details, dict) and bool(count_of(details.get("reasoning_tokens")))

@@ -55,14 +55,14 @@ FIRST_EPOCH_MILLISECOND = 1e11
 
 
 def retry_after(headers: Mapping[str, str], now: datetime, error: Error = NO_ERROR) -> float | None:
-    """Seconds to wait as the endpoint wishes, 0 for what is past; what can't be read is as good as not said.
+    """Seconds to wait as the endpoint wishes, more than 0: what is past, 0 or less, or can't be read, is no hint.
 
     What it asks for outright comes first. Else the reset of what is exhausted counts, the longest if several are; and
     where it isn't told how much is left, the reset alone. ``headers`` have their names in lower case.
     """
     said = {**_headers_inside(error), **headers}
-    wish = next((seconds for seconds in _wishes(said, error, now) if seconds is not None), None)
-    return _longest_reset(list(_limits(said, now))) if wish is None else wish
+    wish = next((seconds for seconds in _wishes(said, error, now) if seconds), None)
+    return wish or _longest_reset(list(_limits(said, now))) or None
 
 
 def _headers_inside(error: Error) -> dict[str, str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from baton.adapters.llm.failures import error_in, parsed, provider_message
+from baton.adapters.llm.failures import parsed
 from baton.adapters.llm.wire import HttpReply, encodable
 from baton.domain.errors import LlmAnswerInvalid
 from baton.domain.llm import LlmCall
 
+TEXT_PARTS = ("text", "output_text")
 MAX_NAME_CHARACTERS = 200
 MAX_TOKENS = 10**12
 """Beyond this a count is nonsense, and would not fit where it is stored."""
@@ -23,12 +24,6 @@ def json_body(reply: HttpReply, call: LlmCall) -> object:
     return body
 
 
-def unknown_error(body: object, call: LlmCall) -> LlmAnswerInvalid:
-    """For an error inside a success that doesn't say which status it should have had."""
-    said = provider_message(body, call)
-    return invalid(call, "that holds an error instead" + (f": {said.rstrip('.')}" if said else ""))
-
-
 def expect[T](value: object, kind: type[T], path: str, call: LlmCall) -> T:
     """The value, if it is of this kind; else a failure that names the place and the kinds, never the value."""
     if value is None:
@@ -40,9 +35,15 @@ def expect[T](value: object, kind: type[T], path: str, call: LlmCall) -> T:
 
 def joined_text(parts: list[Any]) -> str | None:
     """The text parts, joined, if there is one; a part of another type (``thinking``) is not the answer."""
-    texts = [part.get("text") for part in parts if isinstance(part, dict) and part.get("type") == "text"]
+    texts = [part.get("text") for part in parts if type_of(part) in TEXT_PARTS]
     said = [text for text in texts if isinstance(text, str)]
     return "".join(said) if said else None
+
+
+def type_of(part: object) -> str:
+    """The type of a part of an answer's content; empty where it tells none."""
+    said = part.get("type") if isinstance(part, dict) else None
+    return said if isinstance(said, str) else ""
 
 
 def count_of(value: object) -> int | None:
@@ -53,11 +54,6 @@ def count_of(value: object) -> int | None:
 def name_of(value: object) -> str | None:
     """A model's name, or another label, at a length that can be kept."""
     return encodable(value)[:MAX_NAME_CHARACTERS] if isinstance(value, str) else None
-
-
-def is_error(body: object) -> bool:
-    """Whether this tells an error, in any of the forms that providers have for it."""
-    return bool(error_in(body))
 
 
 def invalid(call: LlmCall, what: str) -> LlmAnswerInvalid:

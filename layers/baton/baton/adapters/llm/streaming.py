@@ -7,18 +7,18 @@ both ways end in the same answer or the same failure.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Protocol
 
-from baton.adapters.llm.reading import invalid, is_error
+from baton.adapters.llm.error_bodies import is_error, words_without_an_answer
+from baton.adapters.llm.finish_reasons import ERROR as FAILED
+from baton.adapters.llm.finish_reasons import finish_reason
+from baton.adapters.llm.reading import invalid
 from baton.adapters.llm.server_sent_events import ERROR, Event, events
 from baton.adapters.llm.wire import HttpReply, HttpRequest, encodable
-from baton.domain.errors import LlmTimeout, LlmUnreachable
+from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmUnreachable
 from baton.domain.llm import AnswerListener, LlmAnswer, LlmCall
-
-DONE = "[DONE]"
-"""OpenAI's last event, which gateways also send after the events of others."""
 
 type Pieces[T] = Generator[str, None, T]
 """Of an answer's text, as they come; what is returned in the end is the whole."""
@@ -31,8 +31,8 @@ class Accumulator(Protocol):
     """Puts a body together from a provider's events."""
 
     @property
-    def is_whole(self) -> bool:
-        """Whether the model has said why it stopped: what still comes is bookkeeping."""
+    def reason(self) -> object:
+        """The provider's word for why the model stopped: once it is said, what still comes is bookkeeping."""
 
     @property
     def is_over(self) -> bool:
@@ -73,7 +73,22 @@ def ask(request: HttpRequest, call: LlmCall, read: Read, read_events: ReadEvents
         return answer
 
 
-def _heard(pieces: Pieces[LlmAnswer], listener: AnswerListener) -> LlmAnswer:
+def body_of(
+    request: HttpRequest,
+    call: LlmCall,
+    read_body: Callable[[HttpReply, LlmCall, datetime], object],
+    accumulator: Callable[[LlmCall], Accumulator],
+) -> object:
+    """What is sent, as it would have come unstreamed, whether or not it is an answer. Raises ``LlmError``."""
+    from baton.adapters.llm.transport import stream  # noqa: PLC0415 - cold start: simulated runs never import requests
+
+    with stream(request, call.timeout_seconds) as reply:
+        if isinstance(reply, HttpReply):
+            return read_body(reply, call, datetime.now(UTC))
+        return _heard(accumulate(events(reply), accumulator(call), call), Nobody())
+
+
+def _heard[T](pieces: Pieces[T], listener: AnswerListener) -> T:
     """The pieces joined are the answer's content: half of a surrogate pair waits for the other half."""
     half = ""
     while True:
@@ -81,8 +96,8 @@ def _heard(pieces: Pieces[LlmAnswer], listener: AnswerListener) -> LlmAnswer:
             piece = half + next(pieces)
         except StopIteration as end:
             _hear(half, listener)
-            answer: LlmAnswer = end.value
-            return answer
+            whole: T = end.value
+            return whole
         half = piece[-1:] if "\ud800" <= piece[-1:] <= "\udbff" else ""
         _hear(piece.removesuffix(half), listener)
 
@@ -95,34 +110,76 @@ def _hear(text: str, listener: AnswerListener) -> None:
 def accumulate(sent: Iterable[Event], accumulator: Accumulator, call: LlmCall) -> Pieces[object]:
     """Yields the answer's text, and returns the body that would have come unstreamed, be it an answer or an error.
 
-    A stream that breaks after the model had come to its end has lost counts at most, and is taken.
+    Once the model has said why it stopped, nothing costs the answer: not an error, an event that can't be read, a
+    connection that breaks. Counts may be lost.
     """
+    stream = _Stream(sent, accumulator, call)
     try:
-        last = yield from _take(sent, accumulator, call)
-    except (LlmUnreachable, LlmTimeout):
-        if not accumulator.is_whole:
+        yield from stream.pieces()
+    except LlmError:
+        if not stream.is_whole and stream.error is None:
             raise
-        last = DONE
-    if is_error(last):
-        return last
-    if last != DONE and not accumulator.is_whole:
+    if stream.error is not None and not stream.stands:
+        return stream.error
+    if not (stream.is_done or stream.is_whole):
         raise LlmUnreachable(f"LLM instance {call.endpoint.instance_name!r} broke off its answer.")
     return accumulator.body()
 
 
-def _take(sent: Iterable[Event], accumulator: Accumulator, call: LlmCall) -> Pieces[object]:
-    """Returns what ended it: an error, ``DONE``, or ``None`` where nothing more came."""
-    for event in sent:
-        if event.data == DONE:
-            return DONE
-        value = _value(event, call)
+class _Stream:
+    """The events of one answer. ``error`` is what the server said instead of an answer, or of the rest of one."""
+
+    def __init__(self, sent: Iterable[Event], accumulator: Accumulator, call: LlmCall) -> None:
+        self._sent = sent
+        self._accumulator = accumulator
+        self._call = call
+        self.error: object = None
+        self.is_done = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the model has said why it stopped, or that its provider failed."""
+        return finish_reason(self._accumulator.reason) is not None
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is an answer that nothing costs any more."""
+        return finish_reason(self._accumulator.reason) not in (None, FAILED)
+
+    def pieces(self) -> Iterator[str]:
+        for event in self._sent:
+            self.is_done = event.is_done
+            if not event.is_done and (text := self._text(event)):
+                yield text
+            if self.is_done:
+                return
+
+    def _text(self, event: Event) -> str:
+        was_whole = self.is_whole
+        try:
+            return self._take(_value(event, self._call))
+        except LlmAnswerInvalid:
+            if not was_whole:
+                raise
+        return ""
+
+    def _take(self, value: object) -> str:
         if is_error(value):
-            return value
-        if text := accumulator.take(value):
-            yield text
-        if accumulator.is_over:
-            return DONE
-    return None
+            self.error = value
+            self.is_done = not self.stands
+            return ""
+        if _is_beside_the_answer(value):
+            self.error = value
+        text = self._accumulator.take(value)
+        self.is_done = self._accumulator.is_over
+        return text
+
+
+def _is_beside_the_answer(value: object) -> bool:
+    """Whether an event that is no part of an answer has words of its own: an error, if no answer comes."""
+    if not isinstance(value, dict) or value.get("choices") or value.get("type"):
+        return False
+    return bool(words_without_an_answer(value))
 
 
 def _value(event: Event, call: LlmCall) -> object:

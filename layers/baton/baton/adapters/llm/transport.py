@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ import requests
 
 from baton.adapters.llm.addresses import check_host, current_hosts
 from baton.adapters.llm.deadline import Clock, Deadline, DeadlineAdapter, until
-from baton.adapters.llm.server_sent_events import CONTENT_TYPE
+from baton.adapters.llm.server_sent_events import INSIGNIFICANT, is_stream
 from baton.adapters.llm.transport_failures import FOREIGN, failures_named
 from baton.adapters.llm.wire import SUCCESSES, HttpReply, HttpRequest
 from baton.domain.errors import LlmAnswerInvalid
@@ -55,20 +56,26 @@ def stream(
 ) -> Iterator[HttpReply | Iterator[bytes]]:
     """As ``send``, but a success that is a stream of events is handed over in chunks, as they arrive inside the block.
 
-    Reading them raises what ``send`` raises, and ends within the same time and the same 10 MB. What the block raises
-    of its own passes through unchanged. The connection ends with the block, unless the stream had come to its end.
+    What a success is, its first bytes tell; white space before them is left out. Reading the chunks raises what
+    ``send`` raises, and ends within the same time and the same 10 MB. What the block raises of its own passes through
+    unchanged. The connection ends with the block, unless the stream had come to its end.
     """
     deadline = Deadline(timeout_seconds, clock)
     with failures_named(request, deadline):
         response = _exchange(request, deadline)
     with response:
-        if _is_stream(response):
-            yield _chunks(response, request, deadline)
-            _read_the_end(response, deadline)
-        else:
+        if response.status_code not in SUCCESSES:
             with failures_named(request, deadline):
                 reply = _reply(response, request)
             yield reply
+            return
+        chunks = _chunks(response, request, deadline)
+        beginning = _beginning(chunks)
+        if is_stream(beginning):
+            yield chain((beginning,), chunks)
+            _read_the_end(response, deadline)
+        else:
+            yield _reply_of(response, beginning + b"".join(chunks))
 
 
 def _exchange(request: HttpRequest, deadline: Deadline) -> requests.Response:
@@ -86,14 +93,22 @@ def _exchange(request: HttpRequest, deadline: Deadline) -> requests.Response:
 
 
 def _reply(response: requests.Response, request: HttpRequest) -> HttpReply:
-    body = _body(response, request)
+    return _reply_of(response, _body(response, request))
+
+
+def _reply_of(response: requests.Response, body: bytes) -> HttpReply:
     headers = {name.lower(): value for name, value in response.headers.items()}
     return HttpReply(status=response.status_code, headers=headers, body=body)
 
 
-def _is_stream(response: requests.Response) -> bool:
-    said = response.headers.get("Content-Type", "").partition(";")[0]
-    return response.status_code in SUCCESSES and said.strip().lower() == CONTENT_TYPE
+def _beginning(chunks: Iterator[bytes]) -> bytes:
+    """So much of them that it can be told what they are; all, if that can't be told."""
+    begun = b""
+    for chunk in chunks:
+        begun = (begun + chunk).lstrip(INSIGNIFICANT)
+        if is_stream(begun) is not None:
+            break
+    return begun
 
 
 def _chunks(response: requests.Response, request: HttpRequest, deadline: Deadline) -> Iterator[bytes]:
