@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.adapters.llm import json_answers
+from baton.adapters.llm import json_answers, schemas
 from baton.domain.errors import LlmFormatBroken, LlmThrottled
 from baton.domain.llm import MAX_TIMEOUT_SECONDS, LlmCall
 from tests.fakes.llm import FakeLlm
@@ -67,7 +67,7 @@ def test_a_broken_answer_is_asked_for_once_more_with_what_is_wrong(a_call: Build
     [
         ("secret", "isn't JSON"),
         ("", "isn't JSON"),
-        ('{"items": []} and more secret', "isn't JSON"),
+        ('"items": []} and more secret', "isn't JSON"),
         ("NaN", "isn't JSON"),
         ("[" * 100_000, "isn't JSON"),
         ("9" * 5000, "isn't JSON"),
@@ -136,6 +136,54 @@ def test_nothing_is_fetched_for_a_schema_even_if_one_with_an_address_gets_here(
     with pytest.raises(LlmFormatBroken, match="can't be checked"):
         json_answers.ask(FakeLlm("1", "1"), a_call(response_format={"$ref": endpoint.url}))
     assert endpoint.connections == 0
+
+
+ENDLESS = "^(a+)+$"
+MATCHED = '{"a": "' + "a" * 60 + '!"}'
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"a": {"pattern": ENDLESS}}},
+        {"properties": {"a": {"anyOf": [{"pattern": ENDLESS}, {"type": "string"}]}}},
+        {"additionalProperties": {"pattern": ENDLESS}},
+    ],
+)
+def test_a_pattern_that_takes_too_long_fails_at_once_and_says_so(
+    a_call: Build, monkeypatch: pytest.MonkeyPatch, schema: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(json_answers, "MAX_CHECK_SECONDS", 0.2)
+    llm = FakeLlm(MATCHED)
+    with pytest.raises(LlmFormatBroken, match=r"its JSON Schema's pattern took more than 0.2 s; simplify it") as caught:
+        json_answers.ask(llm, a_call(response_format=schema))
+    assert (caught.value.calls, len(llm.calls)) == (1, 1)
+
+
+def test_a_pattern_for_the_names_of_properties_is_bounded_too(a_call: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_answers, "MAX_CHECK_SECONDS", 0.2)
+    llm = FakeLlm("no", json.dumps({"a" * 60 + "!": 1}))
+    with pytest.raises(LlmFormatBroken, match="pattern took more than") as caught:
+        json_answers.ask(llm, a_call(response_format={"patternProperties": {ENDLESS: False}}))
+    assert (caught.value.calls, len(llm.calls)) == (2, 2)
+
+
+def test_checking_an_answer_is_bounded_to_two_seconds() -> None:
+    assert json_answers.MAX_CHECK_SECONDS == 2
+
+
+def test_a_schema_is_saved_without_matching_its_patterns() -> None:
+    assert schemas.fault({"patternProperties": {ENDLESS: {"pattern": ENDLESS}}, "title": "a" * 60 + "!"}) is None
+
+
+def test_of_several_values_the_one_that_follows_the_schema_counts(a_call: Build) -> None:
+    content = f"For {GOOD} I made this of it:\n```json\n[]\n```"
+    assert json_answers.ask(FakeLlm(content), a_call(response_format=SCHEMA)).format_retries == 0
+
+
+def test_the_content_stays_as_the_model_wrote_it(a_call: Build) -> None:
+    content = f"<think>Hm.</think>Here you are:\n```JSON\n{GOOD}\n```"
+    assert json_answers.ask(FakeLlm(content), a_call(response_format=SCHEMA)).content == content
 
 
 def test_a_part_that_may_not_be_there_is_named(a_call: Build) -> None:

@@ -196,11 +196,11 @@ def test_of_two_variables_that_differ_only_in_their_unicode_form_the_composed_on
 def test_an_answer_is_parsed_once_however_many_paths_read_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[str] = []
 
-    def counted(text: str) -> object:
+    def counted(text: str) -> list[object]:
         parsed.append(text)
-        return {"a": 1, "b": 2}
+        return [{"a": 1, "b": 2}]
 
-    monkeypatch.setattr("baton.domain.prompts.json.loads", counted)
+    monkeypatch.setattr("baton.domain.prompts.json_values", counted)
     references = resolve(["facts.a", "facts.b"], ["facts"], {})
     assert look_up(references, Sources(contents={0: "{}"}))[0] == {"facts.a": "1", "facts.b": "2"}
     assert parsed == ["{}"]

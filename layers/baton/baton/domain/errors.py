@@ -139,9 +139,13 @@ class ConnectionGone(BatonError):
 
 
 class LlmError(BatonError):
-    """An LLM call that brought no usable answer; ``calls`` is 2 where it was made to ask again for a broken one."""
+    """An LLM call that brought no usable answer; ``calls`` is 2 where it was made to ask again for a broken one.
+
+    ``status`` is the HTTP status that it stands for, if it stands for one.
+    """
 
     calls = 1
+    status: int | None = None
 
 
 class LlmThrottled(LlmError):

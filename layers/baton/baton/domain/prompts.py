@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from baton.domain.json_answers import json_values
 from baton.domain.templates import normalised, prefixes
 
 Source = Literal["response", "variable", "missing"]
@@ -17,7 +18,6 @@ Path = tuple[str | int, ...]
 
 _PATH = re.compile(r"(?:\.[^.\[\]]+|\[\d{1,9}\])+")
 _PATH_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
-_CODE_FENCE = re.compile(r"```(?:json)?\s*\n(.*)\n\s*```", re.DOTALL)
 
 _NOTHING = object()
 """Where a path leads to nothing; ``None`` is a value."""
@@ -116,47 +116,37 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def json_text(content: str) -> str:
-    """An answer that is to be JSON, without the code fence that models like to write around it."""
-    fenced = _CODE_FENCE.fullmatch(content.strip())
-    return fenced[1] if fenced else content
-
-
 class _Documents:
     """The sources, each parsed at most once however many paths read into it."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._parsed: dict[int | str, Any] = {}
+        self._parsed: dict[int | str, Sequence[Any]] = {}
 
     def value(self, reference: Reference) -> str | None:
         if reference.source == "missing":
             return None
         if not reference.path:
             return as_text(self._whole(reference))
-        found = _read_path(self._document(reference), reference.path)
-        return None if found is _NOTHING else as_text(found)
+        found = (_read_path(document, reference.path) for document in self._documents(reference))
+        return next((as_text(value) for value in found if value is not _NOTHING), None)
 
     def _whole(self, reference: Reference) -> Any:
         if reference.position is not None:
             return self._sources.contents[reference.position]
         return self._sources.variables[reference.variable or reference.name]
 
-    def _document(self, reference: Reference) -> Any:
+    def _documents(self, reference: Reference) -> Sequence[Any]:
+        """What the path may read into, the likeliest first; more than one is rare."""
         key = reference.position if reference.position is not None else reference.variable or reference.name
         if key not in self._parsed:
             self._parsed[key] = _parsed(self._whole(reference))
         return self._parsed[key]
 
 
-def _parsed(value: Any) -> Any:
-    """A text as the JSON that it holds, if it does; any other value as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(json_text(value))
-    except (ValueError, RecursionError):
-        return _NOTHING
+def _parsed(value: Any) -> Sequence[Any]:
+    """The JSON that a text holds, in any wrapping; any other value as it is."""
+    return json_values(value) if isinstance(value, str) else [value]
 
 
 def _read_path(document: Any, path: Path) -> Any:

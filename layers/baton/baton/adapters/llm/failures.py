@@ -43,6 +43,12 @@ def failure_of(reply: HttpReply, call: LlmCall, now: datetime) -> LlmError:
 
 def failure(call: LlmCall, status: int, body: object, wait: float | None = None) -> LlmError:
     """As ``failure_of``, for an error body that was read already (some providers send one with status 200)."""
+    error = _failure(call, status, body, wait)
+    error.status = status
+    return error
+
+
+def _failure(call: LlmCall, status: int, body: object, wait: float | None) -> LlmError:
     kind = FAILURE_BY_STATUS.get(status) or FAILURE_BY_HUNDRED.get(status // 100, LlmAnswerInvalid)
     sentence = _sentence(call, status, body)
     if kind is not LlmThrottled:

@@ -1,35 +1,44 @@
 """Answers that are to be JSON. A broken one is asked for once more, with what is wrong with it, and then it fails.
 
+JSON in any usual wrapping is taken (``domain.json_answers``), and the answer's content stays as the model wrote it.
+
 The second call is made at once, in the same invocation, and not after a Wait: what it needs is what the validator said
 about the first answer, and no text travels through the state machine. It counts as a try of its own. Each call has its
 time-out, and both together end within the longest that one call may take, so the time-outs nest as before.
 
-A schema's ``pattern`` runs on Python's ``re``, without a bound: one that needs for ever ends with the function.
+A schema's ``pattern`` runs on Python's ``re``, where some need for ever: checking an answer has ``MAX_CHECK_SECONDS``.
+After that it fails at once, since no other answer would make the pattern a faster one. The check of a schema that is
+saved only compiles its patterns.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Never
+from typing import Any
 
 from baton.adapters.llm.schemas import JSON_ONLY, Schema, shortened
+from baton.adapters.llm.time_bound import OutOfTime, time_bound
 from baton.domain.errors import LlmError, LlmFormatBroken
+from baton.domain.json_answers import json_values
 from baton.domain.llm import MAX_TIMEOUT_SECONDS, LlmAnswer, LlmCall
-from baton.domain.prompts import json_text
 
 MIN_SECONDS = 5.0
 """With less than this left, the model isn't asked again."""
 
+MAX_CHECK_SECONDS = 2.0
+"""For checking an answer against its schema."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with an answer: ``sentence`` names the place and quotes nothing; ``detail`` is for the model."""
+    """What is wrong with an answer: ``sentence`` names the place and quotes nothing; ``detail`` is for the model,
+    and empty where asking again doesn't help."""
 
     sentence: str
-    detail: str
+    detail: str = ""
 
 
 def ask(
@@ -42,7 +51,7 @@ def ask(
     if found is None:
         return first
     left = MAX_TIMEOUT_SECONDS - (clock() - began)
-    if left < MIN_SECONDS:
+    if left < MIN_SECONDS or not found.detail:
         raise _broken(call, found)
     try:
         second = complete(_again(call, found, left))
@@ -62,13 +71,25 @@ def ask(
 
 def fault(answer: LlmAnswer, call: LlmCall) -> Fault | None:
     """What keeps the answer from being the JSON that was asked for; ``None`` if nothing does."""
-    try:
-        value = json.loads(json_text(answer.content), parse_constant=_no_number)
-    except (ValueError, RecursionError):
+    values = json_values(answer.content)
+    if not values:
         cut = ": it was cut off at its end, perhaps by max_tokens" if answer.truncated else ""
         return Fault(f"isn't JSON{cut}", f"It was not JSON{cut}.")
     wanted = call.settings.response_format
-    return _schema_fault(value, wanted) if isinstance(wanted, Mapping) else None
+    return _fault_of_all(values, wanted) if isinstance(wanted, Mapping) else None
+
+
+def _fault_of_all(values: Sequence[Any], schema: Schema) -> Fault | None:
+    """That of the likeliest value, if none of them follows the schema."""
+    import jsonschema  # noqa: F401, PLC0415 - cold start; and its import is no part of the time for checking
+
+    try:
+        with time_bound(MAX_CHECK_SECONDS):
+            first, *others = (_schema_fault(value, schema) for value in values)
+    except OutOfTime:
+        what = "its JSON Schema's pattern" if '"pattern' in json.dumps(schema) else "its JSON Schema"
+        return Fault(f"can't be checked: {what} took more than {MAX_CHECK_SECONDS:g} s; simplify it")
+    return None if None in others else first
 
 
 def _schema_fault(value: Any, schema: Schema) -> Fault | None:
@@ -106,8 +127,3 @@ def _broken(call: LlmCall, found: Fault) -> LlmFormatBroken:
 def _sum(first: int | None, second: int | None) -> int | None:
     known = [count for count in (first, second) if count is not None]
     return sum(known) if known else None
-
-
-def _no_number(name: str) -> Never:
-    """JSON has neither ``NaN`` nor ``Infinity``; Python's parser does."""
-    raise ValueError(name)

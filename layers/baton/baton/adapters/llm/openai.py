@@ -22,7 +22,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from baton.adapters.llm import checks, openai_stream_options, streaming, writing
+from baton.adapters.llm import checks, openai_base_urls, openai_stream_options, streaming, writing
 from baton.adapters.llm.answer_text import Output, answer_text
 from baton.adapters.llm.error_bodies import is_error, words_without_an_answer
 from baton.adapters.llm.failures import failure_inside, failure_of, timed_out
@@ -69,7 +69,12 @@ def complete(call: LlmCall, clock: Clock = time.monotonic) -> LlmAnswer:
 
 
 def check(call: LlmCall) -> tuple[str, ...] | None:
-    """The models that the endpoint offers; ``None`` if it can be called but has no list. Raises ``LlmError``."""
+    """The models that the endpoint offers; ``None`` if it can be called but has no list. Raises ``LlmError``, which
+    says so where the API lies below ``/v1`` of the base URL."""
+    return openai_base_urls.check(call, _offered)
+
+
+def _offered(call: LlmCall) -> tuple[str, ...] | None:
     listing = models_request(call)
     dialect = dialect_of(listing.url)
     if dialect.models == "none":
