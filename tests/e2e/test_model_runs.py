@@ -35,10 +35,10 @@ def test_the_example_completes_with_real_tokens_and_hands_its_answers_on(
 ) -> None:
     shown = io.StringIO()
     run = watch_example(Console(file=shown, width=160), stack.addresses, served)
-    explanation, summary, title, invitation = baton.call("GET", f"/api/runs/{run['id']}/responses")["items"]
+    explanation, summary, rewrite, title = baton.call("GET", f"/api/runs/{run['id']}/responses")["items"]
 
     assert run["status"] == "completed"
-    for response in (explanation, summary, title, invitation):
+    for response in (explanation, summary, rewrite, title):
         metadata = response["metadata"]
         assert response["content"].strip()
         assert metadata["model"] == served.model
@@ -49,8 +49,8 @@ def test_the_example_completes_with_real_tokens_and_hands_its_answers_on(
         assert metadata["finish_reason"] in ("stop", "length")
         assert str(metadata["tokens_per_second"]) in shown.getvalue()
     assert explanation["content"] in summary["prompt"]
-    assert summary["content"] in title["prompt"]
-    assert title["content"] in invitation["prompt"]
+    assert summary["content"] in rewrite["prompt"]
+    assert rewrite["content"] in title["prompt"]
 
 
 def test_an_answer_follows_its_json_schema_at_the_first_time(baton: Baton, endpoint: dict[str, Any]) -> None:
