@@ -78,6 +78,8 @@ class BackgroundProcess:
             while self.is_running() and time.monotonic() < deadline:
                 time.sleep(0.1)
             self.kill()
+        elif self._process is not None:
+            self._process.wait()  # it has ended by itself
 
     def kill(self) -> None:
         """End it at once, and with it all processes of its group."""

@@ -10,7 +10,7 @@ import requests
 from local.problem import Problem
 
 FILE = Path(__file__).with_name("example.yaml")
-VARIABLES = {"topic": "how a relay race is run", "audience": "a curious ten-year-old"}
+VARIABLES = {"topic": "rainbows", "audience": "a curious ten-year-old"}
 SECONDS_TO_ANSWER = 35
 
 

@@ -54,6 +54,10 @@ class ModelServer:
     def kill(self) -> None:
         self._process.kill()
 
+    def ended(self) -> str:
+        """What to say of it where it should run and doesn't."""
+        return f"The model server has ended; its log may say why: {self.log}. `make up` starts it again."
+
     def _wait_until_loaded(self) -> None:
         self._process.wait_until_ready(f"{self.base_url}/models", SECONDS_TO_LOAD)
 

@@ -22,7 +22,12 @@ def run(console: Console) -> None:
     llm = choice.given(console)
     stack = bring_up(console, terminal.port_argument(), with_model=llm is None)
     addresses = stack.addresses
-    finished = watch_example(console, addresses, llm or choice.of_model(stack.model))
+    try:
+        finished = watch_example(console, addresses, llm or choice.of_model(stack.model))
+    except Problem as problem:
+        if llm is None and not stack.model.is_running():
+            raise Problem(f"{problem}\n{stack.model.ended()}") from problem
+        raise
     console.print(by_hand(addresses, finished["workflow_id"], finished["id"]), soft_wrap=True)
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from local import terminal
+from local import choice, model, terminal
+from local.example import LlmChoice
+from local.model import ModelServer
 from local.network import free_port
 from local.stack import Stack
 from tests.e2e.baton import Baton
@@ -37,3 +41,31 @@ def baton(stack: Stack) -> Iterator[Baton]:
 def cloud(stack: Stack) -> Cloud:
     """The account in which it is deployed."""
     return Cloud(stack.emulator.url)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Where the model can't be installed, there is nothing to test of it; the report's header says so."""
+    return True if model.why_unavailable() and collection_path.name.startswith("test_model_") else None
+
+
+def pytest_report_header() -> str | None:
+    if reason := model.why_unavailable():
+        return f"tests/e2e/test_model_*.py are left out, since the model can't run on this machine: {reason}"
+    return None
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlmChoice]:
+    """The real model, while the tests of it last."""
+    server = ModelServer(tmp_path_factory.mktemp("model"), free_port())
+    try:
+        server.start()
+        yield choice.of_model(server)
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def endpoint(served: LlmChoice) -> dict[str, Any]:
+    """What an LLM instance of it says, beside its name."""
+    return {"provider": "openai", "base_url": served.base_url, "model": served.model}

@@ -1,0 +1,85 @@
+"""Which LLM `make run` takes, and what it says where the model can't run."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from local import choice, model, venv
+from local.example import SIMULATED, LlmChoice
+from local.problem import Problem
+
+SERVER = {"LLM_BASE_URL": "http://localhost:11434/v1", "LLM_MODEL": "m"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, None),
+        ({"LLM": ""}, None),
+        ({"LLM": "model"}, None),
+        ({"LLM": "simulated"}, SIMULATED),
+        (SERVER, LlmChoice(SERVER["LLM_BASE_URL"], "m")),
+        (SERVER | {"LLM": "simulated", "LLM_API_KEY": "k"}, LlmChoice(SERVER["LLM_BASE_URL"], "m", "k")),
+        (SERVER | {"LLM": "model"}, LlmChoice(SERVER["LLM_BASE_URL"], "m")),
+    ],
+)
+def test_the_model_answers_unless_another_llm_is_named(environment: dict[str, str], expected: LlmChoice | None) -> None:
+    assert choice.named(environment) == expected
+
+
+@pytest.mark.parametrize("wrong", ["parrot", "Simulated", "http://localhost:11434/v1", " "])
+def test_an_unknown_llm_is_refused_with_the_choices(wrong: str) -> None:
+    with pytest.raises(Problem, match=r"LLM is `model` .*or `simulated`, not .*LLM_BASE_URL"):
+        choice.named({"LLM": wrong} | SERVER)
+
+
+@pytest.mark.parametrize("missing", SERVER)
+def test_a_server_is_named_by_url_and_model_together(missing: str) -> None:
+    with pytest.raises(Problem, match="LLM_BASE_URL and LLM_MODEL go together"):
+        choice.named(SERVER | {missing: ""})
+
+
+def test_where_the_model_cannot_run_the_simulated_llm_answers_and_one_sentence_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venv, "NO_MODEL", tmp_path / "no-model")
+    monkeypatch.delenv("LLM", raising=False)
+    monkeypatch.delenv("LLM_BASE_URL", raising=False)
+    monkeypatch.delenv("LLM_MODEL", raising=False)
+    (tmp_path / "no-model").write_text("ERROR: No matching distribution found for xllamacpp")
+    said = io.StringIO()
+
+    assert choice.given(Console(file=said, width=200)) == SIMULATED
+    assert said.getvalue() == (
+        "The model can't run on this machine, so the simulated LLM answers: "
+        "ERROR: No matching distribution found for xllamacpp\n"
+    )
+
+
+def test_a_model_that_cannot_be_installed_does_not_fail_the_virtual_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venv, "NO_MODEL", tmp_path / "no-model")
+    failing = [str(venv.PYTHON), "-c", "import sys; print('first'); sys.exit('no wheel fits')"]
+    monkeypatch.setattr(venv, "model_steps", lambda: [failing])
+    venv.install_model()
+    assert (tmp_path / "no-model").read_text() == "no wheel fits"
+
+
+@pytest.mark.parametrize(("cores", "expected"), [(1, 1), (2, 1), (3, 2), (4, 3), (5, 4), (64, 4)])
+def test_the_model_leaves_a_core_free(cores: int, expected: int) -> None:
+    assert model.threads(cores) == expected
+
+
+@pytest.mark.parametrize(("port", "beside"), [(4566, 14566), (4711, 14711), (4712, 14712), (55535, 65535)])
+def test_stacks_side_by_side_serve_their_models_on_ports_of_their_own(port: int, beside: int) -> None:
+    assert model.port_beside(port) == beside
+
+
+@pytest.mark.parametrize("port", [1024, 55536, 65535])
+def test_the_models_port_is_always_a_port(port: int) -> None:
+    assert 1024 <= model.port_beside(port) <= 65535
