@@ -17,7 +17,7 @@ from baton.adapters.llm.finish_reasons import finish_reason
 from baton.adapters.llm.reading import invalid
 from baton.adapters.llm.server_sent_events import ERROR, Event, events
 from baton.adapters.llm.wire import HttpReply, HttpRequest, encodable
-from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmUnreachable
+from baton.domain.errors import LlmError, LlmUnreachable
 from baton.domain.llm import AnswerListener, LlmAnswer, LlmCall
 
 type Pieces[T] = Generator[str, None, T]
@@ -149,19 +149,10 @@ class _Stream:
     def pieces(self) -> Iterator[str]:
         for event in self._sent:
             self.is_done = event.is_done
-            if not event.is_done and (text := self._text(event)):
+            if not event.is_done and (text := self._take(_value(event, self._call))):
                 yield text
             if self.is_done:
                 return
-
-    def _text(self, event: Event) -> str:
-        was_whole = self.is_whole
-        try:
-            return self._take(_value(event, self._call))
-        except LlmAnswerInvalid:
-            if not was_whole:
-                raise
-        return ""
 
     def _take(self, value: object) -> str:
         if is_error(value):
