@@ -13,8 +13,9 @@ from baton.domain.prompts import Reference, Sources, look_up, render
 from baton.domain.runs import PayloadSnapshot, Response, Run, StepRecords, answer_metadata, reference_record
 from baton.domain.steps import Jitter, Step
 from baton.domain.times import timestamp
+from baton.usecases.api_keys import ApiKeys
 from baton.usecases.limit_rate import LimitRate
-from baton.usecases.ports import Clock, Llm, Secrets, StepStore
+from baton.usecases.ports import Clock, Llm, StepStore
 from baton.usecases.tell_answer import TellAnswer
 
 
@@ -41,7 +42,7 @@ class ExecutePayload:
 
     steps: StepStore
     llm: Llm
-    secrets: Secrets
+    api_keys: ApiKeys
     limit_rate: LimitRate
     tell_answer: TellAnswer
     clock: Clock
@@ -107,7 +108,7 @@ class ExecutePayload:
 
     def _call(self, run: Run, target: LlmTarget, prompt: str, tries: int) -> LlmCall:
         endpoint = target.endpoint
-        key = self.secrets.read_api_key(run.tenant, endpoint.instance_id) if endpoint.has_api_key else None
+        key = self.api_keys.for_call(run.tenant, endpoint)
         return LlmCall(endpoint=endpoint, settings=target.settings, prompt=prompt, api_key=key, tries=tries)
 
     def _ask(self, asking: Asking) -> None:
