@@ -10,12 +10,11 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from baton.domain.errors import AttemptSuperseded, NotFound, RunFinished, RunNotFinished
-from baton.domain.ids import MAX_ID
 from baton.domain.runs import Status
 from baton.runtime import wiring
 from baton.runtime.http import cursors
 from baton.runtime.http.api import accepted, answer, new_api, no_content
-from baton.runtime.http.fields import Cursor, Limit, Listed, PathId
+from baton.runtime.http.fields import Cursor, Limit, Listed, PathId, QueryId
 from baton.runtime.http.openapi import page as docs
 from baton.runtime.http.openapi.answers import answers
 from baton.runtime.http.run_models import (
@@ -57,7 +56,7 @@ def read_run(run_id: PathId) -> RunAnswer:
 @api.get("/api/runs")
 def list_runs(
     status: Annotated[Status | None, Query()] = None,
-    workflow_id: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+    workflow_id: QueryId = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Listed[RunSummary]:

@@ -21,14 +21,15 @@ from baton.domain.catalog import (
     WorkflowDraft,
 )
 from baton.domain.llm import MAX_TIMEOUT_SECONDS, LlmSettings
-from baton.runtime.http.fields import Answer, Id, Name, Request
+from baton.runtime.http.fields import Answer, Id, Name, PlainText, Request
 
 MAX_CONTENT_CHARACTERS = 60_000
 """Of one block. In UTF-8 that is at most 240 KB, and an item of DynamoDB may have 400 KB."""
 
 Content = Annotated[str, Field(max_length=MAX_CONTENT_CHARACTERS)]
 Timeout = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS)]
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), PlainText]
+FolderPath = Annotated[str, Field(min_length=1, max_length=500), PlainText]
 
 
 class Settings(Request):
@@ -62,7 +63,7 @@ class BlockRequest(Request):
     title: Name
     content: Content
     tags: Annotated[list[Tag], Field(max_length=50, default_factory=list)]
-    folder_path: Annotated[str, Field(min_length=1, max_length=500)] = "/"
+    folder_path: FolderPath = "/"
 
     def draft(self) -> BlockDraft:
         """As the domain has it."""

@@ -15,7 +15,7 @@ from baton.domain.base_urls import objection_to_base_url
 from baton.domain.catalog import LlmInstance, LlmInstanceDraft
 from baton.domain.llm import LlmLimits, LlmPrice
 from baton.runtime.http.catalog_models import Settings, Stored, Timeout, own_fields, settings_record
-from baton.runtime.http.fields import Id, Name, Request
+from baton.runtime.http.fields import Id, Name, PlainText, Request
 
 UNKNOWN_TO: Mapping[str, tuple[str, ...]] = {
     "bedrock": ("base_url", "api_key", "api_key_header"),
@@ -57,7 +57,7 @@ class LlmInstanceRequest(Request):
     name: Name
     provider: Annotated[str, Field(min_length=1, max_length=50)]
     base_url: Annotated[str, Field(max_length=2000)] | None = None
-    model: Annotated[str, Field(min_length=1, max_length=200)]
+    model: Annotated[str, Field(min_length=1, max_length=200), PlainText]
     defaults: Settings = Settings()
     timeout_seconds: Timeout = 120
     price: Price | None = None
