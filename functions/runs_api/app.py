@@ -6,18 +6,17 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BeforeValidator
 
 from baton.domain.errors import AttemptSuperseded, NotFound, RunFinished, RunNotFinished
-from baton.domain.ids import MAX_ID
 from baton.domain.runs import Status
 from baton.runtime import wiring
 from baton.runtime.http import cursors
 from baton.runtime.http.api import accepted, answer, new_api, no_content
 from baton.runtime.http.budget import fitting_page
-from baton.runtime.http.fields import Cursor, Limit, Listed, PathId
+from baton.runtime.http.fields import Cursor, Limit, Listed, PathId, PathPosition, QueryId
 from baton.runtime.http.health_models import HealthAnswer
 from baton.runtime.http.openapi import page as docs
 from baton.runtime.http.openapi.answers import answers
@@ -66,7 +65,7 @@ def read_run(run_id: PathId) -> RunAnswer:
 @api.get("/api/runs")
 def list_runs(
     status: Annotated[Status | None, BeforeValidator(_in_lower_case), Query()] = None,
-    workflow_id: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+    workflow_id: QueryId = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Listed[RunSummary]:
@@ -87,7 +86,7 @@ def list_responses(run_id: PathId, limit: Limit = 50, cursor: Cursor = None) -> 
 
 
 @api.get("/api/runs/<run_id>/responses/<position>", responses=answers(HTTPStatus.OK, NotFound))
-def read_response(run_id: PathId, position: Annotated[int, Path(ge=0, le=MAX_ID)]) -> SingleResponseAnswer:
+def read_response(run_id: PathId, position: PathPosition) -> SingleResponseAnswer:
     """One response, whole, with its prompt. A text that is too large to be sent has a URL, for 5 minutes."""
     return SingleResponseAnswer.of_whole(
         wiring.run_store().read_response(TENANT, run_id, position), wiring.long_texts()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Sequence
 
+from baton.domain.api_keys import ApiKey, Destination, key_from
 from baton.domain.errors import LlmError, LlmRefused
 from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
 from tests.fakes.clock import FakeClock
@@ -68,18 +70,23 @@ class FakeRefusals:
 
 
 class FakeSecrets:
-    """A Secrets; ``kept`` has the keys by tenant and instance."""
+    """A Secrets; ``kept`` has the keys by tenant and instance, as they are kept."""
 
     def __init__(self) -> None:
         self.kept: dict[tuple[str, int], str] = {}
 
-    def read_api_key(self, tenant: str, instance_id: int, *, fresh: bool = False) -> str:  # noqa: ARG002 - always fresh
+    def read_api_key(self, tenant: str, instance_id: int, destination: Destination, *, fresh: bool = False) -> str:  # noqa: ARG002 - always fresh
         if (tenant, instance_id) not in self.kept:
-            raise LlmRefused(f"The API key of LLM instance {instance_id} can't be read; set it again.")
-        return self.kept[tenant, instance_id]
+            raise LlmRefused(f"The API key of LLM instance {instance_id} is gone; set it again.")
+        return key_from(self.kept[tenant, instance_id], instance_id, destination)
 
-    def write_api_key(self, tenant: str, instance_id: int, api_key: str) -> None:
-        self.kept[tenant, instance_id] = api_key
+    def write_api_key(self, tenant: str, instance_id: int, api_key: ApiKey) -> None:
+        self.kept[tenant, instance_id] = api_key.text()
 
     def delete_api_key(self, tenant: str, instance_id: int) -> None:
         self.kept.pop((tenant, instance_id), None)
+
+    @property
+    def keys(self) -> dict[tuple[str, int], str]:
+        """The keys alone."""
+        return {where: str(json.loads(text)["key"]) for where, text in self.kept.items()}

@@ -113,6 +113,7 @@ def endpoint(baton: Deployment) -> Iterator[Endpoint]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     baton.aws.monkeypatch.setenv("ALLOW_PRIVATE_LLM_HOSTS", "true")
+    baton.aws.monkeypatch.setenv("ALLOW_LOOPBACK_LLM_HOSTS", "true")
     baton.aws.monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", server.url.removesuffix("/v1"))
     forget(wiring)
     bedrock.cache_clear()

@@ -28,6 +28,7 @@ KEY = "sk-test-0123456789"
 def local(baton: Deployment) -> Deployment:
     """A deployment that may call this machine."""
     baton.aws.monkeypatch.setenv("ALLOW_PRIVATE_LLM_HOSTS", "true")
+    baton.aws.monkeypatch.setenv("ALLOW_LOOPBACK_LLM_HOSTS", "true")
     forget(wiring)
     return baton
 

@@ -33,6 +33,7 @@ def call_to(base_url: str) -> LlmCall:
 @pytest.fixture
 def private_hosts_allowed(baton: Deployment) -> None:
     baton.aws.monkeypatch.setenv("ALLOW_PRIVATE_LLM_HOSTS", "true")
+    baton.aws.monkeypatch.setenv("ALLOW_LOOPBACK_LLM_HOSTS", "true")
     forget(wiring)
 
 
@@ -91,6 +92,18 @@ def test_the_payloads_function_calls_no_private_host(monkeypatch: pytest.MonkeyP
         listening.settimeout(0.05)
         with pytest.raises(TimeoutError):
             listening.accept()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost", "[::1]", "[64:ff9b:1::7f00:1]", "169.254.1.1"])
+def test_private_hosts_on_aws_are_never_the_functions_own_machine(baton: Deployment, host: str) -> None:
+    """As the template sets it where there is no emulator."""
+    baton.aws.monkeypatch.setenv("ALLOW_PRIVATE_LLM_HOSTS", "true")
+    forget(wiring)
+    answer = request("POST", INSTANCES, sent(f"http://{host}/v1"))
+    assert (answer.status, "its host can't be called" in answer.body["detail"]) == (422, True)
+    assert request("POST", INSTANCES, sent("http://10.0.0.1/v1")).status == 201
+    with pytest.raises(LlmRefused, match="may not call"):
+        wiring.execute_payload().llm(call_to(f"http://{host}/v1"))
 
 
 @pytest.mark.usefixtures("private_hosts_allowed")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from baton.domain.api_keys import ApiKey, Destination
 from baton.domain.catalog import BlockDraft, InlineBlock, LlmInstanceDraft, PayloadDraft, WorkflowDraft
 from baton.domain.llm import LlmAnswer, LlmEndpoint, LlmSettings
 from baton.domain.prompts import Reference
@@ -143,3 +144,8 @@ def workflow_draft(name: str = "Relay", payloads: Iterable[int] = (1,)) -> Workf
 def instance_draft(name: str = "demo", **fields: Any) -> LlmInstanceDraft:
     """An LLM instance of the simulated provider."""
     return replace(LlmInstanceDraft(name=name, provider="simulated", model="small-1"), **fields)
+
+
+def an_api_key(key: str = "sk-one", origin: str | None = None, provider: str = "simulated") -> ApiKey:
+    """A key for the simulated provider, unless said otherwise."""
+    return ApiKey(Destination(origin, provider), key)

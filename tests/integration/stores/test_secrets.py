@@ -7,74 +7,77 @@ from collections.abc import Callable
 import pytest
 
 from baton.adapters.secrets import SsmSecrets
+from baton.domain.api_keys import Destination
 from baton.domain.errors import LlmRefused
 from baton.usecases.ports import Secrets
 from tests.support.aws import Account
-from tests.support.records import OTHER_TENANT, TENANT
+from tests.support.records import OTHER_TENANT, TENANT, an_api_key
 
 type NewSecrets = Callable[[], Secrets]
 
+NO_ADDRESS = Destination(None, "simulated")
+
 
 def test_a_key_reads_back_in_another_function(new_secrets: NewSecrets) -> None:
-    new_secrets().write_api_key(TENANT, 1, "sk-one")
-    assert new_secrets().read_api_key(TENANT, 1) == "sk-one"
+    new_secrets().write_api_key(TENANT, 1, an_api_key("sk-one"))
+    assert new_secrets().read_api_key(TENANT, 1, NO_ADDRESS) == "sk-one"
 
 
 def test_a_key_can_be_replaced(new_secrets: NewSecrets) -> None:
-    new_secrets().write_api_key(TENANT, 1, "sk-old")
-    new_secrets().write_api_key(TENANT, 1, "sk-new")
-    assert new_secrets().read_api_key(TENANT, 1) == "sk-new"
+    new_secrets().write_api_key(TENANT, 1, an_api_key("sk-old"))
+    new_secrets().write_api_key(TENANT, 1, an_api_key("sk-new"))
+    assert new_secrets().read_api_key(TENANT, 1, NO_ADDRESS) == "sk-new"
 
 
 def test_a_fresh_key_is_the_newest_even_where_an_old_one_was_just_read(new_secrets: NewSecrets) -> None:
     function, other = new_secrets(), new_secrets()
-    other.write_api_key(TENANT, 1, "sk-old")
-    assert function.read_api_key(TENANT, 1) == "sk-old"
-    other.write_api_key(TENANT, 1, "sk-new")
-    assert function.read_api_key(TENANT, 1, fresh=True) == "sk-new"
-    assert function.read_api_key(TENANT, 1) == "sk-new"
+    other.write_api_key(TENANT, 1, an_api_key("sk-old"))
+    assert function.read_api_key(TENANT, 1, NO_ADDRESS) == "sk-old"
+    other.write_api_key(TENANT, 1, an_api_key("sk-new"))
+    assert function.read_api_key(TENANT, 1, NO_ADDRESS, fresh=True) == "sk-new"
+    assert function.read_api_key(TENANT, 1, NO_ADDRESS) == "sk-new"
     other.delete_api_key(TENANT, 1)
     with pytest.raises(LlmRefused):
-        function.read_api_key(TENANT, 1, fresh=True)
+        function.read_api_key(TENANT, 1, NO_ADDRESS, fresh=True)
 
 
 def test_a_missing_key_refuses_the_call_and_names_the_instance(new_secrets: NewSecrets) -> None:
     with pytest.raises(LlmRefused, match="LLM instance 1"):
-        new_secrets().read_api_key(TENANT, 1)
+        new_secrets().read_api_key(TENANT, 1, NO_ADDRESS)
 
 
 def test_a_forgotten_key_is_gone(new_secrets: NewSecrets) -> None:
-    new_secrets().write_api_key(TENANT, 1, "sk-one")
+    new_secrets().write_api_key(TENANT, 1, an_api_key("sk-one"))
     new_secrets().delete_api_key(TENANT, 1)
     with pytest.raises(LlmRefused):
-        new_secrets().read_api_key(TENANT, 1)
+        new_secrets().read_api_key(TENANT, 1, NO_ADDRESS)
 
 
 def test_forgetting_a_key_that_is_not_there_is_no_error(new_secrets: NewSecrets) -> None:
-    new_secrets().write_api_key(TENANT, 2, "sk-two")
+    new_secrets().write_api_key(TENANT, 2, an_api_key("sk-two"))
     new_secrets().delete_api_key(TENANT, 1)
-    assert new_secrets().read_api_key(TENANT, 2) == "sk-two"
+    assert new_secrets().read_api_key(TENANT, 2, NO_ADDRESS) == "sk-two"
 
 
 def test_tenants_keep_their_own_keys(new_secrets: NewSecrets) -> None:
-    new_secrets().write_api_key(TENANT, 1, "sk-acme")
-    new_secrets().write_api_key(OTHER_TENANT, 1, "sk-globex")
+    new_secrets().write_api_key(TENANT, 1, an_api_key("sk-acme"))
+    new_secrets().write_api_key(OTHER_TENANT, 1, an_api_key("sk-globex"))
     new_secrets().delete_api_key(OTHER_TENANT, 1)
-    assert new_secrets().read_api_key(TENANT, 1) == "sk-acme"
+    assert new_secrets().read_api_key(TENANT, 1, NO_ADDRESS) == "sk-acme"
     with pytest.raises(LlmRefused):
-        new_secrets().read_api_key(OTHER_TENANT, 1)
+        new_secrets().read_api_key(OTHER_TENANT, 1, NO_ADDRESS)
 
 
 def test_a_key_that_was_just_read_is_not_asked_for_again(aws: Account) -> None:
     """SSM gives 40 a second to the whole account."""
     secrets = SsmSecrets(lambda: aws.ssm, "/baton-test")
-    secrets.write_api_key(TENANT, 1, "sk-old")
-    secrets.read_api_key(TENANT, 1, fresh=True)
-    SsmSecrets(lambda: aws.ssm, "/baton-test").write_api_key(TENANT, 1, "sk-new")
-    assert secrets.read_api_key(TENANT, 1) == "sk-old"
+    secrets.write_api_key(TENANT, 1, an_api_key("sk-old"))
+    secrets.read_api_key(TENANT, 1, NO_ADDRESS, fresh=True)
+    SsmSecrets(lambda: aws.ssm, "/baton-test").write_api_key(TENANT, 1, an_api_key("sk-new"))
+    assert secrets.read_api_key(TENANT, 1, NO_ADDRESS) == "sk-old"
 
 
 def test_a_key_is_kept_encrypted(aws: Account) -> None:
-    SsmSecrets(lambda: aws.ssm, "/baton-test").write_api_key(TENANT, 1, "sk-one")
+    SsmSecrets(lambda: aws.ssm, "/baton-test").write_api_key(TENANT, 1, an_api_key("sk-one"))
     (kept,) = aws.ssm.describe_parameters()["Parameters"]
     assert (kept["Name"], kept["Type"]) == ("/baton-test/acme/llm-instances/1/api-key", "SecureString")

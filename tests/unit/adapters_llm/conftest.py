@@ -16,7 +16,7 @@ from baton.adapters.llm.streaming import Pieces
 from baton.domain.llm import AnswerListener, LlmAnswer, LlmCall, LlmEndpoint, LlmSettings
 from baton.domain.llm_hosts import LlmHosts
 
-ANY_HOST = LlmHosts(allow_private=True)
+ANY_HOST = LlmHosts(allow_private=True, allow_loopback=True)
 KEY = "sk-test-0123456789"
 ENDPOINT_FIELDS = ("provider", "base_url", "timeout_seconds", "api_key_header")
 PROMPT = "Tell me about the relay race of 1912 in one sentence."

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.timeout(20)]
 
 PUBLIC_ONLY = LlmHosts()
-ANY_HOST = LlmHosts(allow_private=True)
+ANY_HOST = LlmHosts(allow_private=True, allow_loopback=True)
 PUBLIC = "93.184.215.14"
 Build = Callable[..., LlmCall]
 
@@ -250,7 +250,7 @@ def test_a_connection_that_was_kept_is_none_of_another_policys(
     monkeypatch.setattr(socket, "getaddrinfo", Dns(["127.0.0.1"]))
     url = endpoint.url.replace("127.0.0.1", "model.example")
     send(to(url), 5)
-    for hosts in (PUBLIC_ONLY, LlmHosts(allow_private=True, allowed=("other.example",))):
+    for hosts in (PUBLIC_ONLY, LlmHosts(allow_private=True, allow_loopback=True, allowed=("other.example",))):
         with reaching(hosts), pytest.raises(LlmRefused):
             send(to(url), 5)
     assert len(endpoint.requests) == 1
@@ -297,7 +297,7 @@ def test_a_proxy_is_not_asked_where_only_public_hosts_are_called(
 def test_behind_a_proxy_the_list_of_hosts_still_holds(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", endpoint.url.removesuffix("/v1"))
     monkeypatch.delenv("NO_PROXY", raising=False)
-    with reaching(LlmHosts(allow_private=True, allowed=("api.example",))):
+    with reaching(LlmHosts(allow_private=True, allow_loopback=True, allowed=("api.example",))):
         send(to("http://api.example/v1"), 5)
         with pytest.raises(LlmRefused, match="none of the hosts"):
             send(to("http://other.example/v1"), 5)

@@ -276,12 +276,12 @@ def test_an_answer_over_the_bound_is_refused(endpoint: Endpoint, ask: Ask) -> No
 def test_only_allowed_hosts_are_called(endpoint: Endpoint, ask: Ask) -> None:
     for hosts, why in (
         (LlmHosts(), "its address is loopback"),
-        (LlmHosts(allow_private=True, allowed=("api.example",)), "none of the hosts"),
+        (LlmHosts(allow_private=True, allow_loopback=True, allowed=("api.example",)), "none of the hosts"),
     ):
         with reaching(hosts), pytest.raises(LlmRefused, match=f"'demo' may not call 127.0.0.1: .*{why}"):
             ask()
     assert endpoint.connections == 0
-    with reaching(LlmHosts(allow_private=True, allowed=("127.0.0.1",))):
+    with reaching(LlmHosts(allow_private=True, allow_loopback=True, allowed=("127.0.0.1",))):
         assert ask().content == "Sweden."
 
 

@@ -64,7 +64,7 @@ def test_any_text_is_refused(text: str) -> None:
         parse_frame(text)
 
 
-@pytest.mark.parametrize(("text", "run_id"), [("1", 1), ("007", 7), ("999999999999", 999_999_999_999)])
+@pytest.mark.parametrize(("text", "run_id"), [("1", 1), ("999999999999", 999_999_999_999)])
 def test_a_run_can_be_named_in_the_address(text: str, run_id: int) -> None:
     assert parse_run_id(text) == run_id
 

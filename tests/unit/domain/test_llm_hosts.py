@@ -53,7 +53,34 @@ NOT_PUBLIC = {
     "255.255.255.255": "reserved",
     "::": "unspecified",
     "::1": "loopback",
-    "::7f00:1": "reserved",
+    "::7f00:1": "loopback",
+    "::a9fe:1": "link-local",
+    "::a9fe:a9fe": METADATA,
+    "::a00:1": "reserved",
+    "::2": "unspecified",
+    "::ffff:0.0.0.0": "unspecified",
+    "::ffff:0:127.0.0.1": "loopback",
+    "64:ff9b::7f00:1": "loopback",
+    "64:ff9b::a9fe:1": "link-local",
+    "64:ff9b:1::7f00:1": "loopback",
+    "64:ff9b:1::a9fe:1": "link-local",
+    "64:ff9b:1::a9fe:a9fe": METADATA,
+    "64:ff9b:1:0:7f:0:100::": "loopback",
+    "64:ff9b:1:7f00:0:100::": "loopback",
+    "64:ff9b:1:7f:0:1::": "loopback",
+    "64:ff9b:1:a9fe:a9:fe00::": METADATA,
+    "64:ff9b:1:ffff:ffff:ffff:127.0.0.1": "loopback",
+    "64:ff9b:1::a00:1": "private",
+    "64:ff9b:1::": "unspecified",
+    "2002:7f00:1::1": "loopback",
+    "2002:a9fe:1::1": "link-local",
+    "2002:a9fe:a9fe::1": METADATA,
+    "2001:0:7f00:1::": "loopback",
+    "2001:0:808:808::80ff:fffe": "loopback",
+    "2001:0:808:808::5601:5601": METADATA,
+    "2a00::5efe:127.0.0.1": "loopback",
+    "2a00::200:5efe:169.254.0.1": "link-local",
+    "2a00::5efe:8.8.8.8": "a tunnel's",
     "::ffff:10.0.0.1": "private",
     "::ffff:127.0.0.1": "loopback",
     "::ffff:169.254.169.254": METADATA,
@@ -88,8 +115,25 @@ def test_a_public_address_may_be_called(address: str) -> None:
 def test_any_other_address_is_refused_by_what_it_is(address: str, kind: str) -> None:
     objection = f"its address is {kind}, which this deployment doesn't call"
     assert LlmHosts().objection_to_address(ip_address(address)) == objection
-    everywhere = LlmHosts(allow_private=True)
-    assert everywhere.objection_to_address(ip_address(address)) == (objection if kind == METADATA else None)
+    private = LlmHosts(allow_private=True).objection_to_address(ip_address(address))
+    assert private == (None if kind in ("private", "shared by a carrier") else objection)
+    local = LlmHosts(allow_private=True, allow_loopback=True).objection_to_address(ip_address(address))
+    assert local == (objection if kind == METADATA else None)
+    assert LlmHosts(allow_loopback=True).objection_to_address(ip_address(address)) == objection
+
+
+@given(st.ip_addresses(v=4))
+def test_what_an_ipv6_address_carries_is_never_more_open_than_it_is_itself(carried: IPv4Address) -> None:
+    bits, hosts = int(carried), LlmHosts(allow_private=True)
+    if hosts.objection_to_address(carried) is None:
+        return
+    for prefix in ("64:ff9b::", "64:ff9b:1::", "::ffff:0:0", "::ffff:0:0:0", "::", "2a00::5efe:0:0"):
+        assert hosts.objection_to_address(IPv6Address(int(IPv6Address(prefix)) | bits)) or kind_of(carried) not in (
+            METADATA,
+            "loopback",
+            "link-local",
+        )
+    assert hosts.objection_to_address(IPv6Address(0x2002 << 112 | bits << 80))
 
 
 @given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)))
@@ -124,8 +168,10 @@ def test_what_python_knows_as_not_global_is_refused_too(address: IPv4Address | I
 def test_a_url_that_shows_where_it_leads_is_refused(url: str, kind: str) -> None:
     for hosts in (LlmHosts(), LlmHosts(allowed=("api.example",))):
         assert hosts.objection_to_url(url) == f"its address is {kind}, which this deployment doesn't call"
-    everywhere = LlmHosts(allow_private=True).objection_to_url(url)
-    assert (everywhere is None) is (kind != METADATA)
+    private = LlmHosts(allow_private=True).objection_to_url(url)
+    assert (private is None) is (kind == "private")
+    local = LlmHosts(allow_private=True, allow_loopback=True).objection_to_url(url)
+    assert (local is None) is (kind != METADATA)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from baton.domain.catalog import Block, LlmInstance, Payload, Workflow, first_ve
 from baton.domain.llm_hosts import LlmHosts
 from baton.domain.runs import Run
 from baton.domain.steps import Step
+from baton.usecases.api_keys import ApiKeys
 from baton.usecases.change_run import ChangeRun
 from baton.usecases.define import Define
 from baton.usecases.execute_payload import ExecutePayload
@@ -29,6 +30,8 @@ from tests.fakes.llm import FakeLlm, FakeRefusals, FakeSecrets
 from tests.fakes.runs import FakeRuns, FakeSteps
 from tests.fakes.state_machine import FakeExecutions, FakeStateMachine
 from tests.support.records import AT_NOON, NOON, TENANT, block_draft, instance_draft, payload_draft, workflow_draft
+
+BASE_URLS = {"anthropic": "https://api.anthropic.com"}
 
 
 @dataclass(kw_only=True)
@@ -48,13 +51,14 @@ class World:
 
     def __post_init__(self) -> None:
         self.steps = FakeSteps(self.runs)
+        self.api_keys = ApiKeys(secrets=self.secrets, base_urls=BASE_URLS)
         self.start_run = StartRun(
             definitions=self.catalog, runs=self.runs, executions=self.executions, keep=timedelta(days=90)
         )
         self.execute_payload = ExecutePayload(
             steps=self.steps,
             llm=self.llm,
-            secrets=self.secrets,
+            api_keys=self.api_keys,
             limit_rate=LimitRate(
                 store=self.limits, clock=self.clock, jitter=lambda bound: bound, pause=self.clock.advance
             ),
@@ -71,8 +75,8 @@ class World:
         self.notify = NotifySubscribers(connections=self.connections, sender=self.sender, clock=self.clock)
         self.define = Define(
             catalog=self.catalog,
-            secrets=self.secrets,
-            providers=frozenset({"simulated", "openai"}),
+            api_keys=self.api_keys,
+            providers=frozenset({"anthropic", "openai", "simulated"}),
             refusals=self.refusals,
             llm_hosts=LlmHosts(),
         )

@@ -11,11 +11,12 @@ import pytest
 from baton.domain.catalog import LlmInstance, first_version
 from baton.domain.errors import LlmRefused, LlmTimeout, NotFound
 from baton.domain.llm import LlmSettings
+from baton.usecases.api_keys import ApiKeys
 from baton.usecases.check_llm_instance import MAX_SECONDS, CheckLlmInstance, CheckResult
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.clock import FakeClock
 from tests.fakes.llm import FakeLlmCheck, FakeSecrets
-from tests.support.records import AT_NOON, OTHER_TENANT, TENANT, instance_draft
+from tests.support.records import AT_NOON, OTHER_TENANT, TENANT, an_api_key, instance_draft
 
 
 @dataclass(kw_only=True)
@@ -29,7 +30,10 @@ class Checking:
     def __post_init__(self) -> None:
         self.endpoint = FakeLlmCheck(self.clock)
         self.check = CheckLlmInstance(
-            catalog=self.catalog, secrets=self.secrets, check=self.endpoint, monotonic=self.clock.monotonic
+            catalog=self.catalog,
+            api_keys=ApiKeys(secrets=self.secrets, base_urls={}),
+            check=self.endpoint,
+            monotonic=self.clock.monotonic,
         )
 
     def result(self, **fields: Any) -> CheckResult:
@@ -104,7 +108,7 @@ def test_the_endpoint_has_its_own_time_out_if_that_is_less(
 
 
 def test_the_instances_key_goes_along(checking: Checking) -> None:
-    checking.secrets.write_api_key(TENANT, 1, "sk-one")
+    checking.secrets.write_api_key(TENANT, 1, an_api_key())
     checking.result(has_api_key=True)
     assert checking.endpoint.calls[0].api_key == "sk-one"
 

@@ -22,7 +22,7 @@ from baton.domain.runs import OnMissing, Response, cancelled
 from baton.domain.steps import Step
 from baton.usecases.execute_payload import ExecutePayload
 from tests.fakes.runs import FakeSteps
-from tests.support.records import AT_NOON, NOON, TENANT, an_answer
+from tests.support.records import AT_NOON, NOON, TENANT, an_answer, an_api_key
 from tests.unit.usecases.conftest import World
 
 
@@ -95,7 +95,7 @@ def test_the_call_has_the_snapshots_settings_and_endpoint(world: World) -> None:
 
 
 def test_a_key_is_read_when_the_instance_has_one(world: World) -> None:
-    world.secrets.write_api_key(TENANT, 1, "sk-one")
+    world.secrets.write_api_key(TENANT, 1, an_api_key())
     run = world.start_run(TENANT, world.workflow("one", has_api_key=True), {}, world.clock())
     world.state_machine.begin(world.step(run))
     world.llm.script("first")

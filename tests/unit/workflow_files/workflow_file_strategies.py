@@ -21,6 +21,7 @@ from baton.domain.catalog import (
     first_version,
 )
 from baton.domain.llm import LlmSettings
+from baton.domain.plain_text import objection_to_text
 from baton.domain.runs import Definitions
 from baton.domain.workflow_files import FileBlock, FilePayload, WorkflowFile
 from baton.domain.workflow_imports import Ids, Plan, Present, drafts, plan
@@ -73,7 +74,9 @@ def _accepted(kind: Any) -> st.SearchStrategy[str]:
 
     def taken(text: str) -> str | None:
         try:
-            return adapter.validate_python(text.replace("{", "").replace("}", ""))
+            return adapter.validate_python(
+                "".join(one for one in text if one not in "{}" and not objection_to_text(one))
+            )
         except ValidationError:
             return None
 
@@ -82,6 +85,7 @@ def _accepted(kind: Any) -> st.SearchStrategy[str]:
 
 names = _accepted(fields.Name)
 tags = _accepted(catalog_models.Tag)
+folders = _accepted(catalog_models.FolderPath)
 json_values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), texts),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
@@ -116,7 +120,7 @@ blocks = st.builds(
     title=names,
     content=texts,
     tags=st.lists(tags, max_size=3).map(tuple),
-    folder_path=texts.filter(lambda text: 0 < len(text) <= 500),
+    folder_path=folders,
 )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from baton.domain.api_keys import ApiKey, Destination, key_from
 from baton.domain.errors import LlmRefused, LlmUnreachable
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 CACHE_SECONDS = 60
-"""How long a replaced key may still be used by a function that is warm."""
+"""How long a replaced key may still be used by a function that is warm: for the destination that it was given for."""
 
 
 class SsmSecrets:
@@ -30,12 +31,22 @@ class SsmSecrets:
         self._client = client
         self._prefix = prefix
 
-    def read_api_key(self, tenant: str, instance_id: int, *, fresh: bool = False) -> str:
-        """The key, as of now if it is to be ``fresh``, else as of the last minute.
+    def read_api_key(self, tenant: str, instance_id: int, destination: Destination, *, fresh: bool = False) -> str:
+        """The key for a call to there, as of now if it is to be ``fresh``, else as of the last minute; one that doesn't
+        fit is read anew, since it may have been replaced in that minute.
 
-        :raises LlmRefused: if the key that should be there is not.
+        :raises LlmRefused: if the key that should be there is not, or was given for another destination.
         :raises LlmUnreachable: if SSM doesn't give it at this moment.
         """
+        kept = self._read(tenant, instance_id, fresh=fresh)
+        try:
+            return key_from(kept, instance_id, destination)
+        except LlmRefused:
+            if fresh:
+                raise
+            return key_from(self._read(tenant, instance_id, fresh=True), instance_id, destination)
+
+    def _read(self, tenant: str, instance_id: int, *, fresh: bool) -> str:
         from aws_lambda_powertools.utilities.parameters.exceptions import (  # noqa: PLC0415 - as in _parameters
             GetParameterError,
         )
@@ -48,16 +59,21 @@ class SsmSecrets:
                 raise LlmRefused(f"The API key of LLM instance {instance_id} is gone; set it again.") from error
             raise LlmUnreachable(f"The API key of LLM instance {instance_id} can't be read at this moment.") from error
 
-    def write_api_key(self, tenant: str, instance_id: int, api_key: str) -> None:
+    def write_api_key(self, tenant: str, instance_id: int, api_key: ApiKey) -> None:
         """Keep or replace the key."""
+        self._forget_what_was_read()
         name = self._name(tenant, instance_id)
-        self._client().put_parameter(Name=name, Value=api_key, Type="SecureString", Overwrite=True)
+        self._client().put_parameter(Name=name, Value=api_key.text(), Type="SecureString", Overwrite=True)
 
     def delete_api_key(self, tenant: str, instance_id: int) -> None:
         """Forget the key; an instance without one is no error."""
+        self._forget_what_was_read()
         client = self._client()
         with suppress(client.exceptions.ParameterNotFound):
             client.delete_parameter(Name=self._name(tenant, instance_id))
+
+    def _forget_what_was_read(self) -> None:
+        self.__dict__.pop("_parameters", None)
 
     @cached_property
     def _parameters(self) -> SSMProvider:

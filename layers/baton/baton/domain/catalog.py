@@ -150,7 +150,8 @@ class WorkflowDraft:
 class LlmInstanceDraft:
     """A model endpoint. The secret that opens it is kept elsewhere; here is only whether there is one.
 
-    ``fallback`` is the instance to ask when this one can't or won't answer.
+    ``api_key_version`` is the version of the record that brought or removed the key: whoever wrote that version is the
+    one to write the secret. ``fallback`` is the instance to ask when this one can't or won't answer.
     """
 
     kind: ClassVar[Kind] = "LLM_INSTANCE"
@@ -163,6 +164,7 @@ class LlmInstanceDraft:
     timeout_seconds: float = 120
     price: LlmPrice | None = None
     has_api_key: bool = False
+    api_key_version: int = 0
     api_key_header: str | None = None
     limits: LlmLimits | None = None
     fallback: int | None = None

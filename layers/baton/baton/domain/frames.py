@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from baton.domain.errors import Invalid
-from baton.domain.ids import ID_DIGITS, MAX_ID
+from baton.domain.ids import MAX_ID, PLAIN_ID
 
 Action = Literal["subscribe", "unsubscribe", "ping"]
 
@@ -45,7 +45,7 @@ def parse_run_id(text: str) -> int:
 
     :raises Invalid: if it isn't a run's id.
     """
-    return _run_id(int(text) if text.isascii() and text.isdigit() and len(text) <= ID_DIGITS else None)
+    return _run_id(int(text) if PLAIN_ID.fullmatch(text) else None)
 
 
 def error_frame(message_id: str, timestamp: str, sentence: str) -> bytes:

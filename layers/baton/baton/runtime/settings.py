@@ -38,5 +38,6 @@ def llm_hosts() -> LlmHosts:
     named = (entry.strip().lower().removesuffix(".") for entry in setting("ALLOWED_LLM_HOSTS").split(","))
     return LlmHosts(
         allow_private=setting("ALLOW_PRIVATE_LLM_HOSTS") == "true",
+        allow_loopback=setting("ALLOW_LOOPBACK_LLM_HOSTS") == "true",
         allowed=tuple(entry for entry in named if entry),
     )

@@ -20,13 +20,14 @@ from baton.adapters.dynamodb.limits import DynamoLimitStore
 from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.llm.addresses import reaching
-from baton.adapters.llm.registry import PROVIDER_NAMES, check, complete, refusals
+from baton.adapters.llm.registry import BASE_URLS, PROVIDER_NAMES, check, complete, refusals
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets
 from baton.adapters.step_functions import StepFunctionsExecutions
 from baton.adapters.websocket import WebSocketSender
 from baton.domain.events import Change
 from baton.runtime.settings import is_emulated, llm_hosts, run_retention, setting
+from baton.usecases.api_keys import ApiKeys
 from baton.usecases.change_run import ChangeRun
 from baton.usecases.check_llm_instance import CheckLlmInstance
 from baton.usecases.define import Define
@@ -98,7 +99,7 @@ def define() -> Define:
     """Create or replace a definition."""
     return Define(
         catalog=_catalog(),
-        secrets=_secrets(),
+        api_keys=_api_keys(),
         providers=frozenset(PROVIDER_NAMES),
         refusals=refusals,
         llm_hosts=llm_hosts(),
@@ -109,7 +110,7 @@ def define() -> Define:
 def check_llm_instance() -> CheckLlmInstance:
     """Check an LLM instance."""
     return CheckLlmInstance(
-        catalog=_catalog(), secrets=_secrets(), check=reaching(llm_hosts())(check), monotonic=time.monotonic
+        catalog=_catalog(), api_keys=_api_keys(), check=reaching(llm_hosts())(check), monotonic=time.monotonic
     )
 
 
@@ -127,7 +128,7 @@ def execute_payload() -> ExecutePayload:
     return ExecutePayload(
         steps=steps,
         llm=reaching(llm_hosts())(complete),
-        secrets=_secrets(),
+        api_keys=_api_keys(),
         limit_rate=LimitRate(
             store=DynamoLimitStore(_dynamodb(), setting("RUNS_TABLE")), clock=now, jitter=jitter, pause=time.sleep
         ),
@@ -181,8 +182,9 @@ def _executions() -> StepFunctionsExecutions:
 
 
 @cache
-def _secrets() -> SsmSecrets:
-    return SsmSecrets(lambda: boto3.client("ssm", config=QUICK), setting("SECRETS_PREFIX"))
+def _api_keys() -> ApiKeys:
+    secrets = SsmSecrets(lambda: boto3.client("ssm", config=QUICK), setting("SECRETS_PREFIX"))
+    return ApiKeys(secrets=secrets, base_urls=BASE_URLS)
 
 
 @cache

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from baton.domain.catalog import LlmInstance
 from baton.domain.errors import LlmError
 from baton.domain.llm import LlmCall, LlmSettings
-from baton.usecases.ports import CatalogStore, LlmCheck, Secrets
+from baton.usecases.api_keys import ApiKeys
+from baton.usecases.ports import CatalogStore, LlmCheck
 
 MAX_SECONDS = 8.0
 """For the endpoint. The rest of 10 s is for a function that has just started, the instance, and its key."""
@@ -39,7 +40,7 @@ class CheckLlmInstance:
     is less."""
 
     catalog: CatalogStore
-    secrets: Secrets
+    api_keys: ApiKeys
     check: LlmCheck
     monotonic: Callable[[], float]
     max_seconds: float = MAX_SECONDS
@@ -62,7 +63,8 @@ class CheckLlmInstance:
 
     def _call(self, tenant: str, instance: LlmInstance) -> LlmCall:
         """With the newest key, and without the defaults that would shape an answer."""
-        key = self.secrets.read_api_key(tenant, instance.id, fresh=True) if instance.has_api_key else None
+        endpoint = instance.endpoint()
+        key = self.api_keys.for_call(tenant, endpoint, fresh=True)
         own_seconds = instance.defaults.timeout_seconds or instance.timeout_seconds
         settings = LlmSettings(model=instance.defaults.model, timeout_seconds=min(own_seconds, self.max_seconds))
-        return LlmCall(endpoint=instance.endpoint(), settings=settings, prompt="", api_key=key)
+        return LlmCall(endpoint=endpoint, settings=settings, prompt="", api_key=key)

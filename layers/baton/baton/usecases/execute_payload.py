@@ -30,8 +30,9 @@ from baton.domain.runs import (
 from baton.domain.steps import Jitter, Step
 from baton.domain.templates import render
 from baton.domain.times import timestamp
+from baton.usecases.api_keys import ApiKeys
 from baton.usecases.limit_rate import LimitRate
-from baton.usecases.ports import Clock, Llm, Secrets, StepStore
+from baton.usecases.ports import Clock, Llm, StepStore
 from baton.usecases.tell_answer import TellAnswer
 
 FAULTS_OF_A_DEFINITION = (LlmRefused, LlmUnreachable, LlmAnswerInvalid)
@@ -61,7 +62,7 @@ class ExecutePayload:
 
     steps: StepStore
     llm: Llm
-    secrets: Secrets
+    api_keys: ApiKeys
     limit_rate: LimitRate
     tell_answer: TellAnswer
     clock: Clock
@@ -130,7 +131,7 @@ class ExecutePayload:
 
     def _call(self, run: Run, target: LlmTarget, prompt: str, tries: int) -> LlmCall:
         endpoint = target.endpoint
-        key = self.secrets.read_api_key(run.tenant, endpoint.instance_id) if endpoint.has_api_key else None
+        key = self.api_keys.for_call(run.tenant, endpoint)
         return LlmCall(endpoint=endpoint, settings=target.settings, prompt=prompt, api_key=key, tries=tries)
 
     def _ask(self, asking: Asking) -> None:

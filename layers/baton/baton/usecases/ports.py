@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from baton.domain.api_keys import ApiKey, Destination
 from baton.domain.catalog import Definition, Kind, Ledger, Replacement, User
 from baton.domain.limits import LimitState
 from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
@@ -283,13 +284,13 @@ class Refusals(Protocol):
 class Secrets(Protocol):
     """The API keys of LLM instances; write-only for clients."""
 
-    def read_api_key(self, tenant: str, instance_id: int, *, fresh: bool = False) -> str:
-        """The key; a ``fresh`` one is never older than this moment.
+    def read_api_key(self, tenant: str, instance_id: int, destination: Destination, *, fresh: bool = False) -> str:
+        """The key, for a call to this destination; a ``fresh`` one is never older than this moment.
 
-        :raises LlmRefused: if the key that should be there is not.
+        :raises LlmRefused: if the key that should be there is not, or was given for another destination.
         """
 
-    def write_api_key(self, tenant: str, instance_id: int, api_key: str) -> None:
+    def write_api_key(self, tenant: str, instance_id: int, api_key: ApiKey) -> None:
         """Keep or replace the key."""
 
     def delete_api_key(self, tenant: str, instance_id: int) -> None:

@@ -22,22 +22,31 @@ class Provider:
 
     ``complete`` and ``check`` raise nothing but ``LlmError``; ``refusals`` tells what it would not take, without a
     call. ``check`` tells the models that the endpoint offers, ``None`` where it tells none; a provider that never has a
-    list can do without it.
+    list can do without it. ``base_url`` is where calls go if an instance names no address.
     """
 
     complete: Callable[[LlmCall], LlmAnswer]
     refusals: Callable[[LlmSettings], Iterable[Refusal]] = takes_everything
     check: Callable[[LlmCall], Sequence[str] | None] | None = None
+    base_url: str | None = None
 
 
 PROVIDERS: Mapping[str, Provider] = {
-    "anthropic": Provider(complete=anthropic.complete, refusals=anthropic.refusals, check=anthropic.check),
+    "anthropic": Provider(
+        complete=anthropic.complete,
+        refusals=anthropic.refusals,
+        check=anthropic.check,
+        base_url=anthropic.BASE_URL,
+    ),
     "bedrock": Provider(complete=bedrock.complete, refusals=bedrock.refusals),
     "openai": Provider(complete=openai.complete, refusals=openai.refusals, check=openai.check),
     "simulated": Provider(complete=simulated.complete, refusals=simulated.refusals, check=simulated.check),
 }
 PROVIDER_NAMES = tuple(PROVIDERS)
 """What an instance may name as its provider when it is saved."""
+
+BASE_URLS: Mapping[str, str] = {name: one.base_url for name, one in PROVIDERS.items() if one.base_url}
+"""Where calls of an instance without a base URL go, for the providers that have an address of their own."""
 
 
 def complete(

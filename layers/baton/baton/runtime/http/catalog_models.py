@@ -23,7 +23,7 @@ from baton.domain.catalog import (
 )
 from baton.domain.llm import MAX_TIMEOUT_SECONDS, LlmSettings
 from baton.domain.workflow_files import said
-from baton.runtime.http.fields import Answer, Id, Name, Request, Whole
+from baton.runtime.http.fields import Answer, Id, Name, PlainText, Request, Whole
 
 SETTING_NAMES = sorted(LlmSettings().values())
 
@@ -38,7 +38,8 @@ def _short_enough(text: str) -> str:
 Content = Annotated[str, AfterValidator(_short_enough), Field(json_schema_extra={"maxLength": MAX_TEXT_BYTES})]
 Timeout = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS)]
 StopText = Annotated[str, Field(min_length=1, max_length=200)]
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), PlainText]
+FolderPath = Annotated[str, Field(min_length=1, max_length=500), PlainText]
 
 STORED = frozenset({"id", "version", "created_at", "updated_at"})
 """What every stored definition tells of itself, and no request says."""
@@ -91,7 +92,7 @@ class BlockFields(Request):
     title: Name
     content: Content
     tags: Annotated[list[Tag], Field(max_length=50)] | None = Field(default_factory=list)
-    folder_path: Annotated[str, Field(min_length=1, max_length=500)] | None = "/"
+    folder_path: FolderPath | None = "/"
 
     def draft(self) -> BlockDraft:
         """As the domain has it."""

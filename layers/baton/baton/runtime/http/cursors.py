@@ -9,6 +9,9 @@ import re
 from baton.domain.errors import Invalid
 from baton.domain.ids import ID_DIGITS
 
+CURSOR_ID = re.compile(rf"0|[1-9][0-9]{{0,{ID_DIGITS - 1}}}")
+"""Positions begin at 0."""
+
 
 def encode(listed: str, after: int | None) -> str | None:
     """The cursor behind an id, ``None`` at the end of the list."""
@@ -26,7 +29,7 @@ def decode(listed: str, cursor: str | None) -> int | None:
         return None
     try:
         kind, _, after = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
-        if kind == listed and re.fullmatch(rf"[0-9]{{1,{ID_DIGITS}}}", after):
+        if kind == listed and CURSOR_ID.fullmatch(after):
             return int(after)
     except (binascii.Error, ValueError):
         pass

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from baton.domain.errors import Invalid
-from baton.domain.ids import MAX_ID
+from baton.domain.ids import MAX_ID, PLAIN_ID
+from baton.domain.plain_text import objection_to_text
 
 _ENTITY_TAG = re.compile(r'(?:W/)?"[^"]*"')
 
@@ -26,8 +36,21 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 Id = Annotated[Whole, Field(ge=1, le=MAX_ID, strict=True)]
 """An id in a body: a whole number, not a text of one."""
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^{}]+$")]
-"""What prompts and files refer to: without braces, since a reference ends at one."""
+
+def _plain(text: str) -> str:
+    if objection := objection_to_text(text):
+        raise ValueError(objection)
+    return unicodedata.normalize("NFC", text)
+
+
+PlainText = AfterValidator(_plain)
+"""For a text of one line that people read in lists, in NFC, so that what looks the same is the same."""
+
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^{}]+$"), PlainText
+]
+"""What prompts and files refer to: without braces, since a reference ends at one. Prompts compare names in NFC, so they
+are kept in it: two names that a prompt can't tell apart are one name."""
 
 
 class Request(BaseModel):
@@ -56,8 +79,21 @@ class WholeAnswer(Answer):
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
 
-PathId = Annotated[int, Path(ge=1, le=MAX_ID)]
+def _id(value: Any) -> Any:
+    """Texts of ids only: pydantic takes ``01``, ``+1``, ``1_0`` and ``1.0`` for whole numbers too."""
+    if isinstance(value, str) and not PLAIN_ID.fullmatch(value):
+        raise ValueError("is not an id: a whole number from 1 on, in digits without signs, spaces or leading zeros")
+    return value
+
+
+PathId = Annotated[int, BeforeValidator(_id), Path(ge=1, le=MAX_ID)]
 """An id in a path."""
+
+PathPosition = Annotated[int, BeforeValidator(lambda text: text if text == "0" else _id(text)), Path(ge=0, le=MAX_ID)]
+"""The position of a payload in a run, in a path; the first one's is 0."""
+
+QueryId = Annotated[int | None, BeforeValidator(_id), Query(ge=1, le=MAX_ID)]
+"""An id in a query."""
 
 Limit = Annotated[int, Query(ge=1, le=100, description="At most so many items.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="The `cursor` of the page before.")]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Annotated, Any, ClassVar, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from baton.domain.api_key_headers import objection_to
+from baton.domain.api_keys import NO_KEY
+from baton.domain.base_urls import objection_to_base_url
 from baton.domain.catalog import LlmInstance, LlmInstanceDraft
 from baton.domain.llm import LlmLimits, LlmPrice
 from baton.domain.workflow_files import said
 from baton.runtime.http.catalog_models import STORED, Settings, Stored, Timeout, own_fields
-from baton.runtime.http.fields import Id, Name, Request, Whole
+from baton.runtime.http.fields import Id, Name, PlainText, Request, Whole
 
 UNKNOWN_TO: Mapping[str, tuple[str, ...]] = {
     "bedrock": ("base_url", "api_key", "api_key_header"),
@@ -51,13 +53,15 @@ class Limits(Request):
 
 
 class LlmInstanceRequest(Request):
-    """An LLM instance to create. ``api_key`` is kept as a secret and never read back."""
+    """An LLM instance to create or replace. ``api_key`` is kept as a secret and never read back; in a replacement,
+    ``null`` removes it, and without the field it stays as it is, which is refused where the provider or the scheme,
+    host or port of ``base_url`` change."""
 
     read_only: ClassVar[frozenset[str]] = STORED | {"has_api_key"}
     name: Name
     provider: Annotated[str, Field(min_length=1, max_length=50)]
     base_url: Annotated[str, Field(max_length=2000)] | None = None
-    model: Annotated[str, Field(min_length=1, max_length=200)]
+    model: Annotated[str, Field(min_length=1, max_length=200), PlainText]
     defaults: Settings | None = Settings()
     timeout_seconds: Timeout | None = DEFAULT_TIMEOUT_SECONDS
     price: Price | None = None
@@ -75,13 +79,23 @@ class LlmInstanceRequest(Request):
     @field_validator("base_url")
     @classmethod
     def _is_a_web_address(cls, value: str | None) -> str | None:
-        """Credentials belong into ``api_key``, where they are kept as a secret."""
+        if value is not None and (objection := objection_to_base_url(value)):
+            raise ValueError(objection)
+        return value
+
+    @field_validator("api_key")
+    @classmethod
+    def _can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
+        """What a pasted key brings along before and after it is taken off; nothing else is."""
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-            raise ValueError("is not an http(s) address without user name and password")
-        return value
+        key = value.get_secret_value().strip()
+        if not re.fullmatch(r"[!-~]+", key):
+            raise ValueError(
+                "holds a space, a line break or another character that no header can carry: letters, digits and marks "
+                "of ASCII only"
+            )
+        return SecretStr(key)
 
     @field_validator("api_key_header")
     @classmethod
@@ -119,8 +133,10 @@ class LlmInstanceRequest(Request):
         )
 
     def secret(self) -> str | None:
-        """The key, if one was sent."""
-        return self.api_key.get_secret_value() if self.api_key else None
+        """The key that was sent; ``NO_KEY`` for ``null``, ``None`` if nothing was said of it."""
+        if "api_key" not in self.model_fields_set:
+            return None
+        return self.api_key.get_secret_value() if self.api_key else NO_KEY
 
 
 class LlmInstanceAnswer(Stored):

@@ -1,0 +1,166 @@
+"""A key stays with the address that it was given for: through HTTP, Parameter Store, the state machine and sockets."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from baton.runtime import wiring
+from tests.integration.test_http import assert_problem
+from tests.integration.test_llm_instances import INSTANCES, workflow
+from tests.support.aws import forget
+from tests.support.deployment import Deployment
+from tests.support.functions import request
+
+NAME = "/baton-test/default/llm-instances/1/api-key"
+
+
+@dataclass
+class Endpoint:
+    """An LLM server on this machine that writes down every header it was sent."""
+
+    status: int = 401
+    seen: list[str] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def new_endpoint() -> Iterator[Callable[[int], Endpoint]]:
+    servers: list[ThreadingHTTPServer] = []
+
+    def made(status: int) -> Endpoint:
+        endpoint = Endpoint(status)
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                endpoint.seen.append(str(self.headers))
+                self.rfile.read(int(self.headers.get("content-length", 0)))
+                answer = {"choices": [{"message": {"content": "Yes."}, "finish_reason": "stop"}], "data": []}
+                body = json.dumps(answer).encode()
+                self.send_response(endpoint.status)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = answer  # noqa: N815 - as the base class calls them
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        endpoint.url = f"http://127.0.0.1:{server.server_port}/v1"
+        return endpoint
+
+    yield made
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def local(baton: Deployment) -> Deployment:
+    """A deployment that calls this machine."""
+    baton.aws.monkeypatch.setenv("ALLOW_PRIVATE_LLM_HOSTS", "true")
+    baton.aws.monkeypatch.setenv("ALLOW_LOOPBACK_LLM_HOSTS", "true")
+    forget(wiring)
+    return baton
+
+
+def openai(base_url: str, **more: Any) -> dict[str, Any]:
+    return {"name": "llm", "provider": "openai", "model": "m", "base_url": base_url, "timeout_seconds": 5, **more}
+
+
+def kept(baton: Deployment) -> list[dict[str, Any]]:
+    """What Parameter Store holds."""
+    names = [one["Name"] for one in baton.aws.ssm.describe_parameters()["Parameters"]]
+    texts = [baton.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"] for name in names]
+    return [json.loads(text) for text in texts]
+
+
+def test_an_instance_that_is_turned_elsewhere_does_not_take_its_key_along(
+    local: Deployment, new_endpoint: Callable[[int], Endpoint]
+) -> None:
+    home, thief = new_endpoint(200), new_endpoint(200)
+    local.create(INSTANCES, openai(home.url, api_key="sk-home-1"))
+    assert kept(local) == [{"origin": home.url.removesuffix("/v1"), "provider": "openai", "key": "sk-home-1"}]
+    for changed in (openai(thief.url), openai(home.url, provider="anthropic")):
+        assert_problem(request("PUT", f"{INSTANCES}/1", changed), 422, "invalid-request", "api_key: the key that is")
+    local.aws.dynamodb.update_item(
+        TableName=local.aws.catalog_table,
+        Key={"pk": {"S": "default#LLM_INSTANCE"}, "sk": {"S": f"{1:012}"}},
+        UpdateExpression="SET base_url = :url",
+        ConditionExpression="attribute_exists(base_url)",
+        ExpressionAttributeValues={":url": {"S": thief.url}},
+    )
+    tested = request("POST", f"{INSTANCES}/1/test").body
+    assert tested["connected"] is False
+    assert "was given for" in json.dumps(tested)
+    assert "sk-home-1" not in json.dumps(tested)
+    assert thief.seen == []
+    assert request("PUT", f"{INSTANCES}/1", openai(home.url, api_key="sk-home-1")).status == 200
+    assert request("PUT", f"{INSTANCES}/1", openai(home.url)).status == 200
+    assert request("POST", f"{INSTANCES}/1/test").body["connected"] is True
+    assert "sk-home-1" in home.seen[-1]
+
+
+def test_a_resumed_run_does_not_send_the_new_key_to_the_old_address(
+    local: Deployment, new_endpoint: Callable[[int], Endpoint]
+) -> None:
+    old, new = new_endpoint(401), new_endpoint(200)
+    made = workflow(local, local.create(INSTANCES, openai(old.url, api_key="sk-old-1")))
+    run_id = local.execute(made)
+    assert local.finish(run_id)["status"] == "failed"
+    assert "sk-old-1" in old.seen.pop()
+    assert request("PUT", f"{INSTANCES}/1", openai(new.url, api_key="sk-new-1")).status == 200
+    old.status = 200
+    assert request("POST", f"/api/runs/{run_id}/resume").status == 202
+    run = local.finish(run_id, attempt=2)
+    assert run["status"] == "failed"
+    assert "nothing was sent" in run["metadata"]["error"]
+    assert not {"sk-new-1", "sk-old-1"} & set(run["metadata"]["error"].split())
+    assert (old.seen, new.seen) == ([], [])
+    assert local.finish(local.execute(made))["status"] == "completed"
+    assert "sk-new-1" in new.seen[-1]
+
+
+def test_null_removes_a_key_and_an_absent_one_stays(local: Deployment) -> None:
+    url = "https://a.example/v1"
+    local.create(INSTANCES, openai(url, api_key=" sk-one\n"))
+    assert kept(local)[0]["key"] == "sk-one"
+    assert request("PUT", f"{INSTANCES}/1", openai("https://A.example:443/v2", api_key_header="x-key")).body[
+        "has_api_key"
+    ]
+    bedrock = {"name": "llm", "provider": "bedrock", "model": "m"}
+    assert_problem(request("PUT", f"{INSTANCES}/1", bedrock), 422, "invalid-request", "api_key")
+    answer = request("PUT", f"{INSTANCES}/1", {**bedrock, "api_key": None})
+    assert (answer.status, answer.body["has_api_key"], kept(local)) == (200, False, [])
+    assert request("POST", INSTANCES, openai(url, name="other", api_key=None)).body["has_api_key"] is False
+
+
+def test_a_deletion_that_is_repeated_removes_a_key_that_was_left_behind(local: Deployment) -> None:
+    local.aws.ssm.put_parameter(Name=NAME, Value="left", Type="SecureString")
+    assert request("DELETE", f"{INSTANCES}/1").status == 404
+    assert kept(local) == []
+
+
+@pytest.mark.parametrize("again", range(3))
+def test_of_two_replacements_at_once_the_one_with_a_key_has_it_kept(local: Deployment, again: int) -> None:
+    local.create(INSTANCES, openai("https://a.example/v1"))
+    bodies = [openai("https://a.example/v1", model=f"m{again}"), openai("https://a.example/v1", api_key="sk-one")] * 2
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda body: request("PUT", f"{INSTANCES}/1", body).status, bodies))
+    assert set(answers) <= {200, 409}
+    assert answers.count(200) >= 1
+    has_api_key = request("GET", f"{INSTANCES}/1").body["has_api_key"]
+    assert [one["key"] for one in kept(local)] == (["sk-one"] if has_api_key else [])
+    assert has_api_key or 200 not in (answers[1], answers[3])

@@ -1,0 +1,36 @@
+"""Which characters a name can't have."""
+
+from __future__ import annotations
+
+import pytest
+
+from baton.domain.plain_text import BIDI_CONTROLS, LINE_BREAKS, objection_to_text
+
+
+@pytest.mark.parametrize(
+    "character", sorted(LINE_BREAKS | BIDI_CONTROLS | {"\0", "\t", "\x1b", "\x7f", "\x9f", "\ud800"})
+)
+def test_what_cannot_be_seen_or_turns_a_name_around_is_refused_by_its_code(character: str) -> None:
+    objection = objection_to_text(f"a{character}b")
+    assert objection is not None
+    assert f"(U+{ord(character):04X})" in objection
+    assert character not in objection
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a b",
+        "naïve",
+        "नमस्ते",
+        "क्\u200dष",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "👩\u200d👩\u200d👧",
+        "שלום",
+        "a\u00a0b",
+        "\U0001f600",
+    ],
+)
+def test_names_of_all_scripts_and_emoji_are_taken(text: str) -> None:
+    assert objection_to_text(text) is None
