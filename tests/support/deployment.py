@@ -115,7 +115,7 @@ def state_machine_definition() -> str:
     return re.sub(r"\$\{(\w+)\}", lambda match: str(substitutions[match[1]]), text)
 
 
-class ServiceFailure(Exception):
+class ServiceFailure(BaseException):  # no handler gets to see it
     """What the state machine sees when Lambda itself fails, before or after the function has run."""
 
 

@@ -50,7 +50,8 @@ def without_words(handler: Handler) -> Handler:
             return handler(event, context)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again, without its words
             log_error("function failed", error)
-            failure = UnexpectedError(f"{type(error).__name__}; the function's log says where")
+            kind = type(type(error).__name__, (UnexpectedError,), {})  # the state machine tells a run's reader its name
+            failure = kind("The function's log says where.")
         raise failure
 
     return handled
