@@ -23,7 +23,9 @@ def test_without_the_parameter_no_function_may_call_bedrock() -> None:
 def test_with_it_the_functions_that_call_llms_may_ask_models_and_nothing_else() -> None:
     assert policy()["Roles"] == [{"Ref": "CatalogApiFunctionRole"}, {"Ref": "ExecutePayloadFunctionRole"}]
     (statement,) = template.resolve(policy()["PolicyDocument"], KNOWN)["Statement"]
-    assert (statement["Effect"], statement["Action"]) == ("Allow", "bedrock:InvokeModel")
+    # ConverseStream needs the second, says https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
+    actions = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", actions)
     of_all, *of_account = statement["Resource"]
     assert of_all == "arn:aws:bedrock:*::foundation-model/*"
     own = f"arn:aws:bedrock:{KNOWN['AWS::Region']}:{KNOWN['AWS::AccountId']}:"

@@ -53,7 +53,9 @@ class Provider:
     def take(self, path: str, authorization: str | None, body: Any) -> Call:
         with self.lock:
             call = Call(path, authorization, body, HTTPStatus.OK)
-            if not self.accepts:
+            if not path.startswith("/v1/"):
+                call = replace(call, status=HTTPStatus.NOT_FOUND)
+            elif not self.accepts:
                 call = replace(call, status=HTTPStatus.UNAUTHORIZED)
             elif self._is_full() or len({call.prompt, *(earlier.prompt for earlier in self.calls)}) < self.crowd:
                 call = replace(call, status=HTTPStatus.TOO_MANY_REQUESTS)
@@ -75,6 +77,8 @@ def answer(call: Call) -> dict[str, Any]:
             return {"error": {"message": f"Incorrect API key provided: {call.authorization}"}}
         case HTTPStatus.TOO_MANY_REQUESTS:
             return {"error": {"message": "Come back later."}}
+        case HTTPStatus.NOT_FOUND:
+            return {"detail": "Not Found"}
         case _:
             message = {"role": "assistant", "content": ANSWER}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}

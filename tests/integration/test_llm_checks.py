@@ -108,6 +108,12 @@ def test_a_wrong_key_is_refused_and_never_shown(local: Deployment, provider: Pro
     assert KEY not in error
 
 
+def test_a_base_url_without_the_version_is_told_what_it_should_be(local: Deployment, provider: Provider) -> None:
+    cause, error = failed(created(local, provider.base_url.removesuffix("/v1")))
+    assert cause == "refused"
+    assert error.endswith(f" It answers at {provider.base_url}: set base_url to {provider.base_url}.")
+
+
 def test_a_key_that_was_just_replaced_is_used_at_once(local: Deployment, provider: Provider) -> None:
     made = created(local, provider.base_url, api_key="sk-old")
     checked(made)

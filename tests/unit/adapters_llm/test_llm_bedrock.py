@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from baton.adapters.llm import bedrock
-from baton.domain.errors import LlmAnswerInvalid, LlmRefused
+from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmServerError
 from baton.domain.llm import LlmAnswer, LlmCall
 
 MODEL = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
@@ -154,7 +154,7 @@ def test_stop_reasons_come_in_one_form(a_call: Build, word: object, reason: str 
 @pytest.mark.parametrize("reason", ["guardrail_intervened", "content_filtered"])
 @pytest.mark.parametrize("blocks", [[], [{"text": "Sorry, I can't talk about relay races."}]])
 def test_a_filtered_answer_is_a_refusal_that_quotes_nothing(a_call: Build, reason: str, blocks: list[object]) -> None:
-    with pytest.raises(LlmRefused, match=r"'demo' answered that a content filter or a guardrail stopped") as caught:
+    with pytest.raises(LlmRefused, match=r"'demo' answered that its content filter stopped") as caught:
         bedrock.read(said(*blocks, reason=reason), a_call())
     assert "relay" not in str(caught.value)
 
@@ -182,13 +182,28 @@ def test_counts_include_what_went_through_the_prompt_cache(a_call: Build, usage:
         ({**GOOD, "output": "Sweden."}, "output is of type str"),
         ({**GOOD, "output": {"SDK_UNKNOWN_MEMBER": {"name": "new"}}}, "without output.message"),
         ({**GOOD, "output": {"message": {"role": "assistant"}}}, "without output.message.content"),
-        (said(reason=None), "without text in output.message.content"),
-        (said({"text": 5}, None, reason="odd"), "without text in output.message.content"),
-        (said({"toolUse": {}}, reason="tool_use"), r"without text in output.message.content \(stopReason tool_use\)"),
-        (said({"text": "Swe"}, reason="malformed_model_output"), r"the model malformed .*malformed_model_output"),
-        (said(reason="malformed_tool_use"), r"the model malformed .*malformed_tool_use"),
+        (said(reason=None), "without text, and without a reason why it stopped"),
+        (said({"text": 5}, None, reason="odd"), r"without text \(finish reason odd\)"),
     ],
 )
 def test_an_answer_of_the_wrong_shape_is_named(a_call: Build, answer: dict[str, Any], named: str) -> None:
     with pytest.raises(LlmAnswerInvalid, match=f"'demo' sent an answer .*{named}"):
+        bedrock.read(answer, a_call())
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure", "named"),
+    [
+        (said({"toolUse": {}}, reason="tool_use"), LlmAnswerInvalid, "only tool calls, no answer"),
+        (said({"reasoningContent": {}}, reason="max_tokens"), LlmAnswerInvalid, "only reasoning, no answer; raise max"),
+        (said({"reasoningContent": {}}), LlmAnswerInvalid, "only reasoning, no answer"),
+        (said(reason="max_tokens"), LlmAnswerInvalid, "cut off before the first word"),
+        (said({"text": "Swe"}, reason="malformed_model_output"), LlmServerError, "malformed_model_output"),
+        (said(reason="malformed_tool_use"), LlmServerError, "malformed_tool_use"),
+    ],
+)
+def test_an_answer_without_a_text_of_its_own_is_a_failure(
+    a_call: Build, answer: dict[str, Any], failure: type[LlmError], named: str
+) -> None:
+    with pytest.raises(failure, match=f"'demo' .*{named}"):
         bedrock.read(answer, a_call())

@@ -4,21 +4,27 @@ Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Conv
 
 A call is made in the function's own region and with its role, so an instance has no base URL, and a key that is left of
 another provider isn't used. JSON and JSON Schemas are written into the system prompt: the API's own form for schemas
-holds for some models only, and the boto3 that Lambda brings along may not know it. The answer comes in one piece, also
-where somebody listens.
+holds for some models only, and the boto3 that Lambda brings along may not know it.
+
+An answer that somebody listens to is asked for as a stream, of ConverseStream.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from functools import partial
 from typing import Any
 
-from baton.adapters.llm import writing
+from baton.adapters.llm import bedrock_streams, streaming, writing
+from baton.adapters.llm.answer_text import Output, answer_text
+from baton.adapters.llm.error_bodies import error_in, is_error
 from baton.adapters.llm.finish_reasons import finish_reason
-from baton.adapters.llm.reading import count_of, expect, invalid
+from baton.adapters.llm.reading import count_of, expect, json_body
 from baton.adapters.llm.schemas import instruction
-from baton.adapters.llm.wire import encodable
+from baton.adapters.llm.server_sent_events import Event
+from baton.adapters.llm.wire import SUCCESSES, HttpReply, encodable
 from baton.adapters.llm.writing import refused
 from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
 
@@ -43,12 +49,15 @@ def refusals(settings: LlmSettings) -> Iterator[Refusal]:
 
 
 def complete(call: LlmCall) -> LlmAnswer:
-    """Ask the model. Raises nothing but ``LlmError``."""
-    from baton.adapters.llm.bedrock_client import converse  # noqa: PLC0415 - cold start: others never import requests
+    """Ask the model. Raises ``LlmError``, and what the call's listener raises."""
+    from baton.adapters.llm import bedrock_client  # noqa: PLC0415 - cold start: others never import requests
 
     if call.endpoint.base_url:
         raise refused(call, "is of bedrock, which is called in this deployment's own region: it takes no base URL")
-    return read(converse(request(call), call), call)
+    if streaming.listener_of(call) is None:
+        return read(bedrock_client.converse(request(call), call), call)
+    form = streaming.StreamForm(is_stream=bedrock_streams.is_stream, events=partial(bedrock_streams.events, call=call))
+    return streaming.ask(bedrock_client.signed(request(call), call), call, read_reply, read_events, form)
 
 
 def request(call: LlmCall) -> dict[str, Any]:
@@ -86,44 +95,56 @@ def _system(settings: LlmSettings) -> str:
     return "\n\n".join(part for part in (settings.system, instructed) if part)
 
 
+def read_reply(reply: HttpReply, call: LlmCall, now: datetime) -> LlmAnswer:
+    """The answer in a reply to a request for a stream that is none. Raises ``LlmError``."""
+    from baton.adapters.llm.bedrock_failures import reply_failure  # noqa: PLC0415 - cold start: others have no botocore
+
+    if reply.status not in SUCCESSES:
+        raise reply_failure(reply, call, now)
+    return read(expect(json_body(reply, call), dict, "body", call), call)
+
+
+def read_events(events: Iterable[Event], call: LlmCall) -> streaming.Pieces[LlmAnswer]:
+    """The same answer, or the same failure, out of a stream of events; yields its text as it comes. Raises
+    ``LlmUnreachable`` besides, for a stream that ends before its answer does, and whatever ``events`` raises."""
+    from baton.adapters.llm.bedrock_failures import event_failure  # noqa: PLC0415 - cold start: others have no botocore
+
+    body = yield from streaming.accumulate(events, bedrock_streams.ConverseMessage(call), call)
+    if is_error(body):
+        raise event_failure(error_in(body), call)
+    return read(expect(body, dict, "body", call), call)
+
+
 def read(answer: Mapping[str, Any], call: LlmCall) -> LlmAnswer:
     """The answer in what ``converse`` returned. It doesn't tell the model, so that is the one that was asked for."""
     output = expect(answer.get("output"), dict, "output", call)
     message = expect(output.get("message"), dict, "output.message", call)
-    if answer.get("stopReason") in MALFORMED:
-        raise invalid(call, f"that the model malformed (stopReason {answer['stopReason']})")
-    reason = finish_reason(answer.get("stopReason"))
+    blocks = expect(message.get("content"), list, "output.message.content", call)
     usage = answer.get("usage")
     counts = usage if isinstance(usage, dict) else {}
     return LlmAnswer(
-        content=encodable(_content(message, reason, call)),
+        content=encodable(answer_text(_output(blocks, answer.get("stopReason")), call)),
         model=call.model,
         prompt_tokens=_prompt_tokens(counts),
         completion_tokens=count_of(counts.get("outputTokens")),
-        finish_reason=reason,
+        finish_reason=finish_reason(answer.get("stopReason")),
     )
 
 
-def _content(message: dict[str, Any], reason: str | None, call: LlmCall) -> str:
-    """The text blocks, joined. A model may end its turn, or reach its bound, without a word: an empty answer.
+def _output(blocks: list[Any], reason: object) -> Output:
+    """The text blocks, joined, and what others there are (``reasoningContent``, ``toolUse``).
 
     What a guardrail puts in place of an answer is none, and looks no different from an answer that it only masked.
     """
-    if reason == "content_filter":
-        raise refused(call, "answered that a content filter or a guardrail stopped this request")
-    text = _text(expect(message.get("content"), list, "output.message.content", call))
-    if text is None and reason == "tool_calls":
-        raise invalid(call, "without text in output.message.content (stopReason tool_use)")
-    if text is None and reason not in ("stop", "length"):
-        raise invalid(call, "without text in output.message.content")
-    return text or ""
-
-
-def _text(blocks: list[Any]) -> str | None:
-    """None if no block is text; one of another kind (``reasoningContent``) is not the answer."""
-    texts = [block.get("text") for block in blocks if isinstance(block, dict)]
-    said = [text for text in texts if isinstance(text, str)]
-    return "".join(said) if said else None
+    parts = [block for block in blocks if isinstance(block, dict)]
+    kinds = {kind for part in parts for kind in part}
+    return Output(
+        text="".join(part["text"] for part in parts if isinstance(part.get("text"), str)),
+        reason=reason,
+        reasoning="reasoningContent" in kinds,
+        tool_calls="toolUse" in kinds,
+        other_parts=bool(kinds - {"text", "reasoningContent", "toolUse"}),
+    )
 
 
 def _prompt_tokens(counts: dict[str, Any]) -> int | None:

@@ -3,6 +3,7 @@
 boto3 finds credentials and region, writes the body, signs it and reads the answer. Where it would connect, its event
 ``before-send`` hands the signed request to ``transport``, so a call to Bedrock has the same deadline, the same bounds
 and the same rules on where it may go as any other. It is sent once: waiting is the state machine's matter.
+For a stream, boto3 only writes and signs the request.
 
 The only bytes outside of that are those of boto3's search for credentials, which on Lambda are in the environment.
 """
@@ -20,7 +21,7 @@ import boto3
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, UnknownClientMethodError
 
 from baton.adapters.llm.bedrock_failures import UNREADABLE, client_failure, service_failure
 from baton.adapters.llm.failures import failure_of, parsed
@@ -37,6 +38,9 @@ ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1})
 _calling: ContextVar[LlmCall] = ContextVar("calling")
 """The call that this thread is making: the client, and so what it hands over to, is everybody's."""
 
+_kept: ContextVar[list[HttpRequest]] = ContextVar("kept")
+"""Where a request goes that is only signed."""
+
 
 def converse(parameters: Mapping[str, Any], call: LlmCall) -> dict[str, Any]:
     """What Converse answers. Raises nothing but ``LlmError``."""
@@ -52,11 +56,29 @@ def converse(parameters: Mapping[str, Any], call: LlmCall) -> dict[str, Any]:
         raise invalid(call, "that isn't what Converse promises") from None
 
 
+def signed(parameters: Mapping[str, Any], call: LlmCall) -> HttpRequest:
+    """The request for ConverseStream, to be sent by the caller. Raises nothing but ``LlmError``."""
+    client = _client_for(call)
+    kept: list[HttpRequest] = []
+    token = _kept.set(kept)
+    try:
+        with _made_for(call):
+            client.converse_stream(**parameters)
+    except BotoCoreError as error:
+        raise client_failure(error, call) from None
+    except AttributeError as error:  # a boto3 from before ConverseStream
+        raise client_failure(UnknownClientMethodError(method_name="converse_stream"), call) from error
+    finally:
+        _kept.reset(token)
+    return kept[0]
+
+
 @cache
 def bedrock() -> Any:
     """One client, in the session of all others, which knows AWS's endpoints already: that saves most of the time."""
     client: Any = boto3.client("bedrock-runtime", config=ONCE)
     client.meta.events.register("before-send.bedrock-runtime.Converse", _send)
+    client.meta.events.register("before-send.bedrock-runtime.ConverseStream", _keep)
     return client
 
 
@@ -79,14 +101,23 @@ def _made_for(call: LlmCall) -> Iterator[None]:
 def _send(request: AWSPreparedRequest, **_: object) -> AWSResponse:
     """In place of botocore's own connection. What is raised here, botocore lets pass as it is."""
     call = _calling.get()
-    signed = HttpRequest(
-        instance_name=call.endpoint.instance_name,
-        url=request.url,
-        headers={name: _header(value) for name, value in request.headers.items()},
-        body=cast("bytes", request.body),
-    )
-    reply = send(signed, call.timeout_seconds)
+    reply = send(_request(request, call), call.timeout_seconds)
     return AWSResponse(request.url, reply.status, HTTPHeaders.from_dict(reply.headers), _Body(_readable(reply, call)))
+
+
+def _keep(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+    """Nothing is sent; botocore gets an answer without events, which nobody reads."""
+    _kept.get().append(_request(request, _calling.get()))
+    return AWSResponse(request.url, SUCCESSES.start, HTTPHeaders(), _Body(b""))
+
+
+def _request(prepared: AWSPreparedRequest, call: LlmCall) -> HttpRequest:
+    return HttpRequest(
+        instance_name=call.endpoint.instance_name,
+        url=prepared.url,
+        headers={name: _header(value) for name, value in prepared.headers.items()},
+        body=cast("bytes", prepared.body),
+    )
 
 
 def _header(value: str | bytes) -> str:

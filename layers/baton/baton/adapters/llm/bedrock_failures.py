@@ -8,8 +8,9 @@ from typing import Any
 
 from botocore.parsers import ResponseParserError
 
-from baton.adapters.llm.failures import failure
+from baton.adapters.llm.failures import failure, failure_of, parsed
 from baton.adapters.llm.rate_limits import retry_after
+from baton.adapters.llm.wire import HttpReply
 from baton.domain.errors import LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmUnreachable
 from baton.domain.llm import LlmCall
 
@@ -18,6 +19,18 @@ FAILURE_BY_CODE: Mapping[str, type[LlmError]] = {
     "ServiceQuotaExceededException": LlmThrottled,
 }
 """Where the status misleads: 424 is a model that failed on its own account, and this 400 may be sent again later."""
+STATUS_BY_EVENT: Mapping[str, int] = {
+    "validationException": 400,
+    "accessDeniedException": 403,
+    "resourceNotFoundException": 404,
+    "modelTimeoutException": 408,
+    "throttlingException": 429,
+    "internalServerException": 500,
+    "modelStreamErrorException": 500,
+    "serviceUnavailableException": 503,
+}
+"""For an exception within a stream; any other is a failure of the service's. That of a model's stream has the status
+424, but is sent to be tried again, as the API's reference says."""
 
 type Row = tuple[type[LlmError], str]
 
@@ -116,6 +129,22 @@ def service_failure(response: Mapping[str, Any], call: LlmCall, now: datetime) -
     error = failure(call, sent["HTTPStatusCode"], {"message": told.get("Message")}, wait)
     kind = FAILURE_BY_CODE.get(told.get("Code", ""))
     return kind(str(error)) if kind else error
+
+
+def reply_failure(reply: HttpReply, call: LlmCall, now: datetime) -> LlmError:
+    """The failure in a reply that botocore doesn't read; ``now`` is what a ``Retry-After`` date counts from."""
+    body = parsed(reply.body)
+    if not isinstance(body, dict):
+        return failure_of(reply, call, now)
+    said = {"message": body.get("message") or body.get("Message")}
+    error = failure(call, reply.status, said, retry_after(reply.headers, now))
+    kind = FAILURE_BY_CODE.get(reply.headers.get("x-amzn-errortype", "").partition(":")[0])
+    return kind(str(error)) if kind else error
+
+
+def event_failure(error: Mapping[str, Any], call: LlmCall) -> LlmError:
+    """The failure that ended a stream."""
+    return failure(call, STATUS_BY_EVENT.get(str(error.get("code")), 500), {"message": error.get("message")})
 
 
 def client_failure(error: Exception, call: LlmCall) -> LlmError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from baton.adapters.llm.error_bodies import is_error, words_without_an_answer
 from baton.adapters.llm.finish_reasons import ERROR as FAILED
 from baton.adapters.llm.finish_reasons import finish_reason
 from baton.adapters.llm.reading import invalid
-from baton.adapters.llm.server_sent_events import ERROR, Event, events
+from baton.adapters.llm.server_sent_events import ERROR, Event, events, is_stream
 from baton.adapters.llm.wire import HttpReply, HttpRequest, encodable
 from baton.domain.errors import LlmError, LlmUnreachable
 from baton.domain.llm import AnswerListener, LlmAnswer, LlmCall
@@ -25,6 +26,14 @@ type Pieces[T] = Generator[str, None, T]
 
 type Read = Callable[[HttpReply, LlmCall, datetime], LlmAnswer]
 type ReadEvents = Callable[[Iterable[Event], LlmCall], Pieces[LlmAnswer]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamForm:
+    """How a stream is known by its first bytes, and taken apart."""
+
+    is_stream: Callable[[bytes], bool | None] = is_stream
+    events: Callable[[Iterable[bytes]], Iterable[Event]] = events
 
 
 class Accumulator(Protocol):
@@ -58,16 +67,19 @@ def listener_of(call: LlmCall) -> AnswerListener | None:
     return None if call.settings.stream is False else call.listener
 
 
-def ask(request: HttpRequest, call: LlmCall, read: Read, read_events: ReadEvents) -> LlmAnswer:
+def ask(
+    request: HttpRequest, call: LlmCall, read: Read, read_events: ReadEvents, form: StreamForm | None = None
+) -> LlmAnswer:
     """Send the request and read what comes, aloud if somebody listens: as a stream where it is one, asked for or not.
     Raises ``LlmError``, and what the listener raises."""
     from baton.adapters.llm.transport import stream  # noqa: PLC0415 - cold start: simulated runs never import requests
 
     listener = listener_of(call) or Nobody()
     listener.begin()
-    with stream(request, call.timeout_seconds) as reply:
+    form = form or StreamForm()
+    with stream(request, call.timeout_seconds, is_stream=form.is_stream) as reply:
         if not isinstance(reply, HttpReply):
-            return _heard(read_events(events(reply), call), listener)
+            return _heard(read_events(form.events(reply), call), listener)
         answer = read(reply, call, datetime.now(UTC))
         _hear(answer.content, listener)
         return answer

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
@@ -52,7 +52,10 @@ def send(request: HttpRequest, timeout_seconds: float, clock: Clock = time.monot
 
 @contextmanager
 def stream(
-    request: HttpRequest, timeout_seconds: float, clock: Clock = time.monotonic
+    request: HttpRequest,
+    timeout_seconds: float,
+    clock: Clock = time.monotonic,
+    is_stream: Callable[[bytes], bool | None] = is_stream,
 ) -> Iterator[HttpReply | Iterator[bytes]]:
     """As ``send``, but a success that is a stream of events is handed over in chunks, as they arrive inside the block.
 
@@ -70,7 +73,7 @@ def stream(
             yield reply
             return
         chunks = _chunks(response, request, deadline)
-        beginning = _beginning(chunks)
+        beginning = _beginning(chunks, is_stream)
         if is_stream(beginning):
             yield chain((beginning,), chunks)
             _read_the_end(response, deadline)
@@ -101,7 +104,7 @@ def _reply_of(response: requests.Response, body: bytes) -> HttpReply:
     return HttpReply(status=response.status_code, headers=headers, body=body)
 
 
-def _beginning(chunks: Iterator[bytes]) -> bytes:
+def _beginning(chunks: Iterator[bytes], is_stream: Callable[[bytes], bool | None]) -> bytes:
     """So much of them that it can be told what they are; all, if that can't be told."""
     begun = b""
     for chunk in chunks:
