@@ -59,6 +59,8 @@ def converse(parameters: Mapping[str, Any], call: LlmCall) -> dict[str, Any]:
 def signed(parameters: Mapping[str, Any], call: LlmCall) -> HttpRequest:
     """The request for ConverseStream, to be sent by the caller. Raises nothing but ``LlmError``."""
     client = _client_for(call)
+    if not hasattr(client, "converse_stream"):
+        raise client_failure(UnknownClientMethodError(method_name="converse_stream"), call)
     kept: list[HttpRequest] = []
     token = _kept.set(kept)
     try:
@@ -66,8 +68,6 @@ def signed(parameters: Mapping[str, Any], call: LlmCall) -> HttpRequest:
             client.converse_stream(**parameters)
     except BotoCoreError as error:
         raise client_failure(error, call) from None
-    except AttributeError as error:  # a boto3 from before ConverseStream
-        raise client_failure(UnknownClientMethodError(method_name="converse_stream"), call) from error
     finally:
         _kept.reset(token)
     return kept[0]
