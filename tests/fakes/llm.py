@@ -12,7 +12,7 @@ from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
 from tests.fakes.clock import FakeClock
 from tests.support.records import an_answer
 
-type Reply = str | LlmAnswer | Exception
+type Reply = str | LlmAnswer | BaseException
 
 
 class FakeLlm:
@@ -30,7 +30,7 @@ class FakeLlm:
         self.calls.append(call)
         assert self._replies, "the LLM was called more often than the test expects"
         reply = self._replies.popleft()
-        if isinstance(reply, Exception):
+        if isinstance(reply, BaseException):
             raise reply
         return an_answer(reply) if isinstance(reply, str) else reply
 
