@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from baton.runtime import wiring
 from local.example import FILE, VARIABLES
 from tests.support.aws import forget
 from tests.support.deployment import Deployment
+from tests.support.event_streams import event
 from tests.support.functions import request
 from tests.support.template import ROOT
 from tests.unit.adapters_llm.conftest import Endpoint, Handler
@@ -51,6 +52,16 @@ ANTHROPIC = {
     "stop_sequence": None,
     "usage": {"input_tokens": 19, "output_tokens": 10},
 }
+BEDROCK_STREAM = b"".join(
+    [
+        event("messageStart", {"role": "assistant"}),
+        event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": SAID[:7]}, "p": "abc"}),
+        event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": SAID[7:]}, "p": "abcdefgh"}),
+        event("contentBlockStop", {"contentBlockIndex": 0}),
+        event("messageStop", {"stopReason": "end_turn"}),
+        event("metadata", {"usage": {"inputTokens": 19, "outputTokens": 10, "totalTokens": 29}, "metrics": {}}),
+    ]
+)
 BEDROCK = {
     "metrics": {"latencyMs": 551},
     "output": {"message": {"content": [{"text": SAID}], "role": "assistant"}},
@@ -61,13 +72,17 @@ BEDROCK = {
 
 @dataclass(frozen=True)
 class Wire:
-    """How a provider's server answers, and where the prompt stands in what it is asked."""
+    """How a provider's server answers, and where the prompt stands in what it is asked.
+
+    ``asks_for_stream`` is whether the instance leaves it at that; Bedrock has a call of its own for streams.
+    """
 
     provider: str
     body: bytes
     content_type: str
     path: str
     prompt: Callable[[Any], str]
+    asks_for_stream: bool = True
 
     def reply(self, handler: Handler) -> None:
         handler.reply(200, self.body, Content_Type=self.content_type)
@@ -92,7 +107,10 @@ def streamed(provider: str, file: Path, path: str) -> Wire:
 WIRES = {
     "openai, whole": whole("openai", OPENAI, "/v1/chat/completions"),
     "anthropic, whole": whole("anthropic", ANTHROPIC, "/v1/messages"),
-    "bedrock, whole": whole("bedrock", BEDROCK, "/model/m/converse", _of_converse),
+    "bedrock, whole": replace(whole("bedrock", BEDROCK, "/model/m/converse", _of_converse), asks_for_stream=False),
+    "bedrock, streamed": Wire(
+        "bedrock", BEDROCK_STREAM, "application/vnd.amazon.eventstream", "/model/m/converse-stream", _of_converse
+    ),
     **{
         f"{file.stem}, streamed": streamed(
             *(
@@ -132,7 +150,8 @@ def test_the_example_completes_on_what_the_providers_server_sends(
 ) -> None:
     endpoint.script = wire.reply
     where = {} if wire.provider == "bedrock" else {"base_url": endpoint.url, "api_key": "sk-test-1"}
-    baton.create("/api/llm/instances", {"name": "example", "provider": wire.provider, "model": "m", **where})
+    how = {} if wire.asks_for_stream else {"defaults": {"stream": False}}
+    baton.create("/api/llm/instances", {"name": "example", "provider": wire.provider, "model": "m", **where, **how})
     yaml = {"content-type": "application/yaml"}
     imported = request("POST", "/api/workflows/import", text=FILE.read_text(), headers=yaml)
     assert imported.status == 200, imported.body

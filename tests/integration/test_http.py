@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -55,7 +56,8 @@ def test_an_api_key_is_kept_as_a_secret_and_never_read_back(baton: Deployment) -
     assert created.body["has_api_key"] is True
     assert "sk-test-1" not in str([created.body, baton.aws.items(baton.aws.catalog_table)])
     (name,) = [entry["Name"] for entry in baton.aws.ssm.describe_parameters()["Parameters"]]
-    assert baton.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"] == "sk-test-1"
+    secret = json.loads(baton.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
+    assert secret == {"origin": "https://x.test:443", "provider": "openai", "key": "sk-test-1"}
 
 
 def test_a_replaced_instance_keeps_its_key_until_a_new_one_is_sent(baton: Deployment) -> None:

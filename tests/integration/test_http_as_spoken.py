@@ -493,7 +493,7 @@ def payload(baton: Deployment, **settings: Any) -> Answer:
         ({"seed": -1e3}, {"seed": -1000}),
         ({"blocks": [1.0]}, {"llm_instance": 1}),
         ({"llm_instance": 1.0}, {"llm_instance": 1}),
-        ({"options": None}, {"options": {}}),
+        ({"options": None}, {"options": None}),
     ],
 )
 def test_what_can_only_mean_one_thing_is_taken(baton: Deployment, sent: dict[str, Any], stored: dict[str, Any]) -> None:

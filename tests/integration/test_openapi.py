@@ -150,7 +150,7 @@ def seeded(aws: Account, statuses: Sequence[str] = ()) -> Ids:
     workflows = [created("/api/workflows", {"name": f"{len(of)}", "payloads": of}) for of in (payloads[:1], [])]
     runs = [ended_run(aws, workflows[0], status) for status in statuses]
     found = {"block": blocks, "payload": payloads, "workflow": workflows, "instance": instances, "run": runs}
-    return {kind: [*known, MAX_ID] for kind, known in found.items()}
+    return {kind: [*known, MAX_ID] for kind, known in found.items()} | {"position": [0, MAX_ID]}
 
 
 def created(path: str, body: dict[str, Any]) -> int:

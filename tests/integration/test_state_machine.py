@@ -33,8 +33,8 @@ def test_a_completed_run_reads_as_the_api_promises(baton: Deployment) -> None:
     assert "error" not in run["metadata"]
     (response,) = run["responses"]
     assert response["metadata"]["references"] == [
-        {"name": "what", "source": "variable"},
-        {"name": "nobody", "source": "missing"},
+        {"name": "what", "where": "prompt", "source": "variable"},
+        {"name": "nobody", "where": "prompt", "source": "missing"},
     ]
     assert response["metadata"]["total_tokens"] == 8
     assert baton.llm.prompts == ['["a", 1] {{nobody}}']
