@@ -220,7 +220,7 @@ def preflight_workflow(
 @api.post("/api/llm/instances", responses=answers(HTTPStatus.CREATED, NameTaken))
 def create_llm_instance(request: Annotated[LlmInstanceRequest, Body()]) -> Response[LlmInstanceAnswer]:
     """Create an LLM instance; its key is kept as a secret."""
-    create = wiring.define().create_llm_instance
+    create = wiring.define_llm_instances().create
     instance = create(TENANT, request.draft(), request.secret(), wiring.now())
     return created(LlmInstanceAnswer.of(instance), "/api/llm/instances")
 
@@ -236,7 +236,7 @@ def replace_llm_instance(
     instance_id: PathId, request: Annotated[LlmInstanceRequest, Body()], if_match: IfMatch = None
 ) -> Response[LlmInstanceAnswer]:
     """Replace an LLM instance; without an `api_key` it keeps the one that it has."""
-    replace = wiring.define().replace_llm_instance
+    replace = wiring.define_llm_instances().replace
     return found(LlmInstanceAnswer.of(replace(edit(instance_id, if_match), request.draft(), request.secret())))
 
 
@@ -246,7 +246,7 @@ def replace_llm_instance(
 )
 def delete_llm_instance(instance_id: PathId, if_match: IfMatch = None) -> Response[None]:
     """Delete an LLM instance that no payload uses, and its key."""
-    wiring.define().delete_llm_instance(edit(instance_id, if_match))
+    wiring.define_llm_instances().delete(edit(instance_id, if_match))
     return no_content()
 
 

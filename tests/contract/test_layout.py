@@ -21,7 +21,7 @@ ASL = (template.ROOT / "functions" / "workflow.asl.json").read_text()
 
 NEEDED: dict[str, list[Callable[[], object]]] = {
     "runs_api": [wiring.start_run, wiring.change_run, wiring.run_store],
-    "catalog_api": [wiring.define, wiring.catalog_store, wiring.check_llm_instance],
+    "catalog_api": [wiring.define_llm_instances, wiring.catalog_store, wiring.check_llm_instance],
     "execute_payload": [wiring.execute_payload],
     "notify_subscribers": [wiring.notify_subscribers],
     "websocket": [wiring.follow_runs, wiring.sender],

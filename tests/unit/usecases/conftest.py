@@ -16,6 +16,7 @@ from baton.domain.steps import Step
 from baton.usecases.api_keys import ApiKeys
 from baton.usecases.change_run import ChangeRun
 from baton.usecases.define import Define
+from baton.usecases.define_llm_instances import DefineLlmInstances
 from baton.usecases.execute_payload import ExecutePayload
 from baton.usecases.follow_runs import FollowRuns
 from baton.usecases.limit_rate import LimitRate
@@ -75,11 +76,11 @@ class World:
         self.notify = NotifySubscribers(connections=self.connections, sender=self.sender, clock=self.clock)
         self.define = Define(
             catalog=self.catalog,
-            api_keys=self.api_keys,
             providers=frozenset({"anthropic", "openai", "simulated"}),
             refusals=self.refusals,
             llm_hosts=LlmHosts(),
         )
+        self.instances = DefineLlmInstances(define=self.define, api_keys=self.api_keys)
 
     def workflow(self, *templates: str, names: Iterable[str] = (), has_api_key: bool = False) -> int:
         """Define a workflow with one payload a template, called p0, p1, … unless named; its id."""

@@ -124,7 +124,7 @@ def test_a_replacement_is_checked_like_a_new_definition(defined: World) -> None:
 
 def test_a_provider_that_there_is_not_is_refused_and_the_others_are_named(world: World) -> None:
     with pytest.raises(Invalid, match="provider: 'magic' is none of anthropic, openai, simulated"):
-        world.define.create_llm_instance(TENANT, instance_draft(provider="magic"), "sk-one", NOON)
+        world.instances.create(TENANT, instance_draft(provider="magic"), "sk-one", NOON)
     assert world.secrets.keys == {}
 
 
@@ -132,11 +132,11 @@ def test_what_a_provider_lacks_is_refused_in_an_instances_defaults_before_its_ke
     world.refusals.lacking["openai"] = ["seed"]
     draft = instance_draft(provider="openai", defaults=LlmSettings(seed=0), base_url="https://api.openai.com/v1")
     with pytest.raises(Invalid, match=r"^defaults\.seed: openai has no such setting\.$"):
-        world.define.create_llm_instance(TENANT, draft, "sk-one", NOON)
+        world.instances.create(TENANT, draft, "sk-one", NOON)
     assert world.secrets.keys == {}
-    world.define.create_llm_instance(TENANT, replace(draft, provider="simulated"), None, NOON)
+    world.instances.create(TENANT, replace(draft, provider="simulated"), None, NOON)
     with pytest.raises(Invalid, match=r"^defaults\.seed"):
-        world.define.replace_llm_instance(edit(1), draft, None)
+        world.instances.replace(edit(1), draft, None)
 
 
 def test_what_the_provider_of_a_payloads_instance_lacks_is_refused(defined: World) -> None:
@@ -150,45 +150,45 @@ def test_what_the_provider_of_a_payloads_instance_lacks_is_refused(defined: Worl
 
 
 def test_an_instance_without_a_key_keeps_no_secret(world: World) -> None:
-    instance = world.define.create_llm_instance(TENANT, instance_draft(), None, NOON)
+    instance = world.instances.create(TENANT, instance_draft(), None, NOON)
     assert (instance.has_api_key, world.secrets.keys) == (False, {})
 
 
 def test_a_key_is_kept_as_a_secret_and_nowhere_else(world: World) -> None:
-    instance = world.define.create_llm_instance(TENANT, instance_draft(), "sk-one", NOON)
+    instance = world.instances.create(TENANT, instance_draft(), "sk-one", NOON)
     assert instance.has_api_key
     assert world.secrets.keys == {(TENANT, instance.id): "sk-one"}
     assert "sk-one" not in repr(world.catalog.read(TENANT, LlmInstance, instance.id))
 
 
 def test_a_key_is_forgotten_when_the_name_is_taken(world: World) -> None:
-    world.define.create_llm_instance(TENANT, instance_draft("same"), "sk-one", NOON)
+    world.instances.create(TENANT, instance_draft("same"), "sk-one", NOON)
     with pytest.raises(NameTaken):
-        world.define.create_llm_instance(TENANT, instance_draft("same"), "sk-two", NOON)
+        world.instances.create(TENANT, instance_draft("same"), "sk-two", NOON)
     assert world.secrets.keys == {(TENANT, 1): "sk-one"}
 
 
 def test_a_key_stays_when_the_replacement_brings_none(world: World) -> None:
-    world.define.create_llm_instance(TENANT, instance_draft(), "sk-one", NOON)
-    following = world.define.replace_llm_instance(edit(1), instance_draft(model="large-1"), None)
+    world.instances.create(TENANT, instance_draft(), "sk-one", NOON)
+    following = world.instances.replace(edit(1), instance_draft(model="large-1"), None)
     assert (following.model, following.has_api_key) == ("large-1", True)
     assert world.secrets.keys == {(TENANT, 1): "sk-one"}
 
 
 def test_a_replacement_can_bring_a_key(world: World) -> None:
-    world.define.create_llm_instance(TENANT, instance_draft(), None, NOON)
-    following = world.define.replace_llm_instance(edit(1), instance_draft(), "sk-new")
+    world.instances.create(TENANT, instance_draft(), None, NOON)
+    following = world.instances.replace(edit(1), instance_draft(), "sk-new")
     assert following.has_api_key
     assert world.secrets.keys == {(TENANT, 1): "sk-new"}
 
 
 def test_a_replacement_that_is_refused_leaves_the_key_alone(world: World) -> None:
-    world.define.create_llm_instance(TENANT, instance_draft("one"), "sk-one", NOON)
-    world.define.create_llm_instance(TENANT, instance_draft("two"), None, NOON)
+    world.instances.create(TENANT, instance_draft("one"), "sk-one", NOON)
+    world.instances.create(TENANT, instance_draft("two"), None, NOON)
     with pytest.raises(NameTaken):
-        world.define.replace_llm_instance(edit(1), instance_draft("two"), "sk-new")
+        world.instances.replace(edit(1), instance_draft("two"), "sk-new")
     with pytest.raises(NotFound):
-        world.define.replace_llm_instance(edit(1, tenant=OTHER_TENANT), instance_draft("one"), "sk-new")
+        world.instances.replace(edit(1, tenant=OTHER_TENANT), instance_draft("one"), "sk-new")
     assert world.secrets.keys == {(TENANT, 1): "sk-one"}
 
 
@@ -258,15 +258,15 @@ def test_what_nothing_refers_to_any_more_is_deleted(defined: World) -> None:
 
 
 def test_a_deleted_instance_takes_its_key_along(world: World) -> None:
-    world.define.create_llm_instance(TENANT, instance_draft(), "sk-one", NOON)
-    world.define.delete_llm_instance(edit(1))
+    world.instances.create(TENANT, instance_draft(), "sk-one", NOON)
+    world.instances.delete(edit(1))
     assert world.secrets.keys == {}
 
 
 def test_an_instance_that_is_in_use_keeps_its_key(defined: World) -> None:
     defined.secrets.write_api_key(TENANT, 1, an_api_key())
     with pytest.raises(InUse):
-        defined.define.delete_llm_instance(edit(1))
+        defined.instances.delete(edit(1))
     assert defined.secrets.keys == {(TENANT, 1): "sk-one"}
 
 
@@ -280,7 +280,7 @@ def test_a_reference_that_is_added_meanwhile_stops_the_deletion() -> None:
     catalog = BusyCatalog(0, refer_to_it)
     world = World(catalog=catalog)
     world.define.create(TENANT, Block, block_draft(), NOON)
-    world.define.create_llm_instance(TENANT, instance_draft(), None, NOON)
+    world.instances.create(TENANT, instance_draft(), None, NOON)
     catalog.plan = (1, refer_to_it)
     with pytest.raises(InUse, match="payload 9"):
         world.define.delete(edit(1), Block)
@@ -295,7 +295,7 @@ def test_a_deletion_that_comes_meanwhile_stops_the_reference() -> None:
     catalog = BusyCatalog(0, delete_it)
     world = World(catalog=catalog)
     world.define.create(TENANT, Block, block_draft(), NOON)
-    world.define.create_llm_instance(TENANT, instance_draft(), None, NOON)
+    world.instances.create(TENANT, instance_draft(), None, NOON)
     catalog.plan = (1, delete_it)
     with pytest.raises(Invalid, match="blocks: there is no block 1"):
         world.define.create(TENANT, Payload, payload_draft("late", [1], 1), NOON)
@@ -312,7 +312,7 @@ def test_a_change_that_is_always_disturbed_gives_up() -> None:
     catalog = BusyCatalog(0, delete_another)
     world = World(catalog=catalog)
     world.define.create(TENANT, Block, block_draft(), NOON)
-    world.define.create_llm_instance(TENANT, instance_draft(), None, NOON)
+    world.instances.create(TENANT, instance_draft(), None, NOON)
     catalog.plan = (1000, delete_another)
     with pytest.raises(LedgerMoved):
         world.define.create(TENANT, Payload, payload_draft("late", [1], 1), NOON)

@@ -36,7 +36,7 @@ def instances(world: World, *drafts: dict[str, Any]) -> list[int]:
     following: int | None = None
     for number, fields in reversed(list(enumerate(drafts))):
         draft = instance_draft(f"i{number}", fallback=following, model=f"m{number}", **fields)
-        following = world.define.create_llm_instance(TENANT, draft, None, NOON).id
+        following = world.instances.create(TENANT, draft, None, NOON).id
         ids.insert(0, following)
     return ids
 
@@ -117,9 +117,9 @@ def test_a_fallback_has_its_own_model_defaults_and_key(world: World) -> None:
     second = instance_draft(
         "second", provider="openai", model="m2", defaults=LlmSettings(max_tokens=9, options={"b": 2})
     )
-    second_id = world.define.create_llm_instance(TENANT, second, "sk-second", NOON).id
+    second_id = world.instances.create(TENANT, second, "sk-second", NOON).id
     first = instance_draft("first", fallback=second_id)
-    first_id = world.define.create_llm_instance(TENANT, first, None, NOON).id
+    first_id = world.instances.create(TENANT, first, None, NOON).id
     run = started(world, first_id, LlmSettings(model="special", temperature=0.5, options={"a": 1}))
     world.llm.script(LlmRefused("No."), "An answer.")
     world.state_machine.execute(world.step(run))
@@ -138,7 +138,7 @@ def test_options_go_along_to_the_same_provider(world: World) -> None:
 
 def test_a_key_that_is_gone_leads_to_the_next_instance(world: World) -> None:
     second, first = instances(world, {}, {})[1], "sk-one"
-    keyed = world.define.create_llm_instance(TENANT, instance_draft("keyed", fallback=second), first, NOON)
+    keyed = world.instances.create(TENANT, instance_draft("keyed", fallback=second), first, NOON)
     run = started(world, keyed.id)
     world.secrets.delete_api_key(TENANT, keyed.id)
     world.llm.script("An answer.")
@@ -148,21 +148,21 @@ def test_a_key_that_is_gone_leads_to_the_next_instance(world: World) -> None:
 
 def test_a_fallback_must_be_there(world: World) -> None:
     with pytest.raises(Invalid, match=r"^fallback: there is no LLM instance 7\.$"):
-        world.define.create_llm_instance(TENANT, instance_draft(fallback=7), None, NOON)
+        world.instances.create(TENANT, instance_draft(fallback=7), None, NOON)
 
 
 def test_a_chain_never_leads_back(world: World) -> None:
     first, _, last = instances(world, {}, {}, {})
     with pytest.raises(Invalid, match=r"^fallback: leads back to this instance after 3 of them"):
-        world.define.replace_llm_instance(edit(last), instance_draft("i2", fallback=first), None)
+        world.instances.replace(edit(last), instance_draft("i2", fallback=first), None)
     with pytest.raises(Invalid, match=r"^fallback: leads back to this instance after 1 of them"):
-        world.define.replace_llm_instance(edit(last), instance_draft("i2", fallback=last), None)
+        world.instances.replace(edit(last), instance_draft("i2", fallback=last), None)
 
 
 def test_a_chain_has_an_end(world: World) -> None:
     first = instances(world, *[{}] * (MAX_FALLBACKS + 1))[0]
     with pytest.raises(Invalid, match=f"^fallback: leads on to more than {MAX_FALLBACKS} instances"):
-        world.define.create_llm_instance(TENANT, instance_draft("one more", fallback=first), None, NOON)
+        world.instances.create(TENANT, instance_draft("one more", fallback=first), None, NOON)
 
 
 def test_two_edits_at_once_may_make_a_circle_and_a_run_still_ends(world: World) -> None:
@@ -180,9 +180,9 @@ def test_two_edits_at_once_may_make_a_circle_and_a_run_still_ends(world: World) 
 def test_an_instance_that_others_fall_back_on_is_in_use(world: World) -> None:
     first, second = instances(world, {}, {})
     with pytest.raises(InUse, match=rf"LLM instance {first} \(i0\)"):
-        world.define.delete_llm_instance(edit(second))
-    world.define.delete_llm_instance(edit(first))
-    world.define.delete_llm_instance(edit(second))
+        world.instances.delete(edit(second))
+    world.instances.delete(edit(first))
+    world.instances.delete(edit(second))
 
 
 def test_what_a_fallback_lacks_is_refused_when_the_payload_is_saved(world: World) -> None:
@@ -195,8 +195,8 @@ def test_what_a_fallback_lacks_is_refused_when_the_payload_is_saved(world: World
 def test_editing_an_instance_later_does_not_reach_a_run(world: World) -> None:
     first, second = instances(world, {}, {})
     run = started(world, first)
-    world.define.replace_llm_instance(edit(first), instance_draft("i0"), None)
-    world.define.replace_llm_instance(edit(second), instance_draft("renamed"), None)
+    world.instances.replace(edit(first), instance_draft("i0"), None)
+    world.instances.replace(edit(second), instance_draft("renamed"), None)
     world.llm.script(LlmRefused("No."), "An answer.")
     world.state_machine.execute(world.step(run))
     assert the_response(world).metadata["llm_instance"] == "i1"

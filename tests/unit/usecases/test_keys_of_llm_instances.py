@@ -37,7 +37,7 @@ def sent_to(world: World) -> str | None:
 @pytest.fixture
 def keyed(world: World) -> World:
     """Instance 1 at A with a key."""
-    world.define.create_llm_instance(TENANT, draft(), "sk-a", NOON)
+    world.instances.create(TENANT, draft(), "sk-a", NOON)
     return world
 
 
@@ -54,10 +54,10 @@ def keyed(world: World) -> World:
 )
 def test_another_origin_or_provider_needs_the_key_again(keyed: World, changed: Any) -> None:
     with pytest.raises(Invalid, match=r"^api_key: the key that is kept was given for another provider or base_url"):
-        keyed.define.replace_llm_instance(EDIT, changed, None)
+        keyed.instances.replace(EDIT, changed, None)
     assert keyed.catalog.read(TENANT, LlmInstance, 1).version == 1
     assert keyed.secrets.keys == {(TENANT, 1): "sk-a"}
-    following = keyed.define.replace_llm_instance(EDIT, changed, "sk-new")
+    following = keyed.instances.replace(EDIT, changed, "sk-new")
     assert (following.has_api_key, sent_to(keyed)) == (True, "sk-new")
 
 
@@ -73,24 +73,24 @@ def test_another_origin_or_provider_needs_the_key_again(keyed: World, changed: A
 )
 def test_the_same_origin_in_another_form_keeps_the_key(keyed: World, same: str) -> None:
     changed = draft(same, name="other", model="m2", api_key_header="x-key", timeout_seconds=5)
-    assert keyed.define.replace_llm_instance(EDIT, changed, None).has_api_key
+    assert keyed.instances.replace(EDIT, changed, None).has_api_key
     assert sent_to(keyed) == "sk-a"
 
 
 def test_a_providers_own_address_is_the_same_as_none(world: World) -> None:
-    world.define.create_llm_instance(TENANT, draft(None, "anthropic"), "sk-a", NOON)
+    world.instances.create(TENANT, draft(None, "anthropic"), "sk-a", NOON)
     for base_url in ("https://api.anthropic.com", "https://api.anthropic.com/v1", None):
-        world.define.replace_llm_instance(EDIT, draft(base_url, "anthropic"), None)
+        world.instances.replace(EDIT, draft(base_url, "anthropic"), None)
         assert sent_to(world) == "sk-a"
     with pytest.raises(Invalid, match=r"^api_key"):
-        world.define.replace_llm_instance(EDIT, draft(B, "anthropic"), None)
+        world.instances.replace(EDIT, draft(B, "anthropic"), None)
 
 
 def test_null_removes_the_key_and_then_any_origin_will_do(keyed: World) -> None:
-    following = keyed.define.replace_llm_instance(EDIT, draft(B), NO_KEY)
+    following = keyed.instances.replace(EDIT, draft(B), NO_KEY)
     assert (following.has_api_key, keyed.secrets.kept, sent_to(keyed)) == (False, {}, None)
-    assert not keyed.define.replace_llm_instance(EDIT, draft(), None).has_api_key
-    assert not keyed.define.create_llm_instance(TENANT, draft(name="other"), NO_KEY, NOON).has_api_key
+    assert not keyed.instances.replace(EDIT, draft(), None).has_api_key
+    assert not keyed.instances.create(TENANT, draft(name="other"), NO_KEY, NOON).has_api_key
 
 
 def test_a_record_that_was_turned_all_the_same_sends_nothing(keyed: World) -> None:
@@ -121,9 +121,9 @@ def test_an_address_that_could_be_read_in_two_ways_gets_no_key(keyed: World, bas
 
 
 def test_an_old_run_never_sends_the_new_key_to_the_old_address(world: World) -> None:
-    world.define.create_llm_instance(TENANT, draft(), "sk-a", NOON)
+    world.instances.create(TENANT, draft(), "sk-a", NOON)
     run = start(world, 1)
-    world.define.replace_llm_instance(EDIT, draft(B), "sk-b")
+    world.instances.replace(EDIT, draft(B), "sk-b")
     after = world.execute_payload(world.step(run))
     assert (after.outcome, world.llm.calls) == ("failed", [])
     assert after.error is not None
@@ -133,17 +133,17 @@ def test_an_old_run_never_sends_the_new_key_to_the_old_address(world: World) -> 
 
 
 def test_a_fallback_never_gets_a_key_for_elsewhere_and_takes_over_from_one(world: World) -> None:
-    world.define.create_llm_instance(TENANT, draft(name="last"), "sk-last", NOON)
-    world.define.create_llm_instance(TENANT, draft(name="first", fallback=1), "sk-first", NOON)
+    world.instances.create(TENANT, draft(name="last"), "sk-last", NOON)
+    world.instances.create(TENANT, draft(name="first", fallback=1), "sk-first", NOON)
     run = start(world, 2)
     second = Edit(tenant=TENANT, definition_id=2, now=NOON)
-    world.define.replace_llm_instance(second, draft(B, name="first", fallback=1), "sk-b")
+    world.instances.replace(second, draft(B, name="first", fallback=1), "sk-b")
     world.llm.script("An answer.")
     world.state_machine.execute(world.step(run))
     assert [call.api_key for call in world.llm.calls] == ["sk-last"]
     again = start(world, 2, "again")
-    world.define.replace_llm_instance(EDIT, draft(B, name="last"), "sk-c")
-    world.define.replace_llm_instance(second, draft(A, name="first", fallback=1), "sk-d")
+    world.instances.replace(EDIT, draft(B, name="last"), "sk-c")
+    world.instances.replace(second, draft(A, name="first", fallback=1), "sk-d")
     world.state_machine.execute(world.step(again))
     assert world.runs.read(TENANT, again.id).status == "failed"
     assert len(world.llm.calls) == 1
@@ -228,11 +228,11 @@ def test_a_creation_that_fails_at_any_step_leaves_no_key_behind(step: int, momen
     disturbed, world, steps = stepping(fail)
     steps.arm(step, moment)
     try:
-        created = disturbed.define.create_llm_instance(TENANT, draft(), "sk-a", NOON)
+        created = disturbed.instances.create(TENANT, draft(), "sk-a", NOON)
     except Fault:
         assert world.catalog.read_many(TENANT, LlmInstance, [1]) == {}, "it was taken back"
         assert world.secrets.kept == {}
-        created = disturbed.define.create_llm_instance(TENANT, draft(), "sk-a", NOON)
+        created = disturbed.instances.create(TENANT, draft(), "sk-a", NOON)
     assert created.has_api_key
     assert world.secrets.keys == {(TENANT, created.id): "sk-a"}
 
@@ -247,13 +247,13 @@ def test_a_creation_that_stops_at_any_step_is_seen_or_leaves_nothing(step: int, 
     disturbed, world, steps = stepping(stop)
     steps.arm(step, moment)
     try:
-        disturbed.define.create_llm_instance(TENANT, draft(), "sk-a", NOON)
+        disturbed.instances.create(TENANT, draft(), "sk-a", NOON)
     except KeyboardInterrupt:
         there = world.catalog.read_many(TENANT, LlmInstance, [1])
         assert there or not world.secrets.kept
         assert_safe(world)
         if there:
-            world.define.replace_llm_instance(EDIT, draft(), "sk-a")
+            world.instances.replace(EDIT, draft(), "sk-a")
             assert sent_to(world) == "sk-a"
     else:
         assert sent_to(world) == "sk-a"
@@ -268,13 +268,13 @@ def test_a_replacement_that_fails_at_any_step_is_safe_and_mended_by_the_same_req
     step: int, moment: str, following: Any, api_key: str | None, sent: str | None
 ) -> None:
     disturbed, world, steps = stepping(fail)
-    world.define.create_llm_instance(TENANT, draft(), "sk-a", NOON)
+    world.instances.create(TENANT, draft(), "sk-a", NOON)
     steps.arm(step, moment)
     try:
-        disturbed.define.replace_llm_instance(EDIT, following, api_key)
+        disturbed.instances.replace(EDIT, following, api_key)
     except Fault:
         assert_safe(world)
-        disturbed.define.replace_llm_instance(EDIT, following, api_key)
+        disturbed.instances.replace(EDIT, following, api_key)
     assert sent_to(world) == sent
     assert list(world.secrets.keys.values()) == ([sent] if sent else [])
 
@@ -282,18 +282,18 @@ def test_a_replacement_that_fails_at_any_step_is_safe_and_mended_by_the_same_req
 @pytest.mark.parametrize(("step", "moment"), EVERY_STEP)
 def test_a_deletion_that_fails_at_any_step_leaves_nothing_once_it_is_asked_for_again(step: int, moment: str) -> None:
     disturbed, world, steps = stepping(fail)
-    world.define.create_llm_instance(TENANT, draft(), "sk-a", NOON)
+    world.instances.create(TENANT, draft(), "sk-a", NOON)
     steps.arm(step, moment)
     try:
-        disturbed.define.delete_llm_instance(EDIT)
+        disturbed.instances.delete(EDIT)
     except Fault:
         assert_safe(world)
         if world.catalog.read_many(TENANT, LlmInstance, [1]):
             assert sent_to(world) == "sk-a", "what stays keeps its key"
-            disturbed.define.delete_llm_instance(EDIT)
+            disturbed.instances.delete(EDIT)
         else:
             with pytest.raises(NotFound):
-                disturbed.define.delete_llm_instance(EDIT)
+                disturbed.instances.delete(EDIT)
     assert world.secrets.kept == {}
 
 
@@ -317,14 +317,14 @@ def test_two_replacements_at_once_leave_a_key_that_fits_the_record_or_none(
 
     def meanwhile() -> None:
         try:
-            world.define.replace_llm_instance(EDIT, other, other_key)
+            world.instances.replace(EDIT, other, other_key)
         except Invalid as error:  # mine was first, at another origin
             fields.append(error.field)
 
     disturbed, world, steps = stepping(meanwhile)
-    world.define.create_llm_instance(TENANT, draft(), None, NOON)
+    world.instances.create(TENANT, draft(), None, NOON)
     steps.arm(*at)
-    disturbed.define.replace_llm_instance(EDIT, mine, my_key)
+    disturbed.instances.replace(EDIT, mine, my_key)
     if steps.at is not None:
         meanwhile()
     assert_safe(world)
@@ -334,7 +334,7 @@ def test_two_replacements_at_once_leave_a_key_that_fits_the_record_or_none(
     assert newest.has_api_key or not world.secrets.kept
     assert set(fields) <= {"api_key"}
     if my_key and other_key and sent_or_refused(world) is LlmRefused:
-        world.define.replace_llm_instance(EDIT, other, other_key)
+        world.instances.replace(EDIT, other, other_key)
     assert sent_to(world) in (my_key, other_key, None)
 
 
@@ -348,13 +348,13 @@ def sent_or_refused(world: World) -> object:
 @pytest.mark.parametrize(("step", "moment"), EVERY_STEP)
 def test_a_key_does_not_outlive_an_instance_that_is_deleted_meanwhile(step: int, moment: str) -> None:
     def meanwhile() -> None:
-        world.define.delete_llm_instance(EDIT)
+        world.instances.delete(EDIT)
 
     disturbed, world, steps = stepping(meanwhile)
-    world.define.create_llm_instance(TENANT, draft(), "sk-a", NOON)
+    world.instances.create(TENANT, draft(), "sk-a", NOON)
     steps.arm(step, moment)
     try:
-        disturbed.define.replace_llm_instance(EDIT, draft(B), "sk-b")
+        disturbed.instances.replace(EDIT, draft(B), "sk-b")
     except BatonError:
         assert world.catalog.read_many(TENANT, LlmInstance, [1]) == {}
     if steps.at is None:

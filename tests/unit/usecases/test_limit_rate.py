@@ -23,7 +23,7 @@ from tests.unit.usecases.conftest import World
 def workflow(world: World, **limits: int) -> int:
     """A workflow of one payload, whose instance has these limits."""
     draft = instance_draft(limits=LlmLimits(**limits))
-    instance = world.define.create_llm_instance(TENANT, draft, None, NOON).id
+    instance = world.instances.create(TENANT, draft, None, NOON).id
     block = world.define.create(TENANT, Block, block_draft("b", "Say something."), NOON).id
     draft_payload = replace(payload_draft("p", [block], instance), settings=LlmSettings(max_tokens=100))
     payload = world.define.create(TENANT, Payload, draft_payload, NOON).id
@@ -171,7 +171,7 @@ def test_a_turn_that_would_come_too_late_fails_by_name_and_takes_nothing(world: 
 
 def test_a_fallback_has_limits_of_its_own(world: World) -> None:
     limited = instance_draft("limited", limits=LlmLimits(requests_per_minute=1))
-    second = world.define.create_llm_instance(TENANT, limited, None, NOON).id
+    second = world.instances.create(TENANT, limited, None, NOON).id
     id_ = workflow(world, requests_per_minute=60)
     current = world.catalog.read(TENANT, LlmInstance, second + 1)
     world.catalog.replace(

@@ -31,6 +31,7 @@ from baton.usecases.api_keys import ApiKeys
 from baton.usecases.change_run import ChangeRun
 from baton.usecases.check_llm_instance import CheckLlmInstance
 from baton.usecases.define import Define
+from baton.usecases.define_llm_instances import DefineLlmInstances
 from baton.usecases.execute_payload import ExecutePayload
 from baton.usecases.follow_runs import FollowRuns
 from baton.usecases.limit_rate import LimitRate
@@ -97,13 +98,13 @@ def change_run() -> ChangeRun:
 @cache
 def define() -> Define:
     """Create or replace a definition."""
-    return Define(
-        catalog=_catalog(),
-        api_keys=_api_keys(),
-        providers=frozenset(PROVIDER_NAMES),
-        refusals=refusals,
-        llm_hosts=llm_hosts(),
-    )
+    return Define(catalog=_catalog(), providers=frozenset(PROVIDER_NAMES), refusals=refusals, llm_hosts=llm_hosts())
+
+
+@cache
+def define_llm_instances() -> DefineLlmInstances:
+    """The same for LLM instances, with their keys."""
+    return DefineLlmInstances(define=define(), api_keys=_api_keys())
 
 
 @cache
