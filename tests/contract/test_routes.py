@@ -46,7 +46,7 @@ def test_no_route_takes_any_method() -> None:
     assert [key for key in routes() if key.startswith("ANY ")] == []
 
 
-def test_no_route_ends_in_a_slash_which_aws_refuses() -> None:
+def test_no_route_ends_in_a_slash_on_aws_which_refuses_it() -> None:
     assert [key for key in routes() if key.endswith("/")] == []
 
 

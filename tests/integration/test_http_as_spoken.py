@@ -13,7 +13,7 @@ from baton.runtime import wiring
 from baton.version import VERSION
 from local import openapi
 from tests.support.deployment import Deployment
-from tests.support.functions import Answer, answer_of, invoke, request
+from tests.support.functions import Answer, answer_of, event, invoke, request
 from tests.support.routes import function_of
 
 COLLECTIONS = ("/api/blocks", "/api/payloads", "/api/workflows", "/api/llm/instances", "/api/runs")
@@ -149,14 +149,6 @@ def test_a_path_that_is_not_there_is_a_404_whatever_the_method(method: str, path
         assert_problem(answer, 404, "no-such-call", f"There is no {method} {path}.")
 
 
-def event(method: str, path: str) -> dict[str, Any]:
-    return {
-        "rawPath": path,
-        "headers": {},
-        "requestContext": {"http": {"method": method, "path": path}, "stage": "$default"},
-    }
-
-
 # ---- Slashes -------------------------------------------------------------------------------------------------------
 
 
@@ -190,6 +182,8 @@ def test_where_api_gateway_does_not_know_the_function_a_slash_leads_to_the_path_
 ) -> None:
     answer = invoke("runs_api", event("GET", path))
     assert (answer["statusCode"], answer["headers"]["Location"]) == (308, location)
+    answer = invoke("runs_api", event("GET", path, query={"limit": "1"}))
+    assert answer["headers"]["Location"] == f"{location}?limit=1"
 
 
 # ---- Health --------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ DEFAULT = "$default"
 
 @cache
 def routes() -> dict[str, str]:
-    """The function, by its folder, of each route key."""
+    """The function, by its folder, of each route key on AWS."""
     functions = {name: said["CodeUri"] for name, said in template.resources("AWS::Serverless::Function").items()}
     integrations = {
         name: functions[said["IntegrationUri"]["Fn::GetAtt"][0]].removeprefix("functions/")
@@ -24,7 +24,8 @@ def routes() -> dict[str, str]:
     }
     return {
         said["RouteKey"]: integrations[re.findall(r"\$\{(\w+)\}", said["Target"]["Fn::Sub"])[0]]
-        for said in template.resources("AWS::ApiGatewayV2::Route").values()
+        for name, said in template.resources("AWS::ApiGatewayV2::Route").items()
+        if template.template()["Resources"][name].get("Condition") != "OnEmulator"
     }
 
 

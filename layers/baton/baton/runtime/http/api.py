@@ -86,7 +86,8 @@ def _reply(
     method, path = _asked(event)
     routes = api.routes_at(plain_path(path))
     expected = bodies.get(plain_path(path), JSON_BODY)
-    refused = methods.refusal(method, path, routes) or request_bodies.refusal(event, expected)
+    refused = methods.refusal(method, path, routes, event.get("rawQueryString", ""))
+    refused = refused or request_bodies.refusal(event, expected)
     if refused is None and (faults := queries.faults(queries.given(event), _known(routes[as_get(method)]))):
         refused = wrong_fields(faults)
     try:

@@ -46,8 +46,8 @@ def as_get(method: str) -> str:
     return "GET" if method == "HEAD" else method
 
 
-def refusal(method: str, path: str, own: Collection[str]) -> Response[Any] | None:
-    """``None`` if the path takes the method here, where its routes have the methods ``own``."""
+def refusal(method: str, path: str, own: Collection[str], query: str = "") -> Response[Any] | None:
+    """``None`` if the path takes the method here, where its routes have the methods ``own``; ``query`` is as sent."""
     shown, plain = path[:MAX_SHOWN_CHARACTERS], plain_path(path)
     methods = own or elsewhere(plain)
     if not methods:
@@ -60,7 +60,7 @@ def refusal(method: str, path: str, own: Collection[str]) -> Response[Any] | Non
         return problem(METHOD_NOT_ALLOWED, detail, headers={"Allow": ", ".join(allowed)})
     if own:
         return None
-    return _moved(path, plain) if path != plain else problem(NO_SUCH_CALL, f"There is no {method} {shown}.")
+    return _moved(path, plain, query) if path != plain else problem(NO_SUCH_CALL, f"There is no {method} {shown}.")
 
 
 def allowed_by(methods: Collection[str]) -> tuple[str, ...]:
@@ -86,11 +86,11 @@ def _documented() -> dict[str, frozenset[str]]:
     return {path: frozenset(map(str.upper, calls)) for path, calls in json.loads(text)["paths"].items()}
 
 
-def _moved(path: str, plain: str) -> Response[Any]:
+def _moved(path: str, plain: str, query: str) -> Response[Any]:
     """To the path that API Gateway knows the function of.
 
     Its routes tell ``/api/blocks/`` from ``/api/blocks``, and none of them can end in a slash; what no route takes
     comes to one function. The address is relative, since the API may stand below a path.
     """
-    up = "../" * (path.count("/") - 1)
-    return Response(status_code=int(HTTPStatus.PERMANENT_REDIRECT), headers={"Location": f"{up}{plain[1:]}"})
+    location = "../" * (path.count("/") - 1) + plain[1:] + (f"?{query}" if query else "")
+    return Response(status_code=int(HTTPStatus.PERMANENT_REDIRECT), headers={"Location": location})
