@@ -64,7 +64,9 @@ def test_a_run_on_an_openai_server_completes_and_its_key_stays_secret(baton: Bat
     assert len(provider.calls) == 2 + 1 + 2
     names = (f"/baton/default/llm-instances/{instance}/api-key",)
     kept = cloud.client("ssm").get_parameters(Names=names, WithDecryption=True)["Parameters"]
-    assert [(secret["Type"], secret["Value"]) for secret in kept] == [("SecureString", KEY)]
+    origin = provider.base_url.removesuffix("/v1")
+    assert [secret["Type"] for secret in kept] == ["SecureString"]
+    assert json.loads(kept[0]["Value"]) == {"origin": origin, "provider": "openai", "key": KEY}
 
     instances = baton.ask("GET", "/api/llm/instances").text
     answers = [

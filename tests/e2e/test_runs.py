@@ -78,11 +78,14 @@ def test_answers_are_handed_on_and_a_missing_variable_stays_as_it_was_written(ba
         'Repeat: Hello, {{who}}! {{ nobody knows }}{"loud": true}',
     ]
     assert [response["metadata"]["references"] for response in run["responses"]] == [
-        [{"name": "who", "source": "variable"}, {"name": "nobody knows", "source": "missing"}],
         [
-            {"name": "greeting", "source": "response", "position": 0},
-            {"name": "nobody knows", "source": "missing"},
-            {"name": "settings", "source": "variable"},
+            {"name": "who", "where": "prompt", "source": "variable"},
+            {"name": "nobody knows", "where": "prompt", "source": "missing"},
+        ],
+        [
+            {"name": "greeting", "where": "prompt", "source": "response", "position": 0},
+            {"name": "nobody knows", "where": "prompt", "source": "missing"},
+            {"name": "settings", "where": "prompt", "source": "variable"},
         ],
     ]
 
