@@ -338,6 +338,23 @@ def test_two_replacements_at_once_leave_a_key_that_fits_the_record_or_none(
     assert sent_to(world) in (my_key, other_key, None)
 
 
+def test_a_writer_that_was_overtaken_leaves_the_key_of_the_later_record_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.instances.create(TENANT, draft(), None, NOON)
+    replace_record = world.catalog.replace
+
+    def overtaken(*args: Any) -> None:
+        monkeypatch.setattr(world.catalog, "replace", replace_record)
+        replace_record(*args)
+        world.instances.replace(EDIT, draft(), "sk-a")
+
+    monkeypatch.setattr(world.catalog, "replace", overtaken)
+    world.instances.replace(EDIT, draft(B), "sk-b")
+    assert world.catalog.read(TENANT, LlmInstance, 1).base_url == A
+    assert sent_to(world) == "sk-a"
+
+
 def sent_or_refused(world: World) -> object:
     try:
         return sent_to(world)
