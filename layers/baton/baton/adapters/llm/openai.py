@@ -173,10 +173,12 @@ def read(reply: HttpReply, call: LlmCall, now: datetime, *, with_counts: bool = 
     return _answer(_body(reply, call, now), call)
 
 
-def read_events(events: Iterable[Event], call: LlmCall) -> streaming.Pieces[LlmAnswer]:
+def read_events(
+    events: Iterable[Event], call: LlmCall, on_reason: streaming.OnReason = streaming.ignore
+) -> streaming.Pieces[LlmAnswer]:
     """The same answer, or the same failure, out of a stream of chunks; yields its text as it comes. Raises
     ``LlmUnreachable`` besides, for a stream that ends before its answer does, and whatever ``events`` raises."""
-    body = yield from streaming.accumulate(events, Completion(call), call)
+    body = yield from streaming.accumulate(events, Completion(call), call, on_reason)
     return _answer(body, call)
 
 
