@@ -253,13 +253,7 @@ def test_a_stream_that_stalls_ends_with_its_time_out(endpoint: Endpoint, ask: As
 def test_after_the_stop_reason_a_stream_without_an_end_is_not_waited_for_until_the_time_out(
     endpoint: Endpoint, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def leave_open(handler: Handler) -> None:
-        handler.close_connection = True
-        handler.send_response(200)
-        handler.end_headers()
-        handler.wfile.write(START + TOLD + stop("end_turn"))
-        endpoint.stopped.wait(15)
-
     monkeypatch.setattr(streaming, "REST_SECONDS", 0.2)
-    endpoint.script = leave_open
+    begun = START + TOLD + stop("end_turn")
+    endpoint.script = lambda handler: handler.trickle(b"HTTP/1.1 200 OK\r\n\r\n" + begun, b"")
     assert ask(timeout_seconds=600).content == "Sweden."
