@@ -23,7 +23,7 @@ import requests
 
 from baton.adapters.llm.addresses import check_host, current_hosts
 from baton.adapters.llm.deadline import Clock, Deadline, DeadlineAdapter, until
-from baton.adapters.llm.server_sent_events import INSIGNIFICANT, is_stream
+from baton.adapters.llm.server_sent_events import INSIGNIFICANT, is_stream, without_comments
 from baton.adapters.llm.transport_failures import FOREIGN, failures_named
 from baton.adapters.llm.wire import SUCCESSES, HttpReply, HttpRequest
 from baton.domain.errors import LlmAnswerInvalid
@@ -90,11 +90,12 @@ def stream(
             return
         chunks = _chunks(response, request, deadline)
         beginning = _beginning(chunks, is_stream)
-        if is_stream(beginning):
+        told = is_stream(beginning)
+        if told or (told is None and beginning[:1] == b":"):
             yield Chunks(chain((beginning,), chunks), deadline)
             _read_the_end(response, deadline)
         else:
-            yield _reply_of(response, beginning + b"".join(chunks))
+            yield _reply_of(response, without_comments(beginning + b"".join(chunks)))
 
 
 def _exchange(request: HttpRequest, deadline: Deadline) -> requests.Response:
