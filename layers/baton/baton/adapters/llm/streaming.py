@@ -198,7 +198,7 @@ class _Stream:
 
 def _is_beside_the_answer(value: object) -> bool:
     """Whether an event that is no part of an answer has words of its own: an error, if no answer comes."""
-    if not isinstance(value, dict) or value.get("choices") or value.get("type"):
+    if not isinstance(value, dict) or value.get("choices"):
         return False
     return bool(words_without_an_answer(value))
 
@@ -206,7 +206,7 @@ def _is_beside_the_answer(value: object) -> bool:
 def _value(event: Event, call: LlmCall) -> object:
     """What an event says; an event that is named an error says one, in whatever form."""
     try:
-        value: object = json.loads(event.data)
+        value: object = json.loads(event.data, strict=False)
     except (ValueError, RecursionError):
         if event.name != ERROR:
             raise invalid(call, "with an event that isn't JSON") from None
