@@ -276,7 +276,7 @@ def test_counts_include_what_went_through_the_prompt_cache(a_call: Build, usage:
         (b"<html>Sign in</html>", "a web page"),
         (b"null", "without body"),
         (b"[1]", "body is of type list"),
-        ({}, "without text, and without a reason why it stopped"),
+        ({}, "without content"),
         ({**GOOD, "content": "Sweden."}, "content is of type str, not list"),
         ({**GOOD, "content": [], "stop_reason": None}, "without text, and without a reason"),
         (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from baton.adapters.llm import registry
+from baton.adapters.llm import registry, streaming
 from baton.domain.errors import (
     LlmAnswerInvalid,
     LlmError,
@@ -248,3 +248,12 @@ def test_a_stream_that_stalls_ends_with_its_time_out(endpoint: Endpoint, ask: As
     endpoint.script = stalling
     with pytest.raises(LlmTimeout, match=r"gave no complete answer within 0.5 s"):
         ask(timeout_seconds=0.5)
+
+
+def test_after_the_stop_reason_a_stream_without_an_end_is_not_waited_for_until_the_time_out(
+    endpoint: Endpoint, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "REST_SECONDS", 0.2)
+    begun = START + TOLD + stop("end_turn")
+    endpoint.script = lambda handler: handler.trickle(b"HTTP/1.1 200 OK\r\n\r\n" + begun, b"")
+    assert ask(timeout_seconds=600).content == "Sweden."

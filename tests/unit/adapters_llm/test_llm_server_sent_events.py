@@ -30,7 +30,7 @@ def read(text: str | bytes) -> list[Event]:
         ("\ufeffdata: a\n\n", [Event("a")]),
         ("data: \ufeffa\n\n", [Event("\ufeffa")]),
         ("data: a\u2028b\x0bc\n\n", [Event("a\u2028b\x0bc")]),
-        ("Data: a\n data: b\n\n", []),
+        ("Data: a\n data: b\n\n", [Event("a\nb")]),
         ("data\n\ndata: \n\nevent: ping\n\n\n", []),
         ('error: {"code":400}\n\ndata: a\n\n', [Event('{"code":400}', "error"), Event("a")]),
         ("", []),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from baton.adapters.llm import registry, transport
+from baton.adapters.llm import registry, streaming, transport
 from baton.adapters.llm.addresses import reaching
 from baton.adapters.llm.transport import send
 from baton.adapters.llm.wire import HttpRequest
@@ -142,6 +142,30 @@ def test_a_stream_that_goes_on_after_its_stop_reason_until_the_time_out_costs_no
     endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + begun, b": ping\n\n")
     call = a_call(provider=provider, base_url=endpoint.url, listener=Heard(), timeout_seconds=0.5)
     assert registry.complete(call).content == "Sweden."
+
+
+@pytest.mark.parametrize("still_sent", [b"", b": ping\n\n"])
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_after_the_stop_reason_a_stream_without_an_end_is_not_waited_for_until_the_time_out(
+    endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch, provider: str, still_sent: bytes
+) -> None:
+    monkeypatch.setattr(streaming, "REST_SECONDS", 0.2)
+    begun = b"".join(ANSWERS[provider][:-1])
+    endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + begun, still_sent)
+    for listener in (Heard(), None):
+        call = a_call(provider=provider, base_url=endpoint.url, listener=listener, timeout_seconds=600)
+        assert registry.complete(call).content == "Sweden."
+
+
+def test_counts_that_follow_the_stop_reason_are_waited_for(
+    endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "REST_SECONDS", 0.5)
+    begun = b"".join(ANSWERS["openai"][:-1])
+    counts = b'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}\n\n'
+    endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + begun, counts)
+    answer = registry.complete(a_call(base_url=endpoint.url, listener=Heard(), timeout_seconds=600))
+    assert (answer.content, answer.prompt_tokens, answer.completion_tokens) == ("Sweden.", 3, 2)
 
 
 def test_half_of_a_surrogate_pair_waits_for_the_other_half(endpoint: Endpoint, a_call: Build) -> None:

@@ -147,9 +147,19 @@ FAILURES = (
     "OTHER",
     "server-error",
     "timeout",
+    "ratelimit",
+    "errored",
+    "connection_lost",
+    "oom",
 )
-FILTERS = ("content_filter", "sensitive", "SAFETY", "refusal", "RECITATION", "content-filter", "PROHIBITED_CONTENT")
-CUTS = ("length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "incomplete", "model_length", "token_limit")
+FILTERS = (
+    *("content_filter", "sensitive", "SAFETY", "refusal", "RECITATION", "content-filter", "PROHIBITED_CONTENT"),
+    *("high_risk", "copyright"),
+)
+CUTS = (
+    *("length", "max_tokens", "max_output_tokens", "MAX_TOKENS", "incomplete", "model_length", "token_limit"),
+    *("cut_off", "too_long", "partial"),
+)
 
 
 def words(server: Server) -> Iterator[Row]:
@@ -164,6 +174,22 @@ def words(server: Server) -> Iterator[Row]:
         cut = Answer("The total is 1", "length")
         yield word, "streamed", Reply(body=server.text(cut.content) + server.end(word) + server.last), cut
         yield f"{word} whole", "whole", Reply(body=whole(server, cut.content, word)), cut
+
+
+def several_reasons(server: Server) -> Iterator[Row]:
+    """A cut and a filter count, whatever comes after them; a failure only where nothing else is said."""
+    orders: dict[tuple[object, ...], Right] = {
+        (server.length, server.stop): Answer("Hello", "length"),
+        (server.stop, server.length): Answer("Hello", "length"),
+        ("content_filter", server.stop): LlmRefused,
+        (server.stop, "content_filter"): LlmRefused,
+        (server.stop, "error"): HELLO,
+        ("error", server.stop): HELLO,
+        (server.length, "", "null"): Answer("Hello", "length"),
+    }
+    for reasons, right in orders.items():
+        sent = server.text("Hello") + b"".join(map(server.end, reasons)) + server.last
+        yield f"reasons {reasons}", "streamed", Reply(body=sent), right
 
 
 def no_text(server: Server) -> Iterator[Row]:
@@ -184,11 +210,15 @@ def no_text(server: Server) -> Iterator[Row]:
         yield f"a cut whole {text!r}", "whole", Reply(body=whole(server, text, length)), LlmAnswerInvalid
         yield f"said {text!r}", "streamed", Reply(body=said + server.end(stop) + last), Answer(text, "stop")
         yield f"said {text!r} whole", "whole", Reply(body=whole(server, text, stop)), Answer(text, "stop")
-    for text in ("<think>Hm.</think>\n", "<think>Hm", "<THINKING>a</THINKING> <think>b</think>", "Hm.\n</think>\n"):
+    thoughts = ("<think>Hm.</think>\n", "<think>Hm", "<THINKING>a</THINKING> <think>b</think>", "Hm.\n</think>\n")
+    others = ("[THINK]Hm.[/THINK]", "[THINK]Hm", "<seed:think>Hm.</seed:think>", "<thoughts>Hm</thoughts>")
+    for text in (*thoughts, *others, "\u25c1think\u25b7Hm.\u25c1/think\u25b7"):
         yield f"only {text!r}", "streamed", Reply(body=server.text(text) + server.end(stop) + last), LlmAnswerInvalid
         yield f"only {text!r} whole", "whole", Reply(body=whole(server, text, stop)), LlmAnswerInvalid
     both = Answer("<think>Hm.</think>Hello", "stop")
     yield "thought and said", "streamed", Reply(body=server.text(both.content) + server.end(stop) + last), both
+    headed = Answer("[Reasoning] It is four.", "stop")
+    yield "a heading", "whole", Reply(body=whole(server, headed.content, stop)), headed
     yield "said nothing at all", "streamed", Reply(body=server.end(stop) + last), Answer("", "stop")
     yield "null", "whole", Reply(body=whole(server, None, stop)), Answer("", "stop")
     spoken = server.thinking() + hello(server, last)
@@ -244,6 +274,24 @@ def first_bytes(server: Server) -> Iterator[Row]:
         yield f"streamed after {before!r}", "streamed", Reply(body=before + hello(server, server.last)), HELLO
     for before in (b": ping\n\n", b":\n\n", b"id: 7\n", b"retry: 10\n\n", b"event: ping\ndata: {}\n\n"):
         yield f"streamed after {before!r}", "streamed", Reply(body=before + hello(server, server.last)), HELLO
+    for comments in (b": ping\n\n", b":\r\n", b"\n: a\n: b\n\n"):
+        yield f"whole after {comments!r}", "whole", Reply(body=comments + whole(server)), HELLO
+    yield "comments alone", "streamed", Reply(body=b": ping\n\n" * 3), LlmUnreachable
+    good = hello(server, server.last)
+    for name, sent in {
+        "fields in upper case": good.replace(b"data:", b"DATA:").replace(b"event:", b"EVENT:"),
+        "spaces around fields": good.replace(b"data:", b" data :"),
+        "a byte order mark before each event": good.replace(b"\n\n", b"\n\n" + BOM),
+        "one line break for two": good.replace(b"\n\n", b"\n"),
+        "blank lines of spaces": good.replace(b"\n\n", b"\n \n"),
+        "CR": good.replace(b"\n", b"\r"),
+        "CR LF and LF": good.replace(b"\n\n", b"\r\n\n"),
+    }.items():
+        yield name, "streamed", Reply(body=sent), HELLO
+    tabbed = server.text("a\tb").replace(b"\\t", b"\t") + server.end(server.stop) + server.last
+    yield "a raw tab in a text", "streamed", Reply(body=tabbed), Answer("a\tb", "stop")
+    tabbed = whole(server, "a\nb").replace(b"\\n", b"\n")
+    yield "a raw line break in a text", "whole", Reply(body=tabbed), Answer("a\nb", "stop")
     lined = hello(server, server.last).replace(b"\n", b"\r\n")
     yield "lines that end in CR LF", "streamed", Reply(body=lined), HELLO
     yield "no space", "streamed", Reply(body=hello(server, server.last).replace(b"data: ", b"data:")), HELLO
@@ -268,11 +316,28 @@ def words_elsewhere(server: Server) -> Iterator[Row]:
         ({"errors": [{"message": "out of credits"}], "success": False}, LlmAnswerInvalid),
         ({"Response": {"Error": {"Code": "InternalError", "Message": "out of credits"}}}, LlmAnswerInvalid),
         ({"output": {"message": "out of credits"}, "status": 503}, LlmThrottled),
+        ({"error": 500}, LlmServerError),
+        ({"error": True}, LlmAnswerInvalid),
+        ({"error": [{"message": "slow down", "code": 429}]}, LlmThrottled),
+        ({"error": {"error": {"type": "overloaded_error", "message": "busy"}}}, LlmThrottled),
+        ({"error": {"message": "out of quota", "status": "RESOURCE_EXHAUSTED"}}, LlmThrottled),
+        ({"type": "error", "message": "busy", "code": "server_error"}, LlmServerError),
+        ({"type": "about:blank", "title": "Too Many Requests", "status": 429, "detail": "slow"}, LlmThrottled),
+        ({"title": "Too Many Requests", "status": 429}, LlmThrottled),
+        ({"errors": "out of credits"}, LlmAnswerInvalid),
+        ({"errors": {"model": ["is unknown"]}}, LlmAnswerInvalid),
+        ({"fault": {"faultstring": "quota violation"}}, LlmAnswerInvalid),
+        ({"__type": "ThrottlingException", "message": "slow down"}, LlmThrottled),
+        ({"statusCode": 429, "message": "slow down"}, LlmThrottled),
+        ({"success": False}, LlmAnswerInvalid),
+        ({"status": "failed"}, LlmAnswerInvalid),
     ):
         yield f"{json.dumps(told)[:60]}", "whole", Reply(body=json.dumps(told).encode()), kind
         yield f"an event {json.dumps(told)[:60]}", "streamed", Reply(body=event(told) + server.last), kind
         said = server.text("Hel") + event(told)
         yield f"text and {json.dumps(told)[:60]}", "streamed", Reply(body=said), kind
+        if server.name == "openai":
+            yield f"text, {json.dumps(told)[:60]}, [DONE]", "streamed", Reply(body=said + server.last), kind
     good: dict[str, Any] = {
         "base_resp": {"status_code": 0, "status_msg": "success"},
         "message": "",
@@ -283,6 +348,45 @@ def words_elsewhere(server: Server) -> Iterator[Row]:
     yield "all went well beside the answer", "whole", Reply(body=body), HELLO
     yield "an event that says all went well", "streamed", Reply(body=event(good) + hello(server, server.last)), HELLO
     yield "words, and an answer all the same", "streamed", Reply(body=event(ASIDE) + hello(server, server.last)), HELLO
+
+
+def parts(server: Server) -> Iterator[Row]:
+    """The forms that OpenAI's imitators have for the text of a choice."""
+    if server.name != "openai":
+        for odd in (
+            {"type": "completion", "completion": "Hello", "stop_reason": "stop_sequence"},
+            {"stop_reason": "x"},
+        ):
+            yield f"{odd}", "whole", Reply(body=json.dumps(odd).encode()), LlmAnswerInvalid
+        return
+    right: Right
+    for content, right in (
+        (["Hel", "lo"], HELLO),
+        ([{"text": "Hel"}, {"type": "text", "text": "lo"}], HELLO),
+        ([{"type": "text", "text": {"value": "Hello"}}], LlmAnswerInvalid),
+        ([{"type": "image_url", "image_url": {}}], LlmAnswerInvalid),
+        ([{"type": "refusal", "refusal": "No."}], LlmRefused),
+        ([], Answer("", "stop")),
+        (5, LlmAnswerInvalid),
+    ):
+        choice = {"index": 0, "finish_reason": "stop"}
+        streamed = event({"choices": [{**choice, "delta": {"content": content}}]}) + OpenAI.last
+        body = json.dumps({"choices": [{**choice, "message": {"content": content}}]}).encode()
+        yield f"content {content}", "streamed", Reply(body=streamed), right
+        yield f"content {content} whole", "whole", Reply(body=body), right
+    choices: tuple[tuple[dict[str, object], Right], ...] = (
+        ({"delta": "Hello"}, LlmAnswerInvalid),
+        ({"text": "Hello"}, HELLO),
+        ({"content": "Hello"}, LlmAnswerInvalid),
+        ({"index": "0", "delta": {"content": "Hello"}}, HELLO),
+    )
+    for said, right in choices:
+        chosen = {"choices": [{**said, "finish_reason": "stop"}]}
+        yield f"{said}", "streamed", Reply(body=event(chosen) + OpenAI.last), right
+        yield f"{said} whole", "whole", Reply(body=json.dumps(chosen).encode()), right
+    second = {"index": 1, "message": {"content": "No"}, "finish_reason": "stop"}
+    first = {"index": 0, "message": {"content": "Hello"}, "finish_reason": "stop"}
+    yield "choices out of order", "whole", Reply(body=json.dumps({"choices": [second, first]}).encode()), HELLO
 
 
 def interim(server: Server) -> Iterator[Row]:
@@ -303,8 +407,8 @@ def interim(server: Server) -> Iterator[Row]:
 
 
 ROWS = (
-    *(no_stop_reason, words, no_text, after_the_stop_reason, last_events),
-    *(first_bytes, words_elsewhere, interim),
+    *(no_stop_reason, words, several_reasons, no_text, after_the_stop_reason, last_events),
+    *(first_bytes, words_elsewhere, parts, interim),
 )
 
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Never
 
+from baton.domain.reasoning_marks import BEGIN, END, END_OF_REASONING
+
 MAX_CANDIDATES = 20
 """Of an answer with more values than this, the last ones are considered."""
 
@@ -25,11 +27,9 @@ MAX_UNCLOSED = 10
 CONTEXT_CHARACTERS = 80
 """So much of the text before and after a value is looked at: a fence's first line is shorter."""
 
-_REASONING = r"(?:\w{1,20}:)?(?:think|thinking|thoughts?|reasoning)[>\]\u25b7]"
-_MARK = re.compile(rf"(?P<open>[<\[\u25c1]{_REASONING})|(?P<close>[<\[\u25c1]/{_REASONING})|[{{\[]", re.IGNORECASE)
+_MARK = re.compile(rf"(?P<open>{BEGIN})|(?P<close>{END})|[{{\[]", re.IGNORECASE)
 BLANK = "\ufeff \t\r\n"
-_OPEN = re.compile(rf"[\s\ufeff]*[<\[\u25c1]{_REASONING}", re.IGNORECASE)
-_CLOSE = re.compile(rf"[<\[\u25c1]/{_REASONING}", re.IGNORECASE)
+_OPEN = re.compile(rf"[\s\ufeff]*{BEGIN}", re.IGNORECASE)
 _FENCE_LINE = re.compile(r"\n[ \t]*(?:`{3,}|~{3,})")
 _NESTING = re.compile(r"""[{\[]|[}\]]|"(?:[^"\\\n]|\\.)*"?""")
 """A text ends with its line at the latest, as in JSON."""
@@ -88,7 +88,7 @@ def _bare(answer: str) -> str:
     number or a text is read."""
     rest = answer[_reasoned(answer) :].strip(BLANK)
     if "{" not in rest and "[" not in rest:
-        rest = rest[max((closed.end() for closed in _CLOSE.finditer(rest)), default=0) :].strip(BLANK)
+        rest = rest[max((closed.end() for closed in END_OF_REASONING.finditer(rest)), default=0) :].strip(BLANK)
     fenced = _FENCED.fullmatch(rest)
     return fenced[1].strip() if fenced else rest
 
@@ -97,7 +97,7 @@ def _reasoned(answer: str) -> int:
     """Where the answer goes on after the reasoning that it begins with."""
     at = 0
     while mark := _OPEN.match(answer, at):
-        closed = _CLOSE.search(answer, mark.end())
+        closed = END_OF_REASONING.search(answer, mark.end())
         at = closed.end() if closed else len(answer)
     return at
 
@@ -108,7 +108,7 @@ def _candidates(text: str) -> list[_Candidate]:
     begin = at = unclosed = 0
     while unclosed <= MAX_UNCLOSED and (mark := _MARK.search(text, at)):
         if mark["open"]:
-            closed = _CLOSE.search(text, mark.end())
+            closed = END_OF_REASONING.search(text, mark.end())
             at = begin = closed.end() if closed else len(text)
         elif mark["close"]:
             found.clear()
@@ -140,7 +140,7 @@ def _end(text: str, start: int) -> int:
 def _after_broken(text: str, start: int, end: int, found: list[_Candidate]) -> int:
     """Where to go on after brackets that hold no answer: behind the reasoning or the fence that they stood in."""
     fence = None if end else _FENCE_LINE.search(text, start)
-    closed = _CLOSE.search(text, start, end or (fence.start() if fence else len(text)))
+    closed = END_OF_REASONING.search(text, start, end or (fence.start() if fence else len(text)))
     if closed or (not end and _LIKE_JSON.match(text, start)):
         found.clear()
     if closed:

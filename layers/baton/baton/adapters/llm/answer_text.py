@@ -11,9 +11,7 @@ from baton.adapters.llm.reading import name_of
 from baton.adapters.llm.writing import refused
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmServerError
 from baton.domain.llm import LlmCall
-
-BEGIN_OF_THINKING = re.compile(r"<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
-END_OF_THINKING = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+from baton.domain.reasoning_marks import BEGIN_OF_REASONING, END_OF_REASONING
 
 SPACES = re.compile(r"\s*")
 
@@ -52,8 +50,8 @@ def answer_text(output: Output, call: LlmCall) -> str:
 def has_answer(text: str) -> bool:
     """Whether there is more than white space and a ``<think>`` block, be it closed or not."""
     at = _after_spaces(text, 0)
-    while begun := BEGIN_OF_THINKING.match(text, at):
-        ended = END_OF_THINKING.search(text, begun.end())
+    while begun := BEGIN_OF_REASONING.match(text, at):
+        ended = END_OF_REASONING.search(text, begun.end())
         at = len(text) if ended is None else _after_spaces(text, ended.end())
     rest = text[at:].strip()
     return bool(rest) and not _is_thinking_without_its_begin(rest)
@@ -66,8 +64,8 @@ def _after_spaces(text: str, at: int) -> int:
 
 def _is_thinking_without_its_begin(text: str) -> bool:
     """The begin of a block is part of the prompt in some models' templates (DeepSeek-R1)."""
-    ended = END_OF_THINKING.search(text)
-    return ended is not None and ended.end() == len(text) and BEGIN_OF_THINKING.search(text) is None
+    ended = END_OF_REASONING.search(text)
+    return ended is not None and ended.end() == len(text) and BEGIN_OF_REASONING.search(text) is None
 
 
 def _what_is_there(output: Output, reason: str | None, call: LlmCall) -> str:

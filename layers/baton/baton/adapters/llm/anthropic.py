@@ -22,7 +22,7 @@ from baton.adapters.llm.anthropic_streams import Message
 from baton.adapters.llm.error_bodies import is_error, words_without_an_answer
 from baton.adapters.llm.failures import failure_inside, failure_of
 from baton.adapters.llm.finish_reasons import LENGTH, finish_reason
-from baton.adapters.llm.reading import TEXT_PARTS, count_of, expect, joined_text, json_body, name_of, type_of
+from baton.adapters.llm.reading import count_of, expect, is_text, joined_text, json_body, name_of, type_of
 from baton.adapters.llm.schemas import closed, instruction, is_plain
 from baton.adapters.llm.server_sent_events import Event
 from baton.adapters.llm.wire import SUCCESSES, HttpReply, HttpRequest, encodable
@@ -133,10 +133,12 @@ def read(reply: HttpReply, call: LlmCall, now: datetime) -> LlmAnswer:
     return _answer(_body(reply, call, now), call)
 
 
-def read_events(events: Iterable[Event], call: LlmCall) -> streaming.Pieces[LlmAnswer]:
+def read_events(
+    events: Iterable[Event], call: LlmCall, on_reason: streaming.OnReason = streaming.ignore
+) -> streaming.Pieces[LlmAnswer]:
     """The same answer, or the same failure, out of a stream of events; yields its text as it comes. Raises
     ``LlmUnreachable`` besides, for a stream that ends before its answer does, and whatever ``events`` raises."""
-    body = yield from streaming.accumulate(events, Message(call), call)
+    body = yield from streaming.accumulate(events, Message(call), call, on_reason)
     return _answer(body, call)
 
 
@@ -170,15 +172,14 @@ def _answer(body: object, call: LlmCall) -> LlmAnswer:
 
 def _output(message: dict[str, Any], call: LlmCall) -> Output:
     """The text blocks are joined."""
-    content = message.get("content")
-    blocks = expect([] if content is None else content, list, "content", call)
+    blocks = expect(message.get("content"), list, "content", call)
     kinds = [type_of(block) for block in blocks]
     return Output(
         text=joined_text(blocks) or "",
         reason=message.get("stop_reason"),
         reasoning=any("thinking" in kind for kind in kinds),
         tool_calls=any("tool" in kind for kind in kinds),
-        other_parts=any(kind not in TEXT_PARTS for kind in kinds),
+        other_parts=not all(map(is_text, blocks)),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baton.adapters.llm.finish_reasons import ERROR, finish_reason
+from baton.adapters.llm.finish_reasons import replaces
 from baton.adapters.llm.reading import expect, type_of
 from baton.domain.llm import LlmCall
 
@@ -59,8 +59,8 @@ class Message:
         )
 
     def _know(self, told: dict[str, Any]) -> None:
-        """A blank stop reason, or a failure after the model had come to its end, doesn't replace a real one."""
-        if finish_reason(told.get("stop_reason")) in (None, ERROR) and finish_reason(self.reason) is not None:
+        """Of several stop reasons the one that says most counts."""
+        if not replaces(told.get("stop_reason"), self.reason):
             told = {**told, "stop_reason": None}
         self._message |= {name: known for name, known in told.items() if known is not None}
 

@@ -104,12 +104,14 @@ def read_reply(reply: HttpReply, call: LlmCall, now: datetime) -> LlmAnswer:
     return read(expect(json_body(reply, call), dict, "body", call), call)
 
 
-def read_events(events: Iterable[Event], call: LlmCall) -> streaming.Pieces[LlmAnswer]:
+def read_events(
+    events: Iterable[Event], call: LlmCall, on_reason: streaming.OnReason = streaming.ignore
+) -> streaming.Pieces[LlmAnswer]:
     """The same answer, or the same failure, out of a stream of events; yields its text as it comes. Raises
     ``LlmUnreachable`` besides, for a stream that ends before its answer does, and whatever ``events`` raises."""
     from baton.adapters.llm.bedrock_failures import event_failure  # noqa: PLC0415 - cold start: others have no botocore
 
-    body = yield from streaming.accumulate(events, bedrock_streams.ConverseMessage(call), call)
+    body = yield from streaming.accumulate(events, bedrock_streams.ConverseMessage(call), call, on_reason)
     if is_error(body):
         raise event_failure(error_in(body), call)
     return read(expect(body, dict, "body", call), call)

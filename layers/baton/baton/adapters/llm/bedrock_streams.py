@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from baton.adapters.llm.finish_reasons import finish_reason
+from baton.adapters.llm.finish_reasons import finish_reason, replaces
 from baton.adapters.llm.reading import expect
 from baton.adapters.llm.server_sent_events import ERROR, Event
 from baton.domain.errors import LlmUnreachable
@@ -85,7 +85,7 @@ class ConverseMessage:
                 self._note(event.get("start"))
             case "contentBlockDelta":
                 return self._delta(expect(event.get("delta"), dict, "delta", self._call))
-            case "messageStop" if finish_reason(self.reason) is None:
+            case "messageStop" if replaces(event.get("stopReason"), self.reason):
                 self.reason = event.get("stopReason")
             case "metadata":
                 self._usage = event.get("usage")

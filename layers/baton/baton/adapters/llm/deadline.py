@@ -59,6 +59,10 @@ class Deadline:
             return seconds
         raise TimeoutError("The call's deadline is over.")
 
+    def shorten(self, seconds: float) -> None:
+        """To so many seconds from now, if its end doesn't come first."""
+        self._end = min(self._end, self._clock() + seconds)
+
     def at_most(self, seconds: float) -> Deadline:
         """So many seconds from now, or this one's end if that comes first."""
         return Deadline(min(seconds, self.left()), self._clock)

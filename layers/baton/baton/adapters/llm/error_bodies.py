@@ -22,14 +22,17 @@ from baton.adapters.llm.wire import FAILURES
 
 WORDS = (
     *("error", "message", "detail", "msg", "error_msg", "error_message", "errmsg", "err_msg", "errormessage"),
-    *("status_msg", "status_message", "error_description", "reason"),
+    *("status_msg", "status_message", "error_description", "reason", "faultstring", "title"),
 )
 """Names under which providers put their words, the likeliest first."""
 
-CONTAINERS = ("base_resp", "errors", "response", "output", "data", "result", "header", "status")
+CONTAINERS = ("base_resp", "errors", "fault", "response", "output", "data", "result", "header", "status")
 """Names under which objects are that hold such words; a text there may be an answer."""
 
-CODES = ("code", "error_code", "errorcode", "status_code", "errcode", "status", "type")
+CODES = (
+    *("code", "error_code", "errorcode", "status_code", "statuscode", "errcode", "status"),
+    *("type", "__type", "error_type"),
+)
 
 STATUS_BY_NAME: Mapping[str, int] = {
     "invalid_request_error": 400,
@@ -50,9 +53,23 @@ STATUS_BY_NAME: Mapping[str, int] = {
     "timeout_error": 504,
     "unavailable_error": 503,
     "overloaded_error": 529,
+    "invalid_argument": 400,
+    "unauthenticated": 401,
+    "permission_denied": 403,
+    "not_found": 404,
+    "resource_exhausted": 429,
+    "throttlingexception": 429,
+    "throttling_error": 429,
+    "internal": 500,
+    "internal_server_error": 500,
+    "service_unavailable": 503,
+    "unavailable": 503,
+    "overloaded": 503,
+    "deadline_exceeded": 504,
 }
 """For an error without a number: its code, else its type. OpenAI's own are so once a stream has begun, Anthropic's
-(https://platform.claude.com/docs/en/api/errors) always."""
+(https://platform.claude.com/docs/en/api/errors) always, and Google's are upper-case names
+(https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto)."""
 
 STATUS_BY_CODE: Mapping[str, int] = {**{str(status): status for status in FAILURES}, **STATUS_BY_NAME}
 STATUS_BY_VENDORS_CODE: Mapping[tuple[str, str], int] = {
@@ -69,6 +86,7 @@ STATUS_BY_VENDORS_CODE: Mapping[tuple[str, str], int] = {
 """MiniMax's codes, and Baidu's (https://cloud.baidu.com/doc/WENXINWORKSHOP/s/tlmyncueh)."""
 
 SUCCESS_CODES = ("0", "200", "ok", "success", "20000")
+FAILURE_WORDS = ("error", "fail", "failed", "failure")
 SUCCESS_WORDS = ("ok", "success", "successful", "succeeded", "成功")
 
 MAX_DEPTH = 8
@@ -76,18 +94,23 @@ BODY_PARTS = ("body", "query", "path", "header")
 """Where FastAPI's ``loc`` begins; what follows is the field."""
 
 
-def error_in(body: object) -> dict[str, Any]:
+def error_in(body: object, depth: int = MAX_DEPTH) -> dict[str, Any]:
     """The object that tells the error, wherever this provider puts it; empty when there is none."""
-    if isinstance(body, list):
-        return error_in(body[0]) if body else {}
+    body = _first(body)
     if not isinstance(body, dict):
         return {}
-    inner = body.get("error")
+    inner = _first(body.get("error"))
     if isinstance(inner, dict):
-        return inner
+        return (error_in(inner, depth - 1) if depth else {}) or inner
     if isinstance(inner, str) and inner:
         return {**body, "message": inner}
-    return body if body.get("object") == "error" else {}
+    if inner and isinstance(inner, int):
+        return {"code": inner, **body}
+    return body if "error" in (body.get("object"), body.get("type")) else {}
+
+
+def _first(value: object) -> object:
+    return next(iter(value), None) if isinstance(value, list) else value
 
 
 def is_error(body: object) -> bool:
@@ -114,6 +137,16 @@ def _parts(body: Mapping[str, Any]) -> Iterator[object]:
     named = {name.lower(): part for name, part in body.items()}
     yield from (named.get(name) for name in WORDS)
     yield from (part for name in CONTAINERS if isinstance(part := named.get(name), dict | list))
+    yield from _field_errors(named.get("errors"))
+
+
+def _field_errors(errors: object) -> Iterator[str]:
+    """``{"errors": {"model": ["unknown"]}}``, or a text there."""
+    if isinstance(errors, str):
+        yield errors
+    for field, said in errors.items() if isinstance(errors, dict) else ():
+        if isinstance(said, str | list) and (words := words_of(said)):
+            yield f"{field}: {words}"
 
 
 def _field(loc: object) -> str:
@@ -129,7 +162,15 @@ def words_without_an_answer(body: object) -> str:
     if not isinstance(body, dict):
         return ""
     said = words_of({name: part for name, part in body.items() if not _tells_success(part)})
-    return "" if said.lower().strip(" .!") in SUCCESS_WORDS else said
+    return _flag(body) if not said else "" if said.lower().strip(" .!") in SUCCESS_WORDS else said
+
+
+def _flag(body: Mapping[str, Any]) -> str:
+    """What stands for words where there are none."""
+    if body.get("success") is False:
+        return "success: false"
+    status = body.get("status")
+    return f"status: {status}" if isinstance(status, str) and status.lower() in FAILURE_WORDS else ""
 
 
 def _tells_success(part: object) -> bool:

@@ -74,10 +74,11 @@ def timed_out(instance_name: str, seconds: float) -> LlmTimeout:
 
 
 def parsed(body: bytes) -> object:
-    """The body as JSON, else as text. Broken UTF-8 is replaced: one bad byte should not cost the rest."""
+    """The body as JSON, else as text. Broken UTF-8 is replaced, and raw control
+    characters are taken: one bad byte should not cost the rest."""
     text = body.decode("utf-8-sig", "replace")
     try:
-        value: object = json.loads(text)
+        value: object = json.loads(text, strict=False)
     except (ValueError, RecursionError):
         return text
     return value

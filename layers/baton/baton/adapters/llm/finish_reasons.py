@@ -36,13 +36,13 @@ def _words(listed: str) -> frozenset[str]:
     return frozenset(listed.split())
 
 
-NOT_SAID = frozenset(["", "null", "none", "nil", "undefined", "unspecified", "not_finished", "in_progress", "queued"])
+NOT_SAID = _words("null none nil undefined unspecified n_a nan false not_finished in_progress queued") | {""}
 """Not all servers have a null: ``"null"`` is DashScope's word while a model is still writing."""
 
 WORDS: Mapping[str, frozenset[str]] = {
     STOP: _words(
         "stop stopped end_turn stop_sequence stop_sequences eos eos_token end_of_text endoftext end_of_sequence word "
-        "complete completed done finish finished normal stop_token stop_criteria_met"
+        "complete completed done finish finished normal stop_token stop_criteria_met end ended eot eom end_of_message"
     ),
     LENGTH: _words("pause_turn repetition time_limit error_limit max_len"),
     CONTENT_FILTER: _words("language spii safe_guard"),
@@ -54,13 +54,16 @@ WORDS: Mapping[str, frozenset[str]] = {
 PARTS: Mapping[str, frozenset[str]] = {
     CONTENT_FILTER: _words(
         "filter filtered refusal refused safety unsafe sensitive moderation moderated guardrail guardrails recitation "
-        "blocklist blocked prohibited policy violation toxic toxicity harmful censored flagged pii armor"
+        "block blocklist blocked prohibited policy violation toxic toxicity harmful censored flagged pii armor risk "
+        "risky illegal inappropriate copyright copyrighted nsfw banned restricted declined"
     ),
     ERROR: _words(
-        "error errors fail failed failure fault exception abort aborted cancel canceled cancelled timeout unavailable "
-        "overload overloaded interrupted disconnected insufficient rate quota crashed shutdown missing"
+        "error errors errored fail failed failure fault exception exceptions abort aborted cancel canceled cancelled "
+        "timeout unavailable overload overloaded interrupted disconnect disconnected insufficient rate ratelimit "
+        "ratelimited quota throttled throttling crash crashed shutdown missing lost killed terminated oom preempted "
+        "evicted expired"
     ),
-    LENGTH: _words("length tokens max limit exceeded truncated truncation context incomplete"),
+    LENGTH: _words("length tokens max limit exceeded truncated truncation context incomplete cut cutoff long partial"),
 }
 """Parts of words that aren't in the first table; the first row counts that has one."""
 
@@ -71,6 +74,13 @@ HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 BETWEEN = re.compile(r"[\W_]+")
 PREFIXES = re.compile(r"^(?:finish_?reason|stop_?reason|reason)_")
 """Of enumerations, whose full names are sent by some: ``FINISH_REASON_STOP``, ``FinishReason.STOP``."""
+
+
+def replaces(said: object, before: object) -> bool:
+    """Whether a reason that comes after another one counts in its place: one that says nothing never does. A model that
+    came to its end has not failed, and one that was cut or filtered has not stopped by itself."""
+    new, old = finish_reason(said), finish_reason(before)
+    return new is not None if old in (None, ERROR) else new not in (None, ERROR, STOP)
 
 
 def finish_reason(said: object) -> str | None:

@@ -29,8 +29,16 @@ from baton.adapters.llm.failures import failure_inside, failure_of, timed_out
 from baton.adapters.llm.finish_reasons import finish_reason
 from baton.adapters.llm.openai_dialects import MAX_COMPLETION_TOKENS, MAX_TOKENS, Dialect, dialect_of
 from baton.adapters.llm.openai_stream_options import StreamOptionsRefused
-from baton.adapters.llm.openai_streams import CALLS, REASONING, Completion, has_reasoning, is_there
-from baton.adapters.llm.reading import TEXT_PARTS, count_of, expect, invalid, joined_text, json_body, name_of, type_of
+from baton.adapters.llm.openai_streams import (
+    CALLS,
+    REASONING,
+    Completion,
+    has_reasoning,
+    is_first,
+    is_there,
+    message_in,
+)
+from baton.adapters.llm.reading import count_of, expect, invalid, is_text, joined_text, json_body, name_of, type_of
 from baton.adapters.llm.schemas import instruction, is_strict
 from baton.adapters.llm.server_sent_events import Event
 from baton.adapters.llm.wire import SUCCESSES, HttpReply, HttpRequest, encodable
@@ -173,10 +181,12 @@ def read(reply: HttpReply, call: LlmCall, now: datetime, *, with_counts: bool = 
     return _answer(_body(reply, call, now), call)
 
 
-def read_events(events: Iterable[Event], call: LlmCall) -> streaming.Pieces[LlmAnswer]:
+def read_events(
+    events: Iterable[Event], call: LlmCall, on_reason: streaming.OnReason = streaming.ignore
+) -> streaming.Pieces[LlmAnswer]:
     """The same answer, or the same failure, out of a stream of chunks; yields its text as it comes. Raises
     ``LlmUnreachable`` besides, for a stream that ends before its answer does, and whatever ``events`` raises."""
-    body = yield from streaming.accumulate(events, Completion(call), call)
+    body = yield from streaming.accumulate(events, Completion(call), call, on_reason)
     return _answer(body, call)
 
 
@@ -213,25 +223,25 @@ def _first_choice(completion: dict[str, Any], call: LlmCall) -> dict[str, Any]:
     choices = expect(completion.get("choices"), list, "choices", call)
     if not choices:
         raise invalid(call, "with no choices")
-    choice: dict[str, Any] = expect(choices[0], dict, "choices[0]", call)
+    choice: dict[str, Any] = expect(next(filter(is_first, choices), choices[0]), dict, "choices[0]", call)
     if is_error(choice):  # OpenRouter: the upstream provider failed after the 200 was sent
         raise failure_inside(choice, call)
     return choice
 
 
 def _output(choice: dict[str, Any], counts: dict[str, Any], call: LlmCall) -> Output:
-    place = "message" if choice.get("message") is not None else "delta"
-    message = expect(choice.get(place), dict, "choices[0].message", call)
+    said = message_in(choice)
+    message = expect(choice.get("delta") if said is None else said, dict, "choices[0].message", call)
     content = message.get("content")
     parts = content if isinstance(content, list) else []
     text = joined_text(parts) if isinstance(content, list) else content
     return Output(
         text="" if text is None else expect(text, str, "choices[0].message.content", call),
         reason=choice.get("finish_reason"),
-        declined=is_there(message.get("refusal")),
+        declined=is_there(message.get("refusal")) or any(type_of(part) == "refusal" for part in parts),
         reasoning=any(is_there(message.get(name)) for name in REASONING) or has_reasoning(parts) or _thought(counts),
         tool_calls=any(is_there(message.get(name)) for name in CALLS),
-        other_parts=any(type_of(part) not in TEXT_PARTS for part in parts),
+        other_parts=not all(map(is_text, parts)),
     )
 
 

@@ -35,9 +35,16 @@ def expect[T](value: object, kind: type[T], path: str, call: LlmCall) -> T:
 
 def joined_text(parts: list[Any]) -> str | None:
     """The text parts, joined, if there is one; a part of another type (``thinking``) is not the answer."""
-    texts = [part.get("text") for part in parts if type_of(part) in TEXT_PARTS]
-    said = [text for text in texts if isinstance(text, str)]
+    said = [part if isinstance(part, str) else part.get("text") or "" for part in parts if is_text(part)]
     return "".join(said) if said else None
+
+
+def is_text(part: object) -> bool:
+    """Whether a part of an answer's content is text; some servers leave out its type, or all but the text."""
+    if not isinstance(part, dict):
+        return isinstance(part, str)
+    text = part.get("text")
+    return isinstance(text, str | None) and (type_of(part) in TEXT_PARTS or ("type" not in part and text is not None))
 
 
 def type_of(part: object) -> str:

@@ -7,6 +7,8 @@ Beyond the standard:
 
 - The last event counts without its blank line if the bytes come to an end of their own and it is whole: JSON, or
   ``[DONE]``. Some servers leave the line out.
+- An event that is whole JSON also ends where the next one begins: some servers send one line break for two.
+- Fields are known in any case, with spaces or a byte order mark around their names.
 - llama.cpp, until late 2025, tells an error in a field of that name, without any ``data``.
 """
 
@@ -26,7 +28,13 @@ DONE = "[DONE]"
 INSIGNIFICANT = b" \t\r\n\xef\xbb\xbf"
 """White space, and the bytes of a byte order mark, which may stand before an answer of any form."""
 
-STREAM = re.compile(rb":|(?:data|event|id|retry):|error:[ \t]*\{")
+COMMENTS = re.compile(rb"(?:[ \t\r\n\xef\xbb\xbf]|:[^\r\n]*[\r\n])*")
+"""Comments keep a connection open, and may stand before a whole answer too."""
+
+STREAM = re.compile(rb"(?:data|event|id|retry)[ \t]*:|error[ \t]*:[ \t]*\{", re.IGNORECASE)
+END, COMMENT = "", ":"
+"""Of lines that are no field."""
+
 ENOUGH_BYTES = 64
 """To tell what a body is."""
 
@@ -45,13 +53,21 @@ class Event:
 
 
 def is_stream(beginning: bytes) -> bool | None:
-    """Whether a body that begins so is a stream of events; ``None`` if that can't be told yet.
+    """Whether a body that begins so is a stream of events; ``None`` if that can't be told yet, as of comments alone.
 
     What a server says of its body's type is often wrong; JSON begins with a bracket, and a web page with ``<``.
     """
-    if STREAM.match(beginning):
+    begun = without_comments(beginning)
+    if STREAM.match(begun):
         return True
-    return False if beginning[:1] in (b"{", b"[", b"<") or len(beginning) >= ENOUGH_BYTES else None
+    is_known = begun[:1] in (b"{", b"[", b"<") or (begun[:1] != b":" and len(begun) >= ENOUGH_BYTES)
+    return False if is_known else None
+
+
+def without_comments(beginning: bytes) -> bytes:
+    """From the first line that says something, or the beginning of one."""
+    found = COMMENTS.match(beginning)
+    return beginning[found.end() :] if found else beginning
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[Event]:
@@ -59,26 +75,38 @@ def events(chunks: Iterable[bytes]) -> Iterator[Event]:
     name = ""
     data: list[str] = []
     for line in _lines(chunks):
-        field, _, value = line.partition(":")
-        value = value.removeprefix(" ")
+        field, value = _field(line)
+        if field == END or _begins_anew(field, name, data):
+            if any(data):
+                yield Event("\n".join(data), name)
+            name, data = "", []
         if field == "data":
             data.append(value)
         elif field == "event":
             name = value
         elif field == ERROR:
             name, data = ERROR, [*data, value]
-        elif not line:
-            if any(data):
-                yield Event("\n".join(data), name)
-            name, data = "", []
     last = Event("\n".join(data), name)
     if last.is_done or _is_json(last.data):
         yield last
 
 
+def _field(line: str) -> tuple[str, str]:
+    if not line.strip():
+        return END, ""
+    name, _, value = line.partition(":")
+    return name.strip(" \t\ufeff").lower() or COMMENT, value.removeprefix(" ")
+
+
+def _begins_anew(field: str, name: str, data: list[str]) -> bool:
+    """Whether the field is the next event's, though no blank line came before it."""
+    follows = field == "data" or (field == "event" and name)
+    return bool(follows) and len(data) == 1 and _is_json(data[0])
+
+
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
+        json.loads(text, strict=False)
     except (ValueError, RecursionError):
         return False
     return True

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 from baton.adapters.llm.error_bodies import is_error, words_without_an_answer
@@ -25,7 +26,17 @@ type Pieces[T] = Generator[str, None, T]
 """Of an answer's text, as they come; what is returned in the end is the whole."""
 
 type Read = Callable[[HttpReply, LlmCall, datetime], LlmAnswer]
-type ReadEvents = Callable[[Iterable[Event], LlmCall], Pieces[LlmAnswer]]
+type OnReason = Callable[[], None]
+"""Called once the model has said why it stopped."""
+
+type ReadEvents = Callable[[Iterable[Event], LlmCall, OnReason], Pieces[LlmAnswer]]
+
+REST_SECONDS = 5.0
+"""For what follows the reason why a model stopped. It can only be counts, and some servers never end their stream."""
+
+
+def ignore() -> None:
+    """For events that come without waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +90,7 @@ def ask(
     form = form or StreamForm()
     with stream(request, call.timeout_seconds, is_stream=form.is_stream) as reply:
         if not isinstance(reply, HttpReply):
-            return _heard(read_events(form.events(reply), call), listener)
+            return _heard(read_events(form.events(reply), call, partial(reply.end_within, REST_SECONDS)), listener)
         answer = read(reply, call, datetime.now(UTC))
         _hear(answer.content, listener)
         return answer
@@ -97,7 +108,8 @@ def body_of(
     with stream(request, call.timeout_seconds) as reply:
         if isinstance(reply, HttpReply):
             return read_body(reply, call, datetime.now(UTC))
-        return _heard(accumulate(events(reply), accumulator(call), call), Nobody())
+        rest = partial(reply.end_within, REST_SECONDS)
+        return _heard(accumulate(events(reply), accumulator(call), call, rest), Nobody())
 
 
 def _heard[T](pieces: Pieces[T], listener: AnswerListener) -> T:
@@ -119,13 +131,15 @@ def _hear(text: str, listener: AnswerListener) -> None:
         listener.hear(encodable(text))
 
 
-def accumulate(sent: Iterable[Event], accumulator: Accumulator, call: LlmCall) -> Pieces[object]:
+def accumulate(
+    sent: Iterable[Event], accumulator: Accumulator, call: LlmCall, on_reason: OnReason = ignore
+) -> Pieces[object]:
     """Yields the answer's text, and returns the body that would have come unstreamed, be it an answer or an error.
 
     Once the model has said why it stopped, nothing costs the answer: not an error, an event that can't be read, a
-    connection that breaks. Counts may be lost.
+    connection that breaks or stays open. Counts may be lost.
     """
-    stream = _Stream(sent, accumulator, call)
+    stream = _Stream(sent, accumulator, call, on_reason)
     try:
         yield from stream.pieces()
     except LlmError:
@@ -141,10 +155,11 @@ def accumulate(sent: Iterable[Event], accumulator: Accumulator, call: LlmCall) -
 class _Stream:
     """The events of one answer. ``error`` is what the server said instead of an answer, or of the rest of one."""
 
-    def __init__(self, sent: Iterable[Event], accumulator: Accumulator, call: LlmCall) -> None:
+    def __init__(self, sent: Iterable[Event], accumulator: Accumulator, call: LlmCall, on_reason: OnReason) -> None:
         self._sent = sent
         self._accumulator = accumulator
         self._call = call
+        self._on_reason = on_reason
         self.error: object = None
         self.is_done = False
 
@@ -173,14 +188,17 @@ class _Stream:
             return ""
         if _is_beside_the_answer(value):
             self.error = value
+        was_whole = self.is_whole
         text = self._accumulator.take(value)
+        if self.is_whole and not was_whole:
+            self._on_reason()
         self.is_done = self._accumulator.is_over
         return text
 
 
 def _is_beside_the_answer(value: object) -> bool:
     """Whether an event that is no part of an answer has words of its own: an error, if no answer comes."""
-    if not isinstance(value, dict) or value.get("choices") or value.get("type"):
+    if not isinstance(value, dict) or value.get("choices"):
         return False
     return bool(words_without_an_answer(value))
 
@@ -188,7 +206,7 @@ def _is_beside_the_answer(value: object) -> bool:
 def _value(event: Event, call: LlmCall) -> object:
     """What an event says; an event that is named an error says one, in whatever form."""
     try:
-        value: object = json.loads(event.data)
+        value: object = json.loads(event.data, strict=False)
     except (ValueError, RecursionError):
         if event.name != ERROR:
             raise invalid(call, "with an event that isn't JSON") from None

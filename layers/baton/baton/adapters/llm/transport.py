@@ -12,6 +12,7 @@ import ipaddress
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from itertools import chain
@@ -22,7 +23,7 @@ import requests
 
 from baton.adapters.llm.addresses import check_host, current_hosts
 from baton.adapters.llm.deadline import Clock, Deadline, DeadlineAdapter, until
-from baton.adapters.llm.server_sent_events import INSIGNIFICANT, is_stream
+from baton.adapters.llm.server_sent_events import INSIGNIFICANT, is_stream, without_comments
 from baton.adapters.llm.transport_failures import FOREIGN, failures_named
 from baton.adapters.llm.wire import SUCCESSES, HttpReply, HttpRequest
 from baton.domain.errors import LlmAnswerInvalid
@@ -36,6 +37,21 @@ MAX_FAILURE_BYTES = 64 * 1024
 CHUNK_BYTES = 64 * 1024
 END_SECONDS = 0.2
 """For the end of a body whose answer is known: some servers leave it open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """A body in pieces as they arrive, to be read once."""
+
+    _arriving: Iterator[bytes]
+    _deadline: Deadline
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._arriving
+
+    def end_within(self, seconds: float) -> None:
+        """Wait no longer than this for what is still to come."""
+        self._deadline.shorten(seconds)
 
 
 def send(request: HttpRequest, timeout_seconds: float, clock: Clock = time.monotonic) -> HttpReply:
@@ -56,7 +72,7 @@ def stream(
     timeout_seconds: float,
     clock: Clock = time.monotonic,
     is_stream: Callable[[bytes], bool | None] = is_stream,
-) -> Iterator[HttpReply | Iterator[bytes]]:
+) -> Iterator[HttpReply | Chunks]:
     """As ``send``, but a success that is a stream of events is handed over in chunks, as they arrive inside the block.
 
     What a success is, its first bytes tell; white space before them is left out. Reading the chunks raises what
@@ -74,11 +90,12 @@ def stream(
             return
         chunks = _chunks(response, request, deadline)
         beginning = _beginning(chunks, is_stream)
-        if is_stream(beginning):
-            yield chain((beginning,), chunks)
+        told = is_stream(beginning)
+        if told or (told is None and beginning[:1] == b":"):
+            yield Chunks(chain((beginning,), chunks), deadline)
             _read_the_end(response, deadline)
         else:
-            yield _reply_of(response, beginning + b"".join(chunks))
+            yield _reply_of(response, without_comments(beginning + b"".join(chunks)))
 
 
 def _exchange(request: HttpRequest, deadline: Deadline) -> requests.Response:

@@ -49,6 +49,7 @@ FAILURES: Mapping[type[Exception], tuple[type[LlmError], str]] = {
     urllib3.NewConnectionError: (LlmUnreachable, CANT_CONNECT),
     urllib3.ConnectTimeoutError: (LlmUnreachable, CANT_CONNECT),
     urllib3.SSLError: (LlmUnreachable, BROKE),
+    urllib3.InvalidHeader: (LlmAnswerInvalid, NOT_HTTP),
     urllib3.DecodeError: (LlmAnswerInvalid, NOT_HTTP),
     urllib3.ProtocolError: (LlmUnreachable, BROKE),
     urllib3.LocationValueError: (LlmRefused, BAD_REQUEST),
@@ -88,9 +89,10 @@ def _named(error: Exception, request: HttpRequest, deadline: Deadline) -> LlmErr
 
 
 def _row(error: Exception) -> tuple[type[LlmError], str]:
-    """The table's row for the nearest class; a certificate counts wherever in the chain it is."""
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(error)):
-        return FAILURES[ssl.SSLCertVerificationError]
+    """The table's row for the nearest class; a certificate, or a header of the answer's, counts wherever it is."""
+    for kind in (ssl.SSLCertVerificationError, urllib3.InvalidHeader):
+        if any(isinstance(cause, kind) for cause in _chain(error)):
+            return FAILURES[kind]
     return next(FAILURES[kind] for kind in type(error).__mro__ if kind in FAILURES)
 
 
