@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -32,7 +32,12 @@ class Call:
 
     @property
     def prompt(self) -> str:
-        return str(self.body["messages"][0]["content"])
+        return str(self.body["messages"][-1]["content"])
+
+    @property
+    def system(self) -> str | None:
+        first = self.body["messages"][0]
+        return str(first["content"]) if first["role"] == "system" else None
 
 
 @dataclass
@@ -41,9 +46,11 @@ class Provider:
     whoever comes above its limit.
 
     A crowd is counted in prompts, since who was put off asks the same again. The limit holds for any minute.
+    ``text_for`` says what is answered to which prompt.
     """
 
     base_url: str = ""
+    text_for: Callable[[str], str] = lambda _prompt: ANSWER
     accepts: bool = True
     crowd: int = 0
     requests_per_minute: int | None = None
@@ -70,7 +77,7 @@ class Provider:
         return len(taken) >= self.requests_per_minute
 
 
-def answer(call: Call) -> dict[str, Any]:
+def answer(call: Call, text: str) -> dict[str, Any]:
     """A refusal quotes the key, as careless providers do."""
     match call.status:
         case HTTPStatus.UNAUTHORIZED:
@@ -80,17 +87,17 @@ def answer(call: Call) -> dict[str, Any]:
         case HTTPStatus.NOT_FOUND:
             return {"detail": "Not Found"}
         case _:
-            message = {"role": "assistant", "content": ANSWER}
+            message = {"role": "assistant", "content": text}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
             return {"object": "chat.completion", "model": MODEL, "choices": [choice], "usage": USAGE}
 
 
-def chunks() -> Iterator[bytes]:
+def chunks(text: str) -> Iterator[bytes]:
     """The same answer as a stream, in pieces."""
-    words = [{"index": 0, "delta": {"content": word}, "finish_reason": None} for word in ANSWER.partition(" ")]
+    words = [{"index": 0, "delta": {"content": word}, "finish_reason": None} for word in text.partition(" ")]
     last = {"index": 0, "delta": {}, "finish_reason": "stop"}
     told = [*({"model": MODEL, "choices": [said]} for said in (*words, last)), {"choices": [], "usage": USAGE}]
-    yield from (f"data: {json.dumps(chunk)}\n\n".encode() for chunk in told)
+    yield from (f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode() for chunk in told)
     yield b"data: [DONE]\n\n"
 
 
@@ -104,7 +111,8 @@ def serving() -> Iterator[Provider]:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             call = provider.take(self.path, self.headers.get("Authorization"), asked)
             streamed = call.status == HTTPStatus.OK and asked.get("stream")
-            text = b"".join(chunks()) if streamed else json.dumps(answer(call)).encode()
+            said = provider.text_for(call.prompt)
+            text = b"".join(chunks(said)) if streamed else json.dumps(answer(call, said), ensure_ascii=False).encode()
             self.send_response(call.status)
             self.send_header("Content-Type", "text/event-stream" if streamed else "application/json")
             self.send_header("Content-Length", str(len(text)))

@@ -52,7 +52,10 @@ class FakeRuns:
 
     def read_history(self, tenant: str, run_id: int) -> RunHistory:
         there = self._partition(tenant, run_id)
-        responses = tuple(there.responses[position] for position in sorted(there.responses))
+        responses = tuple(
+            replace(there.responses[position], prompt=None, prompt_key=None, prompt_bytes=None, prompt_truncated=False)
+            for position in sorted(there.responses)
+        )
         return RunHistory(run=there.run, variables=there.variables, responses=responses)
 
     def read_snapshots(self, tenant: str, run_id: int) -> Sequence[PayloadSnapshot]:

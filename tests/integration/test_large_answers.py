@@ -13,15 +13,20 @@ import requests
 
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.s3 import S3Texts
-from baton.domain.catalog import Block, InlineBlock, Payload, Workflow, first_version
+from baton.domain.catalog import Block, InlineBlock, LlmInstance, Payload, Workflow, first_version
 from baton.domain.llm import LlmSettings, LlmTarget
+from baton.domain.prompts import Reference
 from baton.domain.runs import RunHistory
+from baton.domain.workflow_imports import FileChange
 from baton.runtime import wiring
+from baton.runtime.http.budget import body_size
+from baton.runtime.http.import_models import ImportAnswer
 from baton.runtime.http.run_models import RunAnswer
 from baton.runtime.settings import TENANT
+from baton.usecases.move_workflows import Imported
 from tests.fakes.texts import FakeTexts
 from tests.support.deployment import Deployment
-from tests.support.functions import event, invoke, request
+from tests.support.functions import answer_of, event, invoke, request
 from tests.support.records import (
     AT_NOON,
     a_response,
@@ -29,6 +34,7 @@ from tests.support.records import (
     a_snapshot,
     an_endpoint,
     block_draft,
+    instance_draft,
     payload_draft,
     workflow_draft,
 )
@@ -155,6 +161,97 @@ def test_whatever_a_run_is_defined_by_can_be_answered(character: str) -> None:
 
 
 @pytest.mark.usefixtures("baton")
+def test_of_the_definition_of_a_run_what_does_not_fit_is_left_out_and_marked() -> None:
+    options = {"text": '"' * 600_000}
+    references = [Reference(name=f"{number:03d}" + "🙂" * 297, source="variable") for number in range(20)]
+    large = LlmSettings(options=options, response_format={"description": "x" * 600_000}, stop=("END",))
+    other = LlmTarget(endpoint=an_endpoint(), settings=LlmSettings(options=options))
+    snapshots = [
+        a_snapshot(0, settings=LlmSettings(options={"small": 1}), references=references[:2]),
+        *(a_snapshot(n, settings=large, fallbacks=(other,), references=references) for n in range(1, 12)),
+    ]
+    wiring.run_store().create(a_run(tenant=TENANT, total=12), {}, snapshots)
+    payloads = read("/api/runs/1/definition")["payloads"]
+    first, last = payloads[0], payloads[-1]
+    assert (first["settings"]["options"], len(first["references"])) == ({"small": 1}, 2)
+    assert [payload["settings"]["stop"] for payload in payloads[1:]] == [["END"]] * 11
+    assert last["settings"] | {"options": {}, "options_truncated": True} == last["settings"]
+    assert last["settings"] | {"response_format": {}, "response_format_truncated": True} == last["settings"]
+    assert last["fallbacks"][0]["settings"]["options_truncated"]
+    marks = [name for payload in payloads for name in payload["settings"] if name.endswith("_truncated")]
+    assert 0 < len(marks) < 22
+    for payload in payloads:
+        assert payload["template"] == "Say something."
+        assert payload["references_truncated"] == (not payload["references"])
+
+
+@pytest.mark.parametrize("media_type", ["application/yaml", "application/json"])
+@pytest.mark.parametrize("character", ['"', "\\", "🙂", "é"])
+@pytest.mark.usefixtures("baton")
+def test_a_file_of_any_characters_is_exported_if_it_can_be_imported(character: str, media_type: str) -> None:
+    """As text of JSON, which Lambda writes, 4 MB of them would be too much."""
+    catalog = wiring.catalog_store()
+    written = len(json.dumps(character, ensure_ascii=False).encode()) - 2
+    contents = [character * (290_000 // written) + str(n) for n in range(13)]
+    for n, content in enumerate(contents):
+        block = first_version(Block, block_draft(f"b{n}", content), n + 1, AT_NOON)
+        catalog.create(TENANT, block, catalog.read_ledger(TENANT))
+    definitions: list[Any] = [
+        first_version(LlmInstance, instance_draft("llm"), 1, AT_NOON),
+        *(first_version(Payload, payload_draft(f"p{n}", [n + 1], 1), n + 1, AT_NOON) for n in range(13)),
+        first_version(Workflow, workflow_draft("w", list(range(1, 14))), 1, AT_NOON),
+    ]
+    for definition in definitions:
+        catalog.create(TENANT, definition, catalog.read_ledger(TENANT))
+    path = "/api/workflows/1/export"
+    reply = invoke(function_of("GET", path), event("GET", path, headers={"accept": media_type}))
+    assert len(json.dumps(reply)) < LAMBDA_BYTES
+    file = answer_of(reply)
+    assert (file.status, file.headers["Content-Type"]) == (200, media_type)
+    assert file.headers["Content-Length"] == str(len(file.text.encode()))
+    again = request("POST", "/api/workflows/import", text=file.text, headers={"content-type": media_type})
+    assert (again.status, again.body["changed"]) == (200, False)
+    head = invoke(function_of("HEAD", path), event("HEAD", path, headers={"accept": media_type}))
+    assert (head["body"], head["headers"]) == ("", reply["headers"])
+
+
+@pytest.mark.usefixtures("baton")
+def test_differences_of_an_import_that_do_not_fit_are_left_out_and_marked() -> None:
+    """The catalog has more than a file could, and the import has been done when its answer is written."""
+    catalog = wiring.catalog_store()
+    catalog.create(TENANT, first_version(LlmInstance, instance_draft("llm"), 1, AT_NOON), catalog.read_ledger(TENANT))
+    long = [InlineBlock(content="🙂" * 300)] * 100
+    for n in range(20):
+        payload = first_version(
+            Payload, payload_draft(f"p{n}", long if n else [InlineBlock(content="x")], 1), n + 1, AT_NOON
+        )
+        catalog.create(TENANT, payload, catalog.read_ledger(TENANT))
+    file = {
+        "workflow": {"name": "w", "payloads": [f"p{n}" for n in range(20)]},
+        "payloads": [{"name": f"p{n}", "blocks": [{"content": "new"}], "llm_instance": "llm"} for n in range(20)],
+        "blocks": [],
+    }
+    reply = invoke("catalog_api", event("POST", "/api/workflows/import", json.dumps(file)))
+    assert len(json.dumps(reply)) < LAMBDA_BYTES
+    answer = answer_of(reply)
+    assert (answer.status, answer.body["changed"], answer.body["changes_truncated"]) == (200, True, False)
+    changes = answer.body["changes"]
+    assert [change["action"] for change in changes] == ["replace"] * 20 + ["create"]
+    assert changes[0]["differences"]
+    cut = [change for change in changes if change["differences_truncated"]]
+    assert 0 < len(cut) < 20
+    assert all(change["differences"] == {} for change in cut)
+
+
+def test_very_many_changes_of_an_import_end_where_the_answer_would_become_too_large() -> None:
+    changes = tuple(FileChange(kind="BLOCK", name="🙂" * 200, action="create", differences={}) for _ in range(20_000))
+    answer = ImportAnswer.of(Imported(changes=changes, workflow_id=None), dry_run=True)
+    assert answer.changes_truncated
+    assert 1_000 < len(answer.changes) < 20_000
+    assert body_size(answer.model_dump_json()) < LAMBDA_BYTES
+
+
+@pytest.mark.usefixtures("baton")
 def test_a_system_text_that_does_not_fit_is_cut_and_marked() -> None:
     settings = LlmSettings(system='"' * 60_000)
     snapshots = [a_snapshot(position, template="short", settings=settings) for position in range(30)]
@@ -252,13 +349,26 @@ def test_what_can_not_be_sent_is_a_problem_and_no_broken_answer(monkeypatch: pyt
 
 @pytest.mark.parametrize("path", ["/api/runs/1", "/api/runs/1/responses", "/api/runs/1/responses/0"])
 def test_a_run_of_forty_answers_of_three_megabytes_is_read_within_128_mb(path: str) -> None:
+    measured = read_elsewhere(path)
+    assert measured["status"] == 200
+    assert 5_000_000 < measured["sent"] < LAMBDA_BYTES
+    assert measured["kilobytes"] < MEMORY_KB
+
+
+def test_a_run_of_two_hundred_long_answers_is_sent_to_a_late_subscriber_within_128_mb() -> None:
+    """Each as far as one message of API Gateway's carries it, which has 128 KB."""
+    measured = read_elsewhere("subscribe")
+    assert (measured["status"], measured["frames"]) == (200, 401)
+    assert 100_000 < measured["largest"] < 128 * 1024
+    assert measured["kilobytes"] < MEMORY_KB
+
+
+def read_elsewhere(path: str) -> Any:
+    """What was measured of a function in a process of its own."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "support" / "large_run.py"), path],
         capture_output=True,
         text=True,
         check=True,
     )
-    measured = json.loads(done.stdout.splitlines()[-1])
-    assert measured["status"] == 200
-    assert 5_000_000 < measured["sent"] < LAMBDA_BYTES
-    assert measured["kilobytes"] < MEMORY_KB
+    return json.loads(done.stdout.splitlines()[-1])

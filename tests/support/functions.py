@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import json
 from dataclasses import dataclass
@@ -70,6 +71,8 @@ def request(  # noqa: PLR0913 - as many parts as a request has
 def answer_of(reply: dict[str, Any]) -> Answer:
     """What a function hands to API Gateway, as a client reads it."""
     text = reply.get("body") or ""
+    if reply.get("isBase64Encoded") and "Content-Encoding" not in reply["headers"]:
+        text = base64.b64decode(text).decode()
     is_json = "json" in reply["headers"].get("Content-Type", "")
     body = json.loads(text) if text and is_json else None
     return Answer(status=reply["statusCode"], headers=reply["headers"], text=text, body=body)

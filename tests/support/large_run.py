@@ -1,4 +1,6 @@
-"""Read a run of large answers as its function does, in a process of its own, and print the memory that it took, in KB.
+"""Read a run of large answers as a function does, in a process of its own, and print the memory that it took, in KB.
+
+With a path as its argument, it is read over HTTP; with ``subscribe``, by a late subscriber.
 
 The stored run is made up as it is asked for, so that no memory but the function's is measured.
 """
@@ -16,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-ANSWERS, BYTES, IN_THE_ITEM, ITEMS_PER_PAGE = 40, 3_000_000, 100_000, 9
+SUBSCRIBE = "subscribe"
+IS_SUBSCRIBED = sys.argv[1:] == [SUBSCRIBE]
+ANSWERS, BYTES, IN_THE_ITEM, ITEMS_PER_PAGE = 200 if IS_SUBSCRIBED else 40, 3_000_000, 100_000, 9
 
 SETTINGS = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -24,6 +28,8 @@ SETTINGS = {
     "AWS_DEFAULT_REGION": "local",
     "RUNS_TABLE": "runs",
     "TEXTS_BUCKET": "texts",
+    "CONNECTIONS_TABLE": "connections",
+    "WEBSOCKET_CALLBACK_URL": "http://localhost/live",
 }
 
 
@@ -60,15 +66,21 @@ class Raw(io.BytesIO):
 def dynamodb(request: Any, **_: Any) -> Any:
     """One page of the run's items, or the run."""
     asked = json.loads(request.body)
+    if asked["TableName"] == "connections":
+        return reply(request, b"{}")
     if "Key" in asked:
         item = run_item() if asked["Key"]["sk"]["S"] == "RUN" else response_item(0)
         return reply(request, json.dumps({"Item": item}).encode())
     last = asked.get("ExclusiveStartKey", {}).get("sk", {}).get("S", "RESPONSE#-001")
     first = int(last.removeprefix("RESPONSE#")) + 1
     positions = range(first, min(ANSWERS, first + ITEMS_PER_PAGE))
-    page: dict[str, Any] = {"Items": [response_item(position) for position in positions]}
+    read = set(asked.get("ExpressionAttributeNames", {}).values())
+    items = [response_item(position) for position in positions]
+    page: dict[str, Any] = {
+        "Items": [{name: item[name] for name in item if not read or name in read} for item in items]
+    }
     if positions.stop < ANSWERS:
-        page["LastEvaluatedKey"] = {name: page["Items"][-1][name] for name in ("pk", "sk")}
+        page["LastEvaluatedKey"] = {name: items[-1][name] for name in ("pk", "sk")}
     elif asked["ExpressionAttributeValues"][":last"]["S"] == "VARIABLES":
         page["Items"].append(run_item())
     return reply(request, json.dumps(page).encode())
@@ -82,6 +94,16 @@ def s3(request: Any, **_: Any) -> Any:
     return reply(request, b"x" * size, 200 if asked is None else 206)
 
 
+FRAMES: list[int] = []
+"""The sizes of what was sent to the subscriber."""
+
+
+def connections(request: Any, **_: Any) -> Any:
+    """Takes every message."""
+    FRAMES.append(len(request.body))
+    return reply(request, b"")
+
+
 def reply(request: Any, body: bytes, status: int = 200) -> Any:
     from botocore.awsrequest import AWSResponse  # noqa: PLC0415 - what the function imports is measured, in its order
 
@@ -91,19 +113,23 @@ def reply(request: Any, body: bytes, status: int = 200) -> Any:
 
 def main(path: str) -> None:
     os.environ |= SETTINGS
-    sys.path[:0] = [str(ROOT / "functions" / "runs_api"), str(ROOT / "layers" / "baton"), str(ROOT)]
+    function = "websocket" if IS_SUBSCRIBED else "runs_api"
+    sys.path[:0] = [str(ROOT / "functions" / function), str(ROOT / "layers" / "baton"), str(ROOT)]
     import app  # type: ignore[import-not-found]  # noqa: PLC0415 - the function's, whose folder is known only now
     import boto3  # noqa: PLC0415
 
-    from tests.support.functions import Context, event  # noqa: PLC0415
+    from tests.support.functions import Context, event, websocket_event  # noqa: PLC0415
 
     session: Any = boto3.Session()
     session.events.register("before-send.dynamodb", dynamodb)
     session.events.register("before-send.s3", s3)
+    session.events.register("before-send.apigatewaymanagementapi", connections)
     boto3.DEFAULT_SESSION = session
-    answer = app.handler(event("GET", path), Context())
+    frame = websocket_event("MESSAGE", "c", body='{"action": "subscribe", "runId": 1}')
+    answer = app.handler(frame if IS_SUBSCRIBED else event("GET", path), Context())
     sent = len(json.dumps(answer, ensure_ascii=False).encode())
-    print(json.dumps({"status": answer["statusCode"], "sent": sent, "kilobytes": peak()}))  # noqa: T201 - for the test
+    measured = {"status": answer["statusCode"], "sent": sent, "kilobytes": peak()}
+    print(json.dumps(measured | {"frames": len(FRAMES), "largest": max(FRAMES, default=0)}))  # noqa: T201 - for the test
 
 
 def peak() -> int:

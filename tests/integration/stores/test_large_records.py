@@ -10,11 +10,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from baton.adapters.dynamodb.catalog import DynamoCatalogStore
-from baton.adapters.dynamodb.large_records import MAX_ITEM_BYTES
+from baton.adapters.dynamodb.large_records import MAX_ITEM_BYTES, item_bytes
+from baton.adapters.dynamodb.responses import MAX_TEXT_BYTES
 from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.s3 import S3Texts
 from baton.domain.catalog import (
+    MAX_REFERENCES_PER_PAYLOAD,
     Block,
     BlockDraft,
     Definition,
@@ -29,7 +31,9 @@ from baton.domain.catalog import (
 from baton.domain.errors import NotFound, VersionChanged
 from baton.domain.llm import LlmSettings
 from baton.domain.prompts import Reference
+from baton.domain.runs import references_metadata
 from baton.domain.searches import Search
+from baton.domain.templates import MAX_NAME_CHARACTERS
 from tests.support.aws import Account
 from tests.support.records import (
     AT_NOON,
@@ -220,6 +224,27 @@ def test_a_transaction_is_as_large_as_what_it_writes_into_the_table(catalog: Dyn
     assert [len(part) for part in catalog.transactions(replacements(400_000))] == [12]
     catalog.save(TENANT, replacements(400_000), catalog.read_ledger(TENANT))
     assert len(catalog.read_many(TENANT, Block, range(1, 13))) == 12
+
+
+@pytest.mark.parametrize("character", ["x", "🙂", "\x01", '"'])
+def test_a_response_fits_into_an_item_however_long_its_names_and_texts_are(aws: Account, character: str) -> None:
+    name = character * MAX_NAME_CHARACTERS
+    references = [
+        Reference(name=f"{number:03d}{name[3:]}", source="response", position=199, where=where)
+        for where in ("prompt", "system")
+        for number in range(MAX_REFERENCES_PER_PAYLOAD)
+    ]
+    label = character * 200
+    names = {"llm_instance": label, "fallback_from": [label] * 4, "model": label, "finish_reason": label}
+    metadata = names | {"last_failure": character * 500} | references_metadata(references)
+    steps = DynamoStepStore(aws.dynamodb, aws.runs_table, S3Texts(lambda: aws.s3, aws.texts_bucket))
+    for position, size in enumerate((MAX_TEXT_BYTES // 4, 1_000_000)):
+        text = character * size
+        steps.store_response(a_response(position, payload_name=label, content=text, prompt=text, metadata=metadata))
+    sizes = [item_bytes(item) for item in aws.dynamodb.scan(TableName=aws.runs_table)["Items"]]
+    assert len(sizes) == 2
+    assert max(sizes) <= MAX_ITEM_BYTES
+    assert metadata.get("references_truncated", False) == (character != "x")
 
 
 def test_a_large_snapshot_is_the_same_to_every_reader_and_goes_with_its_run(aws: Account) -> None:

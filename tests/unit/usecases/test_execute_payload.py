@@ -51,7 +51,7 @@ def on(world: World, steps: FakeSteps) -> ExecutePayload:
 
 
 def responses(world: World) -> tuple[Response, ...]:
-    return world.runs.read_history(TENANT, 1).responses
+    return tuple(world.runs.read_responses(TENANT, 1, 100, None).items)
 
 
 def test_a_payload_is_answered_and_the_next_one_follows(world: World) -> None:

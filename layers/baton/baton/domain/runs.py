@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any, Literal
 
 from baton.domain.catalog import (
@@ -28,6 +29,9 @@ RESUMABLE_STATUSES: frozenset[Status] = frozenset({"failed", "cancelled"})
 
 MAX_LABEL_CHARACTERS = 200
 """What is kept of a model's name and a finish reason, which a provider may write as it likes."""
+
+MAX_REFERENCES_BYTES = 100_000
+"""All of them as JSON: a response is one DynamoDB item, and the beginnings of its two texts have as many bytes each."""
 
 MAX_VARIABLES_BYTES = 300_000
 """All variables of a run are one DynamoDB item (400 KB at most)."""
@@ -239,6 +243,14 @@ def answer_metadata(answer: LlmAnswer, duration_ms: int) -> dict[str, Any]:
         "format_retries": answer.format_retries,
         **({"empty": True} if answer.empty else {}),
     }
+
+
+def references_metadata(references: Iterable[Reference]) -> dict[str, Any]:
+    """The references of a response, as many as can be kept beside its texts; marked if that is not all of them."""
+    records = [reference_record(reference) for reference in references]
+    sizes = accumulate(len(json.dumps(record, ensure_ascii=False).encode()) for record in records)
+    kept = [record for record, size in zip(records, sizes, strict=True) if size <= MAX_REFERENCES_BYTES]
+    return {"references": kept} | ({"references_truncated": True} if len(kept) < len(records) else {})
 
 
 def reference_record(reference: Reference) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from baton.domain.runs import (
     StepRecords,
     answer_metadata,
     of_the_snapshot,
-    reference_record,
+    references_metadata,
 )
 from baton.domain.steps import Jitter, Step
 from baton.domain.templates import render
@@ -175,7 +175,7 @@ def _how_it_came(asking: Asking, answer: LlmAnswer) -> dict[str, Any]:
         "llm_instance": asking.call.endpoint.instance_name,
         "tries": step.all_tries + answer.format_retries,
         "waited_seconds": step.waited_seconds,
-        "references": [reference_record(reference) for reference in asking.references],
+        **references_metadata(asking.references),
     }
     if step.fallback:
         told["fallback_from"] = [target.endpoint.instance_name for target in targets[: step.fallback]]

@@ -105,7 +105,7 @@ class RunHistories(Protocol):
         """:raises NotFound:"""
 
     def read_history(self, tenant: str, run_id: int) -> RunHistory:
-        """The run with all responses so far, as of now; a long text is read as its beginning.
+        """The run with all responses so far, without their prompts; a long text is read as its beginning.
 
         :raises NotFound:
         """

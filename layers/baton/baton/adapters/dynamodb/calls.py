@@ -86,18 +86,23 @@ def values(**given: Any) -> Item:
     return {f":{name}": value for name, value in to_item(given).items()}
 
 
+def projection(attributes: Sequence[str]) -> dict[str, Any]:
+    """What a read says to read only these attributes; nothing for all of them."""
+    if not attributes:
+        return {}
+    return {
+        "ProjectionExpression": ", ".join(f"#{attribute}" for attribute in attributes),
+        "ExpressionAttributeNames": expression_names(*attributes),
+    }
+
+
 def _as_pair(key: Key) -> tuple[str, str]:
     return key["pk"], key["sk"]
 
 
 def _to_read(pairs: Iterable[tuple[str, str]], attributes: Sequence[str]) -> dict[str, Any]:
     request: dict[str, Any] = {"Keys": [to_item({"pk": pk, "sk": sk}) for pk, sk in pairs], "ConsistentRead": True}
-    if attributes:
-        request |= {
-            "ProjectionExpression": ", ".join(f"#{attribute}" for attribute in attributes),
-            "ExpressionAttributeNames": expression_names(*attributes),
-        }
-    return request
+    return request | projection(attributes)
 
 
 def _until_done(call: Callable[[Mapping[str, Any]], Mapping[str, Any]], pending: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 
 from baton.domain.errors import BatonError, Invalid
 from baton.runtime.http import methods, queries, request_bodies
-from baton.runtime.http.budget import is_too_large
+from baton.runtime.http.budget import sendable
 from baton.runtime.http.catalog_models import Stored
 from baton.runtime.http.fields import Answer
 from baton.runtime.http.methods import Api, as_get, plain_path
@@ -129,16 +129,17 @@ def _plain(event: dict[str, Any]) -> dict[str, Any]:
 
 def _finished(reply: dict[str, Any], method: str) -> dict[str, Any]:
     """An answer without a body has an empty one; HEAD says only how long it would be."""
-    body = reply.get("body") or ""
-    if is_too_large(body):
-        return _as_reply(problem(INTERNAL, "The answer is more than the 6 MB that can be sent."))
+    whole = {**reply, "body": reply.get("body") or "", "isBase64Encoded": bool(reply.get("isBase64Encoded"))}
+    sent = sendable(whole)
+    if sent is None:
+        sent = _as_reply(problem(INTERNAL, "The answer is more than the 6 MB that can be sent."))
     if method not in ("GET", "HEAD"):
-        return {**reply, "body": body}
-    length = len(base64.b64decode(body)) if reply.get("isBase64Encoded") else len(body.encode())
-    headers = {**reply["headers"], "Content-Length": str(length)}
+        return sent
+    length = len(base64.b64decode(sent["body"])) if sent["isBase64Encoded"] else len(sent["body"].encode())
+    headers = {**sent["headers"], "Content-Length": str(length)}
     if method == "GET":
-        return {**reply, "headers": headers, "body": body}
-    return {**reply, "headers": headers, "body": "", "isBase64Encoded": False}
+        return {**sent, "headers": headers}
+    return {**sent, "headers": headers, "body": "", "isBase64Encoded": False}
 
 
 def found[T: Stored](body: T) -> Response[T]:

@@ -7,10 +7,11 @@ runtimes write them as they are since 3.12, but older ones and the emulator need
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -67,6 +68,19 @@ def is_too_large(body: str) -> bool:
     return len(body) * MAX_BYTES_PER_CHARACTER > MAX_REPLY_BYTES and body_size(body) > MAX_REPLY_BYTES
 
 
+def sendable(reply: dict[str, Any]) -> dict[str, Any] | None:
+    """The reply as Lambda takes it, in Base64 where it is too large as text; ``None`` if it is too large either way.
+
+    API Gateway decodes Base64, so clients see no difference. It takes 4 bytes for 3, whatever the text holds: a
+    workflow file fits, of quotes or emojis too.
+    """
+    body = reply["body"]
+    if not is_too_large(body):
+        return reply
+    in_base64 = body if reply["isBase64Encoded"] else base64.b64encode(body.encode()).decode()
+    return None if len(in_base64) > MAX_REPLY_BYTES else {**reply, "body": in_base64, "isBase64Encoded": True}
+
+
 def room_beside(answer: BaseModel) -> int:
     """What is left for texts beside an answer that has none yet."""
     return max(0, MAX_ANSWER_BYTES - body_size(answer.model_dump_json(by_alias=True)))
@@ -84,6 +98,12 @@ def fit(texts: Sequence[str | LongText], budget: int = MAX_ANSWER_BYTES) -> list
         fitting[index] = kept, cut
         budget -= text_size(kept)
     return fitting
+
+
+def whole_values(values: Sequence[Any], budget: int) -> list[bool]:
+    """Which of these values of JSON can be sent whole within the budget, the smallest ones first; empty ones can."""
+    texts = [json.dumps(value, ensure_ascii=False) for value in values]
+    return [not (cut and value) for value, (_, cut) in zip(values, fit(texts, budget), strict=True)]
 
 
 def fitting_page[E: Identified, M: BaseModel](

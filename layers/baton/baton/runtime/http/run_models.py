@@ -49,7 +49,8 @@ class ResponseAnswer(WholeAnswer):
     """What one payload answered.
 
     A content that doesn't fit beside the others is cut and marked; `GET /api/runs/{run_id}/responses/{position}` has
-    the whole of it, and the list of references that `references_truncated` in the metadata stands for.
+    the whole of it, and the list of references that `references_truncated` in the metadata stands for; there the mark
+    says that more than 100 KB of references were found, of which no more are kept.
     """
 
     id: int
@@ -149,7 +150,7 @@ class RunAnswer(RunSummary):
     def of_history(cls, history: RunHistory, texts: LongTexts) -> RunAnswer:
         """The run as clients read it by itself; what has answered counts as completed at once."""
         metadata = FullRunMetadata(**_metadata(history.run, len(history.responses)), variables=dict(history.variables))
-        told = _listed(replace(response, prompt=None, prompt_key=None) for response in history.responses)
+        told = _listed(history.responses)
         bare = [ResponseAnswer.of(_without_texts(response)) for response in told]
         room = room_beside(cls(**_own(history.run), metadata=metadata, responses=bare))
         responses = [ResponseAnswer.of(response) for response in fitted(told, texts, room)]

@@ -7,9 +7,12 @@ from typing import Any
 
 from baton.domain.llm import LlmEndpoint, LlmSettings
 from baton.domain.runs import OnMissing, PayloadSnapshot, Run, reference_record
-from baton.runtime.http.budget import fit, room_beside
+from baton.runtime.http.budget import fit, room_beside, whole_values
 from baton.runtime.http.catalog_models import settings_record
 from baton.runtime.http.fields import Answer
+
+MARK_BYTES = 50
+"""What a mark takes, that something doesn't fit."""
 
 
 class EndpointAnswer(Answer):
@@ -46,19 +49,20 @@ class SnapshotAnswer(Answer):
     template: str
     template_truncated: bool = False
     references: list[dict[str, Any]]
+    references_truncated: bool = False
     settings: dict[str, Any]
     llm_instance: EndpointAnswer
     fallbacks: list[FallbackAnswer]
 
     @classmethod
     def of(cls, snapshot: PayloadSnapshot) -> SnapshotAnswer:
-        """The snapshot as clients read it, without its texts."""
+        """The snapshot as clients read it, without what may be long."""
         return cls(
             position=snapshot.position,
             payload_id=snapshot.payload_id,
             payload_name=snapshot.payload_name,
             template="",
-            references=[reference_record(reference) for reference in snapshot.references],
+            references=[],
             settings=_settings(snapshot.settings),
             llm_instance=EndpointAnswer.of(snapshot.endpoint),
             fallbacks=[
@@ -73,7 +77,11 @@ class SnapshotAnswer(Answer):
 
 
 class DefinitionAnswer(Answer):
-    """The whole definition of a run. Nothing that is edited or deleted later changes it."""
+    """The whole definition of a run. Nothing that is edited or deleted later changes it.
+
+    What doesn't fit into one answer is marked, by its name with `_truncated`: texts are cut, and lists of references,
+    and the settings `options`, `response_format` and `stop`, are empty.
+    """
 
     run_id: int
     workflow_id: int
@@ -95,7 +103,29 @@ class DefinitionAnswer(Answer):
         return told
 
     def fill_in(self, snapshots: Sequence[PayloadSnapshot]) -> None:
-        """Templates and system texts, as far as one answer can carry them beside all else."""
+        """What may be long, as far as one answer can carry it beside all else; values before texts."""
+        self._fill_in_values(snapshots)
+        self._fill_in_texts(snapshots)
+
+    def _fill_in_values(self, snapshots: Sequence[PayloadSnapshot]) -> None:
+        """Each whole, or not at all."""
+        references = [[reference_record(reference) for reference in snapshot.references] for snapshot in snapshots]
+        targets = [target for snapshot in snapshots for target in snapshot.targets]
+        settings = [each for payload in self.payloads for each in payload.all_settings()]
+        long = [
+            (told, name, value)
+            for told, target in zip(settings, targets, strict=True)
+            for name, value in _long_values(target.settings).items()
+            if value
+        ]
+        values = [*references, *(value for _, _, value in long)]
+        fitting = whole_values(values, room_beside(self) - MARK_BYTES * (len(values) + len(targets)))
+        for payload, value, fits in zip(self.payloads, references, fitting, strict=False):
+            payload.references, payload.references_truncated = (value, False) if fits else ([], True)
+        for (told, name, value), fits in zip(long, fitting[len(references) :], strict=True):
+            told.update({name: value} if fits else {f"{name}_truncated": True})
+
+    def _fill_in_texts(self, snapshots: Sequence[PayloadSnapshot]) -> None:
         targets = [target for snapshot in snapshots for target in snapshot.targets]
         systems = [target.settings.system or "" for target in targets]
         fitting = fit([*(snapshot.template for snapshot in snapshots), *systems], room_beside(self))
@@ -108,4 +138,11 @@ class DefinitionAnswer(Answer):
 
 
 def _settings(settings: LlmSettings) -> dict[str, Any]:
-    return settings_record(settings) | ({} if settings.system is None else {"system": ""})
+    """Without what may be long."""
+    empty = {name: type(value)() if value else value for name, value in _long_values(settings).items()}
+    return settings_record(settings) | empty | ({} if settings.system is None else {"system": ""})
+
+
+def _long_values(settings: LlmSettings) -> dict[str, Any]:
+    every = settings_record(settings)
+    return {name: every[name] for name in ("options", "response_format", "stop")}
