@@ -121,6 +121,7 @@ def test_every_setting_goes_where_the_api_wants_it_and_zero_is_a_value(a_call: B
         ("https://a.example", "https://a.example/v1/messages"),
         ("https://a.example/v1/", "https://a.example/v1/messages"),
         ("https://a.example/v1/messages", "https://a.example/v1/messages"),
+        ("https://a.example/v1/models", "https://a.example/v1/messages"),
         ("https://a.example/anthropic?x=1", "https://a.example/anthropic/v1/messages?x=1"),
     ],
 )

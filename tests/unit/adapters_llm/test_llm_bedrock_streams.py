@@ -250,6 +250,12 @@ def test_a_stream_that_stalls_ends_with_its_time_out(endpoint: Endpoint, ask: As
         ask(timeout_seconds=0.5)
 
 
+@pytest.mark.parametrize("reasons", [("max_tokens", "end_turn"), ("end_turn", "max_tokens")])
+def test_a_cut_is_not_undone_by_another_stop(endpoint: Endpoint, ask: Ask, reasons: tuple[str, str]) -> None:
+    endpoint.script = sending(START + TOLD + b"".join(map(stop, reasons)) + USAGE)
+    assert ask().finish_reason == "length"
+
+
 def test_after_the_stop_reason_a_stream_without_an_end_is_not_waited_for_until_the_time_out(
     endpoint: Endpoint, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,8 @@ def failure(call: LlmCall) -> str:
         (404, b"404 page not found"),
         (404, HTML),
         (405, {}),
+        (301, HTML),
+        (308, {}),
         (404, {"detail": "Not Found"}),
         (200, {"error": "Unexpected endpoint or method."}),
         (200, HTML),
@@ -75,6 +77,11 @@ def test_the_base_url_that_answers_is_named(
         ("/api", "/api/v1"),
         ("/api", "/v1"),
         ("/api/", "/v1"),
+        ("/api/chat", "/v1"),
+        ("/api/generate", "/v1"),
+        ("/completions", "/v1"),
+        ("/v1/completions", "/v1"),
+        ("/v1/responses", "/v1"),
     ],
 )
 def test_it_is_looked_for_below_the_given_path_and_beside_a_native_api(

@@ -16,7 +16,7 @@ import urllib3.exceptions
 from baton.adapters.llm import registry, transport, transport_failures
 from baton.adapters.llm.transport import send
 from baton.adapters.llm.wire import HttpRequest
-from baton.domain.errors import LlmError, LlmRefused, LlmUnreachable
+from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmUnreachable
 from baton.domain.llm import LlmCall
 
 if TYPE_CHECKING:
@@ -39,6 +39,16 @@ def test_a_refused_connection_is_named(a_call: Build) -> None:
         url = f"http://127.0.0.1:{gone.getsockname()[1]}/v1"
     with pytest.raises(LlmUnreachable, match=r"'demo' can't be reached \(127.0.0.1:\d+\): Connection refused."):
         registry.complete(a_call(base_url=url))
+
+
+def test_two_lengths_of_one_answer_are_the_servers_fault_and_not_the_keys(endpoint: Endpoint, a_call: Build) -> None:
+    def script(handler: Handler) -> None:
+        handler.close_connection = True
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\n{}")
+
+    endpoint.script = script
+    with pytest.raises(LlmAnswerInvalid, match=r"'demo' sent something that isn't a whole HTTP answer"):
+        registry.complete(a_call(base_url=endpoint.url))
 
 
 def test_a_name_that_is_not_found_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

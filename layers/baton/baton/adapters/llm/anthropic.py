@@ -89,7 +89,7 @@ def request(call: LlmCall) -> HttpRequest:
     }
     return HttpRequest(
         instance_name=call.endpoint.instance_name,
-        url=writing.url(call, call.endpoint.base_url or BASE_URL, PATH, "/v1"),
+        url=writing.url(call, call.endpoint.base_url or BASE_URL, PATH, MODELS_PATH, "/v1"),
         headers=writing.JSON_HEADERS | _headers(call),
         body=writing.json_body(call, body),
     )

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from urllib.parse import SplitResult, urlsplit
 
+from baton.adapters.llm.wire import REDIRECTS
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused
 from baton.domain.llm import LlmCall
 
 type Models = tuple[str, ...] | None
 
-ELSEWHERE = (404, 405)
+ELSEWHERE = (*REDIRECTS, 404, 405)
 """Statuses of a host at which the API isn't at this path."""
 
 THERE = (400, 401, 403, 422, 429)
@@ -25,6 +26,11 @@ THERE = (400, 401, 403, 422, 429)
 
 VERSION = "/v1"
 PATH = "/chat/completions"
+"""At the end of a base URL it is known, and left out."""
+
+ENDPOINT = re.compile(r"/(?:completions|chat|generate|messages|responses)$")
+"""What else is pasted along with a base URL."""
+
 NATIVE = "/api"
 """Where Ollama has an API of its own; OpenRouter has the ``/v1`` below it."""
 
@@ -59,8 +65,11 @@ def _found(call: LlmCall, offered: Callable[[LlmCall], Models]) -> str | None:
 
 def _others(base_url: str) -> Iterator[str]:
     parts = urlsplit(base_url.strip())
-    path = parts.path.rstrip("/").removesuffix(PATH)
+    given = parts.path.rstrip("/").removesuffix(PATH)
+    path = ENDPOINT.sub("", given)
     if HAS_VERSION.search(path):
+        if path != given:
+            yield parts._replace(path=path).geturl()
         return
     yield parts._replace(path=path + VERSION).geturl()
     if path.endswith(NATIVE):
