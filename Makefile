@@ -54,7 +54,7 @@ lint: venv ## Everything that reads the code without running it
 openapi: venv ## Write down what the HTTP handlers say: the document behind /openapi.json and /docs
 	@PYTHONPATH=layers/baton $(PYTHON) -m local.openapi
 
-bench: venv ## How long each function takes to import, cold
+bench: venv ## How long each function takes to import, cold, and what memory the largest runs take
 	@$(PYTHON) -m local.bench
 
 clean: ## Stop the local stack and remove everything that make has made

@@ -1,9 +1,11 @@
-"""make bench: what importing a function costs, which is what its first caller waits for.
+"""make bench: what importing a function costs, which is what its first caller waits for; and the memory that it takes
+to read the largest runs.
 
 Each import happens in a process of its own, as a cold start does, and is compared with the one thing no function can do
 without: boto3 and a DynamoDB client. The measurements take turns, so that a busy moment of this machine meets them all.
 """
 
+import json
 import os
 import statistics
 import subprocess
@@ -19,6 +21,14 @@ BASELINE = "boto3.client"
 TIMED = "import time; begun = time.perf_counter(); {statement}; print(time.perf_counter() - begun)"
 BASELINE_STATEMENT = "import boto3; boto3.client('dynamodb', region_name='local')"
 
+LARGEST = {
+    "a run of 40 answers of 3 MB": "/api/runs/1",
+    "their list, with prompts": "/api/runs/1/responses",
+    "one of them": "/api/runs/1/responses/0",
+    "200 answers of 100 KB, sent to a late subscriber": "subscribe",
+}
+"""What is read, as ``tests/support/large_run.py`` is asked for it."""
+
 
 def main() -> None:
     functions = sorted(path.parent for path in (ROOT / "functions").glob("*/app.py"))
@@ -28,6 +38,7 @@ def main() -> None:
         for function in functions:
             seconds[function.name].append(timed("import app", function))
     Console().print(table({name: statistics.median(times) for name, times in seconds.items()}))
+    Console().print(memory_table({what: memory(argument) for what, argument in LARGEST.items()}))
 
 
 def timed(statement: str, folder: Path) -> float:
@@ -49,6 +60,20 @@ def timed(statement: str, folder: Path) -> float:
         check=True,
     )
     return float(done.stdout)
+
+
+def memory(argument: str) -> int:
+    """The most that the function has, in KB."""
+    command = [sys.executable, str(ROOT / "tests" / "support" / "large_run.py"), argument]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return int(json.loads(done.stdout.splitlines()[-1])["kilobytes"])
+
+
+def memory_table(kilobytes: dict[str, int]) -> Table:
+    result = Table("read", "MB", title="Memory of the function that reads it")
+    for what, most in kilobytes.items():
+        result.add_row(what, f"{most / 1000:.0f}")
+    return result
 
 
 def table(medians: dict[str, float]) -> Table:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
+import yaml
 
 from tests.e2e.baton import Baton, Prompt
 from tests.e2e.cloud import Cloud
@@ -115,6 +116,27 @@ def test_a_payload_that_fits_into_no_item_lives_like_any_other(
     for path in (f"/api/runs/{run_id}", f"/api/workflows/{imported_id}", f"/api/payloads/{payload_id}"):
         baton.call("DELETE", path)
     assert set(texts()) == before
+
+
+def test_a_file_that_is_too_large_as_text_of_json_is_exported_as_it_was_imported(
+    baton: Baton, provider: Provider
+) -> None:
+    """Of its 4 MB of quotes, Lambda's JSON would make 8."""
+    llm_instance = "of large files"
+    served(baton, llm_instance, provider)
+    titles = [f"quotes {number}" for number in range(13)]
+    file = {
+        "workflow": {"name": "many quotes", "payloads": titles},
+        "payloads": [{"name": title, "blocks": [title], "llm_instance": llm_instance} for title in titles],
+        "blocks": [{"title": title, "content": title + '"' * 290_000} for title in titles],
+    }
+    imported = send_file(baton, yaml.safe_dump(file, width=10**6))
+    exported = baton.ask("GET", f"/api/workflows/{imported['workflow_id']}/export")
+    assert exported.ok, exported.text[:300]
+    assert exported.headers["Content-Type"].startswith(YAML)
+    assert len(exported.content) > 3_700_000
+    assert yaml.safe_load(exported.text)["blocks"] == file["blocks"]
+    assert send_file(baton, exported.text)["changed"] is False
 
 
 def test_an_answer_that_can_not_be_sent_is_stored_whole_and_read_at_its_url(

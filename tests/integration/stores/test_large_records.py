@@ -212,9 +212,11 @@ def test_a_search_through_large_blocks_comes_to_its_end(catalog: DynamoCatalogSt
     assert [block.title for block in catalog.page(TENANT, Block, 1, None, Search(q="needle")).items] == ["b2"]
 
 
-def test_a_transaction_is_as_large_as_what_it_writes_into_the_table(catalog: DynamoCatalogStore) -> None:
-    def replacements(size: int) -> list[Replacement]:
-        drafts = [BlockDraft(title=f"b{number}", content="x" * size) for number in range(12)]
+def test_a_transaction_is_as_large_as_the_request_for_what_it_writes_into_the_table(
+    catalog: DynamoCatalogStore,
+) -> None:
+    def replacements(size: int, character: str = "x") -> list[Replacement]:
+        drafts = [BlockDraft(title=f"b{number}", content=character * size) for number in range(12)]
         return [
             Replacement(current=None, following=first_version(Block, draft, number + 1, AT_NOON))
             for number, draft in enumerate(drafts)
@@ -222,6 +224,7 @@ def test_a_transaction_is_as_large_as_what_it_writes_into_the_table(catalog: Dyn
 
     assert [len(part) for part in catalog.transactions(replacements(300_000))] == [9, 3]
     assert [len(part) for part in catalog.transactions(replacements(400_000))] == [12]
+    assert [len(part) for part in catalog.transactions(replacements(150_000, '"'))] == [9, 3]
     catalog.save(TENANT, replacements(400_000), catalog.read_ledger(TENANT))
     assert len(catalog.read_many(TENANT, Block, range(1, 13))) == 12
 

@@ -11,7 +11,7 @@ from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.calls import expression_names, get_many, query, values
 from baton.adapters.dynamodb.catalog_writes import CatalogWrites, definition_item, target_text
 from baton.adapters.dynamodb.items import Item, from_item, record_from_item, to_item
-from baton.adapters.dynamodb.large_records import stored_bytes, whole
+from baton.adapters.dynamodb.large_records import sent_bytes, whole
 from baton.adapters.dynamodb.responses import RECORD_KEY, TextGone, Texts
 from baton.adapters.dynamodb.transactions import MOST_WRITES, transact
 from baton.domain.catalog import (
@@ -99,7 +99,7 @@ class DynamoCatalogStore:
         parts: list[list[Replacement]] = [[]]
         size = 0
         for replacement in replacements:
-            added = stored_bytes(definition_item("", replacement.following))
+            added = sent_bytes(definition_item("", replacement.following))
             size += added
             if len(parts[-1]) == MOST_SAVED_AT_ONCE or size > MAX_TRANSACTION_BYTES:
                 parts.append([])
