@@ -196,6 +196,12 @@ def test_anything_in_the_place_of_anything_is_named_in_plain_words(data: st.Data
         (ExecuteRequest, {"variables": {"": 1}}, 'variables."": its name should have at least 1 character.'),
         (ExecuteRequest, {"variables": {"": {}}}, 'variables."": its name should have at least 1 character.'),
         (ExecuteRequest, {"variables": {"a{b": 1}}, 'variables."a{b": its name should have neither { nor }.'),
+        (
+            ExecuteRequest,
+            {"variables": {"a\0b": 1}},
+            'variables."a\\u0000b": its name holds a control character (U+0000), '
+            "which can't be in a name; leave it out.",
+        ),
         (ExecuteRequest, {"variables": [1]}, "variables: should be fields with values."),
         (ExecuteRequest, {"on_missing": "x"}, "on_missing: should be 'keep', 'empty' or 'fail'."),
         (PayloadRequest, {"name": "p", "blocks": [1.5], "llm_instance": 1}, "blocks[0]: should be a whole number."),

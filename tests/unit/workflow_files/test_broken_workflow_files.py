@@ -55,7 +55,7 @@ def test_the_file_that_is_broken_below_is_fine_itself() -> None:
         ("0.5", "1e999", "line 8: payloads[0].temperature: is not a number that JSON can carry."),
         ("0.5", "9" * 5000, "line 8: payloads[0].temperature: is not a number that JSON can carry."),
         ("Relay", "42", "line 2: workflow.name: should be text: put it in quotes."),
-        ("Relay", "", "line 2: workflow.name: is empty, and should be text."),
+        ("Relay", "", "line 2: workflow.name: is null or empty, and should be text."),
         ("Relay", "[a]", "line 2: workflow.name: should be text."),
         ("Relay", "a {b}", "line 2: workflow.name: should have neither { nor }."),
         ("Relay", "' '", "line 2: workflow.name: should have at least 1 character."),

@@ -89,8 +89,13 @@ class Fault:
 
 
 def _written(name: str) -> str:
-    """A field's name as it is, or in quotes where it couldn't be told from what stands around it."""
-    return name if _PLAIN_NAME.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+    """A field's name as it is, or in quotes where it couldn't be told from what stands around it.
+
+    What can't be seen stands there as JSON escapes it.
+    """
+    if _PLAIN_NAME.fullmatch(name) and name.isprintable():
+        return name
+    return json.dumps(name, ensure_ascii=not name.isprintable())
 
 
 class BrokenFile(Invalid):

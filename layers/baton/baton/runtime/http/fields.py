@@ -82,7 +82,7 @@ class WholeAnswer(Answer):
 def _id(value: Any) -> Any:
     """Texts of ids only: pydantic takes ``01``, ``+1``, ``1_0`` and ``1.0`` for whole numbers too."""
     if isinstance(value, str) and not PLAIN_ID.fullmatch(value):
-        raise ValueError("is not an id: a whole number from 1 on, in digits without signs, spaces or leading zeros")
+        raise ValueError(f"is not an id: a number from 1 to {MAX_ID}, in digits without signs, spaces or leading zeros")
     return value
 
 

@@ -52,7 +52,13 @@ def faults(errors: Iterable[Mapping[str, Any]], value: Any) -> list[Fault]:
     sentences: dict[Path, list[str]] = {}
     for entry in errors:
         sentences.setdefault(_path(entry, value), []).append(sentence(entry))
-    return [Fault(path=path, sentence=", or ".join(dict.fromkeys(found))) for path, found in sentences.items()]
+    return [Fault(path=path, sentence=_either(list(dict.fromkeys(found)))) for path, found in sentences.items()]
+
+
+def _either(sentences: Sequence[str]) -> str:
+    """``should be a list, or a number``: of what each type would have it, said once that it should be so."""
+    first, *others = sentences
+    return ", or ".join([first, *(other.removeprefix("should be ") for other in others)])
 
 
 def sentence(entry: Mapping[str, Any]) -> str:
@@ -79,7 +85,7 @@ def _as_written(bound: Any) -> Any:
 
 def _no_text(value: Any) -> str:
     if value is None:
-        return "is empty, and should be text"
+        return "is null or empty, and should be text"
     return "should be text" if isinstance(value, list | dict) else "should be text: put it in quotes"
 
 
