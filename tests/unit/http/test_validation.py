@@ -199,8 +199,10 @@ def test_anything_in_the_place_of_anything_is_named_in_plain_words(data: st.Data
         (
             ExecuteRequest,
             {"variables": {"a\0b": 1}},
-            'variables."a\\u0000b": its name holds a control character (U+0000), '
-            "which can't be in a name; leave it out.",
+            (
+                'variables."a\\u0000b": its name holds a control character (U+0000), '
+                "which can't be in a name; leave it out."
+            ),
         ),
         (ExecuteRequest, {"variables": [1]}, "variables: should be fields with values."),
         (ExecuteRequest, {"on_missing": "x"}, "on_missing: should be 'keep', 'empty' or 'fail'."),
