@@ -70,7 +70,7 @@ def test_the_file_that_is_broken_below_is_fine_itself() -> None:
         ("    llm_instance: demo\n", "", "line 5: payloads[0].llm_instance: is missing."),
         ("  - name: first\n", "  - first\n  - name: first\n", "line 5: payloads[0]: should be fields with values."),
         ("temperature: 0.5", "response_format: xml",
-         "line 8: payloads[0].response_format: should be 'text' or 'json', or should be fields with values."),
+         "line 8: payloads[0].response_format: should be 'text' or 'json', or fields with values."),
         ("temperature: 0.5", "name: second", "line 8: payloads[0]: has the key 'name' twice."),
         ("temperature: 0.5", "options: {a: {b: 1, b: 1}}", "line 8: payloads[0].options.a: has the key 'b' twice."),
         ("temperature: 0.5", "? [a]\n    : b", "line 8: payloads[0]: has a key that isn't text."),
