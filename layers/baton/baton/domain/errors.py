@@ -19,7 +19,7 @@ BatonError
 └── LlmError                 an LLM call without a usable answer
     ├── LlmThrottled         429, 503, 529: come back later; may say when
     ├── LlmUnreachable       connection refused or reset, DNS
-    ├── LlmServerError       any other 5xx
+    ├── LlmServerError       any other 5xx, or a stop reason that says that the provider failed
     ├── LlmTimeout           no complete answer within the time-out
     ├── LlmRefused           400, 401, 403, 404, 422, content filter, unknown model
     ├── LlmOverbooked        the instance's own limits leave no turn for a very long time
@@ -161,7 +161,7 @@ class LlmUnreachable(LlmError):
 
 
 class LlmServerError(LlmError):
-    """The endpoint failed on its own account."""
+    """The endpoint failed on its own account: before its answer, or in the middle of it."""
 
 
 class LlmTimeout(LlmError):

@@ -30,7 +30,6 @@ from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
 
 MAX_TEMPERATURE = 1
 MAX_STOP_SEQUENCES = 2_500
-MALFORMED = ("malformed_model_output", "malformed_tool_use")
 INPUT_COUNTS = ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
 """The first leaves out what was read from and written to the prompt cache."""
 
