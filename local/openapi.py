@@ -19,9 +19,10 @@ from typing import Any
 import yaml
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 
-from baton.runtime.http import openapi
-from baton.runtime.http.openapi.answers import SCHEMAS
-from baton.runtime.http.workflow_file_models import FileModel
+from baton.api import openapi
+from baton.api.bodies.workflow_files import FileModel
+from baton.api.methods import Api
+from baton.api.openapi.answers import SCHEMAS
 from baton.version import VERSION
 from local import openapi_problems
 from local.openapi_problems import Json
@@ -170,11 +171,16 @@ def finished(path: str, method: str, operation: Json, module: ModuleType, schema
         "tags": [tag_of(path)],
         "operationId": function,
         "summary": sentence_case(function),
-        "description": re.sub(r"\s*\n\s*", " ", getattr(module, function).__doc__.strip()).replace("``", "`"),
+        "description": re.sub(r"\s*\n\s*", " ", docstring(module.api, function)).replace("``", "`"),
         **({"parameters": parameters} if parameters else {}),
         **({"requestBody": operation["requestBody"]} if "requestBody" in operation else {}),
         "responses": dict(sorted(responses.items())),
     }
+
+
+def docstring(api: Api, function: str) -> str:
+    (found,) = {str(route.func.__doc__) for route in api.all_routes() if route.func.__name__ == function}
+    return found.strip()
 
 
 def parameter(said: Json) -> Json:

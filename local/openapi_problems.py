@@ -8,11 +8,11 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 from pydantic import TypeAdapter
 
+from baton.api import problems
+from baton.api.openapi.answers import problem_answers
 from baton.domain import errors
-from baton.domain.catalog import User
-from baton.domain.workflow_files import BrokenFile, Fault
-from baton.runtime.http import problems
-from baton.runtime.http.openapi.answers import problem_answers
+from baton.domain.catalog.definitions import User
+from baton.domain.files.workflow_files import BrokenFile, Fault
 
 MEDIA_TYPE = problems.PROBLEM_JSON
 METHODS_WITH_A_BODY = ("post", "put")

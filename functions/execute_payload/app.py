@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from baton.domain.steps import Step
+from baton.domain.runs.steps import Step
 from baton.runtime import wiring
 from baton.runtime.logging import logger, without_words
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from baton.adapters.dynamodb import keys
-from baton.domain.llm import MAX_TIMEOUT_SECONDS
+from baton.domain.llm.calls import MAX_TIMEOUT_SECONDS
 from baton.runtime import wiring
 from local import check_state_machine
 from tests.support import template

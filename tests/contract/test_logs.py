@@ -15,8 +15,8 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from botocore.exceptions import ClientError
 from pydantic import BaseModel
 
+from baton.api.bodies.runs import RunAnswer, RunSummary
 from baton.runtime import wiring
-from baton.runtime.http.run_models import RunAnswer, RunSummary
 from baton.runtime.logging import logger
 from tests.support import aws, functions, template
 from tests.support.aws import Account

@@ -12,8 +12,8 @@ import jsonschema_rs
 import pytest
 import schemathesis
 
-from baton.runtime.http.openapi import page
-from baton.runtime.http.problems import PROBLEM_JSON
+from baton.api.openapi import page
+from baton.api.problems import PROBLEM_JSON
 from local import openapi, openapi_problems
 
 type Json = dict[str, Any]

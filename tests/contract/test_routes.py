@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from baton.runtime.http.methods import allowed_by
+from baton.api.methods import allowed_by
 from local import openapi
 from tests.support import template
 from tests.support.routes import DEFAULT, function_of, route_of, routes

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import batched
 from typing import Any
 
-from baton.domain.catalog import (
+from baton.domain.catalog.definitions import (
     KIND_WORDS,
     Block,
     Definition,
@@ -22,11 +22,11 @@ from baton.domain.catalog import (
     User,
     Workflow,
 )
+from baton.domain.catalog.fallbacks import with_fallbacks
+from baton.domain.catalog.searches import Search
 from baton.domain.errors import Conflict, LedgerMoved, NameTaken, NotFound, VersionChanged
-from baton.domain.fallbacks import with_fallbacks
 from baton.domain.pages import Page
-from baton.domain.runs import Definitions
-from baton.domain.searches import Search
+from baton.domain.runs.run import Definitions
 
 SAVED_AT_ONCE = 3
 """So few, that tests come to see what happens between two transactions."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from baton.domain.errors import LimitsMoved
-from baton.domain.limits import LimitState
+from baton.domain.llm.limits import LimitState
 
 
 class FakeLimits:

@@ -6,9 +6,9 @@ import json
 from collections import deque
 from collections.abc import Sequence
 
-from baton.domain.api_keys import ApiKey, Destination, key_from
 from baton.domain.errors import LlmError, LlmRefused
-from baton.domain.llm import LlmAnswer, LlmCall, LlmSettings, Refusal
+from baton.domain.llm.api_keys import ApiKey, Destination, key_from
+from baton.domain.llm.calls import LlmAnswer, LlmCall, LlmSettings, Refusal
 from tests.fakes.clock import FakeClock
 from tests.support.records import an_answer
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 from baton.domain.errors import AttemptSuperseded, NotFound, ResponseAlreadyStored
-from baton.domain.events import Change
+from baton.domain.live.messages import Change
 from baton.domain.pages import Page
 from baton.domain.prompts import Reference, Sources
-from baton.domain.runs import (
+from baton.domain.runs.run import (
     AnswerPart,
     PayloadSnapshot,
     Response,

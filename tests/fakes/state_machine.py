@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from baton.domain.runs import Run, Status
-from baton.domain.steps import Step
+from baton.domain.runs.run import Run, Status
+from baton.domain.runs.steps import Step
 from baton.domain.times import timestamp
-from baton.usecases.execute_payload import ExecutePayload
+from baton.usecases.runs.execute_payload import ExecutePayload
 from tests.fakes.clock import FakeClock
 from tests.fakes.runs import FakeRuns
 

@@ -13,7 +13,8 @@ import pytest
 
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.s3 import S3Texts
-from baton.domain.catalog import (
+from baton.api.caller import DEFAULT_TENANT as TENANT
+from baton.domain.catalog.definitions import (
     MAX_RECORD_BYTES,
     MAX_TEXT_BYTES,
     Block,
@@ -28,12 +29,11 @@ from baton.domain.catalog import (
     first_version,
     record_bytes,
 )
-from baton.domain.llm import LlmSettings, LlmTarget
+from baton.domain.llm.calls import LlmSettings, LlmTarget
 from baton.domain.prompts import Reference
-from baton.domain.runs import MAX_VARIABLES_BYTES, check_variables, reference_record
-from baton.domain.snapshots import MAX_WORKFLOW_BYTES
+from baton.domain.runs.run import MAX_VARIABLES_BYTES, check_variables, reference_record
+from baton.domain.runs.snapshots import MAX_WORKFLOW_BYTES
 from baton.runtime import wiring
-from baton.runtime.settings import TENANT
 from local.openapi import DOCUMENT
 from tests.support.deployment import Deployment, deployment
 from tests.support.functions import answer_of, event, invoke

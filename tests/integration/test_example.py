@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 
-from baton.adapters.llm import transport
-from baton.adapters.llm.bedrock_client import bedrock
+from baton.adapters.llm.http import transport
+from baton.adapters.llm.providers.bedrock.client import bedrock
 from baton.runtime import wiring
 from local.example import FILE, VARIABLES
 from tests.support.aws import forget
 from tests.support.deployment import Deployment
 from tests.support.event_streams import event
 from tests.support.functions import request
+from tests.support.llm_endpoint import Endpoint, Handler
 from tests.support.template import ROOT
-from tests.unit.adapters_llm.conftest import Endpoint, Handler
 
-STREAMS = ROOT / "tests" / "unit" / "adapters_llm" / "streams"
+STREAMS = ROOT / "tests" / "unit" / "adapters" / "llm" / "providers" / "streams"
 PAYLOADS = 4
 SAID = "Sweden won, in 3:16.6."
 

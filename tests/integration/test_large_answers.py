@@ -13,17 +13,17 @@ import requests
 
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.s3 import S3Texts
-from baton.domain.catalog import Block, InlineBlock, LlmInstance, Payload, Workflow, first_version
-from baton.domain.llm import LlmSettings, LlmTarget
+from baton.api.bodies.imports import ImportAnswer
+from baton.api.bodies.runs import RunAnswer
+from baton.api.budget import body_size
+from baton.api.caller import DEFAULT_TENANT as TENANT
+from baton.domain.catalog.definitions import Block, InlineBlock, LlmInstance, Payload, Workflow, first_version
+from baton.domain.files.workflow_imports import FileChange
+from baton.domain.llm.calls import LlmSettings, LlmTarget
 from baton.domain.prompts import Reference
-from baton.domain.runs import RunHistory
-from baton.domain.workflow_imports import FileChange
+from baton.domain.runs.run import RunHistory
 from baton.runtime import wiring
-from baton.runtime.http.budget import body_size
-from baton.runtime.http.import_models import ImportAnswer
-from baton.runtime.http.run_models import RunAnswer
-from baton.runtime.settings import TENANT
-from baton.usecases.move_workflows import Imported
+from baton.usecases.files.transfer_workflows import Imported
 from tests.fakes.texts import FakeTexts
 from tests.support.deployment import Deployment
 from tests.support.functions import answer_of, event, invoke, request

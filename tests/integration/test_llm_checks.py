@@ -12,9 +12,9 @@ from typing import Any, cast
 import pytest
 
 from baton.adapters.llm import registry
+from baton.api.bodies.llm_checks import LlmCheckAnswer
+from baton.api.caller import DEFAULT_TENANT as TENANT
 from baton.runtime import wiring
-from baton.runtime.http.check_models import LlmCheckAnswer
-from baton.runtime.settings import TENANT
 from tests.e2e.provider import Provider, serving
 from tests.integration.test_http import assert_problem
 from tests.support.aws import forget

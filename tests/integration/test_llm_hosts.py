@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from baton.domain.errors import LlmRefused, LlmUnreachable
-from baton.domain.llm import LlmCall, LlmEndpoint, LlmSettings
-from baton.domain.llm_hosts import LlmHosts
+from baton.domain.llm.calls import LlmCall, LlmEndpoint, LlmSettings
+from baton.domain.llm.hosts import LlmHosts
 from baton.runtime import wiring
 from baton.runtime.settings import llm_hosts
 from tests.support.aws import forget

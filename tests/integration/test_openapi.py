@@ -24,8 +24,8 @@ from schemathesis.specs.openapi.checks import (
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.items import to_item
+from baton.api.caller import DEFAULT_TENANT as TENANT
 from baton.domain.ids import MAX_ID
-from baton.runtime.settings import TENANT
 from local.openapi import DOCUMENT
 from tests.support.aws import Account
 from tests.support.deployment import state_machine_definition

@@ -10,7 +10,7 @@ from functools import cache
 import boto3
 import pytest
 
-from baton.adapters.llm.bedrock_client import bedrock
+from baton.adapters.llm.providers.bedrock.client import bedrock
 
 KEY_ID = "testing"
 SECRET = "a-secret-of-no-account"

@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from baton.domain.api_keys import ApiKey, Destination
-from baton.domain.catalog import BlockDraft, InlineBlock, LlmInstanceDraft, PayloadDraft, WorkflowDraft
-from baton.domain.llm import LlmAnswer, LlmEndpoint, LlmSettings
+from baton.domain.catalog.definitions import BlockDraft, InlineBlock, LlmInstanceDraft, PayloadDraft, WorkflowDraft
+from baton.domain.llm.api_keys import ApiKey, Destination
+from baton.domain.llm.calls import LlmAnswer, LlmEndpoint, LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs import AnswerPart, PayloadSnapshot, Response, Run
+from baton.domain.runs.run import AnswerPart, PayloadSnapshot, Response, Run
 
 TENANT = "acme"
 OTHER_TENANT = "globex"

@@ -11,7 +11,7 @@ from pytest_socket import disable_socket, enable_socket
 @pytest.fixture(autouse=True)
 def _no_sockets(request: pytest.FixtureRequest) -> Iterator[None]:
     """Tests of the LLM adapters talk to an endpoint of their own, on this machine."""
-    if "adapters_llm" in request.node.path.parts:
+    if "adapters" in request.node.path.parts:
         yield
         return
     disable_socket()

@@ -16,16 +16,10 @@ from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets
-from baton.usecases.ports import (
-    CatalogStore,
-    Connections,
-    DefinitionSource,
-    LimitStore,
-    RunHistories,
-    RunStore,
-    Secrets,
-    StepStore,
-)
+from baton.usecases.catalog.ports import CatalogStore, DefinitionSource
+from baton.usecases.live.ports import Connections
+from baton.usecases.llm.ports import LimitStore, Secrets
+from baton.usecases.runs.ports import RunHistories, RunStore, StepStore
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.clients import FakeConnections
 from tests.fakes.limits import FakeLimits

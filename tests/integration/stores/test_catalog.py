@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from baton.domain.catalog import (
+from baton.domain.catalog.definitions import (
     Block,
     BlockDraft,
     Definition,
@@ -21,9 +21,9 @@ from baton.domain.catalog import (
     first_version,
     next_version,
 )
+from baton.domain.catalog.searches import Search
 from baton.domain.errors import LedgerMoved, NameTaken, NotFound, VersionChanged
-from baton.domain.llm import LlmLimits, LlmPrice, LlmSettings
-from baton.domain.searches import Search
+from baton.domain.llm.calls import LlmLimits, LlmPrice, LlmSettings
 from tests.integration.stores.conftest import Catalog
 from tests.support.records import (
     AT_NOON,

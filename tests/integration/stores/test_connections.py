@@ -7,7 +7,7 @@ import pytest
 from baton.adapters.dynamodb.connections import MAX_RUNS_FOLLOWED, DynamoConnections
 from baton.domain.errors import Invalid
 from baton.domain.times import Lease
-from baton.usecases.ports import Connections
+from baton.usecases.live.ports import Connections
 from tests.support.aws import Account
 from tests.support.records import EXPIRES_AT, OTHER_TENANT, TENANT
 

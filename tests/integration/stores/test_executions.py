@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from baton.adapters.step_functions import StepFunctionsExecutions
-from baton.domain.steps import Step
-from baton.usecases.ports import Executions
+from baton.domain.runs.steps import Step
+from baton.usecases.runs.ports import Executions
 from tests.fakes.state_machine import FakeExecutions
 from tests.support.aws import STATE_MACHINE_ARN, Account
 from tests.support.records import OTHER_TENANT, a_run

@@ -15,7 +15,7 @@ from baton.adapters.dynamodb.responses import MAX_TEXT_BYTES
 from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.s3 import S3Texts
-from baton.domain.catalog import (
+from baton.domain.catalog.definitions import (
     MAX_REFERENCES_PER_PAYLOAD,
     Block,
     BlockDraft,
@@ -28,11 +28,11 @@ from baton.domain.catalog import (
     first_version,
     next_version,
 )
+from baton.domain.catalog.searches import Search
 from baton.domain.errors import NotFound, VersionChanged
-from baton.domain.llm import LlmSettings
+from baton.domain.llm.calls import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs import references_metadata
-from baton.domain.searches import Search
+from baton.domain.runs.run import references_metadata
 from baton.domain.templates import MAX_NAME_CHARACTERS
 from tests.support.aws import Account
 from tests.support.records import (

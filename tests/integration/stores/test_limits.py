@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from baton.domain.errors import LimitsMoved
-from baton.domain.limits import LimitState, Place
-from baton.usecases.ports import LimitStore
+from baton.domain.llm.limits import LimitState, Place
+from baton.usecases.llm.ports import LimitStore
 from tests.support.records import EXPIRES_AT, OTHER_TENANT, TENANT
 
 STATE = LimitState(

@@ -9,10 +9,10 @@ import pytest
 from baton.adapters.dynamodb.items import record_from_item
 from baton.adapters.s3 import S3Texts
 from baton.domain.errors import AttemptSuperseded, NotFound, ResponseAlreadyStored
-from baton.domain.llm import LlmLimits, LlmSettings, LlmTarget
+from baton.domain.llm.calls import LlmLimits, LlmSettings, LlmTarget
 from baton.domain.prompts import Reference, Sources
-from baton.domain.runs import AnswerPart, Response, Run, Status, cancelled, failed, resumed
-from baton.usecases.ports import RunStore
+from baton.domain.runs.run import AnswerPart, Response, Run, Status, cancelled, failed, resumed
+from baton.usecases.runs.ports import RunStore
 from tests.integration.stores.conftest import RunStores
 from tests.support.aws import Account
 from tests.support.records import AT_NOON, OTHER_TENANT, TENANT, a_part, a_response, a_run, a_snapshot, an_endpoint

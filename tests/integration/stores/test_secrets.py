@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from baton.adapters.secrets import SsmSecrets
-from baton.domain.api_keys import Destination
 from baton.domain.errors import LlmRefused
-from baton.usecases.ports import Secrets
+from baton.domain.llm.api_keys import Destination
+from baton.usecases.llm.ports import Secrets
 from tests.support.aws import Account
 from tests.support.records import OTHER_TENANT, TENANT, an_api_key
 

@@ -14,7 +14,7 @@ from botocore.stub import Stubber
 
 from baton.adapters.websocket import WebSocketSender
 from baton.domain.errors import ConnectionGone
-from baton.usecases.ports import Sender
+from baton.usecases.live.ports import Sender
 from tests.fakes.clients import FakeSender
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from baton.domain.api_keys import ApiKey, Destination, key_from
 from baton.domain.errors import LlmRefused, LlmUnreachable
+from baton.domain.llm.api_keys import ApiKey, Destination, key_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from baton.domain.runs import Run
-from baton.domain.steps import Step
+from baton.domain.runs.run import Run
+from baton.domain.runs.steps import Step
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

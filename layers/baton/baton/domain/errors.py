@@ -35,7 +35,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from baton.domain.catalog import User
+    from baton.domain.catalog.definitions import User
 
 MOST_USERS_NAMED = 5
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from baton.domain.json_answers import json_values
+from baton.domain.llm.json_answers import json_values
 from baton.domain.templates import normalised, prefixes
 
 Source = Literal["response", "variable", "missing"]

@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
-from baton.domain.llm_hosts import LlmHosts
-
-TENANT = "default"
-"""Who owns everything, until requests are authenticated."""
+from baton.domain.llm.hosts import LlmHosts
 
 
 class MissingSettingError(Exception):

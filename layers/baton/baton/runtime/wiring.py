@@ -19,27 +19,29 @@ from baton.adapters.dynamodb.histories import DynamoRunHistories
 from baton.adapters.dynamodb.limits import DynamoLimitStore
 from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
-from baton.adapters.llm.addresses import reaching
+from baton.adapters.llm.http.addresses import reaching
 from baton.adapters.llm.registry import BASE_URLS, PROVIDER_NAMES, check, complete, refusals
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets
 from baton.adapters.step_functions import StepFunctionsExecutions
 from baton.adapters.websocket import WebSocketSender
-from baton.domain.events import Change
+from baton.domain.live.messages import Change
 from baton.runtime.settings import is_emulated, llm_hosts, run_retention, setting
-from baton.usecases.api_keys import ApiKeys
-from baton.usecases.change_run import ChangeRun
-from baton.usecases.check_llm_instance import CheckLlmInstance
-from baton.usecases.define import Define
-from baton.usecases.define_llm_instances import DefineLlmInstances
-from baton.usecases.execute_payload import ExecutePayload
-from baton.usecases.follow_runs import FollowRuns
-from baton.usecases.limit_rate import LimitRate
-from baton.usecases.move_workflows import MoveWorkflows
-from baton.usecases.notify_subscribers import NotifySubscribers
-from baton.usecases.ports import CatalogStore, DefinitionSource, LongTexts, RunStore, Sender
-from baton.usecases.start_run import StartRun
-from baton.usecases.tell_answer import TellAnswer
+from baton.usecases.catalog.define import Define
+from baton.usecases.catalog.define_llm_instances import DefineLlmInstances
+from baton.usecases.catalog.ports import CatalogStore, DefinitionSource
+from baton.usecases.files.transfer_workflows import MoveWorkflows
+from baton.usecases.live.follow_runs import FollowRuns
+from baton.usecases.live.notify_subscribers import NotifySubscribers
+from baton.usecases.live.ports import Sender
+from baton.usecases.live.stream_answer import TellAnswer
+from baton.usecases.llm.api_keys import ApiKeys
+from baton.usecases.llm.check_llm_instance import CheckLlmInstance
+from baton.usecases.llm.limiter import LimitRate
+from baton.usecases.runs.change_run import ChangeRun
+from baton.usecases.runs.execute_payload import ExecutePayload
+from baton.usecases.runs.ports import LongTexts, RunStore
+from baton.usecases.runs.start_run import StartRun
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient

@@ -14,7 +14,7 @@ from baton.adapters.dynamodb.items import Item, from_item, record_from_item, to_
 from baton.adapters.dynamodb.large_records import sent_bytes, whole
 from baton.adapters.dynamodb.responses import RECORD_KEY, TextGone, Texts
 from baton.adapters.dynamodb.transactions import MOST_WRITES, transact
-from baton.domain.catalog import (
+from baton.domain.catalog.definitions import (
     KIND_WORDS,
     REFERRERS,
     Block,
@@ -27,11 +27,11 @@ from baton.domain.catalog import (
     User,
     Workflow,
 )
+from baton.domain.catalog.fallbacks import with_fallbacks
+from baton.domain.catalog.searches import Search
 from baton.domain.errors import NotFound
-from baton.domain.fallbacks import with_fallbacks
 from baton.domain.pages import Page
-from baton.domain.runs import Definitions
-from baton.domain.searches import Search
+from baton.domain.runs.run import Definitions
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

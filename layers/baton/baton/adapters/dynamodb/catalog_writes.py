@@ -13,7 +13,7 @@ from baton.adapters.dynamodb.calls import expression_names, values
 from baton.adapters.dynamodb.items import Item, record_to_item, to_item
 from baton.adapters.dynamodb.responses import Texts
 from baton.adapters.dynamodb.transactions import Write
-from baton.domain.catalog import KIND_WORDS, Definition, Ledger, Replacement, Target
+from baton.domain.catalog.definitions import KIND_WORDS, Definition, Ledger, Replacement, Target
 from baton.domain.errors import LedgerMoved, NameTaken, VersionChanged
 
 

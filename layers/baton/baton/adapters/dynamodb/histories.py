@@ -11,7 +11,7 @@ from baton.adapters.dynamodb.calls import projection, query, values
 from baton.adapters.dynamodb.items import Item, from_item, record_from_item, to_item
 from baton.adapters.dynamodb.responses import response_from_item
 from baton.domain.errors import NotFound
-from baton.domain.runs import Response, Run, RunHistory
+from baton.domain.runs.run import Response, Run, RunHistory
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from baton.adapters.dynamodb.keys import Key
-from baton.domain.catalog import InlineBlock
-from baton.domain.limits import Place
-from baton.domain.llm import LlmEndpoint, LlmLimits, LlmPrice, LlmSettings, LlmTarget
+from baton.domain.catalog.definitions import InlineBlock
+from baton.domain.llm.calls import LlmEndpoint, LlmLimits, LlmPrice, LlmSettings, LlmTarget
+from baton.domain.llm.limits import Place
 from baton.domain.prompts import Reference
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.calls import condition_failing_as, expression_names, get_many, values
 from baton.adapters.dynamodb.items import record_from_item, record_to_item
 from baton.domain.errors import LimitsMoved
-from baton.domain.limits import LimitState
+from baton.domain.llm.limits import LimitState
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

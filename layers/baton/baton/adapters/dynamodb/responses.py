@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.items import Item, from_item, record_from_item, record_to_item
-from baton.domain.runs import Response
+from baton.domain.runs.run import Response
 
 MAX_TEXT_BYTES = 100_000
 """An item may have 400 KB; a response holds two texts, and its metadata."""

@@ -21,7 +21,7 @@ from baton.adapters.dynamodb.large_records import stored, whole
 from baton.adapters.dynamodb.responses import Texts, response_from_item, text_keys
 from baton.domain.errors import AttemptSuperseded, NotFound
 from baton.domain.pages import Page
-from baton.domain.runs import PayloadSnapshot, Response, Run, RunHistory, Status, Variables
+from baton.domain.runs.run import PayloadSnapshot, Response, Run, RunHistory, Status, Variables
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -12,7 +12,7 @@ from baton.adapters.dynamodb.large_records import whole
 from baton.adapters.dynamodb.responses import Texts, response_to_item, whole_content
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
 from baton.domain.prompts import Reference, Sources
-from baton.domain.runs import AnswerPart, PayloadSnapshot, Response, Run, StepRecords
+from baton.domain.runs.run import AnswerPart, PayloadSnapshot, Response, Run, StepRecords
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

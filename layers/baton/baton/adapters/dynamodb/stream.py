@@ -10,8 +10,8 @@ from typing import Any
 
 from baton.adapters.dynamodb.items import Item, record_from_item
 from baton.adapters.dynamodb.responses import response_from_item
-from baton.domain.events import Change
-from baton.domain.runs import AnswerPart, Response, Run
+from baton.domain.live.messages import Change
+from baton.domain.runs.run import AnswerPart, Response, Run
 
 
 def changes(records: Sequence[Mapping[str, Any]]) -> list[Change]:

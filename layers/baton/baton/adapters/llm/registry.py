@@ -6,9 +6,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from baton.adapters.llm import anthropic, bedrock, checks, json_answers, openai, schemas, simulated
+from baton.adapters.llm.formats import json_answers, schemas
+from baton.adapters.llm.formats import model_lists as checks
+from baton.adapters.llm.providers.anthropic import messages as anthropic
+from baton.adapters.llm.providers.bedrock import converse as bedrock
+from baton.adapters.llm.providers.openai import chat_completions as openai
+from baton.adapters.llm.providers.simulated import simulation as simulated
 from baton.domain.errors import LlmRefused
-from baton.domain.llm import LlmAnswer, LlmCall, LlmEndpoint, LlmSettings, Refusal
+from baton.domain.llm.calls import LlmAnswer, LlmCall, LlmEndpoint, LlmSettings, Refusal
 
 
 def takes_everything(_settings: LlmSettings) -> Iterable[Refusal]:

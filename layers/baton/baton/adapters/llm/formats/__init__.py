@@ -1,0 +1,1 @@
+"""What the bodies of several providers have in common, and JSON answers."""

@@ -1,0 +1,68 @@
+"""Whether an endpoint can be called, and with which models, for every provider that lists its models over HTTP.
+
+Listing costs nothing and needs no model. Where there is no list, one short question shows as much: that the host, the
+key and the model are right.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import islice
+
+from baton.adapters.llm.formats.failures import failure_of, parsed, timed_out
+from baton.adapters.llm.formats.response_parts import name_of
+from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest
+from baton.domain.llm.calls import LlmCall
+
+type Ask = Callable[[LlmCall], object]
+type Clock = Callable[[], float]
+
+QUESTION = "Answer with the word yes, and nothing else."
+MAX_QUESTION_TOKENS = 16
+MAX_MODELS = 1_000
+
+NO_LIST = (401, 403, 404, 405, 501)
+"""Statuses of an endpoint that doesn't list its models, or not for this key: OpenAI answers 401 to one that lacks the
+scope for it. If the key is wrong altogether, the question says so."""
+
+
+def models_offered(
+    listing: HttpRequest, call: LlmCall, ask: Ask, *, list_is_public: bool = False, clock: Clock = time.monotonic
+) -> tuple[str, ...] | None:
+    """The models in the list; ``None`` if there is no list, but the question was answered. Both end within the call's
+    time-out. Raises ``LlmError``."""
+    from baton.adapters.llm.http.transport import send  # noqa: PLC0415 - cold start: only a check needs it here
+
+    began = clock()
+    reply = send(listing, call.timeout_seconds)
+    if reply.status not in SUCCESSES and reply.status not in NO_LIST:
+        raise failure_of(reply, call, datetime.now(UTC))
+    models = models_in(reply) if reply.status in SUCCESSES else None
+    if models is None or list_is_public:
+        ask(question(call, call.timeout_seconds - (clock() - began)))
+    return models
+
+
+def models_in(reply: HttpReply) -> tuple[str, ...] | None:
+    """The names in a list of models; ``None`` if it isn't one."""
+    body = parsed(reply.body)
+    entries = body.get("data") if isinstance(body, dict) else body
+    if not isinstance(entries, list):
+        return None
+    names = (name_of(entry.get("id")) for entry in entries if isinstance(entry, dict))
+    models = tuple(islice(filter(None, names), MAX_MODELS))
+    return models if models or not entries else None
+
+
+def question(call: LlmCall, seconds: float) -> LlmCall:
+    """The call with a question that is cheap to answer, whatever its settings; raises ``LlmTimeout`` if no time is
+    left for it."""
+    if seconds <= 0:
+        raise timed_out(call.endpoint.instance_name, call.timeout_seconds)
+    settings = replace(
+        call.settings, max_tokens=MAX_QUESTION_TOKENS, stop=None, response_format=None, timeout_seconds=seconds
+    )
+    return replace(call, prompt=QUESTION, settings=settings, listener=None)

@@ -1,0 +1,68 @@
+"""Taking an answer apart: what is there is checked, and what is wrong is named by its place, never quoted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baton.adapters.llm.formats.failures import parsed
+from baton.adapters.llm.http.wire import HttpReply, encodable
+from baton.domain.errors import LlmAnswerInvalid
+from baton.domain.llm.calls import LlmCall
+
+TEXT_PARTS = ("text", "output_text")
+MAX_NAME_CHARACTERS = 200
+MAX_TOKENS = 10**12
+"""Beyond this a count is nonsense, and would not fit where it is stored."""
+
+
+def json_body(reply: HttpReply, call: LlmCall) -> object:
+    """What a success holds, be it an answer or, with some providers, an error."""
+    body = parsed(reply.body)
+    if isinstance(body, str):
+        what = "that is a web page" if body.lstrip().startswith("<") else "that isn't JSON"
+        raise invalid(call, f"{what}; check the base URL")
+    return body
+
+
+def expect[T](value: object, kind: type[T], path: str, call: LlmCall) -> T:
+    """The value, if it is of this kind; else a failure that names the place and the kinds, never the value."""
+    if value is None:
+        raise invalid(call, f"without {path}")
+    if not isinstance(value, kind):
+        raise invalid(call, f"whose {path} is of type {type(value).__name__}, not {kind.__name__}")
+    return value
+
+
+def joined_text(parts: list[Any]) -> str | None:
+    """The text parts, joined, if there is one; a part of another type (``thinking``) is not the answer."""
+    said = [part if isinstance(part, str) else part.get("text") or "" for part in parts if is_text(part)]
+    return "".join(said) if said else None
+
+
+def is_text(part: object) -> bool:
+    """Whether a part of an answer's content is text; some servers leave out its type, or all but the text."""
+    if not isinstance(part, dict):
+        return isinstance(part, str)
+    text = part.get("text")
+    return isinstance(text, str | None) and (type_of(part) in TEXT_PARTS or ("type" not in part and text is not None))
+
+
+def type_of(part: object) -> str:
+    """The type of a part of an answer's content; empty where it tells none."""
+    said = part.get("type") if isinstance(part, dict) else None
+    return said if isinstance(said, str) else ""
+
+
+def count_of(value: object) -> int | None:
+    """A count of tokens, or None: an answer that was paid for is not thrown away over its bookkeeping."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS else None
+
+
+def name_of(value: object) -> str | None:
+    """A model's name, or another label, at a length that can be kept."""
+    return encodable(value)[:MAX_NAME_CHARACTERS] if isinstance(value, str) else None
+
+
+def invalid(call: LlmCall, what: str) -> LlmAnswerInvalid:
+    """A failure of the instance's, as a sentence."""
+    return LlmAnswerInvalid(f"LLM instance {call.endpoint.instance_name!r} sent an answer {what}.")

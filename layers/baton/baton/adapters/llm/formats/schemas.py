@@ -1,0 +1,175 @@
+"""JSON Schemas that answers are to follow: whether one is sound, and how a model is told of it.
+
+jsonschema is loaded where a schema is met, and nowhere else: it would double the start-up of the payload's function.
+A schema is bounded, since it is checked while somebody waits for the HTTP API, and no reference is ever fetched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from baton.domain.llm.calls import ResponseFormat
+
+type Schema = Mapping[str, Any]
+
+MAX_BYTES = 30_000
+MAX_DEPTH = 50
+MAX_ENTRIES = 1_000
+"""Of one list or object: jsonschema compares some lists entry by entry, each with each."""
+
+MAX_QUOTED_CHARACTERS = 200
+REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+
+PLAIN_KEYWORDS = frozenset(
+    {
+        "type",
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
+        "enum",
+        "const",
+        "anyOf",
+        "title",
+        "description",
+    }
+)
+"""What every provider's own form of structured answers understands. Much else is refused by one or another."""
+
+JSON_ONLY = "Answer with JSON and nothing else."
+
+
+def fault(schema: Schema) -> str | None:
+    """What is wrong with the schema, to stand after its field's name; ``None`` for a sound one."""
+    return _bound_fault(schema) or _grammar_fault(schema) or _reference_fault(schema)
+
+
+def is_plain(schema: object) -> bool:
+    """Whether it is an object's schema in keywords that every provider's own form understands."""
+    return isinstance(schema, Mapping) and schema.get("type") == "object" and all(map(_is_plain, _with_inner(schema)))
+
+
+def is_strict(schema: Schema) -> bool:
+    """Whether it meets what OpenAI demands of a schema that it is to hold to: no open object, no optional property."""
+    return is_plain(schema) and all(
+        inner.get("additionalProperties") is False
+        and set(inner.get("required", ())) == set(inner.get("properties", {}))
+        for inner in _with_inner(schema)
+        if inner.get("type") == "object"
+    )
+
+
+def closed(schema: Schema) -> dict[str, Any]:
+    """A plain schema whose objects hold nothing but their properties, as Anthropic demands. What follows it, follows
+    the schema."""
+    copy = dict(schema)
+    if "properties" in copy:
+        copy["properties"] = {name: closed(inner) for name, inner in copy["properties"].items()}
+    if "items" in copy:
+        copy["items"] = closed(copy["items"])
+    if "anyOf" in copy:
+        copy["anyOf"] = [closed(inner) for inner in copy["anyOf"]]
+    return copy | {"additionalProperties": False} if copy.get("type") == "object" else copy
+
+
+def instruction(response_format: ResponseFormat) -> str:
+    """What to tell a model that can't be held to the format otherwise."""
+    if not isinstance(response_format, Mapping):
+        return JSON_ONLY
+    written = json.dumps(response_format, ensure_ascii=False)
+    return f"Answer with JSON that follows this JSON Schema, and with nothing else:\n{written}"
+
+
+def shortened(text: str) -> str:
+    """As much of it as fits into a sentence."""
+    return text if len(text) <= MAX_QUOTED_CHARACTERS else text[: MAX_QUOTED_CHARACTERS - 1] + "…"
+
+
+def _bound_fault(schema: Schema) -> str | None:
+    for value, depth in _values(schema):
+        if depth > MAX_DEPTH:
+            return f"is nested more than {MAX_DEPTH} deep"
+        if isinstance(value, Mapping | list) and len(value) > MAX_ENTRIES:
+            return f"has a list or an object of more than {MAX_ENTRIES:,} entries"
+    try:
+        size = len(json.dumps(schema, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
+    except ValueError:
+        return "has a number that JSON doesn't know"
+    return f"is a JSON Schema of {size:,} bytes; at most {MAX_BYTES:,} are taken" if size > MAX_BYTES else None
+
+
+def _reference_fault(schema: Schema) -> str | None:
+    from referencing import Registry, exceptions  # noqa: PLC0415 - see the top of this file
+    from referencing.jsonschema import DRAFT202012, specification_with  # noqa: PLC0415
+
+    dialect = specification_with(schema.get("$schema", ""), default=DRAFT202012)
+    try:
+        resolver = Registry().with_resource("", dialect.create_resource({**schema, "$id": ""})).crawl().resolver()
+    except (AttributeError, TypeError, ValueError):
+        return "has a part that isn't in its place for the JSON Schema that its $schema names"
+    for target in _targets(schema):
+        try:
+            if target.startswith("#"):
+                resolver.lookup(target)
+                continue
+        except exceptions.Unresolvable:
+            pass
+        return f"its reference {shortened(target)!r} leads to no place in the schema itself; nothing is fetched"
+    return None
+
+
+def _targets(schema: Schema) -> Iterator[str]:
+    objects = (value for value, _ in _values(schema) if isinstance(value, Mapping))
+    for found in (value[name] for value in objects for name in REFERENCES if name in value):
+        if isinstance(found, str):
+            yield found
+
+
+def _grammar_fault(schema: Schema) -> str | None:
+    from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 - see the top of this file
+    from jsonschema.validators import validator_for  # noqa: PLC0415
+
+    try:
+        validator_for(schema, default=Draft202012Validator).check_schema(dict(schema))
+    except SchemaError as error:
+        return f"is no JSON Schema: at {error.json_path} {shortened(error.message)}"
+    except (AttributeError, TypeError, ValueError):
+        return "is no JSON Schema: its $schema can't be read"
+    except (RecursionError, OverflowError):
+        return "is no JSON Schema: it has a pattern that can't be read"
+    return None
+
+
+def _values(schema: Schema) -> Iterator[tuple[object, int]]:
+    """Everything in the schema, itself included, with how deep it lies."""
+    waiting: list[tuple[object, int]] = [(schema, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        yield value, depth
+        if isinstance(value, Mapping):
+            waiting += [(inner, depth + 1) for inner in value.values()]
+        elif isinstance(value, list):
+            waiting += [(inner, depth + 1) for inner in value]
+
+
+def _with_inner(schema: Schema) -> Iterator[Schema]:
+    """The schema and those in it, as far as plain ones hold others."""
+    yield schema
+    items = [schema["items"]] if "items" in schema else []
+    for inner in [*schema.get("properties", {}).values(), *items, *schema.get("anyOf", ())]:
+        if isinstance(inner, Mapping):
+            yield from _with_inner(inner)
+
+
+def _is_plain(schema: Schema) -> bool:
+    return (
+        schema.keys() <= PLAIN_KEYWORDS
+        and isinstance(schema.get("type", ""), str)
+        and schema.get("additionalProperties", False) is False
+        and all(isinstance(inner, Mapping) for inner in schema.get("properties", {}).values())
+        and isinstance(schema.get("items", {}), Mapping)
+        and not any(isinstance(value, dict | list) for value in [*schema.get("enum", ()), schema.get("const")])
+        and bool({"type", "enum", "const", "anyOf"} & schema.keys())
+    )

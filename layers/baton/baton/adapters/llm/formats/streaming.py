@@ -1,0 +1,214 @@
+"""Answers that are heard while they grow, the same for every provider that sends events.
+
+A streamed answer is put together again into the body that would have come unstreamed, and then read as that one is: so
+both ways end in the same answer or the same failure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol
+
+from baton.adapters.llm.formats.error_bodies import is_error, words_without_an_answer
+from baton.adapters.llm.formats.finish_reasons import ERROR as FAILED
+from baton.adapters.llm.formats.finish_reasons import finish_reason
+from baton.adapters.llm.formats.response_parts import invalid
+from baton.adapters.llm.http.server_sent_events import ERROR, Event, events, is_stream
+from baton.adapters.llm.http.wire import HttpReply, HttpRequest, encodable
+from baton.domain.errors import LlmError, LlmUnreachable
+from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
+
+type Pieces[T] = Generator[str, None, T]
+"""Of an answer's text, as they come; what is returned in the end is the whole."""
+
+type Read = Callable[[HttpReply, LlmCall, datetime], LlmAnswer]
+type OnReason = Callable[[], None]
+"""Called once the model has said why it stopped."""
+
+type ReadEvents = Callable[[Iterable[Event], LlmCall, OnReason], Pieces[LlmAnswer]]
+
+REST_SECONDS = 5.0
+"""For what follows the reason why a model stopped. It can only be counts, and some servers never end their stream."""
+
+
+def ignore() -> None:
+    """For events that come without waiting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamForm:
+    """How a stream is known by its first bytes, and taken apart."""
+
+    is_stream: Callable[[bytes], bool | None] = is_stream
+    events: Callable[[Iterable[bytes]], Iterable[Event]] = events
+
+
+class Accumulator(Protocol):
+    """Puts a body together from a provider's events."""
+
+    @property
+    def reason(self) -> object:
+        """The provider's word for why the model stopped: once it is said, what still comes is bookkeeping."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing comes any more."""
+
+    def take(self, value: object) -> str:
+        """The text that an event adds. Raises ``LlmAnswerInvalid`` for what the API doesn't promise."""
+
+    def body(self) -> object:
+        """As it would have come unstreamed."""
+
+
+class Nobody:
+    """Listens to an answer that nobody listens to."""
+
+    def begin(self) -> None: ...
+
+    def hear(self, piece: str) -> None: ...
+
+
+def listener_of(call: LlmCall) -> AnswerListener | None:
+    """Who hears the answer while it grows, if it is to be streamed."""
+    return None if call.settings.stream is False else call.listener
+
+
+def ask(
+    request: HttpRequest, call: LlmCall, read: Read, read_events: ReadEvents, form: StreamForm | None = None
+) -> LlmAnswer:
+    """Send the request and read what comes, aloud if somebody listens: as a stream where it is one, asked for or not.
+    Raises ``LlmError``, and what the listener raises."""
+    from baton.adapters.llm.http.transport import stream  # noqa: PLC0415 - cold start: simulated runs never import requests
+
+    listener = listener_of(call) or Nobody()
+    listener.begin()
+    form = form or StreamForm()
+    with stream(request, call.timeout_seconds, is_stream=form.is_stream) as reply:
+        if not isinstance(reply, HttpReply):
+            return _heard(read_events(form.events(reply), call, partial(reply.end_within, REST_SECONDS)), listener)
+        answer = read(reply, call, datetime.now(UTC))
+        _hear(answer.content, listener)
+        return answer
+
+
+def body_of(
+    request: HttpRequest,
+    call: LlmCall,
+    read_body: Callable[[HttpReply, LlmCall, datetime], object],
+    accumulator: Callable[[LlmCall], Accumulator],
+) -> object:
+    """What is sent, as it would have come unstreamed, whether or not it is an answer. Raises ``LlmError``."""
+    from baton.adapters.llm.http.transport import stream  # noqa: PLC0415 - cold start: simulated runs never import requests
+
+    with stream(request, call.timeout_seconds) as reply:
+        if isinstance(reply, HttpReply):
+            return read_body(reply, call, datetime.now(UTC))
+        rest = partial(reply.end_within, REST_SECONDS)
+        return _heard(accumulate(events(reply), accumulator(call), call, rest), Nobody())
+
+
+def _heard[T](pieces: Pieces[T], listener: AnswerListener) -> T:
+    """The pieces joined are the answer's content: half of a surrogate pair waits for the other half."""
+    half = ""
+    while True:
+        try:
+            piece = half + next(pieces)
+        except StopIteration as end:
+            _hear(half, listener)
+            whole: T = end.value
+            return whole
+        half = piece[-1:] if "\ud800" <= piece[-1:] <= "\udbff" else ""
+        _hear(piece.removesuffix(half), listener)
+
+
+def _hear(text: str, listener: AnswerListener) -> None:
+    if text:
+        listener.hear(encodable(text))
+
+
+def accumulate(
+    sent: Iterable[Event], accumulator: Accumulator, call: LlmCall, on_reason: OnReason = ignore
+) -> Pieces[object]:
+    """Yields the answer's text, and returns the body that would have come unstreamed, be it an answer or an error.
+
+    Once the model has said why it stopped, nothing costs the answer: not an error, an event that can't be read, a
+    connection that breaks or stays open. Counts may be lost.
+    """
+    stream = _Stream(sent, accumulator, call, on_reason)
+    try:
+        yield from stream.pieces()
+    except LlmError:
+        if not stream.is_whole and stream.error is None:
+            raise
+    if stream.error is not None and not stream.stands:
+        return stream.error
+    if not (stream.is_done or stream.is_whole):
+        raise LlmUnreachable(f"LLM instance {call.endpoint.instance_name!r} broke off its answer.")
+    return accumulator.body()
+
+
+class _Stream:
+    """The events of one answer. ``error`` is what the server said instead of an answer, or of the rest of one."""
+
+    def __init__(self, sent: Iterable[Event], accumulator: Accumulator, call: LlmCall, on_reason: OnReason) -> None:
+        self._sent = sent
+        self._accumulator = accumulator
+        self._call = call
+        self._on_reason = on_reason
+        self.error: object = None
+        self.is_done = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the model has said why it stopped, or that its provider failed."""
+        return finish_reason(self._accumulator.reason) is not None
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is an answer that nothing costs any more."""
+        return finish_reason(self._accumulator.reason) not in (None, FAILED)
+
+    def pieces(self) -> Iterator[str]:
+        for event in self._sent:
+            self.is_done = event.is_done
+            if not event.is_done and (text := self._take(_value(event, self._call))):
+                yield text
+            if self.is_done:
+                return
+
+    def _take(self, value: object) -> str:
+        if is_error(value):
+            self.error = value
+            self.is_done = not self.stands
+            return ""
+        if _is_beside_the_answer(value):
+            self.error = value
+        was_whole = self.is_whole
+        text = self._accumulator.take(value)
+        if self.is_whole and not was_whole:
+            self._on_reason()
+        self.is_done = self._accumulator.is_over
+        return text
+
+
+def _is_beside_the_answer(value: object) -> bool:
+    """Whether an event that is no part of an answer has words of its own: an error, if no answer comes."""
+    if not isinstance(value, dict) or value.get("choices"):
+        return False
+    return bool(words_without_an_answer(value))
+
+
+def _value(event: Event, call: LlmCall) -> object:
+    """What an event says; an event that is named an error says one, in whatever form."""
+    try:
+        value: object = json.loads(event.data, strict=False)
+    except (ValueError, RecursionError):
+        if event.name != ERROR:
+            raise invalid(call, "with an event that isn't JSON") from None
+        value = event.data
+    return value if event.name != ERROR or is_error(value) else {"error": value}

@@ -1,0 +1,179 @@
+"""One deadline over every socket operation of a call.
+
+requests' time-outs start anew with each socket read, so a server that sends a byte now and then is waited for without
+end, in the headers as in the body. Here each read and each send of a connection may take only what is left of the
+call that it is made for, and so may connecting, to each of a host's addresses. What stays outside: the look-up of the
+name (the system's resolver has its own time-outs).
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import time
+from collections.abc import Buffer, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from baton.adapters.llm.http.addresses import connect
+
+Clock = Callable[[], float]
+"""Seconds, monotonic."""
+
+SOCKET_OPTIONS = [
+    *HTTPConnection.default_socket_options,
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 30),
+]
+"""Probes while a model thinks: a NAT gateway forgets a connection that is silent for 350 s."""
+
+
+MAX_INTERIM_RESPONSES = 20
+INTERIM = frozenset(range(100, 200)) - {101}
+
+
+class Deadline:
+    """The end of one call, so many ``seconds`` after its beginning."""
+
+    def __init__(self, seconds: float, clock: Clock = time.monotonic) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._end = clock() + seconds
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left."""
+        return self._clock() >= self._end
+
+    def left(self) -> float:
+        """Seconds left, more than 0; raises ``TimeoutError`` when nothing is."""
+        if (seconds := self._end - self._clock()) > 0:
+            return seconds
+        raise TimeoutError("The call's deadline is over.")
+
+    def shorten(self, seconds: float) -> None:
+        """To so many seconds from now, if its end doesn't come first."""
+        self._end = min(self._end, self._clock() + seconds)
+
+    def at_most(self, seconds: float) -> Deadline:
+        """So many seconds from now, or this one's end if that comes first."""
+        return Deadline(min(seconds, self.left()), self._clock)
+
+
+_deadline: ContextVar[Deadline] = ContextVar("deadline")
+"""The call that this thread is making; connections are pooled, so the deadline can't be theirs."""
+
+
+@contextmanager
+def until(deadline: Deadline) -> Iterator[None]:
+    """Everything sent and read in here, by the pools of ``DeadlineAdapter``, ends with the deadline."""
+    token = _deadline.set(deadline)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+class _Reader(io.RawIOBase):
+    """What ``http.client`` reads from: a socket whose every read gets what is left."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+        self._sock = sock
+        self._raw = raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int | None:
+        self._sock.settimeout(_deadline.get().left())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(
+        self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, url: str | None = None
+    ) -> None:
+        super().__init__(sock, debuglevel, method, url)
+        self.fp: io.BufferedReader = io.BufferedReader(_Reader(sock, self.fp.detach()))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Of the final response: interim ones may come before it (RFC 9110, 15.2), and ``http.client`` knows 100 only.
+
+        101 is final: nothing that is sent asks for another protocol.
+        """
+        for _ in range(MAX_INTERIM_RESPONSES + 1):
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # not in typeshed
+            if line[1] not in INTERIM:
+                return line
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException(f"more than {MAX_INTERIM_RESPONSES} interim responses")
+
+
+class _Sending(HTTPConnection):
+    response_class = _Response
+
+    def _new_conn(self) -> socket.socket:
+        """As urllib3's own, with its errors, but to addresses that were looked at."""
+        try:
+            return connect(self._dns_host, self.port, self._seconds_to_connect, self.socket_options or ())
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"Connecting to {self.host} took too long.") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"Connecting failed: {error}") from error
+
+    def _seconds_to_connect(self) -> float:
+        left = _deadline.get().left()
+        return min(self.timeout, left) if self.timeout else left
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        self.sock.settimeout(_deadline.get().left())
+        super().send(data)
+
+
+class _HttpConnection(_Sending):
+    pass
+
+
+class _HttpsConnection(_Sending, HTTPSConnection):
+    pass
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _HttpConnection
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _HttpsConnection
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """requests' own adapter on those connections, whether straight to the endpoint or through a proxy."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, socket_options=SOCKET_OPTIONS, **kwargs)
+        _use_deadlines(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> PoolManager:
+        manager: PoolManager = super().proxy_manager_for(proxy, socket_options=SOCKET_OPTIONS, **kwargs)
+        _use_deadlines(manager)
+        return manager
+
+
+def _use_deadlines(manager: PoolManager) -> None:
+    manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}

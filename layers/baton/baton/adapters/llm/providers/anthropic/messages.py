@@ -1,0 +1,198 @@
+"""Anthropic's Messages API.
+
+Source: https://platform.claude.com/docs/en/api/messages.
+
+A JSON Schema in the keywords that the API's own form knows goes out as ``output_config.format``, which holds the model
+to it (Claude 4.5 and later; its objects are closed first, since the API takes no others). Any other schema, and
+``"json"``, for which the API has no form, is written into the system prompt. Either way the answer is checked.
+
+An answer that somebody listens to is asked for as a stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from baton.adapters.llm.formats import model_lists as checks
+from baton.adapters.llm.formats import request_parts as writing
+from baton.adapters.llm.formats import streaming
+from baton.adapters.llm.formats.answer_text import Output, answer_text
+from baton.adapters.llm.formats.error_bodies import is_error, words_without_an_answer
+from baton.adapters.llm.formats.failures import failure_inside, failure_of
+from baton.adapters.llm.formats.finish_reasons import LENGTH, finish_reason
+from baton.adapters.llm.formats.response_parts import (
+    count_of,
+    expect,
+    is_text,
+    joined_text,
+    json_body,
+    name_of,
+    type_of,
+)
+from baton.adapters.llm.formats.schemas import closed, instruction, is_plain
+from baton.adapters.llm.http.server_sent_events import Event
+from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest, encodable
+from baton.adapters.llm.providers.anthropic.streams import Message
+from baton.domain.llm.calls import LlmAnswer, LlmCall, LlmSettings, Refusal
+
+BASE_URL = "https://api.anthropic.com"
+"""Where an instance without a base URL calls: unlike OpenAI's, this API is one vendor's own."""
+
+PATH = "/v1/messages"
+MODELS_PATH = "/v1/models"
+KEY_HEADER = "x-api-key"
+VERSION = "2023-06-01"
+DEFAULT_MAX_TOKENS = 4096
+"""The API demands a bound; this is the highest that every model takes."""
+
+MAX_TEMPERATURE = 1
+INPUT_COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+"""The first leaves out what was written to and read from the prompt cache."""
+
+
+def refusals(settings: LlmSettings) -> Iterator[Refusal]:
+    """Settings that no model of Anthropic's takes. What only some models lack, the API says itself."""
+    if settings.seed is not None:
+        yield Refusal("seed", "anthropic has no such setting")
+    if settings.temperature is not None and settings.temperature > MAX_TEMPERATURE:
+        yield Refusal("temperature", "anthropic takes 0 to 1")
+    if any(not text.strip() for text in settings.stop or ()):
+        yield Refusal("stop", "anthropic takes no sequence of spaces and line breaks alone")
+    yield from writing.option_refusals(settings)
+
+
+def complete(call: LlmCall) -> LlmAnswer:
+    """Ask the endpoint. Raises ``LlmError``, and what the call's listener raises."""
+    return streaming.ask(request(call), call, read, read_events)
+
+
+def check(call: LlmCall) -> tuple[str, ...] | None:
+    """The models that the endpoint offers; ``None`` if it can be called but has no list, as some gateways have none.
+    Raises ``LlmError``."""
+    return checks.models_offered(models_request(call), call, _prove)
+
+
+def _prove(question: LlmCall) -> None:
+    """A model that thinks may use up the question's bound without a word."""
+    sent = streaming.body_of(request(question), question, _body, Message)
+    output = _output(_message(sent, question), question)
+    if not output.reasoning and finish_reason(output.reason) != LENGTH:
+        answer_text(output, question)
+
+
+def request(call: LlmCall) -> HttpRequest:
+    """The POST for this call. Raises ``LlmRefused`` for a base URL, key or option that could never be sent."""
+    settings = call.settings
+    body = {
+        "model": call.model,
+        "max_tokens": DEFAULT_MAX_TOKENS if settings.max_tokens is None else settings.max_tokens,
+        "system": _system(settings),
+        "messages": [{"role": "user", "content": call.prompt}],
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "stop_sequences": settings.stop,
+        "output_config": _output_config(settings),
+        "stream": None if streaming.listener_of(call) is None else True,
+    }
+    return HttpRequest(
+        instance_name=call.endpoint.instance_name,
+        url=writing.url(call, call.endpoint.base_url or BASE_URL, PATH, MODELS_PATH, "/v1"),
+        headers=writing.JSON_HEADERS | _headers(call),
+        body=writing.json_body(call, body),
+    )
+
+
+def models_request(call: LlmCall) -> HttpRequest:
+    """The GET for the list of models, on one page; raises as ``request`` does."""
+    parts = urlsplit(writing.url(call, call.endpoint.base_url or BASE_URL, MODELS_PATH, PATH, "/v1"))
+    query = "&".join(filter(None, (parts.query, f"limit={checks.MAX_MODELS}")))
+    return HttpRequest(
+        instance_name=call.endpoint.instance_name,
+        url=parts._replace(query=query).geturl(),
+        headers={"Accept": "application/json"} | _headers(call),
+        method="GET",
+    )
+
+
+def _headers(call: LlmCall) -> dict[str, str]:
+    return {"anthropic-version": VERSION} | writing.key_header(call, KEY_HEADER)
+
+
+def _output_config(settings: LlmSettings) -> dict[str, Any] | None:
+    """The API's own form for the schema; an option of that name would replace it, so the schema is told then."""
+    wanted = settings.response_format
+    if isinstance(wanted, Mapping) and is_plain(wanted) and "output_config" not in settings.options:
+        return {"format": {"type": "json_schema", "schema": closed(wanted)}}
+    return None
+
+
+def _system(settings: LlmSettings) -> str | None:
+    """The system prompt, with the response format where the API has no form for it; an empty one is not taken."""
+    wanted = settings.response_format
+    instructed = wanted not in (None, "text") and _output_config(settings) is None
+    parts = [settings.system, instruction(wanted) if instructed and wanted is not None else None]
+    return "\n\n".join(part for part in parts if part) or None
+
+
+def read(reply: HttpReply, call: LlmCall, now: datetime) -> LlmAnswer:
+    """The answer in a reply. Raises ``LlmError`` by status, for an error inside a success, and for anything that
+    isn't a message; ``now`` is what a ``Retry-After`` date counts from."""
+    return _answer(_body(reply, call, now), call)
+
+
+def read_events(
+    events: Iterable[Event], call: LlmCall, on_reason: streaming.OnReason = streaming.ignore
+) -> streaming.Pieces[LlmAnswer]:
+    """The same answer, or the same failure, out of a stream of events; yields its text as it comes. Raises
+    ``LlmUnreachable`` besides, for a stream that ends before its answer does, and whatever ``events`` raises."""
+    body = yield from streaming.accumulate(events, Message(call), call, on_reason)
+    return _answer(body, call)
+
+
+def _body(reply: HttpReply, call: LlmCall, now: datetime) -> object:
+    if reply.status not in SUCCESSES:
+        raise failure_of(reply, call, now)
+    return json_body(reply, call)
+
+
+def _message(body: object, call: LlmCall) -> dict[str, Any]:
+    if is_error(body):
+        raise failure_inside(body, call)
+    message: dict[str, Any] = expect(body, dict, "body", call)
+    if not message.get("content") and words_without_an_answer(message):
+        raise failure_inside(message, call)
+    return message
+
+
+def _answer(body: object, call: LlmCall) -> LlmAnswer:
+    message = _message(body, call)
+    usage = message.get("usage")
+    counts = usage if isinstance(usage, dict) else {}
+    return LlmAnswer(
+        content=encodable(answer_text(_output(message, call), call)),
+        model=name_of(message.get("model")) or call.model,
+        prompt_tokens=_prompt_tokens(counts),
+        completion_tokens=count_of(counts.get("output_tokens")),
+        finish_reason=finish_reason(message.get("stop_reason")),
+    )
+
+
+def _output(message: dict[str, Any], call: LlmCall) -> Output:
+    """The text blocks are joined."""
+    blocks = expect(message.get("content"), list, "content", call)
+    kinds = [type_of(block) for block in blocks]
+    return Output(
+        text=joined_text(blocks) or "",
+        reason=message.get("stop_reason"),
+        reasoning=any("thinking" in kind for kind in kinds),
+        tool_calls=any("tool" in kind for kind in kinds),
+        other_parts=not all(map(is_text, blocks)),
+    )
+
+
+def _prompt_tokens(counts: dict[str, Any]) -> int | None:
+    known = [count for count in (count_of(counts.get(name)) for name in INPUT_COUNTS) if count is not None]
+    return sum(known) if known else None

@@ -1,0 +1,155 @@
+"""Amazon Bedrock's Converse API, in whose one form every text model of Bedrock is asked.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
+
+A call is made in the function's own region and with its role, so an instance has no base URL, and a key that is left of
+another provider isn't used. JSON and JSON Schemas are written into the system prompt: the API's own form for schemas
+holds for some models only, and the boto3 that Lambda brings along may not know it.
+
+An answer that somebody listens to is asked for as a stream, of ConverseStream.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from baton.adapters.llm.formats import request_parts as writing
+from baton.adapters.llm.formats import streaming
+from baton.adapters.llm.formats.answer_text import Output, answer_text
+from baton.adapters.llm.formats.error_bodies import error_in, is_error
+from baton.adapters.llm.formats.finish_reasons import finish_reason
+from baton.adapters.llm.formats.request_parts import refused
+from baton.adapters.llm.formats.response_parts import count_of, expect, json_body
+from baton.adapters.llm.formats.schemas import instruction
+from baton.adapters.llm.http.server_sent_events import Event
+from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, encodable
+from baton.adapters.llm.providers.bedrock import streams as bedrock_streams
+from baton.domain.llm.calls import LlmAnswer, LlmCall, LlmSettings, Refusal
+
+MAX_TEMPERATURE = 1
+MAX_STOP_SEQUENCES = 2_500
+INPUT_COUNTS = ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
+"""The first leaves out what was read from and written to the prompt cache."""
+
+
+def refusals(settings: LlmSettings) -> Iterator[Refusal]:
+    """Settings that Converse has for no model. What only some models lack, the API says itself."""
+    if settings.seed is not None:
+        yield Refusal("seed", "bedrock has no such setting")
+    if settings.temperature is not None and settings.temperature > MAX_TEMPERATURE:
+        yield Refusal("temperature", "bedrock takes 0 to 1")
+    if "" in (settings.stop or ()):
+        yield Refusal("stop", "bedrock takes no empty sequence")
+    if len(settings.stop or ()) > MAX_STOP_SEQUENCES:
+        yield Refusal("stop", f"bedrock takes at most {MAX_STOP_SEQUENCES:,} sequences")
+    yield from writing.option_refusals(settings)
+
+
+def complete(call: LlmCall) -> LlmAnswer:
+    """Ask the model. Raises ``LlmError``, and what the call's listener raises."""
+    from baton.adapters.llm.providers.bedrock import client as bedrock_client  # noqa: PLC0415 - cold start: others never import requests
+
+    if call.endpoint.base_url:
+        raise refused(call, "is of bedrock, which is called in this deployment's own region: it takes no base URL")
+    if streaming.listener_of(call) is None:
+        return read(bedrock_client.converse(request(call), call), call)
+    form = streaming.StreamForm(is_stream=bedrock_streams.is_stream, events=partial(bedrock_streams.events, call=call))
+    return streaming.ask(bedrock_client.signed(request(call), call), call, read_reply, read_events, form)
+
+
+def request(call: LlmCall) -> dict[str, Any]:
+    """The parameters of ``converse``. Raises ``LlmRefused`` for an option that could never be sent."""
+    settings = call.settings
+    config = {
+        "maxTokens": settings.max_tokens,
+        "temperature": settings.temperature,
+        "topP": settings.top_p,
+        "stopSequences": None if settings.stop is None else list(settings.stop),
+    }
+    system = _system(settings)
+    parameters = {
+        "modelId": call.model,
+        "messages": [{"role": "user", "content": [{"text": encodable(call.prompt)}]}],
+        "system": [{"text": encodable(system)}] if system else None,
+        "inferenceConfig": {name: value for name, value in config.items() if value is not None},
+        "additionalModelRequestFields": _options(call),
+    }
+    return {name: value for name, value in parameters.items() if value}
+
+
+def _options(call: LlmCall) -> dict[str, Any]:
+    options = dict(call.settings.options)
+    try:
+        json.dumps(options, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        raise refused(call, "has a setting or option that can't be written as JSON") from None
+    return options
+
+
+def _system(settings: LlmSettings) -> str:
+    wanted = settings.response_format
+    instructed = instruction(wanted) if wanted is not None and wanted != "text" else None
+    return "\n\n".join(part for part in (settings.system, instructed) if part)
+
+
+def read_reply(reply: HttpReply, call: LlmCall, now: datetime) -> LlmAnswer:
+    """The answer in a reply to a request for a stream that is none. Raises ``LlmError``."""
+    from baton.adapters.llm.providers.bedrock.failures import reply_failure  # noqa: PLC0415 - cold start: others have no botocore
+
+    if reply.status not in SUCCESSES:
+        raise reply_failure(reply, call, now)
+    return read(expect(json_body(reply, call), dict, "body", call), call)
+
+
+def read_events(
+    events: Iterable[Event], call: LlmCall, on_reason: streaming.OnReason = streaming.ignore
+) -> streaming.Pieces[LlmAnswer]:
+    """The same answer, or the same failure, out of a stream of events; yields its text as it comes. Raises
+    ``LlmUnreachable`` besides, for a stream that ends before its answer does, and whatever ``events`` raises."""
+    from baton.adapters.llm.providers.bedrock.failures import event_failure  # noqa: PLC0415 - cold start: others have no botocore
+
+    body = yield from streaming.accumulate(events, bedrock_streams.ConverseMessage(call), call, on_reason)
+    if is_error(body):
+        raise event_failure(error_in(body), call)
+    return read(expect(body, dict, "body", call), call)
+
+
+def read(answer: Mapping[str, Any], call: LlmCall) -> LlmAnswer:
+    """The answer in what ``converse`` returned. It doesn't tell the model, so that is the one that was asked for."""
+    output = expect(answer.get("output"), dict, "output", call)
+    message = expect(output.get("message"), dict, "output.message", call)
+    blocks = expect(message.get("content"), list, "output.message.content", call)
+    usage = answer.get("usage")
+    counts = usage if isinstance(usage, dict) else {}
+    return LlmAnswer(
+        content=encodable(answer_text(_output(blocks, answer.get("stopReason")), call)),
+        model=call.model,
+        prompt_tokens=_prompt_tokens(counts),
+        completion_tokens=count_of(counts.get("outputTokens")),
+        finish_reason=finish_reason(answer.get("stopReason")),
+    )
+
+
+def _output(blocks: list[Any], reason: object) -> Output:
+    """The text blocks, joined, and what others there are (``reasoningContent``, ``toolUse``).
+
+    What a guardrail puts in place of an answer is none, and looks no different from an answer that it only masked.
+    """
+    parts = [block for block in blocks if isinstance(block, dict)]
+    kinds = {kind for part in parts for kind in part}
+    return Output(
+        text="".join(part["text"] for part in parts if isinstance(part.get("text"), str)),
+        reason=reason,
+        reasoning="reasoningContent" in kinds,
+        tool_calls="toolUse" in kinds,
+        other_parts=bool(kinds - {"text", "reasoningContent", "toolUse"}),
+    )
+
+
+def _prompt_tokens(counts: dict[str, Any]) -> int | None:
+    known = [count for count in (count_of(counts.get(name)) for name in INPUT_COUNTS) if count is not None]
+    return sum(known) if known else None

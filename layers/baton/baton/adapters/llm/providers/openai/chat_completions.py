@@ -1,0 +1,264 @@
+"""OpenAI's ``/chat/completions``, as OpenAI and the many servers that imitate it speak it.
+
+Source: https://platform.openai.com/docs/api-reference/chat. Read leniently where imitators differ (content as parts,
+no usage, an error inside a success) and strictly where a run would go on with nothing: no text is a named failure.
+
+A JSON Schema goes out as ``{"type": "json_schema", "json_schema": {"name", "schema"}}``, which OpenAI, Azure, vLLM,
+llama.cpp, Ollama, LM Studio and OpenRouter read alike. ``strict`` is sent only with a schema that OpenAI can hold
+strictly: it refuses others with it, and vLLM and llama.cpp hold every schema that doesn't say ``"strict": false``.
+``"json"`` goes out as ``{"type": "json_object"}``, which LM Studio alone refuses; give it a schema.
+
+An answer that somebody listens to is asked for as a stream, with its counts of tokens. A server that refuses the counts
+is asked without them; one that can't stream says so, or answers as a whole all the same; for one that refuses there is
+the setting ``stream``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from baton.adapters.llm.formats import model_lists as checks
+from baton.adapters.llm.formats import request_parts as writing
+from baton.adapters.llm.formats import streaming
+from baton.adapters.llm.formats.answer_text import Output, answer_text
+from baton.adapters.llm.formats.error_bodies import is_error, words_without_an_answer
+from baton.adapters.llm.formats.failures import failure_inside, failure_of, timed_out
+from baton.adapters.llm.formats.finish_reasons import finish_reason
+from baton.adapters.llm.formats.response_parts import (
+    count_of,
+    expect,
+    invalid,
+    is_text,
+    joined_text,
+    json_body,
+    name_of,
+    type_of,
+)
+from baton.adapters.llm.formats.schemas import instruction, is_strict
+from baton.adapters.llm.http.server_sent_events import Event
+from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest, encodable
+from baton.adapters.llm.providers.openai import base_urls as openai_base_urls
+from baton.adapters.llm.providers.openai import stream_options as openai_stream_options
+from baton.adapters.llm.providers.openai.dialects import MAX_COMPLETION_TOKENS, MAX_TOKENS, Dialect, dialect_of
+from baton.adapters.llm.providers.openai.stream_options import StreamOptionsRefused
+from baton.adapters.llm.providers.openai.streams import (
+    CALLS,
+    REASONING,
+    Completion,
+    has_reasoning,
+    is_first,
+    is_there,
+    message_in,
+)
+from baton.domain.llm.calls import LlmAnswer, LlmCall, LlmSettings, Refusal, ResponseFormat
+
+type Clock = Callable[[], float]
+
+PATH = "/chat/completions"
+MODELS_PATH = "/models"
+SETTINGS = ("temperature", "top_p", "stop", "seed")
+SCHEMA_NAME = "answer"
+"""The API demands a name for a schema; the model may see it."""
+
+
+def refusals(settings: LlmSettings) -> Iterator[Refusal]:
+    """Servers differ too much for more: what one of them lacks, it says itself."""
+    return writing.option_refusals(settings)
+
+
+def complete(call: LlmCall, clock: Clock = time.monotonic) -> LlmAnswer:
+    """Ask the endpoint, again without ``stream_options`` if it refuses these, in the rest of the call's time. Raises
+    ``LlmError``, and what the call's listener raises."""
+    began = clock()
+    url = _url(call)
+    with_counts = _asks_for_counts(call, url)
+    try:
+        return streaming.ask(request(call), call, partial(read, with_counts=with_counts), read_events)
+    except StreamOptionsRefused:
+        left = call.timeout_seconds - (clock() - began)
+    if left <= 0:
+        raise timed_out(call.endpoint.instance_name, call.timeout_seconds)
+    rest = replace(call, settings=replace(call.settings, timeout_seconds=left))
+    answer = streaming.ask(request(rest, with_counts=False), rest, read, read_events)
+    openai_stream_options.remember(url)
+    return answer
+
+
+def check(call: LlmCall) -> tuple[str, ...] | None:
+    """The models that the endpoint offers; ``None`` if it can be called but has no list. Raises ``LlmError``, which
+    says so where the API lies below ``/v1`` of the base URL."""
+    return openai_base_urls.check(call, _offered)
+
+
+def _offered(call: LlmCall) -> tuple[str, ...] | None:
+    listing = models_request(call)
+    dialect = dialect_of(listing.url)
+    if dialect.models == "none":
+        _prove(_unbounded(checks.question(call, call.timeout_seconds)))
+        return None
+    return checks.models_offered(listing, call, _prove, list_is_public=dialect.models == "public")
+
+
+def _unbounded(call: LlmCall) -> LlmCall:
+    return replace(call, settings=replace(call.settings, max_tokens=None))
+
+
+def _prove(question: LlmCall) -> None:
+    """That there is a choice is enough: a model that thinks may use up the question's bound without a word."""
+    sent = streaming.body_of(request(question), question, _body, Completion)
+    _first_choice(_completion(sent, question), question)
+
+
+def _url(call: LlmCall) -> str:
+    return writing.url(call, call.endpoint.base_url or "", PATH)
+
+
+def request(call: LlmCall, *, with_counts: bool = True) -> HttpRequest:
+    """The POST for this call, which asks for the counts of a stream if it may. Raises ``LlmRefused`` for a base URL,
+    key or option that could never be sent."""
+    url = _url(call)
+    counts = with_counts and _asks_for_counts(call, url)
+    dialect = dialect_of(url)
+    settings = {name: getattr(call.settings, name) for name in SETTINGS}
+    wanted = _response_format(call.settings.response_format)
+    body = {"model": call.model, "messages": _messages(call), **settings, "response_format": wanted}
+    return HttpRequest(
+        instance_name=call.endpoint.instance_name,
+        url=url,
+        headers=writing.JSON_HEADERS | writing.key_header(call, dialect.key_header),
+        body=writing.json_body(call, body | _bound(call, dialect) | _stream(call, counts=counts)),
+    )
+
+
+def models_request(call: LlmCall) -> HttpRequest:
+    """The GET for the list of models; raises as ``request`` does."""
+    url = writing.url(call, call.endpoint.base_url or "", MODELS_PATH, PATH)
+    return HttpRequest(
+        instance_name=call.endpoint.instance_name,
+        url=url,
+        headers={"Accept": "application/json"} | writing.key_header(call, dialect_of(url).key_header),
+        method="GET",
+    )
+
+
+def _bound(call: LlmCall, dialect: Dialect) -> dict[str, int | None]:
+    """By the name that the host knows; an option of either name is its user's own word."""
+    if any(name in call.settings.options for name in (MAX_TOKENS, MAX_COMPLETION_TOKENS)):
+        return {}
+    return {dialect.bound: call.settings.max_tokens}
+
+
+def _stream(call: LlmCall, *, counts: bool) -> dict[str, Any]:
+    if streaming.listener_of(call) is None:
+        return {}
+    return {"stream": True, openai_stream_options.NAME: openai_stream_options.ASKED if counts else None}
+
+
+def _asks_for_counts(call: LlmCall, url: str) -> bool:
+    """Whether ``stream_options`` are sent, and are Baton's own."""
+    streamed = streaming.listener_of(call) is not None and openai_stream_options.are_ours(call)
+    return streamed and dialect_of(url).asks_for_usage and not openai_stream_options.are_refused_by(url)
+
+
+def _response_format(wanted: ResponseFormat | None) -> dict[str, Any] | None:
+    if isinstance(wanted, Mapping):
+        strict = {"strict": True} if is_strict(wanted) else {}
+        return {"type": "json_schema", "json_schema": {"name": SCHEMA_NAME, "schema": wanted, **strict}}
+    return {"type": "json_object"} if wanted == "json" else None
+
+
+def _messages(call: LlmCall) -> list[dict[str, str]]:
+    system = [{"role": "system", "content": call.settings.system}] if call.settings.system is not None else []
+    return [*system, {"role": "user", "content": _prompt(call)}]
+
+
+def _prompt(call: LlmCall) -> str:
+    """OpenAI refuses ``json_object`` unless the word JSON is said somewhere."""
+    said = f"{call.settings.system} {call.prompt}".lower()
+    if call.settings.response_format != "json" or "json" in said:
+        return call.prompt
+    return f"{call.prompt}\n\n{instruction('json')}"
+
+
+def read(reply: HttpReply, call: LlmCall, now: datetime, *, with_counts: bool = False) -> LlmAnswer:
+    """The answer in a reply. Raises ``LlmError`` by status, for an error inside a success, and for anything that
+    isn't a chat completion; ``now`` is what a ``Retry-After`` date counts from. ``StreamOptionsRefused`` only if
+    the request was ``with_counts``."""
+    if with_counts and openai_stream_options.is_refusal(reply):
+        raise StreamOptionsRefused
+    return _answer(_body(reply, call, now), call)
+
+
+def read_events(
+    events: Iterable[Event], call: LlmCall, on_reason: streaming.OnReason = streaming.ignore
+) -> streaming.Pieces[LlmAnswer]:
+    """The same answer, or the same failure, out of a stream of chunks; yields its text as it comes. Raises
+    ``LlmUnreachable`` besides, for a stream that ends before its answer does, and whatever ``events`` raises."""
+    body = yield from streaming.accumulate(events, Completion(call), call, on_reason)
+    return _answer(body, call)
+
+
+def _body(reply: HttpReply, call: LlmCall, now: datetime) -> object:
+    if reply.status not in SUCCESSES:
+        raise failure_of(reply, call, now)
+    return json_body(reply, call)
+
+
+def _answer(body: object, call: LlmCall) -> LlmAnswer:
+    completion = _completion(body, call)
+    choice = _first_choice(completion, call)
+    usage = completion.get("usage")
+    counts = usage if isinstance(usage, dict) else {}
+    return LlmAnswer(
+        content=encodable(answer_text(_output(choice, counts, call), call)),
+        model=name_of(completion.get("model")) or call.model,
+        prompt_tokens=count_of(counts.get("prompt_tokens")),
+        completion_tokens=count_of(counts.get("completion_tokens")),
+        finish_reason=finish_reason(choice.get("finish_reason")),
+    )
+
+
+def _completion(body: object, call: LlmCall) -> dict[str, Any]:
+    if is_error(body):
+        raise failure_inside(body, call)
+    completion = expect(body, dict, "body", call)
+    if not completion.get("choices") and words_without_an_answer(completion):
+        raise failure_inside(completion, call)
+    return completion
+
+
+def _first_choice(completion: dict[str, Any], call: LlmCall) -> dict[str, Any]:
+    choices = expect(completion.get("choices"), list, "choices", call)
+    if not choices:
+        raise invalid(call, "with no choices")
+    choice: dict[str, Any] = expect(next(filter(is_first, choices), choices[0]), dict, "choices[0]", call)
+    if is_error(choice):  # OpenRouter: the upstream provider failed after the 200 was sent
+        raise failure_inside(choice, call)
+    return choice
+
+
+def _output(choice: dict[str, Any], counts: dict[str, Any], call: LlmCall) -> Output:
+    said = message_in(choice)
+    message = expect(choice.get("delta") if said is None else said, dict, "choices[0].message", call)
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    text = joined_text(parts) if isinstance(content, list) else content
+    return Output(
+        text="" if text is None else expect(text, str, "choices[0].message.content", call),
+        reason=choice.get("finish_reason"),
+        declined=is_there(message.get("refusal")) or any(type_of(part) == "refusal" for part in parts),
+        reasoning=any(is_there(message.get(name)) for name in REASONING) or has_reasoning(parts) or _thought(counts),
+        tool_calls=any(is_there(message.get(name)) for name in CALLS),
+        other_parts=not all(map(is_text, parts)),
+    )
+
+
+def _thought(counts: dict[str, Any]) -> bool:
+    """Whether tokens went into thinking: OpenAI shows no more of it than their number."""
+    details = counts.get("completion_tokens_details")
+    return isinstance(details, dict) and bool(count_of(details.get("reasoning_tokens")))

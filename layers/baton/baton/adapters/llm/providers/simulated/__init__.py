@@ -1,0 +1,1 @@
+"""Answers without a model, for trials and tests."""

@@ -1,0 +1,84 @@
+"""The types of fields that several requests share, with their bounds."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from baton.domain.ids import MAX_ID
+from baton.domain.plain_text import objection_to_text
+
+_ENTITY_TAG = re.compile(r'(?:W/)?"[^"]*"')
+
+
+def _whole(value: object) -> object:
+    """``100.0`` is the whole number 100, as in JSON Schema; ``100.5``, ``"100"`` and ``true`` are none."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number in a body."""
+
+Id = Annotated[Whole, Field(ge=1, le=MAX_ID, strict=True)]
+"""An id in a body: a whole number, not a text of one."""
+
+
+def _plain(text: str) -> str:
+    if objection := objection_to_text(text):
+        raise ValueError(objection)
+    return unicodedata.normalize("NFC", text)
+
+
+PlainText = AfterValidator(_plain)
+"""For a text of one line that people read in lists, in NFC, so that what looks the same is the same."""
+
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^{}]+$"), PlainText
+]
+"""What prompts and files refer to: without braces, since a reference ends at one. Prompts compare names in NFC, so they
+are kept in it: two names that a prompt can't tell apart are one name."""
+
+
+class Request(BaseModel):
+    """A body that a client sends. An unknown field is refused, so that a misspelt one is noticed; ``true`` is no 1."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
+
+    read_only: ClassVar[frozenset[str]] = frozenset()
+    """Fields that an answer has and a request has not: what was read can be sent back, and they are ignored."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_read_only(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping) or not cls.read_only & value.keys():
+            return value
+        return {name: entry for name, entry in value.items() if name not in cls.read_only}
+
+
+class Answer(BaseModel):
+    """A body that a client receives."""
+
+
+class WholeAnswer(Answer):
+    """One that has every field each time, so that clients need not ask whether it is there."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+
+class Listed[T: Answer](Answer):
+    """A part of a list; ``cursor`` asks for the next one and is ``null`` at the end."""
+
+    items: list[T]
+    cursor: str | None

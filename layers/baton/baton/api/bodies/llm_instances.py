@@ -1,0 +1,177 @@
+"""LLM instances as clients write and read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from baton.api.bodies.definitions import STORED, Stored, own_fields
+from baton.api.bodies.fields import Id, Name, PlainText, Request, Whole
+from baton.api.bodies.settings import Settings, Timeout
+from baton.domain.catalog.definitions import LlmInstance, LlmInstanceDraft
+from baton.domain.files.workflow_files import said
+from baton.domain.llm.api_key_headers import objection_to
+from baton.domain.llm.api_keys import NO_KEY
+from baton.domain.llm.base_urls import objection_to_base_url
+from baton.domain.llm.calls import LlmLimits, LlmPrice
+
+UNKNOWN_TO: Mapping[str, tuple[str, ...]] = {
+    "bedrock": ("base_url", "api_key", "api_key_header"),
+    "simulated": ("api_key_header",),
+}
+"""Fields of an instance that mean nothing to its provider: Bedrock goes by the function's own role and region."""
+
+DEFAULT_TIMEOUT_SECONDS = 120
+
+
+class Price(Request):
+    """In US dollars for a million tokens."""
+
+    prompt: Annotated[float, Field(ge=0)]
+    completion: Annotated[float, Field(ge=0)]
+
+
+class Limits(Request):
+    """What all runs together may ask of an instance; what is over it waits for its turn. ``null`` is no limit."""
+
+    max_concurrency: Annotated[Whole, Field(ge=1, le=10_000)] | None = None
+    requests_per_minute: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
+    tokens_per_minute: Annotated[Whole, Field(ge=1, le=1_000_000_000)] | None = None
+
+    @classmethod
+    def of(cls, limits: LlmLimits | None) -> Self | None:
+        """The limits as clients read them."""
+        return cls(**asdict(limits)) if limits else None
+
+    def limits(self) -> LlmLimits | None:
+        """As the domain has them."""
+        limits = LlmLimits(**self.model_dump())
+        return None if limits == LlmLimits() else limits
+
+
+class LlmInstanceRequest(Request):
+    """An LLM instance to create or replace. ``api_key`` is kept as a secret and never read back; in a replacement,
+    ``null`` removes it, and without the field it stays as it is, which is refused where the provider or the scheme,
+    host or port of ``base_url`` change."""
+
+    read_only: ClassVar[frozenset[str]] = STORED | {"has_api_key"}
+    name: Name
+    provider: Annotated[str, Field(min_length=1, max_length=50)]
+    base_url: Annotated[str, Field(max_length=2000)] | None = None
+    model: Annotated[str, Field(min_length=1, max_length=200), PlainText]
+    defaults: Settings | None = Settings()
+    timeout_seconds: Timeout | None = DEFAULT_TIMEOUT_SECONDS
+    price: Price | None = None
+    api_key: Annotated[SecretStr, Field(min_length=1, max_length=4000)] | None = None
+    api_key_header: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
+        default=None,
+        description="The header that carries the key, such as `api-key`, where it isn't the provider's usual one. "
+        "In `authorization` it stands after the word Bearer.",
+    )
+    limits: Limits | None = None
+    fallback: Id | None = Field(
+        default=None, description="The LLM instance to ask when this one refuses, or has failed as often as it may."
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_a_web_address(cls, value: str | None) -> str | None:
+        if value is not None and (objection := objection_to_base_url(value)):
+            raise ValueError(objection)
+        return value
+
+    @field_validator("api_key")
+    @classmethod
+    def _can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
+        """What a pasted key brings along before and after it is taken off; nothing else is."""
+        if value is None:
+            return None
+        key = value.get_secret_value().strip()
+        if not re.fullmatch(r"[!-~]+", key):
+            raise ValueError(
+                "holds a space, a line break or another character that no header can carry: letters, digits and marks "
+                "of ASCII only"
+            )
+        return SecretStr(key)
+
+    @field_validator("api_key_header")
+    @classmethod
+    def _can_carry_a_key(cls, value: str | None) -> str | None:
+        if value is not None and (objection := objection_to(value)):
+            raise ValueError(objection)
+        return value
+
+    @model_validator(mode="after")
+    def _openai_needs_an_address(self) -> Self:
+        if self.provider == "openai" and self.base_url is None:
+            raise ValueError("provider 'openai' needs a base_url, such as https://api.openai.com/v1")
+        return self
+
+    @model_validator(mode="after")
+    def _has_only_what_its_provider_knows(self) -> Self:
+        for name in UNKNOWN_TO.get(self.provider, ()):
+            if getattr(self, name) is not None:
+                raise ValueError(f"provider {self.provider!r} has no {name}; leave it out")
+        return self
+
+    def draft(self) -> LlmInstanceDraft:
+        """As the domain has it, without the key."""
+        return LlmInstanceDraft(
+            name=self.name,
+            provider=self.provider,
+            base_url=self.base_url,
+            model=self.model,
+            defaults=replace((self.defaults or Settings()).settings(), unset=()),
+            timeout_seconds=self.timeout_seconds or DEFAULT_TIMEOUT_SECONDS,
+            price=LlmPrice(prompt=self.price.prompt, completion=self.price.completion) if self.price else None,
+            api_key_header=self.api_key_header,
+            limits=self.limits.limits() if self.limits else None,
+            fallback=self.fallback,
+        )
+
+    def secret(self) -> str | None:
+        """The key that was sent; ``NO_KEY`` for ``null``, ``None`` if nothing was said of it."""
+        if "api_key" not in self.model_fields_set:
+            return None
+        return self.api_key.get_secret_value() if self.api_key else NO_KEY
+
+
+class LlmInstanceAnswer(Stored):
+    """An LLM instance; of its key only whether there is one."""
+
+    name: str
+    provider: str
+    base_url: str | None
+    model: str
+    defaults: dict[str, Any]
+    timeout_seconds: float
+    price: Price | None
+    has_api_key: bool
+    api_key_header: str | None
+    limits: Limits | None
+    fallback: int | None
+
+    @classmethod
+    def of(cls, instance: LlmInstance) -> LlmInstanceAnswer:
+        """The instance as clients read it."""
+        names = (
+            "name",
+            "provider",
+            "base_url",
+            "model",
+            "timeout_seconds",
+            "has_api_key",
+            "api_key_header",
+            "fallback",
+        )
+        price = instance.price
+        return cls(
+            **own_fields(instance, *names),
+            defaults=said(instance.defaults),
+            limits=Limits.of(instance.limits),
+            price=Price(prompt=price.prompt, completion=price.completion) if price else None,
+        )

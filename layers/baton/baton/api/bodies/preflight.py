@@ -1,0 +1,87 @@
+"""What is told of a run before it is started."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import Field, JsonValue
+
+from baton.api.bodies.fields import Answer, Name, Request
+from baton.api.budget import fit, room_beside
+from baton.domain.catalog.definitions import Workflow
+from baton.domain.prompts import Where
+from baton.domain.runs.preflight import ExpectedPayload, FoundIn, Preflight
+
+
+class PreflightRequest(Request):
+    """The variables that a run would be started with."""
+
+    variables: dict[Name, JsonValue] | None = Field(default_factory=dict)
+
+
+class ReferenceAnswer(Answer):
+    """Where a reference's value would come from; `later` and `missing` find nothing."""
+
+    name: str
+    where: Where
+    source: FoundIn
+    position: int | None = Field(default=None, exclude_if=lambda position: position is None)
+
+
+class EstimateAnswer(Answer):
+    """Tokens, and US dollars where the instances have prices. Answers are reckoned at their longest."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None
+
+
+class ExpectedPayloadAnswer(Answer):
+    """One payload with its prompt and its system text as far as they are known."""
+
+    position: int
+    payload_id: int
+    payload_name: str
+    prompt: str
+    prompt_truncated: bool
+    system: str | None
+    system_truncated: bool
+    references: list[ReferenceAnswer]
+    estimate: EstimateAnswer
+
+
+class PreflightAnswer(Answer):
+    """All that can be told without calling an LLM."""
+
+    workflow_id: int
+    workflow_name: str
+    payloads: list[ExpectedPayloadAnswer]
+    warnings: list[str]
+    estimate: EstimateAnswer
+
+    @classmethod
+    def of(cls, workflow: Workflow, told: Preflight) -> PreflightAnswer:
+        """The preflight as clients read it."""
+        answer = cls.model_validate(
+            {
+                "workflow_id": workflow.id,
+                "workflow_name": workflow.name,
+                "payloads": [_without_texts(payload) for payload in told.payloads],
+                "warnings": list(told.warnings),
+                "estimate": asdict(told.estimate),
+            }
+        )
+        texts = [text for payload in told.payloads for text in (payload.prompt, payload.system or "")]
+        fitting = fit(texts, room_beside(answer))
+        for payload, prompt, system in zip(answer.payloads, fitting[::2], fitting[1::2], strict=True):
+            payload.prompt, payload.prompt_truncated = prompt
+            payload.system_truncated = system[1]
+            payload.system = None if payload.system is None else system[0]
+        return answer
+
+
+def _without_texts(payload: ExpectedPayload) -> dict[str, Any]:
+    """The payload while it is not known how much of its texts fits."""
+    system = None if payload.system is None else ""
+    return asdict(payload) | {"prompt": "", "prompt_truncated": False, "system": system, "system_truncated": False}

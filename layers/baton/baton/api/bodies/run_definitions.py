@@ -1,0 +1,148 @@
+"""What a run executes: the definition as it was when the run was started."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from baton.api.bodies.fields import Answer
+from baton.api.bodies.settings import settings_record
+from baton.api.budget import fit, room_beside, whole_values
+from baton.domain.llm.calls import LlmEndpoint, LlmSettings
+from baton.domain.runs.run import OnMissing, PayloadSnapshot, Run, reference_record
+
+MARK_BYTES = 50
+"""What a mark takes, that something doesn't fit."""
+
+
+class EndpointAnswer(Answer):
+    """Where a payload's call goes."""
+
+    id: int
+    name: str
+    provider: str
+    base_url: str | None
+    model: str
+    timeout_seconds: float
+
+    @classmethod
+    def of(cls, endpoint: LlmEndpoint) -> EndpointAnswer:
+        """The endpoint as clients read it."""
+        names = ("provider", "base_url", "model", "timeout_seconds")
+        own = {name: getattr(endpoint, name) for name in names}
+        return cls(id=endpoint.instance_id, name=endpoint.instance_name, **own)
+
+
+class FallbackAnswer(Answer):
+    """Who is asked when the instances before can't or won't answer, and with which settings."""
+
+    llm_instance: EndpointAnswer
+    settings: dict[str, Any]
+
+
+class SnapshotAnswer(Answer):
+    """One payload, compiled: its blocks as one template, its settings with the instance's defaults."""
+
+    position: int
+    payload_id: int
+    payload_name: str
+    template: str
+    template_truncated: bool = False
+    references: list[dict[str, Any]]
+    references_truncated: bool = False
+    settings: dict[str, Any]
+    llm_instance: EndpointAnswer
+    fallbacks: list[FallbackAnswer]
+
+    @classmethod
+    def of(cls, snapshot: PayloadSnapshot) -> SnapshotAnswer:
+        """The snapshot as clients read it, without what may be long."""
+        return cls(
+            position=snapshot.position,
+            payload_id=snapshot.payload_id,
+            payload_name=snapshot.payload_name,
+            template="",
+            references=[],
+            settings=_settings(snapshot.settings),
+            llm_instance=EndpointAnswer.of(snapshot.endpoint),
+            fallbacks=[
+                FallbackAnswer(llm_instance=EndpointAnswer.of(other.endpoint), settings=_settings(other.settings))
+                for other in snapshot.fallbacks
+            ],
+        )
+
+    def all_settings(self) -> list[dict[str, Any]]:
+        """Of everyone who may be asked, in that order."""
+        return [self.settings, *(fallback.settings for fallback in self.fallbacks)]
+
+
+class DefinitionAnswer(Answer):
+    """The whole definition of a run. Nothing that is edited or deleted later changes it.
+
+    What doesn't fit into one answer is marked, by its name with `_truncated`: texts are cut, and lists of references,
+    and the settings `options`, `response_format` and `stop`, are empty.
+    """
+
+    run_id: int
+    workflow_id: int
+    workflow_name: str
+    on_missing: OnMissing
+    payloads: list[SnapshotAnswer]
+
+    @classmethod
+    def of(cls, run: Run, snapshots: Sequence[PayloadSnapshot]) -> DefinitionAnswer:
+        """The definition as clients read it."""
+        told = cls(
+            run_id=run.id,
+            workflow_id=run.workflow_id,
+            workflow_name=run.workflow_name,
+            on_missing=snapshots[0].on_missing if snapshots else "keep",
+            payloads=[SnapshotAnswer.of(snapshot) for snapshot in snapshots],
+        )
+        told.fill_in(snapshots)
+        return told
+
+    def fill_in(self, snapshots: Sequence[PayloadSnapshot]) -> None:
+        """What may be long, as far as one answer can carry it beside all else; values before texts."""
+        self._fill_in_values(snapshots)
+        self._fill_in_texts(snapshots)
+
+    def _fill_in_values(self, snapshots: Sequence[PayloadSnapshot]) -> None:
+        """Each whole, or not at all."""
+        references = [[reference_record(reference) for reference in snapshot.references] for snapshot in snapshots]
+        targets = [target for snapshot in snapshots for target in snapshot.targets]
+        settings = [each for payload in self.payloads for each in payload.all_settings()]
+        long = [
+            (told, name, value)
+            for told, target in zip(settings, targets, strict=True)
+            for name, value in _long_values(target.settings).items()
+            if value
+        ]
+        values = [*references, *(value for _, _, value in long)]
+        fitting = whole_values(values, room_beside(self) - MARK_BYTES * (len(values) + len(targets)))
+        for payload, value, fits in zip(self.payloads, references, fitting, strict=False):
+            payload.references, payload.references_truncated = (value, False) if fits else ([], True)
+        for (told, name, value), fits in zip(long, fitting[len(references) :], strict=True):
+            told.update({name: value} if fits else {f"{name}_truncated": True})
+
+    def _fill_in_texts(self, snapshots: Sequence[PayloadSnapshot]) -> None:
+        targets = [target for snapshot in snapshots for target in snapshot.targets]
+        systems = [target.settings.system or "" for target in targets]
+        fitting = fit([*(snapshot.template for snapshot in snapshots), *systems], room_beside(self))
+        for payload, (template, cut) in zip(self.payloads, fitting, strict=False):
+            payload.template, payload.template_truncated = template, cut
+        settings = [each for payload in self.payloads for each in payload.all_settings()]
+        for said, target, (system, cut) in zip(settings, targets, fitting[len(snapshots) :], strict=True):
+            if target.settings.system is not None:
+                said.update({"system": system} | ({"system_truncated": True} if cut else {}))
+
+
+def _settings(settings: LlmSettings) -> dict[str, Any]:
+    """Without what may be long."""
+    empty = {name: type(value)() if value else value for name, value in _long_values(settings).items()}
+    return settings_record(settings) | empty | ({} if settings.system is None else {"system": ""})
+
+
+def _long_values(settings: LlmSettings) -> dict[str, Any]:
+    every = settings_record(settings)
+    return {name: every[name] for name in ("options", "response_format", "stop")}

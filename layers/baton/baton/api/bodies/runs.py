@@ -1,0 +1,225 @@
+"""Runs and responses as clients write and read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Literal, Self
+
+from pydantic import Field, JsonValue
+
+from baton.api.bodies.fields import Answer, Listed, Name, Request, WholeAnswer
+from baton.api.budget import MAX_ANSWER_BYTES, LongText, fit, room_beside
+from baton.domain.pages import Page
+from baton.domain.runs.run import OnMissing, Response, Run, RunHistory, Status
+from baton.usecases.runs.ports import LongTexts
+
+URL_SECONDS = 300
+
+MAX_LISTED_METADATA_BYTES = 10_000
+"""Of one response among others; a workflow has up to 200."""
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+class ExecuteRequest(Request):
+    """What a run is started with."""
+
+    variables: dict[Name, JsonValue] | None = Field(default_factory=dict)
+    on_missing: OnMissing | None = Field(
+        default="keep",
+        description="What becomes of a reference that finds nothing: it stays as written, becomes nothing, "
+        "or the run fails; before it starts, if the reference can never be found.",
+    )
+
+
+class ExecuteAnswer(WholeAnswer):
+    """A run that has been started; it reads ``created`` until the state machine has begun."""
+
+    run_id: int = Field(serialization_alias="runId")
+    message: Literal["Workflow execution started"] = "Workflow execution started"
+    status: Literal["running"] = "running"
+
+
+class ResponseAnswer(WholeAnswer):
+    """What one payload answered.
+
+    A content that doesn't fit beside the others is cut and marked; `GET /api/runs/{run_id}/responses/{position}` has
+    the whole of it, and the list of references that `references_truncated` in the metadata stands for; there the mark
+    says that more than 100 KB of references were found, of which no more are kept.
+    """
+
+    id: int
+    run_id: int
+    payload_id: int
+    payload_name: str
+    position: int
+    content: str
+    content_truncated: bool = False
+    metadata: dict[str, Any]
+    created_at: str
+
+    @classmethod
+    def of(cls, response: Response) -> Self:
+        """The response as clients read it."""
+        return cls(**{name: getattr(response, name) for name in cls.model_fields if hasattr(response, name)})
+
+
+class PromptedResponseAnswer(ResponseAnswer):
+    """A response with the prompt that brought it about."""
+
+    prompt: str
+    prompt_truncated: bool = False
+
+
+class SingleResponseAnswer(PromptedResponseAnswer):
+    """A response by itself. A text that is too large to be sent is cut and marked, and has a URL."""
+
+    content_url: str | None = Field(
+        default=None, description="Where a content that was cut can be read whole, for 5 minutes."
+    )
+    prompt_url: str | None = Field(default=None, description="The same of the prompt.")
+
+    @classmethod
+    def of_whole(cls, response: Response, texts: LongTexts) -> SingleResponseAnswer:
+        """The response as clients read it by itself."""
+        answer = cls.of(_without_texts(response))
+        answer.content_url = _url(response.content_key, texts)
+        answer.prompt_url = _url(response.prompt_key, texts)
+        (kept,) = fitted([response], texts, room_beside(answer))
+        whole = cls.of(kept)
+        whole.content_url = answer.content_url if kept.content_truncated else None
+        whole.prompt_url = answer.prompt_url if kept.prompt_truncated else None
+        return whole
+
+
+def _url(key: str | None, texts: LongTexts) -> str | None:
+    return None if key is None else texts.url(key, URL_SECONDS)
+
+
+class RunMetadata(Answer):
+    """What else is known of a run.
+
+    ``error`` says why it failed; ``tries`` how many LLM calls were made for the payload that was given up, and
+    ``waited_seconds`` what was waited for it.
+    """
+
+    workflow_name: str
+    total_payloads: int
+    completed_payloads: int
+    attempt: int
+    created_at: str
+    error: str | None = Field(default=None, exclude_if=_is_none)
+    tries: int | None = Field(default=None, exclude_if=_is_none)
+    waited_seconds: int | None = Field(default=None, exclude_if=_is_none)
+
+
+class RunSummary(Answer):
+    """A run in a list."""
+
+    id: int
+    workflow_id: int
+    status: Status
+    started_at: str | None
+    completed_at: str | None
+    metadata: RunMetadata
+
+    @classmethod
+    def of(cls, run: Run) -> RunSummary:
+        """The run as clients read it in a list."""
+        return cls(**_own(run), metadata=RunMetadata(**_metadata(run, run.completed)))
+
+
+class FullRunMetadata(RunMetadata):
+    """The same, with the variables that the run was started with."""
+
+    variables: dict[str, Any]
+
+
+class RunAnswer(RunSummary):
+    """A run with all that it has produced so far, responses in order."""
+
+    metadata: FullRunMetadata
+    responses: list[ResponseAnswer]
+
+    @classmethod
+    def of_history(cls, history: RunHistory, texts: LongTexts) -> RunAnswer:
+        """The run as clients read it by itself; what has answered counts as completed at once."""
+        metadata = FullRunMetadata(**_metadata(history.run, len(history.responses)), variables=dict(history.variables))
+        told = _listed(history.responses)
+        bare = [ResponseAnswer.of(_without_texts(response)) for response in told]
+        room = room_beside(cls(**_own(history.run), metadata=metadata, responses=bare))
+        responses = [ResponseAnswer.of(response) for response in fitted(told, texts, room)]
+        return cls(**_own(history.run), metadata=metadata, responses=responses)
+
+
+def listed_responses(page: Page[Response], cursor: str | None, texts: LongTexts) -> Listed[PromptedResponseAnswer]:
+    """A page of responses with their prompts, as far as one answer can carry them."""
+    without = [_without_texts(response) for response in page.items]
+    bare = Listed(items=[PromptedResponseAnswer.of(response) for response in without], cursor=cursor)
+    items = [PromptedResponseAnswer.of(response) for response in fitted(_listed(page.items), texts, room_beside(bare))]
+    return Listed(items=items, cursor=cursor)
+
+
+def fitted(responses: Sequence[Response], texts: LongTexts, budget: int = MAX_ANSWER_BYTES) -> list[Response]:
+    """The responses with as much of their contents and prompts as there is room for, the smallest ones first."""
+    contents = [_text(r.content, r.content_key, r.content_bytes, texts) for r in responses]
+    prompts = [_text(r.prompt or "", r.prompt_key, r.prompt_bytes, texts) for r in responses]
+    fitting = fit([*contents, *prompts], budget)
+    return [
+        replace(
+            response,
+            content=content,
+            content_truncated=content_cut or (response.content_truncated and response.content_key is None),
+            prompt=None if response.prompt is None else prompt,
+            prompt_truncated=prompt_cut,
+        )
+        for response, (content, content_cut), (prompt, prompt_cut) in zip(
+            responses, fitting[: len(responses)], fitting[len(responses) :], strict=True
+        )
+    ]
+
+
+def _text(beginning: str, key: str | None, size: int | None, texts: LongTexts) -> str | LongText:
+    """A size that is not known, as of responses from before sizes were kept, comes last."""
+    if key is None:
+        return beginning
+    return LongText(beginning=beginning, size=size or MAX_ANSWER_BYTES, read=partial(texts.beginning, key))
+
+
+def _listed(responses: Iterable[Response]) -> list[Response]:
+    """The responses as a list has them: one long list of references must not take the place of the others' texts."""
+    return [
+        response if len(json.dumps(response.metadata)) <= MAX_LISTED_METADATA_BYTES else _without_references(response)
+        for response in responses
+    ]
+
+
+def _without_references(response: Response) -> Response:
+    metadata = {name: value for name, value in response.metadata.items() if name != "references"}
+    return replace(response, metadata=metadata | {"references_truncated": True})
+
+
+def _without_texts(response: Response) -> Response:
+    return replace(response, content="", prompt=None if response.prompt is None else "")
+
+
+def _own(run: Run) -> dict[str, Any]:
+    return {name: getattr(run, name) for name in ("id", "workflow_id", "status", "started_at", "completed_at")}
+
+
+def _metadata(run: Run, completed: int) -> dict[str, Any]:
+    return {
+        "workflow_name": run.workflow_name,
+        "total_payloads": run.total,
+        "completed_payloads": completed,
+        "attempt": run.attempt,
+        "created_at": run.created_at,
+        "error": run.error,
+        "tries": run.tries,
+        "waited_seconds": run.waited_seconds,
+    }

@@ -1,0 +1,175 @@
+"""Workflow files as clients send and receive them, in YAML or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag, ValidationError
+
+from baton.api.bodies.blocks import BlockFields
+from baton.api.bodies.fields import Name, Request
+from baton.api.bodies.payloads import Inline
+from baton.api.bodies.settings import Settings
+from baton.api.validation import faults
+from baton.api.workflow_file_formats import json_text
+from baton.api.workflow_file_formats.documents import MAX_FILE_BYTES, Document
+from baton.domain.catalog.definitions import MAX_BLOCKS_PER_PAYLOAD, MAX_PAYLOADS_PER_WORKFLOW, InlineBlock
+from baton.domain.errors import Invalid
+from baton.domain.files.workflow_files import BrokenFile, Fault, FileBlock, FilePayload, WorkflowFile, check, said
+
+JSON = "application/json"
+YAML = "application/yaml"
+YAML_TYPES = frozenset({YAML, "application/x-yaml", "text/yaml", "text/x-yaml"})
+"""RFC 9512 registered the first one; the others are older habits."""
+
+
+def _title_or_inline(value: Any) -> str:
+    return "<inline>" if isinstance(value, Mapping | Inline) else "<title>"
+
+
+TakenBlock = Annotated[
+    Annotated[Name, Tag("<title>")] | Annotated[Inline, Tag("<inline>")],
+    Discriminator(_title_or_inline),
+    Field(description="The title of a block in this file, or a content that belongs to this payload alone."),
+]
+
+
+class BlockInFile(BlockFields):
+    """A reusable piece of prompt text."""
+
+    def block(self) -> FileBlock:
+        """As the domain has it."""
+        draft = self.draft()
+        return FileBlock(title=draft.title, content=draft.content, tags=draft.tags, folder_path=draft.folder_path)
+
+
+class PayloadInFile(Settings):
+    """One LLM call: its blocks in order, who answers, and the settings beside them."""
+
+    name: Annotated[Name, Field(description="How later prompts refer to its answer: `{{name}}`.")]
+    blocks: Annotated[list[TakenBlock], Field(min_length=1, max_length=MAX_BLOCKS_PER_PAYLOAD)]
+    llm_instance: Annotated[Name, Field(description="The name of an LLM instance that is there already.")]
+
+    def payload(self) -> FilePayload:
+        """As the domain has it."""
+        blocks = tuple(InlineBlock(content=b.content) if isinstance(b, Inline) else b for b in self.blocks)
+        return FilePayload(name=self.name, blocks=blocks, llm_instance=self.llm_instance, settings=self.settings())
+
+
+class WorkflowInFile(Request):
+    """The workflow itself: the names of its payloads in the order in which they run."""
+
+    name: Name
+    payloads: Annotated[list[Name], Field(max_length=MAX_PAYLOADS_PER_WORKFLOW)] | None = Field(default_factory=list)
+
+
+class FileModel(Request):
+    """A workflow with its payloads and blocks. Each definition replaces the one that has its name."""
+
+    editor_schema: Annotated[
+        str | None, Field(alias="$schema", description="For editors: where this schema is. Nothing else reads it.")
+    ] = None
+    workflow: WorkflowInFile
+    payloads: Annotated[list[PayloadInFile], Field(max_length=MAX_PAYLOADS_PER_WORKFLOW)] | None = Field(
+        default_factory=list
+    )
+    blocks: list[BlockInFile] | None = Field(default_factory=list)
+
+    def file(self) -> WorkflowFile:
+        """As the domain has it."""
+        return WorkflowFile(
+            name=self.workflow.name,
+            order=tuple(self.workflow.payloads or ()),
+            payloads=tuple(payload.payload() for payload in self.payloads or ()),
+            blocks=tuple(block.block() for block in self.blocks or ()),
+        )
+
+
+def json_schema() -> dict[str, Any]:
+    """What a file may hold, as a JSON Schema that an editor completes and checks by."""
+    own = FileModel.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **own, "title": "Baton workflow file"}
+
+
+def read_file(text: str, media_type: str) -> WorkflowFile:
+    """The workflow file, whole and consistent in itself.
+
+    :raises BrokenFile: if it isn't; every fault has its path, and its line where the format tells it.
+    :raises Invalid: if the media type is none that files come in.
+    """
+    document = _document(text.removeprefix("\ufeff"), media_type)
+    try:
+        file = FileModel.model_validate(document.value, strict=True).file()
+        check(file)
+    except ValidationError as error:
+        raise _broken(document, faults(error.errors(include_url=False), document.value)) from None
+    except BrokenFile as error:
+        raise _broken(document, error.faults) from None
+    return file
+
+
+def write_file(file: WorkflowFile, media_type: str) -> str:
+    """The same text for the same file, without what has its default.
+
+    :raises Invalid: if it would be too long to be imported, or the media type is none that files come in.
+    """
+    document = {
+        "workflow": {"name": file.name, "payloads": list(file.order)},
+        "payloads": [_written_payload(payload) for payload in file.payloads],
+        "blocks": [_written_block(block) for block in file.blocks],
+    }
+    text = _written(document, media_type)
+    _check_size(text)
+    return text
+
+
+# YAML is loaded where it is met: no other call of the function should wait for it.
+
+
+def _written(document: dict[str, Any], media_type: str) -> str:
+    if not _is_yaml(media_type):
+        return json_text.write(document)
+    from baton.api.workflow_file_formats import yaml_writer  # noqa: PLC0415
+
+    return yaml_writer.write(document)
+
+
+def _document(text: str, media_type: str) -> Document:
+    is_yaml = _is_yaml(media_type)
+    _check_size(text)
+    if not is_yaml:
+        return json_text.read(text)
+    from baton.api.workflow_file_formats import yaml_reader  # noqa: PLC0415
+
+    return yaml_reader.read(text)
+
+
+def _is_yaml(media_type: str) -> bool:
+    kind = media_type.partition(";")[0].strip().lower()
+    if kind not in {JSON, *YAML_TYPES}:
+        raise Invalid("Content-Type", f"{kind[:100]!r} is not what workflow files come in: {YAML} or {JSON}.")
+    return kind != JSON
+
+
+def _check_size(text: str) -> None:
+    size = len(text.encode(errors="surrogatepass"))
+    if size > MAX_FILE_BYTES:
+        raise Invalid("file", f"{size:,} bytes; at most {MAX_FILE_BYTES:,} fit into one.")
+
+
+def _broken(document: Document, found: Iterable[Fault]) -> BrokenFile:
+    """The faults with their lines, in the order of these."""
+    placed = [document.with_line(fault) for fault in found]
+    return BrokenFile(sorted(placed, key=lambda fault: fault.line or 0))
+
+
+def _written_payload(payload: FilePayload) -> dict[str, Any]:
+    blocks = [block if isinstance(block, str) else {"content": block.content} for block in payload.blocks]
+    return {"name": payload.name, "blocks": blocks, "llm_instance": payload.llm_instance, **said(payload.settings)}
+
+
+def _written_block(block: FileBlock) -> dict[str, Any]:
+    folder = {} if block.folder_path == "/" else {"folder_path": block.folder_path}
+    tags = {"tags": list(block.tags)} if block.tags else {}
+    return {"title": block.title, **folder, **tags, "content": block.content}

@@ -1,0 +1,50 @@
+"""What a route says of its answers: the part of the OpenAPI document that Python's types have no words for."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from baton.api.problems import PROBLEM_JSON, PROBLEM_TYPES, ProblemType
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
+
+    from baton.domain.errors import BatonError
+
+SCHEMAS = "#/components/schemas/"
+
+
+def answers(
+    status: HTTPStatus, *problems: type[BatonError], content: dict[str, Any] | None = None
+) -> dict[int, OpenAPIResponse]:
+    """The status of success, and the errors that the call may end in.
+
+    The body is of the handler's own type, unless ``content`` says otherwise. Errors that any call may end in go without
+    saying: a request that is invalid, too large or of an unknown media type, and a bug.
+    """
+    success: OpenAPIResponse = {"description": status.phrase}
+    if status is HTTPStatus.NO_CONTENT or content:
+        success["content"] = content or {}
+    return {int(status): success, **problem_answers(*(PROBLEM_TYPES[error] for error in problems))}
+
+
+def content_of(model: str, *media_types: str) -> dict[str, Any]:
+    """A body that Powertools has no hand in, by the name of its type in the document."""
+    return {media_type: {"schema": {"$ref": f"{SCHEMAS}{model}"}} for media_type in media_types}
+
+
+def problem_answers(*kinds: ProblemType) -> dict[int, OpenAPIResponse]:
+    """One entry a status; several problems may share it, and their slugs tell them apart."""
+    slugs: dict[HTTPStatus, list[str]] = {}
+    for kind in kinds:
+        slugs.setdefault(kind.status, []).append(kind.slug)
+    return {int(status): _problem_answer(status, sorted(found)) for status, found in slugs.items()}
+
+
+def _problem_answer(status: HTTPStatus, slugs: list[str]) -> OpenAPIResponse:
+    kinds = {"properties": {"type": {"enum": slugs}}}
+    return {
+        "description": f"{status.phrase}: {', '.join(f'`{slug}`' for slug in slugs)}.",
+        "content": {PROBLEM_JSON: {"schema": {"allOf": [{"$ref": f"{SCHEMAS}Problem"}, kinds]}}},
+    }

@@ -1,0 +1,129 @@
+"""Errors as RFC 9457 problem details (https://www.rfc-editor.org/rfc/rfc9457).
+
+``type`` is a stable slug: clients tell problems apart by it, never by the sentence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from baton.api.validation import faults, sentence
+from baton.domain.errors import (
+    AttemptSuperseded,
+    BatonError,
+    Conflict,
+    InUse,
+    Invalid,
+    NameTaken,
+    NotFound,
+    RunFinished,
+    RunNotFinished,
+    VersionChanged,
+)
+from baton.domain.files.workflow_files import BrokenFile, Fault
+
+MOST_LISTED = 100
+MOST_CHARACTERS = 1000
+"""Of one text in a problem."""
+
+PROBLEM_JSON = "application/problem+json"
+MOST_IN_DETAIL = 3
+"""Wrong fields that the sentence names; all of them stand in ``errors``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """One kind of problem."""
+
+    status: HTTPStatus
+    slug: str
+    title: str
+
+
+PROBLEM_TYPES: dict[type[BatonError], ProblemType] = {
+    NotFound: ProblemType(HTTPStatus.NOT_FOUND, "not-found", "Not found"),
+    Invalid: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "Invalid request"),
+    VersionChanged: ProblemType(HTTPStatus.PRECONDITION_FAILED, "version-changed", "Version changed"),
+    InUse: ProblemType(HTTPStatus.CONFLICT, "in-use", "In use"),
+    NameTaken: ProblemType(HTTPStatus.CONFLICT, "name-taken", "Name taken"),
+    RunNotFinished: ProblemType(HTTPStatus.CONFLICT, "run-not-finished", "Run not finished"),
+    RunFinished: ProblemType(HTTPStatus.CONFLICT, "run-finished", "Run finished"),
+    AttemptSuperseded: ProblemType(HTTPStatus.CONFLICT, "run-changed", "Run changed"),
+    Conflict: ProblemType(HTTPStatus.CONFLICT, "conflict", "Conflict"),
+}
+"""The HTTP status of each error that a use case may raise; any other error is a bug, and a 500."""
+
+METHOD_NOT_ALLOWED = ProblemType(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
+NO_SUCH_CALL = ProblemType(HTTPStatus.NOT_FOUND, "no-such-call", "No such call")
+UNKNOWN_TYPE = ProblemType(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unknown-media-type", "Unknown media type")
+TOO_LARGE = ProblemType(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "Request too large")
+INTERNAL = ProblemType(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Internal error")
+
+
+def problem(
+    kind: ProblemType, detail: str, *, headers: Mapping[str, str] = MappingProxyType({}), **more: Any
+) -> Response[str]:
+    """The answer for a problem; ``more`` are members of its own kind, which RFC 9457 calls extensions."""
+    body = {"type": kind.slug, "title": kind.title, "status": int(kind.status), "detail": detail, **more}
+    text = json.dumps({name: _shortened(value) for name, value in body.items()}, ensure_ascii=False)
+    return Response(status_code=int(kind.status), content_type=PROBLEM_JSON, body=text, headers={**headers})
+
+
+def _shortened(value: Any) -> Any:
+    """A client's own names stand in what is told of them, and they may be as long as its request."""
+    match value:
+        case str() if len(value) > MOST_CHARACTERS:
+            return f"{value[:MOST_CHARACTERS]}…"
+        case list():
+            return [_shortened(entry) for entry in value[:MOST_LISTED]]
+        case dict():
+            return {name: _shortened(entry) for name, entry in value.items()}
+        case _:
+            return value
+
+
+def problem_of(error: BatonError) -> Response[str]:
+    """The answer for a named error, by its nearest listed class."""
+    kind = next((PROBLEM_TYPES[cls] for cls in type(error).__mro__ if cls in PROBLEM_TYPES), None)
+    if kind is None:
+        raise error
+    return problem(kind, str(error), **_extension(error))
+
+
+def _extension(error: BatonError) -> dict[str, Any]:
+    """What a client can act on without reading the sentence."""
+    match error:
+        case NameTaken():
+            return {"holder": error.holder}
+        case BrokenFile():
+            found = error.faults[:MOST_LISTED]
+            return {"errors": [{"field": f.field, "line": f.line, "message": f.sentence} for f in found]}
+        case InUse():
+            return {"users": [asdict(user) for user in error.users[:MOST_LISTED]]}
+        case _:
+            return {}
+
+
+def invalid_request(found: Sequence[Mapping[str, Any]], sent: Any = None) -> Response[str]:
+    """The answer for what pydantic found wrong: every field, each with a sentence; never the value itself.
+
+    ``sent`` is the body: a field is named as it stands there, whatever pydantic calls the way to it.
+    """
+    in_body = [{**entry, "loc": entry["loc"][1:]} for entry in found if entry["loc"][0] == "body"]
+    elsewhere = [Fault(path=entry["loc"][1:], sentence=sentence(entry)) for entry in found if entry["loc"][0] != "body"]
+    return wrong_fields([*faults(in_body, sent), *elsewhere])
+
+
+def wrong_fields(found: Sequence[Fault]) -> Response[str]:
+    """The answer for fields, parameters or headers that are not as they should be."""
+    errors = [{"field": fault.field if fault.path else "body", "message": fault.sentence} for fault in found]
+    detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors[:MOST_IN_DETAIL])
+    more = f" (and {len(errors) - MOST_IN_DETAIL} more)" if len(errors) > MOST_IN_DETAIL else ""
+    return problem(PROBLEM_TYPES[Invalid], f"{detail}{more}.", errors=errors[:MOST_LISTED])

@@ -1,0 +1,190 @@
+"""Bodies: which ones a call takes, from bytes to text, and from text to the values of JSON."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from baton.api.problems import TOO_LARGE, UNKNOWN_TYPE, problem
+from baton.api.workflow_file_formats.documents import twice
+from baton.api.workflow_file_formats.json_text import not_json
+from baton.domain.errors import Invalid
+
+JSON = "application/json"
+MAX_DIGITS = 1000
+MAX_SHOWN_CHARACTERS = 100
+
+COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "Zstandard", b"PK\x03\x04": "ZIP"}
+"""What their first bytes tell."""
+
+_REPLACED = "\ufffd"
+"""What a gateway puts in the place of bytes that are no UTF-8, where a body is text by its type."""
+
+_LOST = 0xFF
+_LOST_MARK = bytes([_LOST, _LOST])
+_FIRST_OUTSIDE_ASCII = 0x80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestBody:
+    """What the body of a request may be."""
+
+    media_types: frozenset[str]
+    max_bytes: int
+
+
+JSON_BODY = RequestBody(media_types=frozenset({JSON}), max_bytes=1_000_000)
+
+
+def refusal(event: Mapping[str, Any], expected: RequestBody) -> Response[str] | None:
+    """What a call doesn't take whatever the body says; ``None`` if the body can be read."""
+    body = event.get("body") or ""
+    if not body:
+        return None
+    size = len(body) * 3 // 4 if event.get("isBase64Encoded") else len(body.encode(errors="surrogatepass"))
+    if size > expected.max_bytes:
+        return problem(TOO_LARGE, f"body: {size:,} bytes; at most {expected.max_bytes:,} are taken.")
+    coding = _header(event, "content-encoding").strip().lower()
+    if coding not in ("", "identity"):
+        said = f"body: is compressed, by 'Content-Encoding: {coding[:MAX_SHOWN_CHARACTERS]}'; send it as it is."
+        return problem(UNKNOWN_TYPE, said, headers={"Accept-Encoding": "identity"})  # RFC 9110, section 15.5.16
+    return _unknown_type(media_type(event), expected)
+
+
+def _unknown_type(found: str, expected: RequestBody) -> Response[str] | None:
+    if found in expected.media_types:
+        return None
+    known = " or ".join(f"'Content-Type: {known}'" for known in sorted(expected.media_types))
+    return problem(UNKNOWN_TYPE, f"body: is {found[:MAX_SHOWN_CHARACTERS]!r}; send it with {known}.")
+
+
+def media_type(event: Mapping[str, Any]) -> str:
+    """In small letters, without parameters; JSON where nothing is said."""
+    return (_header(event, "content-type") or JSON).partition(";")[0].strip().lower()
+
+
+def readable(event: dict[str, Any]) -> dict[str, Any]:
+    """The same request, its body as text. One of white space only is none.
+
+    :raises Invalid: if the body is no text in UTF-8.
+    """
+    body = event.get("body") or ""
+    if not body:
+        return event
+    text = _text(_bytes(event, body))
+    return {**event, "body": text if text.strip() else "", "isBase64Encoded": False}
+
+
+def _bytes(event: Mapping[str, Any], body: str) -> bytes:
+    if event.get("isBase64Encoded"):
+        try:
+            return base64.b64decode(body, validate=True)
+        except (binascii.Error, ValueError):
+            raise Invalid("body", "is said to be in Base64 and isn't.") from None
+    sent = body.encode(errors="surrogatepass")
+    length = _header(event, "content-length")
+    if _REPLACED in body and length.isdecimal() and int(length) != len(sent):
+        raise _not_utf_8(body.replace(_REPLACED, "\xff").encode("latin-1", errors="replace"))
+    return sent
+
+
+def _text(sent: bytes) -> str:
+    if _compression(sent) or _wide_encoding(sent):
+        raise _not_utf_8(sent)
+    try:
+        return sent.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Invalid("body", f"is not UTF-8 at byte {error.start + 1:,}; send it in UTF-8.") from None
+
+
+def _not_utf_8(sent: bytes) -> Invalid:
+    """What the bytes are, where that can be told. One that was lost before it came to us is FF."""
+    if name := _compression(sent):
+        return Invalid("body", f"is compressed ({name}); send it as it is.")
+    if name := _wide_encoding(sent):
+        return Invalid("body", f"is in {name}; send it in UTF-8.")
+    return Invalid("body", "is not UTF-8; send it in UTF-8.")
+
+
+def _compression(sent: bytes) -> str:
+    return next((name for first, name in COMPRESSED.items() if _begins(sent, first)), "")
+
+
+def _begins(sent: bytes, first: bytes) -> bool:
+    return len(sent) >= len(first) and all(
+        byte == told or (byte == _LOST and told >= _FIRST_OUTSIDE_ASCII)
+        for byte, told in zip(sent, first, strict=False)
+    )
+
+
+def _wide_encoding(sent: bytes) -> str:
+    """By a byte order mark, or by where the zeros of its first characters stand."""
+    if sent.startswith(_LOST_MARK):
+        return "UTF-16"
+    name = json.detect_encoding(sent).upper()[:6]
+    return name if name in ("UTF-16", "UTF-32") else ""
+
+
+def from_json(body: str) -> Any:
+    """Only what JSON and UTF-8 can carry: Python would also read ``NaN`` and half of a surrogate pair.
+
+    No call takes a list, of which Powertools would pick the first entry.
+
+    :raises Invalid: for these.
+    """
+    try:
+        value = json.loads(
+            body, parse_constant=_no_constant, parse_float=_finite, parse_int=_not_endless, object_pairs_hook=_object
+        )
+    except json.JSONDecodeError as error:
+        raise Invalid("body", f"line {error.lineno}: {not_json(error)}.") from None
+    if isinstance(value, list):
+        raise Invalid("body", "is not a JSON object.")
+    if "\\ud" in body.lower() and not _is_unicode(json.dumps(value, ensure_ascii=False)):
+        raise Invalid("body", "holds half of a surrogate pair, which is no character.")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Two equal names are more likely a mistake than a wish; the first value would be lost in silence."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        (name, _), *_others = Counter(name for name, _ in pairs).most_common(1)
+        raise Invalid("body", f"{twice(name)}.")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise Invalid("body", f"holds {name}, which is not a number in JSON.")
+
+
+def _finite(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise Invalid("body", f"holds {text[:50]}, which is too large for a number.")
+    return number
+
+
+def _not_endless(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise Invalid("body", f"holds a number of {len(text):,} digits; at most {MAX_DIGITS} are taken.")
+    return int(text)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _header(event: Mapping[str, Any], name: str) -> str:
+    return str(event.get("headers", {}).get(name, ""))

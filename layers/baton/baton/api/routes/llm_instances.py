@@ -1,0 +1,82 @@
+"""LLM instances."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+
+from baton.api.app import created, found, new_router, no_content
+from baton.api.bodies.fields import Listed
+from baton.api.bodies.llm_checks import LlmCheckAnswer
+from baton.api.bodies.llm_instances import LlmInstanceAnswer, LlmInstanceRequest
+from baton.api.definitions import edit, listed, page_of
+from baton.api.openapi.answers import answers
+from baton.api.parameters import Cursor, IfMatch, Limit, PathId, Q, RequestCaller
+from baton.domain.catalog.definitions import LlmInstance
+from baton.domain.catalog.searches import Search
+from baton.domain.errors import (
+    Conflict,
+    InUse,
+    NameTaken,
+    NotFound,
+    VersionChanged,
+)
+from baton.runtime import wiring
+
+router = new_router()
+
+
+@router.post("/api/llm/instances", responses=answers(HTTPStatus.CREATED, NameTaken))
+def create_llm_instance(
+    caller: RequestCaller, request: Annotated[LlmInstanceRequest, Body()]
+) -> Response[LlmInstanceAnswer]:
+    """Create an LLM instance; its key is kept as a secret."""
+    create = wiring.define_llm_instances().create
+    instance = create(caller.tenant, request.draft(), request.secret(), wiring.now())
+    return created(LlmInstanceAnswer.of(instance), "/api/llm/instances")
+
+
+@router.get("/api/llm/instances/<instance_id>", responses=answers(HTTPStatus.OK, NotFound))
+def read_llm_instance(caller: RequestCaller, instance_id: PathId) -> Response[LlmInstanceAnswer]:
+    """An LLM instance, without its key."""
+    return found(LlmInstanceAnswer.of(wiring.catalog_store().read(caller.tenant, LlmInstance, instance_id)))
+
+
+@router.put("/api/llm/instances/<instance_id>", responses=answers(HTTPStatus.OK, NotFound, NameTaken, VersionChanged))
+def replace_llm_instance(
+    caller: RequestCaller, instance_id: PathId, request: Annotated[LlmInstanceRequest, Body()], if_match: IfMatch = None
+) -> Response[LlmInstanceAnswer]:
+    """Replace an LLM instance; without an `api_key` it keeps the one that it has."""
+    replace = wiring.define_llm_instances().replace
+    return found(LlmInstanceAnswer.of(replace(edit(caller, instance_id, if_match), request.draft(), request.secret())))
+
+
+@router.delete(
+    "/api/llm/instances/<instance_id>",
+    responses=answers(HTTPStatus.NO_CONTENT, NotFound, InUse, VersionChanged, Conflict),
+)
+def delete_llm_instance(caller: RequestCaller, instance_id: PathId, if_match: IfMatch = None) -> Response[None]:
+    """Delete an LLM instance that no payload uses, and its key."""
+    wiring.define_llm_instances().delete(edit(caller, instance_id, if_match))
+    return no_content()
+
+
+@router.post("/api/llm/instances/<instance_id>/test", responses=answers(HTTPStatus.OK, NotFound))
+def test_llm_instance(caller: RequestCaller, instance_id: PathId) -> LlmCheckAnswer:
+    """Whether an LLM instance answers, or why not, with its newest key and within 10 seconds.
+
+    Asks for the endpoint's models, or for a few words where there is no list of them. Nothing is stored.
+    """
+    return LlmCheckAnswer.of(wiring.check_llm_instance()(caller.tenant, instance_id))
+
+
+@router.get("/api/llm/instances")
+def list_llm_instances(
+    caller: RequestCaller, limit: Limit = 50, cursor: Cursor = None, q: Q = None
+) -> Listed[LlmInstanceAnswer]:
+    """LLM instances in the order of their ids; `q` is looked for in names."""
+    page = page_of(caller, LlmInstance, limit, cursor, Search(q=q))
+    return listed(page, [LlmInstanceAnswer.of(instance) for instance in page.items], "LLM_INSTANCE")

@@ -1,0 +1,134 @@
+"""Runs: start, read, list, cancel, resume and delete."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
+from pydantic import BeforeValidator
+
+from baton.api import cursors
+from baton.api.app import accepted, new_router, no_content
+from baton.api.bodies.fields import Listed
+from baton.api.bodies.run_definitions import DefinitionAnswer
+from baton.api.bodies.runs import (
+    ExecuteAnswer,
+    ExecuteRequest,
+    PromptedResponseAnswer,
+    RunAnswer,
+    RunSummary,
+    SingleResponseAnswer,
+    listed_responses,
+)
+from baton.api.budget import fitting_page
+from baton.api.openapi.answers import answers
+from baton.api.parameters import Cursor, Limit, PathId, PathPosition, QueryId, RequestCaller
+from baton.domain.errors import (
+    AttemptSuperseded,
+    NotFound,
+    RunFinished,
+    RunNotFinished,
+)
+from baton.domain.runs.run import Status
+from baton.runtime import wiring
+
+router = new_router()
+
+
+def _in_lower_case(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+@router.post("/api/execute/workflow/<workflow_id>", responses=answers(HTTPStatus.ACCEPTED, NotFound))
+def execute_workflow(
+    caller: RequestCaller, workflow_id: PathId, request: Annotated[ExecuteRequest | None, Body()] = None
+) -> Response[ExecuteAnswer]:
+    """Start a run of the workflow and answer at once, before any LLM is called."""
+    asked = request or ExecuteRequest()
+    run = wiring.start_run()(
+        caller.tenant, workflow_id, asked.variables or {}, wiring.now(), asked.on_missing or "keep"
+    )
+    return accepted(ExecuteAnswer(run_id=run.id))
+
+
+@router.get("/api/execute/run/<run_id>", responses=answers(HTTPStatus.OK, NotFound))
+def read_executed_run(caller: RequestCaller, run_id: PathId) -> RunAnswer:
+    """A run's status and results; the same as `GET /api/runs/{run_id}`."""
+    return read_run(caller, run_id)
+
+
+@router.get("/api/runs/<run_id>", responses=answers(HTTPStatus.OK, NotFound))
+def read_run(caller: RequestCaller, run_id: PathId) -> RunAnswer:
+    """A run's status and results."""
+    return RunAnswer.of_history(wiring.run_store().read_history(caller.tenant, run_id), wiring.long_texts())
+
+
+@router.get("/api/runs")
+def list_runs(
+    caller: RequestCaller,
+    status: Annotated[Status | None, BeforeValidator(_in_lower_case), Query()] = None,
+    workflow_id: QueryId = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Listed[RunSummary]:
+    """Runs, newest first. Filtered by status and workflow, a page may be empty and still not be the last."""
+    after = cursors.decode("runs", cursor)
+    page = wiring.run_store().page(caller.tenant, status, workflow_id, limit, after)
+    items, last = fitting_page(page.items, [RunSummary.of(run) for run in page.items], page.next_after)
+    return Listed(items=list(items), cursor=cursors.encode("runs", last))
+
+
+@router.get("/api/runs/<run_id>/responses", responses=answers(HTTPStatus.OK, NotFound))
+def list_responses(
+    caller: RequestCaller, run_id: PathId, limit: Limit = 50, cursor: Cursor = None
+) -> Listed[PromptedResponseAnswer]:
+    """A run's responses in order, each with the prompt that brought it about."""
+    wiring.run_store().read(caller.tenant, run_id)
+    listed = f"responses of {run_id}"
+    page = wiring.run_store().read_responses(caller.tenant, run_id, limit, cursors.decode(listed, cursor))
+    return listed_responses(page, cursors.encode(listed, page.next_after), wiring.long_texts())
+
+
+@router.get("/api/runs/<run_id>/responses/<position>", responses=answers(HTTPStatus.OK, NotFound))
+def read_response(caller: RequestCaller, run_id: PathId, position: PathPosition) -> SingleResponseAnswer:
+    """One response, whole, with its prompt. A text that is too large to be sent has a URL, for 5 minutes."""
+    return SingleResponseAnswer.of_whole(
+        wiring.run_store().read_response(caller.tenant, run_id, position), wiring.long_texts()
+    )
+
+
+@router.get("/api/runs/<run_id>/definition", responses=answers(HTTPStatus.OK, NotFound))
+def read_definition(caller: RequestCaller, run_id: PathId) -> DefinitionAnswer:
+    """What the run executes: the definition as it was when the run was started."""
+    run = wiring.run_store().read(caller.tenant, run_id)
+    return DefinitionAnswer.of(run, wiring.run_store().read_snapshots(caller.tenant, run_id))
+
+
+@router.post("/api/runs/<run_id>/cancel", responses=answers(HTTPStatus.OK, NotFound, RunFinished, AttemptSuperseded))
+def cancel_run(caller: RequestCaller, run_id: PathId) -> RunSummary:
+    """End a run early: no further payload starts. What has been answered stays readable."""
+    wiring.change_run().cancel(caller.tenant, run_id, wiring.now())
+    return RunSummary.of(wiring.run_store().read(caller.tenant, run_id))
+
+
+@router.post(
+    "/api/runs/<run_id>/resume",
+    responses=answers(HTTPStatus.ACCEPTED, NotFound, RunFinished, RunNotFinished, AttemptSuperseded),
+)
+def resume_run(caller: RequestCaller, run_id: PathId) -> Response[RunSummary]:
+    """Go on with a failed or cancelled run after its last response.
+
+    It keeps the definition as it was when the run was started; to use the newest one, execute the workflow again.
+    """
+    return accepted(RunSummary.of(wiring.change_run().resume(caller.tenant, run_id, wiring.now())))
+
+
+@router.delete(
+    "/api/runs/<run_id>", responses=answers(HTTPStatus.NO_CONTENT, NotFound, RunNotFinished, AttemptSuperseded)
+)
+def delete_run(caller: RequestCaller, run_id: PathId) -> Response[None]:
+    """Remove a finished run with its responses."""
+    wiring.change_run().delete(caller.tenant, run_id)
+    return no_content()

@@ -1,0 +1,38 @@
+"""The API itself: health, and its documentation."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import Response
+
+from baton.api.app import new_router
+from baton.api.bodies.health import HealthAnswer
+from baton.api.openapi import page as docs
+from baton.api.openapi.answers import answers
+
+router = new_router()
+
+
+@router.get("/health", responses=answers(HTTPStatus.OK))
+def read_health() -> HealthAnswer:
+    """Whether the API answers, and which version it is. Nothing else is asked or read for it."""
+    return HealthAnswer()
+
+
+@router.get("/openapi.json", include_in_schema=False, compress=True, cache_control="max-age=300")
+def read_openapi() -> Response[str]:
+    """What the whole API can do, this function's part of it and the catalog's."""
+    return docs.document()
+
+
+@router.get("/docs", include_in_schema=False, cache_control="max-age=300")
+def read_docs() -> Response[str]:
+    """The same for people."""
+    return docs.page()
+
+
+@router.get("/docs/<name>", include_in_schema=False, compress=True, cache_control="max-age=86400")
+def read_docs_asset(name: str) -> Response[str]:
+    """A script or style of that page."""
+    return docs.asset(name)

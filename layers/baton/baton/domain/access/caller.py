@@ -1,0 +1,17 @@
+"""Who makes a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The tenant whose objects a request is about, and what the caller's key allows.
+
+    ``key_id`` is ``None`` for a request without a key. ``scopes`` are those of DESIGN §10.
+    """
+
+    tenant: str
+    key_id: str | None = None
+    scopes: frozenset[str] = frozenset()

@@ -1,0 +1,251 @@
+"""The definitions that a team keeps: blocks, payloads, workflows and LLM instances."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from baton.domain.errors import Invalid
+from baton.domain.llm.calls import LlmEndpoint, LlmLimits, LlmPrice, LlmSettings
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Kind = Literal["BLOCK", "PAYLOAD", "WORKFLOW", "LLM_INSTANCE"]
+
+KIND_WORDS: dict[Kind, str] = {
+    "BLOCK": "block",
+    "PAYLOAD": "payload",
+    "WORKFLOW": "workflow",
+    "LLM_INSTANCE": "LLM instance",
+}
+"""What each kind is called in a sentence."""
+
+REFERRERS: dict[Kind, tuple[Kind, ...]] = {
+    "BLOCK": ("PAYLOAD",),
+    "LLM_INSTANCE": ("PAYLOAD", "LLM_INSTANCE"),
+    "PAYLOAD": ("WORKFLOW",),
+    "WORKFLOW": (),
+}
+"""Which kinds may refer to a definition of each kind."""
+
+type Target = tuple[Kind, int]
+"""A definition that another one refers to."""
+
+MAX_PAYLOADS_PER_WORKFLOW = 200
+MAX_BLOCKS_PER_PAYLOAD = 100
+MAX_REFERENCES_PER_PAYLOAD = 100
+MAX_TEXT_BYTES = 300_000
+"""One block, and one system text."""
+
+MAX_TEMPLATE_BYTES = 1_000_000
+MAX_RECORD_BYTES = 1_500_000
+"""A definition, as JSON: a payload's own text, a system text, and room for the rest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What every stored definition carries; times are ISO 8601 UTC."""
+
+    id: int
+    version: int
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """How often a tenant's definitions have come to refer to others, and been deleted.
+
+    Whoever adds a reference counts on no deletion having come between the check and the write, and the other way
+    round; so a definition that is used can't be deleted, however the two race.
+    """
+
+    links: int = 0
+    deletions: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A definition that refers to another one."""
+
+    kind: Kind
+    id: int
+    name: str
+
+    def __str__(self) -> str:
+        """As it stands in a sentence."""
+        return f"{KIND_WORDS[self.kind]} {self.id} ({self.name})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockDraft:
+    """A reusable piece of prompt text, as a client writes it. Its title is its name."""
+
+    kind: ClassVar[Kind] = "BLOCK"
+
+    title: str
+    content: str
+    tags: tuple[str, ...] = ()
+    folder_path: str = "/"
+
+    @property
+    def name(self) -> str:
+        """What the block is called where every kind has a name."""
+        return self.title
+
+    @property
+    def refers_to(self) -> frozenset[Target]:
+        """Nothing: a block stands by itself."""
+        return frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class InlineBlock:
+    """A piece of prompt text that belongs to one payload alone."""
+
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PayloadDraft:
+    """One LLM call: blocks in order, kept ones by id; the instance that answers; and the settings."""
+
+    kind: ClassVar[Kind] = "PAYLOAD"
+
+    name: str
+    blocks: tuple[int | InlineBlock, ...]
+    llm_instance: int
+    settings: LlmSettings = field(default_factory=LlmSettings)
+
+    @property
+    def block_ids(self) -> tuple[int, ...]:
+        """The kept blocks that it takes, each once."""
+        return tuple(dict.fromkeys(block for block in self.blocks if isinstance(block, int)))
+
+    @property
+    def refers_to(self) -> frozenset[Target]:
+        """Its kept blocks, and its instance."""
+        blocks: set[Target] = {("BLOCK", id_) for id_ in self.block_ids}
+        return frozenset(blocks | {("LLM_INSTANCE", self.llm_instance)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkflowDraft:
+    """Payloads in the order in which they run; one may occur twice."""
+
+    kind: ClassVar[Kind] = "WORKFLOW"
+
+    name: str
+    payloads: tuple[int, ...]
+
+    @property
+    def refers_to(self) -> frozenset[Target]:
+        """Its payloads."""
+        return frozenset(("PAYLOAD", id_) for id_ in self.payloads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlmInstanceDraft:
+    """A model endpoint. The secret that opens it is kept elsewhere; here is only whether there is one.
+
+    ``api_key_version`` is the version of the record that brought or removed the key: whoever wrote that version is the
+    one to write the secret. ``fallback`` is the instance to ask when this one can't or won't answer.
+    """
+
+    kind: ClassVar[Kind] = "LLM_INSTANCE"
+
+    name: str
+    provider: str
+    model: str
+    base_url: str | None = None
+    defaults: LlmSettings = field(default_factory=LlmSettings)
+    timeout_seconds: float = 120
+    price: LlmPrice | None = None
+    has_api_key: bool = False
+    api_key_version: int = 0
+    api_key_header: str | None = None
+    limits: LlmLimits | None = None
+    fallback: int | None = None
+
+    @property
+    def refers_to(self) -> frozenset[Target]:
+        """Its fallback, if it names one."""
+        return frozenset() if self.fallback is None else frozenset({("LLM_INSTANCE", self.fallback)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block(BlockDraft, Record):
+    """A stored block."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payload(PayloadDraft, Record):
+    """A stored payload."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workflow(WorkflowDraft, Record):
+    """A stored workflow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlmInstance(LlmInstanceDraft, Record):
+    """A stored LLM instance."""
+
+    def endpoint(self) -> LlmEndpoint:
+        """Where calls through this instance go."""
+        return LlmEndpoint(
+            instance_id=self.id,
+            instance_name=self.name,
+            provider=self.provider,
+            base_url=self.base_url,
+            model=self.model,
+            timeout_seconds=self.timeout_seconds,
+            has_api_key=self.has_api_key,
+            api_key_header=self.api_key_header,
+            limits=self.limits,
+        )
+
+
+Draft = BlockDraft | PayloadDraft | WorkflowDraft | LlmInstanceDraft
+Definition = Block | Payload | Workflow | LlmInstance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replacement:
+    """A definition to store in the place of another one; or of none, if it is new."""
+
+    current: Definition | None
+    following: Definition
+
+
+def record_bytes(record: DataclassInstance) -> int:
+    """About what the record takes where it is stored."""
+    return len(json.dumps(asdict(record), ensure_ascii=False).encode())
+
+
+def check_size(draft: Draft) -> None:
+    """:raises Invalid: if the definition is too long to be kept."""
+    size = record_bytes(draft)
+    if size > MAX_RECORD_BYTES:
+        raise Invalid("body", f"comes to {size:,} bytes as a definition; at most {MAX_RECORD_BYTES:,} are kept.")
+
+
+def first_version[D: Definition](kind: type[D], draft: Draft, definition_id: int, now: str) -> D:
+    """The draft as a new definition."""
+    return kind(**_said(draft), id=definition_id, version=1, created_at=now, updated_at=now)
+
+
+def next_version[D: Definition](current: D, draft: Draft, now: str) -> D:
+    """The draft as what follows on the present definition."""
+    return type(current)(
+        **_said(draft), id=current.id, version=current.version + 1, created_at=current.created_at, updated_at=now
+    )
+
+
+def _said(draft: Draft) -> dict[str, Any]:
+    """What the draft itself says, also where it is a stored definition."""
+    names = {f.name for f in fields(draft)} - {f.name for f in fields(Record)}
+    return {name: getattr(draft, name) for name in names}

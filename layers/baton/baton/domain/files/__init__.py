@@ -1,0 +1,1 @@
+"""Workflow files: a workflow with everything that it needs, as one file."""

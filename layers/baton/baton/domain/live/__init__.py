@@ -1,0 +1,1 @@
+"""Live messages: what WebSocket clients send and receive."""

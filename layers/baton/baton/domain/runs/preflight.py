@@ -1,0 +1,148 @@
+"""What can be told of a run before it is started, without calling any LLM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from baton.domain.llm.calls import LlmPrice
+from baton.domain.llm.tokens import EXPECTED_ANSWER_TOKENS, estimated_tokens
+from baton.domain.prompts import Reference, Sources, Where, look_up
+from baton.domain.runs.run import Definitions, PayloadSnapshot, Variables
+from baton.domain.runs.snapshots import compile_snapshots
+from baton.domain.templates import normalised, render
+
+FoundIn = Literal["response", "variable", "missing", "later"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedReference:
+    """Where a reference's value would come from.
+
+    ``later``: the only payload of that name comes after, so nothing is found when it is looked for.
+    """
+
+    name: str
+    where: Where
+    source: FoundIn
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """Tokens, and US dollars where the instance has a price. Answers are reckoned at their longest."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedPayload:
+    """One payload, with its prompt as far as it is known: answers still stand in it as references.
+
+    ``system`` is the system text of the payload's own instance, in the same way.
+    """
+
+    position: int
+    payload_id: int
+    payload_name: str
+    prompt: str
+    system: str | None
+    references: tuple[ExpectedReference, ...]
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """All that can be told of a workflow; ``warnings`` are what its author may not have meant."""
+
+    payloads: tuple[ExpectedPayload, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def estimate(self) -> Estimate:
+        """For the whole run; its cost is known only if every payload's is."""
+        parts = [payload.estimate for payload in self.payloads]
+        costs = [part.cost for part in parts if part.cost is not None]
+        return Estimate(
+            prompt_tokens=sum(part.prompt_tokens for part in parts),
+            completion_tokens=sum(part.completion_tokens for part in parts),
+            cost=sum(costs) if len(costs) == len(parts) else None,
+        )
+
+
+def preflight(definitions: Definitions, variables: Variables) -> Preflight:
+    """Compile the workflow as a run would, and tell what it would find.
+
+    :raises Invalid: if no run of it could be started.
+    """
+    snapshots = compile_snapshots(definitions, variables)
+    answers = [snapshot.settings.max_tokens or EXPECTED_ANSWER_TOKENS for snapshot in snapshots]
+    payloads = tuple(
+        _expected(snapshot, snapshots, answers, variables, definitions.instances[snapshot.endpoint.instance_id].price)
+        for snapshot in snapshots
+    )
+    return Preflight(payloads=payloads, warnings=tuple(_warnings(payloads, variables)))
+
+
+def _expected(
+    snapshot: PayloadSnapshot,
+    snapshots: Sequence[PayloadSnapshot],
+    answers: Sequence[int],
+    variables: Variables,
+    price: LlmPrice | None,
+) -> ExpectedPayload:
+    known = [reference for reference in snapshot.references if reference.source == "variable"]
+    values, _ = look_up(known, Sources(variables=variables))
+    prompt = render(snapshot.template, values)
+    system = None if snapshot.settings.system is None else render(snapshot.settings.system, values)
+    following = [other for other in reversed(snapshots) if other.position >= snapshot.position]
+    later = {normalised(other.payload_name): other.position for other in following}
+    handed_on = sum(answers[reference.position] for reference in snapshot.references if reference.position is not None)
+    return ExpectedPayload(
+        position=snapshot.position,
+        payload_id=snapshot.payload_id,
+        payload_name=snapshot.payload_name,
+        prompt=prompt,
+        system=system,
+        references=tuple(_found(reference, later) for reference in snapshot.references),
+        estimate=_estimate(prompt + (system or ""), handed_on, answers[snapshot.position], price),
+    )
+
+
+def _found(reference: Reference, later: Mapping[str, int]) -> ExpectedReference:
+    if reference.source == "missing" and reference.name in later:
+        return ExpectedReference(
+            name=reference.name, where=reference.where, source="later", position=later[reference.name]
+        )
+    return ExpectedReference(
+        name=reference.name, where=reference.where, source=reference.source, position=reference.position
+    )
+
+
+def _estimate(text: str, handed_on: int, answer: int, price: LlmPrice | None) -> Estimate:
+    tokens = estimated_tokens(len(text)) + handed_on
+    cost = None if price is None else (tokens * price.prompt + answer * price.completion) / 1_000_000
+    return Estimate(prompt_tokens=tokens, completion_tokens=answer, cost=cost)
+
+
+def _warnings(payloads: Sequence[ExpectedPayload], variables: Variables) -> Iterator[str]:
+    seen: dict[str, int] = {}
+    variable_names = {normalised(name) for name in variables}
+    for payload in payloads:
+        where = f"Payload {payload.payload_name!r} (position {payload.position})"
+        for reference in payload.references:
+            written = f"{{{{{reference.name}}}}}" + (" in its system text" if reference.where == "system" else "")
+            if reference.source == "missing":
+                yield f"{where}: {written} is no earlier payload and no variable."
+            elif reference.source == "later":
+                yield f"{where}: {written} comes only at position {reference.position}."
+        if payload.payload_name in seen:
+            yield f"{where} runs at position {seen[payload.payload_name]} too; its name then means the latest answer."
+        if normalised(payload.payload_name) in variable_names:
+            yield f"{where} hides the variable of its name from the payloads after it."
+        if not payload.prompt.strip():
+            yield f"{where} has an empty prompt."
+        seen[payload.payload_name] = payload.position

@@ -1,0 +1,156 @@
+"""From a workflow to what a run executes: each payload's text, settings and references, as they are at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from baton.domain import templates
+from baton.domain.catalog import fallbacks
+from baton.domain.catalog.definitions import (
+    MAX_REFERENCES_PER_PAYLOAD,
+    MAX_TEMPLATE_BYTES,
+    Block,
+    Payload,
+    record_bytes,
+)
+from baton.domain.errors import Invalid
+from baton.domain.llm.calls import LlmTarget
+from baton.domain.prompts import Reference, Scope, Where
+from baton.domain.runs.run import Definitions, OnMissing, PayloadSnapshot, Variables
+
+MAX_SNAPSHOT_BYTES = 4_000_000
+"""A compiled payload, with the system texts of all of its instances."""
+
+MAX_WORKFLOW_BYTES = 40_000_000
+"""All compiled payloads of a run together; the function that makes them has 256 MB."""
+
+MOST_MISSING_NAMED = 20
+MOST_MISSING_KEPT = 100
+MAX_MISSING_CHARACTERS = 10_000
+"""Of what finds nothing, so much is kept to be told; the rest is text, of whatever language."""
+
+
+def compile_snapshots(
+    definitions: Definitions, variables: Variables, on_missing: OnMissing = "keep"
+) -> tuple[PayloadSnapshot, ...]:
+    """Turn a workflow into what a run executes, one snapshot a payload.
+
+    :raises Invalid: if the workflow has no payloads, or points to a definition that is gone, or a payload's text
+        is too long to be kept; or if a reference can never be found and the run is to fail then.
+    """
+    payloads = _payloads_in_order(definitions)
+    names = [payload.name for payload in payloads]
+    snapshots: list[PayloadSnapshot] = []
+    total = 0
+    for position, payload in enumerate(payloads):
+        snapshot = _compile(payload, position, definitions, Scope(names[:position], variables))
+        total += _checked_bytes(snapshot)
+        if total > MAX_WORKFLOW_BYTES:
+            sentence = f"texts and settings of all payloads come to more than {MAX_WORKFLOW_BYTES:,} bytes."
+            raise Invalid("payloads", sentence)
+        snapshots.append(snapshot)
+    if on_missing == "fail":
+        _refuse_missing(snapshots)
+    return tuple(replace(snapshot, on_missing=on_missing) for snapshot in snapshots)
+
+
+def _payloads_in_order(definitions: Definitions) -> list[Payload]:
+    workflow = definitions.workflow
+    if not workflow.payloads:
+        raise Invalid("payloads", f"workflow {workflow.id} has none; add at least one before executing it.")
+    missing = [str(id_) for id_ in dict.fromkeys(workflow.payloads) if id_ not in definitions.payloads]
+    if missing:
+        raise Invalid("payloads", f"workflow {workflow.id} refers to payloads that are gone: {', '.join(missing)}.")
+    return [definitions.payloads[id_] for id_ in workflow.payloads]
+
+
+def _compile(
+    payload: Payload,
+    position: int,
+    definitions: Definitions,
+    scope: Scope,
+) -> PayloadSnapshot:
+    template = _template(payload, definitions.blocks)
+    instance = definitions.instances.get(payload.llm_instance)
+    if instance is None:
+        raise Invalid("llm_instance", f"payload {payload.id} refers to LLM instance {payload.llm_instance}, now gone.")
+    targets = fallbacks.targets(payload.settings, fallbacks.chain(instance, definitions.instances))
+    own, *others = (replace(target, references=_references(target, scope)) for target in targets)
+    in_prompt = _resolve(template, scope, "prompt")
+    for target in (own, *others):
+        _check_number(payload, (*in_prompt, *target.references))
+    return PayloadSnapshot(
+        position=position,
+        payload_id=payload.id,
+        payload_name=payload.name,
+        template=template,
+        references=(*in_prompt, *own.references),
+        on_missing="keep",
+        settings=own.settings,
+        endpoint=own.endpoint,
+        fallbacks=tuple(others),
+    )
+
+
+def _checked_bytes(snapshot: PayloadSnapshot) -> int:
+    size = record_bytes(snapshot)
+    if size > MAX_SNAPSHOT_BYTES:
+        payload_id, most = snapshot.payload_id, MAX_SNAPSHOT_BYTES
+        sentence = f"text and settings of payload {payload_id} come to {size:,} bytes; at most {most:,}."
+        raise Invalid("payloads", sentence)
+    return size
+
+
+def _refuse_missing(snapshots: Sequence[PayloadSnapshot]) -> None:
+    every = [
+        f"{{{{{reference.name}}}}} in {snapshot.payload_name!r} (position {snapshot.position})"
+        for snapshot in snapshots
+        for target in snapshot.targets
+        for reference in snapshot.references_with(target)
+        if reference.source == "missing"
+    ]
+    missing = list(dict.fromkeys(every))
+    if missing:
+        named = ", ".join(missing[:MOST_MISSING_NAMED])
+        more = f" and {len(missing) - MOST_MISSING_NAMED} more" if len(missing) > MOST_MISSING_NAMED else ""
+        raise Invalid("on_missing", f"these references can never be found: {named}{more}.")
+
+
+def _references(target: LlmTarget, scope: Scope) -> tuple[Reference, ...]:
+    return _resolve(target.settings.system or "", scope, "system")
+
+
+def _resolve(template: str, scope: Scope, where: Where) -> tuple[Reference, ...]:
+    """The references that find something, and the first of those that were perhaps meant to."""
+    kept: list[Reference] = []
+    missing = characters = 0
+    for reference in scope.resolve(templates.reference_names(template), where):
+        if reference.source == "missing":
+            if not templates.could_be_a_name(reference.name):
+                continue
+            missing, characters = missing + 1, characters + len(reference.name)
+            if missing > MOST_MISSING_KEPT or characters > MAX_MISSING_CHARACTERS:
+                continue
+        kept.append(reference)
+    return tuple(kept)
+
+
+def _check_number(payload: Payload, references: Sequence[Reference]) -> None:
+    found = len({reference.name for reference in references if reference.source != "missing"})
+    if found > MAX_REFERENCES_PER_PAYLOAD:
+        sentence = f"payload {payload.id} refers to {found:,} answers and variables in its prompt and system text; "
+        raise Invalid("blocks", f"{sentence}at most {MAX_REFERENCES_PER_PAYLOAD} are looked up.")
+
+
+def _template(payload: Payload, blocks: Mapping[int, Block]) -> str:
+    missing = [str(id_) for id_ in payload.block_ids if id_ not in blocks]
+    if missing:
+        raise Invalid("blocks", f"payload {payload.id} refers to blocks that are gone: {', '.join(missing)}.")
+    template = templates.join_blocks(
+        (blocks[block] if isinstance(block, int) else block).content for block in payload.blocks
+    )
+    size = len(template.encode())
+    if size > MAX_TEMPLATE_BYTES:
+        raise Invalid("blocks", f"payload {payload.id} has {size:,} bytes of text; at most {MAX_TEMPLATE_BYTES:,}.")
+    return template

@@ -1,1 +1,0 @@
-"""HTTP: the requests and answers of the API, and which error becomes which status."""

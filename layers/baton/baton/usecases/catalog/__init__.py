@@ -1,0 +1,1 @@
+"""Create, replace and delete definitions."""

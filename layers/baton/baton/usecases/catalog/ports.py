@@ -1,0 +1,84 @@
+"""Definitions in storage. Each Protocol has one adapter and one fake, held to the same tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from baton.domain.catalog.definitions import Definition, Kind, Ledger, Replacement, User
+from baton.domain.catalog.searches import Search
+from baton.domain.pages import Page
+from baton.domain.runs.run import (
+    Definitions,
+)
+
+
+class CatalogStore(Protocol):
+    """The definitions of all tenants."""
+
+    def reserve_id(self, tenant: str, kind: Kind) -> int:
+        """The next id of this kind."""
+
+    def read_ledger(self, tenant: str) -> Ledger:
+        """To be read before references are checked, or users looked for."""
+
+    def create(self, tenant: str, definition: Definition, ledger: Ledger) -> None:
+        """Store a new definition.
+
+        :raises NameTaken: if another definition of the kind has the name.
+        :raises LedgerMoved: if it refers to others, and something was deleted since the ledger was read.
+        """
+
+    def replace(self, tenant: str, current: Definition, following: Definition, ledger: Ledger) -> None:
+        """Store the next version of a definition that was read.
+
+        :raises VersionChanged: if it has been changed or deleted since.
+        :raises NameTaken: if another definition of the kind has the new name.
+        :raises LedgerMoved: if it refers to others, and something was deleted since the ledger was read.
+        """
+
+    def transactions(self, replacements: Sequence[Replacement]) -> Sequence[Sequence[Replacement]]:
+        """The replacements in their order, in as few parts as can each be saved as a whole."""
+
+    def save(self, tenant: str, replacements: Sequence[Replacement], ledger: Ledger) -> None:
+        """Store all of these or none.
+
+        :raises VersionChanged: if one has been changed or deleted since it was read.
+        :raises NameTaken: if another definition of the kind has the name of a new one.
+        :raises LedgerMoved: if one refers to others, and something was deleted since the ledger was read.
+        """
+
+    def delete(self, tenant: str, current: Definition, ledger: Ledger) -> None:
+        """Remove a definition that was read.
+
+        :raises VersionChanged: if it has been changed or deleted since.
+        :raises LedgerMoved: if a reference to anything was added since the ledger was read.
+        """
+
+    def users(self, tenant: str, definition: Definition) -> Sequence[User]:
+        """Which definitions refer to this one."""
+
+    def read[D: Definition](self, tenant: str, kind: type[D], definition_id: int) -> D:
+        """:raises NotFound:"""
+
+    def find[D: Definition](self, tenant: str, kind: type[D], names: Sequence[str]) -> Sequence[D]:
+        """Those that have one of the names."""
+
+    def read_many[D: Definition](self, tenant: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
+        """Those of the ids that there are."""
+
+    def names(self, tenant: str, kind: Kind, ids: Sequence[int]) -> Mapping[int, str]:
+        """What those of the ids that there are are called."""
+
+    def page[D: Definition](self, tenant: str, kind: type[D], limit: int, after: int | None, search: Search) -> Page[D]:
+        """In the order of their ids; a page may be shorter than ``limit`` and not be the last."""
+
+
+class DefinitionSource(Protocol):
+    """Where a run takes its snapshot from."""
+
+    def read_workflow(self, tenant: str, workflow_id: int) -> Definitions:
+        """The workflow with all that it points to and that is still there.
+
+        :raises NotFound: if there is no such workflow.
+        """

@@ -1,0 +1,1 @@
+"""Keep WebSocket clients informed."""

@@ -1,0 +1,38 @@
+"""The one way to a key: by the endpoint that is about to be called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from baton.domain.catalog.definitions import LlmInstanceDraft
+from baton.domain.llm.api_keys import Destination, destination_of, destination_of_call
+from baton.domain.llm.calls import LlmEndpoint
+from baton.usecases.llm.ports import Secrets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeys:
+    """The keys of LLM instances; ``base_urls`` are the addresses that providers have of their own."""
+
+    secrets: Secrets
+    base_urls: Mapping[str, str]
+
+    def for_call(self, tenant: str, endpoint: LlmEndpoint, *, fresh: bool = False) -> str | None:
+        """The key that goes along with a call of this endpoint, ``None`` if the instance had none.
+
+        The endpoint may be from a snapshot of any age; the key is the newest, or was a minute ago.
+
+        :raises LlmRefused: if the key is gone, or was given for another origin or provider.
+        """
+        if not endpoint.has_api_key:
+            return None
+        destination = destination_of_call(endpoint.provider, endpoint.base_url, self.base_urls)
+        return self.secrets.read_api_key(tenant, endpoint.instance_id, destination, fresh=fresh)
+
+    def destination(self, instance: LlmInstanceDraft) -> Destination:
+        """Where calls through this instance go.
+
+        :raises BaseUrlError: if its address can't be read.
+        """
+        return destination_of(instance.provider, instance.base_url, self.base_urls)

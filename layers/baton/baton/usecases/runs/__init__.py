@@ -1,0 +1,1 @@
+"""Start, execute and change runs."""

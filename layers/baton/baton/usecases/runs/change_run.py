@@ -1,0 +1,67 @@
+"""What can be done to a run once it is there: cancel it, resume it, delete it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from baton.domain.errors import AttemptSuperseded, RunFinished, RunNotFinished
+from baton.domain.runs.run import FINAL_STATUSES, RESUMABLE_STATUSES, Run, cancelled, failed, resumed
+from baton.domain.times import timestamp
+from baton.usecases.runs.ports import Executions, RunStore
+
+NOT_RESUMED = "The run could not be resumed: the state machine did not accept it. Resume it again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRun:
+    """What changing a run needs. Each change is refused if the run has changed its status meanwhile."""
+
+    runs: RunStore
+    executions: Executions
+
+    def cancel(self, tenant: str, run_id: int, now: datetime) -> None:
+        """No further payload starts; an LLM call under way is not taken back, and its answer may still be stored.
+
+        :raises NotFound: if there is no such run.
+        :raises RunFinished: if it has ended.
+        """
+        run = self.runs.read(tenant, run_id)
+        if run.status in FINAL_STATUSES:
+            raise RunFinished(run_id, run.status)
+        self.runs.change(run, cancelled(run, timestamp(now)))
+        self.executions.stop(run)
+
+    def resume(self, tenant: str, run_id: int, now: datetime) -> Run:
+        """Go on after the last response, as the next attempt, on the same snapshot.
+
+        :raises NotFound: if there is no such run.
+        :raises RunNotFinished: if it is still going on.
+        :raises RunFinished: if it has completed.
+        """
+        history = self.runs.read_history(tenant, run_id)
+        if history.run.status not in FINAL_STATUSES:
+            raise RunNotFinished(run_id, history.run.status)
+        if history.run.status not in RESUMABLE_STATUSES:
+            raise RunFinished(run_id, history.run.status)
+        run = resumed(history.run, len(history.responses), timestamp(now))
+        self.runs.change(history.run, run)
+        try:
+            self.executions.start(run)
+        except Exception:
+            with suppress(AttemptSuperseded):
+                self.runs.change(run, failed(run, NOT_RESUMED, timestamp(now)))
+            raise
+        return run
+
+    def delete(self, tenant: str, run_id: int) -> None:
+        """Remove the run, its snapshot and its responses.
+
+        :raises NotFound: if there is no such run.
+        :raises RunNotFinished: if it is still going on.
+        """
+        run = self.runs.read(tenant, run_id)
+        if run.status not in FINAL_STATUSES:
+            raise RunNotFinished(run_id, run.status)
+        self.runs.delete(run)

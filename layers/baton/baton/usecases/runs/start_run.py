@@ -1,0 +1,63 @@
+"""Start a run: take a snapshot of the workflow, store it, and set the state machine going."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from baton.domain.errors import AttemptSuperseded
+from baton.domain.runs.run import OnMissing, Run, Variables, check_variables, failed
+from baton.domain.runs.snapshots import compile_snapshots
+from baton.domain.times import expiry, timestamp
+from baton.usecases.catalog.ports import DefinitionSource
+from baton.usecases.runs.ports import Executions, RunStore
+
+NOT_STARTED = "The run could not be started: the state machine did not accept it. Execute the workflow again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRun:
+    """What starting a run needs; ``keep`` is how long its records stay."""
+
+    definitions: DefinitionSource
+    runs: RunStore
+    executions: Executions
+    keep: timedelta
+
+    def __call__(
+        self, tenant: str, workflow_id: int, variables: Variables, now: datetime, on_missing: OnMissing = "keep"
+    ) -> Run:
+        """The new run, whose execution has begun.
+
+        :raises NotFound: if there is no such workflow.
+        :raises Invalid: if it can't be compiled, or the variables are too long, or it is to fail for a reference that
+            can never be found.
+        """
+        definitions = self.definitions.read_workflow(tenant, workflow_id)
+        check_variables(variables)
+        snapshots = compile_snapshots(definitions, variables, on_missing)
+        run_id, first_response_id = self.runs.reserve_ids(tenant, len(snapshots))
+        run = Run(
+            tenant=tenant,
+            id=run_id,
+            workflow_id=workflow_id,
+            workflow_name=definitions.workflow.name,
+            status="created",
+            total=len(snapshots),
+            first_response_id=first_response_id,
+            created_at=timestamp(now),
+            expires_at=expiry(now, self.keep),
+        )
+        self.runs.create(run, variables, snapshots)
+        self._begin(run, now)
+        return run
+
+    def _begin(self, run: Run, now: datetime) -> None:
+        """A run that can't begin says so, instead of staying ``created`` for ever."""
+        try:
+            self.executions.start(run)
+        except Exception:
+            with suppress(AttemptSuperseded):
+                self.runs.change(run, failed(run, NOT_STARTED, timestamp(now)))
+            raise

@@ -1,0 +1,109 @@
+"""Every use case on one set of fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from baton.domain.catalog.definitions import Block, LlmInstance, Payload, Workflow, first_version
+from baton.domain.llm.hosts import LlmHosts
+from baton.domain.runs.run import Run
+from baton.domain.runs.steps import Step
+from baton.usecases.catalog.define import Define
+from baton.usecases.catalog.define_llm_instances import DefineLlmInstances
+from baton.usecases.live.follow_runs import FollowRuns
+from baton.usecases.live.notify_subscribers import NotifySubscribers
+from baton.usecases.live.stream_answer import TellAnswer
+from baton.usecases.llm.api_keys import ApiKeys
+from baton.usecases.llm.limiter import LimitRate
+from baton.usecases.runs.change_run import ChangeRun
+from baton.usecases.runs.execute_payload import ExecutePayload
+from baton.usecases.runs.start_run import StartRun
+from tests.fakes.catalog import FakeCatalog
+from tests.fakes.clients import FakeConnections, FakeSender
+from tests.fakes.clock import FakeClock
+from tests.fakes.limits import FakeLimits
+from tests.fakes.llm import FakeLlm, FakeRefusals, FakeSecrets
+from tests.fakes.runs import FakeRuns, FakeSteps
+from tests.fakes.state_machine import FakeExecutions, FakeStateMachine
+from tests.support.records import AT_NOON, NOON, TENANT, block_draft, instance_draft, payload_draft, workflow_draft
+
+BASE_URLS = {"anthropic": "https://api.anthropic.com"}
+
+
+@dataclass(kw_only=True)
+class World:
+    """The fakes, and the use cases on them."""
+
+    runs: FakeRuns = field(default_factory=FakeRuns)
+    catalog: FakeCatalog = field(default_factory=FakeCatalog)
+    connections: FakeConnections = field(default_factory=FakeConnections)
+    sender: FakeSender = field(default_factory=FakeSender)
+    executions: FakeExecutions = field(default_factory=FakeExecutions)
+    secrets: FakeSecrets = field(default_factory=FakeSecrets)
+    refusals: FakeRefusals = field(default_factory=FakeRefusals)
+    limits: FakeLimits = field(default_factory=FakeLimits)
+    llm: FakeLlm = field(default_factory=FakeLlm)
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def __post_init__(self) -> None:
+        self.steps = FakeSteps(self.runs)
+        self.api_keys = ApiKeys(secrets=self.secrets, base_urls=BASE_URLS)
+        self.start_run = StartRun(
+            definitions=self.catalog, runs=self.runs, executions=self.executions, keep=timedelta(days=90)
+        )
+        self.execute_payload = ExecutePayload(
+            steps=self.steps,
+            llm=self.llm,
+            api_keys=self.api_keys,
+            limit_rate=LimitRate(
+                store=self.limits, clock=self.clock, jitter=lambda bound: bound, pause=self.clock.advance
+            ),
+            tell_answer=TellAnswer(
+                steps=self.steps, connections=self.connections, clock=self.clock, monotonic=self.clock.monotonic
+            ),
+            clock=self.clock,
+            monotonic=self.clock.monotonic,
+            jitter=lambda bound: bound,
+        )
+        self.state_machine = FakeStateMachine(self.runs, self.execute_payload, self.clock)
+        self.change_run = ChangeRun(runs=self.runs, executions=self.executions)
+        self.follow_runs = FollowRuns(connections=self.connections, runs=self.runs, sender=self.sender)
+        self.notify = NotifySubscribers(connections=self.connections, sender=self.sender, clock=self.clock)
+        self.define = Define(
+            catalog=self.catalog,
+            providers=frozenset({"anthropic", "openai", "simulated"}),
+            refusals=self.refusals,
+            llm_hosts=LlmHosts(),
+        )
+        self.instances = DefineLlmInstances(define=self.define, api_keys=self.api_keys)
+
+    def workflow(self, *templates: str, names: Iterable[str] = (), has_api_key: bool = False) -> int:
+        """Define a workflow with one payload a template, called p0, p1, … unless named; its id."""
+        named = [*names, *[f"p{position}" for position in range(len(templates))][len(list(names)) :]]
+        instance = self._create(LlmInstance, instance_draft(has_api_key=has_api_key))
+        ids: dict[str, int] = {}
+        for position, template in enumerate(templates):
+            block = self._create(Block, block_draft(f"b{position}", template))
+            name = named[position]
+            ids.setdefault(name, 0)
+            ids[name] = ids[name] or self._create(Payload, payload_draft(name, [block], instance))
+        return self._create(Workflow, workflow_draft(payloads=[ids[name] for name in named]))
+
+    def _create(self, kind: Any, draft: Any) -> int:
+        definition = first_version(kind, draft, self.catalog.reserve_id(TENANT, draft.kind), AT_NOON)
+        self.catalog.create(TENANT, definition, self.catalog.read_ledger(TENANT))
+        return int(definition.id)
+
+    def started(self, *templates: str, **variables: Any) -> Run:
+        """A run of such a workflow that is running, with no payload begun."""
+        run = self.start_run(TENANT, self.workflow(*templates), variables, NOON)
+        self.state_machine.begin(self.step(run))
+        return self.runs.read(TENANT, run.id)
+
+    def step(self, run: Run, position: int | None = None) -> Step:
+        """What the state machine hands to the payload at a position, the attempt's first unless said."""
+        at = run.first_position if position is None else position
+        return Step(tenant=run.tenant, run_id=run.id, attempt=run.attempt, position=at)

@@ -1,0 +1,193 @@
+"""Any workflow file that clients could have written, the odd ones first; and the catalog after its import."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from baton.api.bodies import blocks as block_bodies
+from baton.api.bodies import fields
+from baton.domain.catalog.definitions import (
+    Block,
+    BlockDraft,
+    InlineBlock,
+    LlmInstance,
+    LlmInstanceDraft,
+    Payload,
+    PayloadDraft,
+    Workflow,
+    WorkflowDraft,
+    first_version,
+)
+from baton.domain.files.workflow_files import FileBlock, FilePayload, WorkflowFile
+from baton.domain.files.workflow_imports import Ids, Plan, Present, drafts, plan
+from baton.domain.llm.calls import LlmSettings
+from baton.domain.plain_text import objection_to_text
+from baton.domain.runs.run import Definitions
+from tests.support.records import AT_NOON
+
+_SPACES_AND_CONTROLS = "\n\n\n   \t\r\x85\u2028\u2029\ufeff\x00\x1b\x7f\xa0\u200d"
+_OTHERS = "abc\ud7ff\ue000\uffff\U0001f600\U0010ffff:#-'\"&*!|>%@`\\,[]{}?=<~$."
+_ODD_TEXTS = [
+    *("", " ", "\n", "\n\n", " \n ", "a\n", "a\n\n", "a\n\n\n", "\na", "\n\n  a\n", "  a\n b", "\ta\n\tb", "a \nb\t\n"),
+    *("a\r\nb", "a\u2028b\nc", "a\n   ", "a\n   \n", "   \na", "a\n\n   b\n\n", "é", "日本語\nテキスト", "👩‍🚀\na"),
+    *("yes", "No", "on", "null", "~", "true", "1", "1e3", "0x10", "012", "1_000", "1:30", ".inf", "2024-01-31", "<<"),
+    *(
+        "---",
+        "---\na",
+        "...\nb",
+        "# a\nb",
+        "a # b",
+        "a: b",
+        "a:",
+        "- a\n- b",
+        "{{a}}",
+        "[a]",
+        "*a",
+        "&a",
+        "!a",
+        "%a\nb",
+    ),
+    *("x" * 5000, "word " * 2000),
+]
+_any_text = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=30),
+    st.text(_SPACES_AND_CONTROLS + _OTHERS, max_size=30),
+    st.sampled_from(_ODD_TEXTS),
+)
+
+
+@st.composite
+def _text(draw: st.DrawFn) -> str:
+    """A function, so that hypothesis has a short name for it where it prints a strategy."""
+    return draw(_any_text)
+
+
+texts = _text()
+
+
+def _accepted(kind: Any) -> st.SearchStrategy[str]:
+    """Texts as they are after ``kind`` has taken them."""
+    adapter: TypeAdapter[str] = TypeAdapter(kind)
+
+    def taken(text: str) -> str | None:
+        try:
+            return adapter.validate_python(
+                "".join(one for one in text if one not in "{}" and not objection_to_text(one))
+            )
+        except ValidationError:
+            return None
+
+    return texts.map(taken).filter(bool).map(str)
+
+
+names = _accepted(fields.Name)
+tags = _accepted(block_bodies.Tag)
+folders = _accepted(block_bodies.FolderPath)
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), texts),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
+    max_leaves=6,
+)
+objects = st.dictionaries(texts, json_values, max_size=3)
+_said = st.builds(
+    LlmSettings,
+    system=st.none() | texts,
+    temperature=st.none() | st.floats(0, 2),
+    top_p=st.none() | st.floats(0, 1, exclude_min=True),
+    max_tokens=st.none() | st.integers(1, 10_000_000),
+    stop=st.none() | st.lists(texts.filter(lambda text: 0 < len(text) <= 200), max_size=4).map(tuple),
+    seed=st.none() | st.integers(-(2**63), 2**63 - 1),
+    response_format=st.none() | st.sampled_from(["text", "json"]) | objects,
+    model=st.none() | names,
+    timeout_seconds=st.none() | st.floats(0, 840, exclude_min=True),
+    options=objects,
+)
+
+
+@st.composite
+def _with_some_unset(draw: st.DrawFn) -> LlmSettings:
+    said = draw(_said)
+    open_ = sorted(name for name, value in said.values().items() if value is None or (name == "options" and not value))
+    return replace(said, unset=tuple(name for name in open_ if draw(st.booleans())))
+
+
+settings = _with_some_unset()
+blocks = st.builds(
+    FileBlock,
+    title=names,
+    content=texts,
+    tags=st.lists(tags, max_size=3).map(tuple),
+    folder_path=folders,
+)
+
+
+@st.composite
+def files(draw: st.DrawFn) -> WorkflowFile:
+    kept = tuple(draw(st.lists(blocks, max_size=4, unique_by=lambda block: block.title)))
+    inline = st.builds(InlineBlock, content=texts)
+    taken = st.one_of(st.sampled_from([block.title for block in kept]), inline) if kept else inline
+    payload = st.builds(
+        FilePayload,
+        name=names,
+        blocks=st.lists(taken, min_size=1, max_size=4).map(tuple),
+        llm_instance=names,
+        settings=settings,
+    )
+    payloads = tuple(draw(st.lists(payload, max_size=3, unique_by=lambda payload: payload.name)))
+    order = st.lists(st.sampled_from([payload.name for payload in payloads]), max_size=5) if payloads else st.just([])
+    return WorkflowFile(name=draw(names), order=tuple(draw(order)), payloads=payloads, blocks=kept)
+
+
+def instances_of(file: WorkflowFile) -> tuple[LlmInstance, ...]:
+    """The LLM instances that the file names, as they have to be there before."""
+    named = dict.fromkeys(payload.llm_instance for payload in file.payloads)
+    return tuple(
+        first_version(LlmInstance, LlmInstanceDraft(name=name, provider="simulated", model="small-1"), id_, AT_NOON)
+        for id_, name in enumerate(named, start=1)
+    )
+
+
+def imported(planned: Plan, present: Present) -> Present:
+    """The catalog with what the plan changes, as a use case would save it."""
+    wanted = [(change.kind, change.name) for change in planned.changes if change.action == "create"]
+    free = max([999, *(one.id for one in (*present.blocks, *present.payloads))]) + 1
+    reserved: Ids = {named: id_ for id_, named in enumerate(wanted, start=free)}
+    kept_blocks = {block.title: block for block in present.blocks}
+    kept_payloads = {payload.name: payload for payload in present.payloads}
+    workflow = present.workflow
+    for change, draft in drafts(planned, reserved):
+        id_ = change.current.id if change.current else reserved[change.kind, change.name]
+        match draft:
+            case BlockDraft():
+                kept_blocks[draft.title] = first_version(Block, draft, id_, AT_NOON)
+            case PayloadDraft():
+                kept_payloads[draft.name] = first_version(Payload, draft, id_, AT_NOON)
+            case WorkflowDraft():
+                workflow = first_version(Workflow, draft, id_, AT_NOON)
+    return Present(
+        workflow=workflow,
+        payloads=tuple(kept_payloads.values()),
+        blocks=tuple(kept_blocks.values()),
+        instances=present.instances,
+    )
+
+
+def catalog_with(file: WorkflowFile) -> Present:
+    """A catalog that was empty before the file's import."""
+    empty = Present(instances=instances_of(file))
+    return imported(plan(file, empty), empty)
+
+
+def definitions_in(present: Present) -> Definitions:
+    """What a run of the imported workflow would be made from."""
+    assert present.workflow is not None
+    return Definitions(
+        workflow=present.workflow,
+        payloads={payload.id: payload for payload in present.payloads},
+        blocks={block.id: block for block in present.blocks},
+        instances={instance.id: instance for instance in present.instances},
+    )

@@ -1,0 +1,73 @@
+"""What the tests of the LLM adapters share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from baton.adapters.llm.http import transport
+from baton.adapters.llm.http.addresses import reaching
+from baton.domain.llm.calls import AnswerListener, LlmCall, LlmEndpoint, LlmSettings
+from tests.support.llm_endpoint import ANY_HOST, Endpoint
+
+KEY = "sk-test-0123456789"
+ENDPOINT_FIELDS = ("provider", "base_url", "timeout_seconds", "api_key_header")
+PROMPT = "Tell me about the relay race of 1912 in one sentence."
+
+
+@pytest.fixture(autouse=True)
+def _any_host() -> Iterator[None]:
+    """The endpoints of these tests are on this machine; what is refused by default is tested for itself."""
+    with reaching(ANY_HOST):
+        yield
+
+
+@pytest.fixture(scope="session")
+def a_call() -> Callable[..., LlmCall]:
+    """Build a call; what isn't an ``LlmCall`` or ``LlmEndpoint`` field is a setting."""
+    endpoint = LlmEndpoint(
+        instance_id=1,
+        instance_name="demo",
+        provider="openai",
+        base_url="https://llm.example/v1",
+        model="small-1",
+        timeout_seconds=30.0,
+    )
+
+    def build(
+        *,
+        prompt: str = PROMPT,
+        api_key: str | None = KEY,
+        tries: int = 0,
+        listener: AnswerListener | None = None,
+        **given: Any,
+    ) -> LlmCall:
+        ours = {name: given.pop(name) for name in ENDPOINT_FIELDS if name in given}
+        return LlmCall(
+            endpoint=replace(endpoint, **ours),
+            settings=LlmSettings(**given),
+            prompt=prompt,
+            api_key=api_key,
+            tries=tries,
+            listener=listener,
+        )
+
+    return build
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    server = Endpoint()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    transport.session(ANY_HOST).close()
+    transport.session.cache_clear()
+    server.stopped.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()

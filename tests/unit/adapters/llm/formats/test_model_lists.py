@@ -1,0 +1,244 @@
+"""Whether an endpoint can be called, and what it offers, asked of a real endpoint on this machine."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from baton.adapters.llm.formats import model_lists as checks
+from baton.adapters.llm.http.wire import HttpReply
+from baton.adapters.llm.providers.anthropic import messages as anthropic
+from baton.adapters.llm.providers.openai import chat_completions as openai
+from baton.adapters.llm.providers.openai import dialects as openai_dialects
+from baton.adapters.llm.providers.openai.dialects import Dialect
+from baton.adapters.llm.providers.simulated import simulation as simulated
+from baton.domain.errors import (
+    LlmAnswerInvalid,
+    LlmError,
+    LlmRefused,
+    LlmServerError,
+    LlmThrottled,
+    LlmTimeout,
+    LlmUnreachable,
+)
+from baton.domain.llm.calls import LlmCall
+from tests.support.llm_endpoint import Heard
+
+if TYPE_CHECKING:
+    from tests.support.llm_endpoint import Endpoint, Handler
+
+pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.timeout(20)]
+Build = Callable[..., LlmCall]
+MODELS = {"object": "list", "data": [{"id": "small-1", "object": "model"}, {"id": "big-2"}], "has_more": False}
+ANSWERS = {
+    openai: {"choices": [{"message": {"content": "Yes"}, "finish_reason": "stop"}]},
+    anthropic: {"content": [{"type": "text", "text": "Yes"}], "stop_reason": "end_turn"},
+}
+
+
+def answering(listed: tuple[int, object], asked: tuple[int, object]) -> Callable[[Handler], None]:
+    """The list of models, and a question's answer."""
+
+    def script(handler: Handler) -> None:
+        status, body = listed if handler.command == "GET" else asked
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        handler.reply(status, raw)
+
+    return script
+
+
+def question(endpoint: Endpoint) -> dict[str, Any]:
+    """What the model was asked, after the list had been asked for."""
+    (_, _, no_body), (_, _, body) = endpoint.requests
+    assert no_body == b""
+    asked: dict[str, Any] = json.loads(body)
+    return asked
+
+
+@pytest.mark.parametrize("provider", [openai, anthropic])
+def test_the_models_are_those_of_the_list_and_no_model_is_asked(
+    endpoint: Endpoint, a_call: Build, provider: Any
+) -> None:
+    endpoint.script = answering((200, MODELS), (500, {}))
+    assert provider.check(a_call(base_url=endpoint.url, listener=Heard())) == ("small-1", "big-2")
+    ((path, headers, body),) = endpoint.requests
+    assert path.startswith("/v1/models")
+    assert "sk-test-0123456789" in (headers.get("Authorization", "") + headers.get("x-api-key", ""))
+    assert body == b""
+
+
+@pytest.mark.parametrize("provider", [openai, anthropic])
+@pytest.mark.parametrize(
+    "listed",
+    [
+        (404, b"404 page not found"),
+        (405, {}),
+        (501, {}),
+        (401, {"error": {"message": "Missing scopes: api.model.read"}}),
+        (403, {}),
+        (200, b"<html>"),
+        (200, {"data": {}}),
+        (200, {"error": {"message": "No"}}),
+        (200, [{"error": {"message": "No"}}]),
+        (200, {"data": [5, {"id": 7}]}),
+    ],
+)
+def test_without_a_list_one_short_question_shows_that_the_endpoint_can_be_called(
+    endpoint: Endpoint, a_call: Build, provider: Any, listed: tuple[int, object]
+) -> None:
+    endpoint.script = answering(listed, (200, ANSWERS[provider]))
+    call = a_call(
+        base_url=endpoint.url,
+        max_tokens=4000,
+        stop=("END",),
+        response_format="json",
+        temperature=0,
+        listener=Heard(),
+    )
+    assert provider.check(call) is None
+    asked = question(endpoint)
+    assert asked["messages"] == [{"role": "user", "content": checks.QUESTION}]
+    assert (asked["max_tokens"], asked["temperature"], asked["model"]) == (16, 0, "small-1")
+    assert not {"stop", "stop_sequences", "response_format", "stream"} & asked.keys()
+
+
+@pytest.mark.parametrize("provider", [openai, anthropic])
+@pytest.mark.parametrize(
+    ("replies", "kind"),
+    [
+        (((401, {}), (401, {"error": {"message": "Incorrect API key"}})), LlmRefused),
+        (((404, {}), (404, {"error": {"message": "No such model"}})), LlmRefused),
+        (((404, {}), (200, b"<html>")), LlmAnswerInvalid),
+        (((404, {}), (200, {})), LlmAnswerInvalid),
+        (((429, {}), (200, {})), LlmThrottled),
+        (((500, {}), (200, {})), LlmServerError),
+        (((302, b""), (200, {})), LlmRefused),
+        (((400, {}), (200, {})), LlmRefused),
+    ],
+)
+def test_what_keeps_an_endpoint_from_being_called_is_the_failure_of_a_call(
+    endpoint: Endpoint, a_call: Build, provider: Any, replies: Any, kind: type[LlmError]
+) -> None:
+    endpoint.script = answering(*replies)
+    with pytest.raises(LlmError, match="'demo'") as caught:
+        provider.check(a_call(base_url=endpoint.url))
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("provider", [openai, anthropic])
+def test_a_host_that_is_not_there_is_unreachable(a_call: Build, provider: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        url = f"http://127.0.0.1:{gone.getsockname()[1]}/v1"
+    with pytest.raises(LlmUnreachable, match="Connection refused"):
+        provider.check(a_call(base_url=url))
+
+
+def test_a_model_that_thinks_the_whole_bound_away_has_answered(endpoint: Endpoint, a_call: Build) -> None:
+    thought = {"choices": [{"message": {"content": None, "reasoning": "Hm"}, "finish_reason": "length"}]}
+    endpoint.script = answering((404, {}), (200, thought))
+    assert openai.check(a_call(base_url=endpoint.url)) is None
+
+
+def test_a_model_of_anthropics_that_thinks_the_whole_bound_away_has_answered(endpoint: Endpoint, a_call: Build) -> None:
+    thought = {"content": [{"type": "thinking", "thinking": "Hm"}], "stop_reason": "max_tokens"}
+    endpoint.script = answering((404, {}), (200, thought))
+    assert anthropic.check(a_call(base_url=endpoint.url)) is None
+
+
+@pytest.mark.parametrize("provider", [openai, anthropic])
+def test_a_server_that_always_streams_can_be_checked(endpoint: Endpoint, a_call: Build, provider: Any) -> None:
+    events = {
+        openai: b'data: {"choices": [{"delta": {"content": "Yes"}, "finish_reason": "stop"}]}\n\n',
+        anthropic: b'data: {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Yes"}}\n\n'
+        b'data: {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}\n\n',
+    }
+
+    def script(handler: Handler) -> None:
+        if handler.command == "GET":
+            handler.reply(404, b"{}")
+        else:
+            handler.stream(events[provider])
+
+    endpoint.script = script
+    assert provider.check(a_call(base_url=endpoint.url)) is None
+
+
+def test_where_anybody_may_see_the_list_the_key_is_tried_too(
+    endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert openai_dialects.dialect_of("https://openrouter.ai/api/v1").models == "public"
+    monkeypatch.setattr(openai_dialects, "BY_HOST", {"127.0.0.1": Dialect(models="public")})
+    endpoint.script = answering((200, MODELS), (200, ANSWERS[openai]))
+    assert openai.check(a_call(base_url=endpoint.url)) == ("small-1", "big-2")
+    endpoint.script = answering((200, MODELS), (401, {"error": {"message": "No such key"}}))
+    with pytest.raises(LlmRefused, match="No such key"):
+        openai.check(a_call(base_url=endpoint.url))
+
+
+def test_on_azure_the_question_is_asked_at_once_and_without_a_bound(
+    endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai_dialects, "BY_HOST", {"127.0.0.1": openai_dialects.AZURE})
+    endpoint.script = answering((200, MODELS), (200, ANSWERS[openai]))
+    assert openai.check(a_call(base_url=endpoint.url)) is None
+    ((path, headers, body),) = endpoint.requests
+    assert (path, headers["api-key"]) == ("/v1/chat/completions", "sk-test-0123456789")
+    assert "max_tokens" not in json.loads(body)
+
+
+def test_simulated_offers_its_model(a_call: Build) -> None:
+    assert simulated.check(a_call(model="another")) == ("small-1",)
+
+
+@pytest.mark.parametrize("provider", [openai, anthropic])
+def test_list_and_question_end_within_one_time_out(endpoint: Endpoint, a_call: Build, provider: Any) -> None:
+    def late(handler: Handler) -> None:
+        if handler.command == "GET":
+            endpoint.stopped.wait(0.3)
+            handler.reply(404, b"")
+        else:
+            endpoint.stopped.wait(10)
+
+    endpoint.script = late
+    began = time.monotonic()
+    with pytest.raises(LlmTimeout, match="'demo'"):
+        provider.check(a_call(base_url=endpoint.url, timeout_seconds=0.5))
+    assert 0.49 <= time.monotonic() - began < 2
+
+
+def test_without_time_left_no_question_is_asked(endpoint: Endpoint, a_call: Build) -> None:
+    endpoint.script = answering((404, {}), (200, ANSWERS[openai]))
+    call = a_call(base_url=endpoint.url, timeout_seconds=5)
+    moments = iter([0.0, 5.0])
+    with pytest.raises(LlmTimeout, match="within 5 s"):
+        checks.models_offered(openai.models_request(call), call, openai.complete, clock=lambda: next(moments))
+    assert len(endpoint.requests) == 1
+
+
+# --- the list ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "models"),
+    [
+        (MODELS, ("small-1", "big-2")),
+        ([{"id": "small-1"}], ("small-1",)),
+        ({"data": []}, ()),
+        ({"data": [{"id": "a"}, {"name": "b"}, None, {"id": 5}, {"id": ""}]}, ("a",)),
+        ({"data": [{"id": "x" * 500}]}, ("x" * 200,)),
+        ({"data": [{"id": "a\ud800"}]}, ("a\ufffd",)),
+        ({"data": [{"id": f"m{number}"} for number in range(2_000)]}, tuple(f"m{number}" for number in range(1_000))),
+        ({"models": []}, None),
+        (b"", None),
+        (b"[" * 100_000, None),
+        (b"null", None),
+    ],
+)
+def test_names_are_found_and_bounded(body: object, models: tuple[str, ...] | None) -> None:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    assert checks.models_in(HttpReply(status=200, headers={}, body=raw)) == models

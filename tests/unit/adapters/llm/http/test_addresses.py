@@ -1,0 +1,305 @@
+"""No connection to an address that this deployment doesn't call: seen from the sockets, on this machine."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from baton.adapters.llm import registry
+from baton.adapters.llm.http import transport
+from baton.adapters.llm.http.addresses import ForbiddenHost, Found, connect, current_hosts, look_up, reaching
+from baton.adapters.llm.http.transport import send
+from baton.adapters.llm.http.wire import HttpRequest
+from baton.domain.errors import LlmRefused, LlmUnreachable
+from baton.domain.llm.calls import LlmCall
+from baton.domain.llm.hosts import LlmHosts
+
+if TYPE_CHECKING:
+    from tests.support.llm_endpoint import Endpoint
+
+pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.timeout(20)]
+
+PUBLIC_ONLY = LlmHosts()
+ANY_HOST = LlmHosts(allow_private=True, allow_loopback=True)
+PUBLIC = "93.184.215.14"
+Build = Callable[..., LlmCall]
+
+
+class Witness:
+    """A socket that listens on this machine, and sees whether anybody comes."""
+
+    def __init__(self, listening: socket.socket) -> None:
+        self._listening = listening
+        self.port: int = listening.getsockname()[1]
+
+    @property
+    def has_seen_nobody(self) -> bool:
+        self._listening.settimeout(0.05)
+        try:
+            self._listening.accept()[0].close()
+        except TimeoutError:
+            return True
+        return False
+
+
+@pytest.fixture
+def witness() -> Iterator[Witness]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield Witness(listening)
+
+
+@pytest.fixture(autouse=True)
+def _sessions_of_its_own() -> Iterator[None]:
+    yield
+    transport.session.cache_clear()
+
+
+def to(url: str) -> HttpRequest:
+    return HttpRequest(instance_name="demo", url=url, headers={"Authorization": "Bearer sk-test"}, body=b"{}")
+
+
+def found(address: str, port: int) -> Found:
+    if ":" in address:
+        return (socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port, 0, 0))
+    return (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port))
+
+
+class Dns:
+    """Answers each look-up with the next of its answers, and the last one from then on."""
+
+    def __init__(self, *answers: Sequence[str], port: int | None = None) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+        self.port = port
+
+    def __call__(self, host: str, port: int, *_: object, **__: object) -> list[Found]:
+        self.asked.append(host)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return [found(address, self.port or port) for address in answer]
+
+
+class Recorded(socket.socket):
+    """Goes nowhere; tells where it should have gone."""
+
+    to: list[Any]
+
+    def connect(self, address: Any) -> None:
+        self.to.append(address)
+
+
+@pytest.fixture
+def connected_to(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    Recorded.to = []
+    monkeypatch.setattr(socket, "socket", Recorded)
+    return Recorded.to
+
+
+def seconds() -> float:
+    return 1.0
+
+
+# --- refused before a byte is sent -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    ("host", "kind"),
+    [
+        ("127.0.0.1", "loopback"),
+        ("2130706433", "loopback"),
+        ("0x7f.1", "loopback"),
+        ("0177.0.0.1", "loopback"),
+        ("127.1", "loopback"),
+        ("127.0.0.1.", "loopback"),
+        ("[::1]", "loopback"),
+        ("[::ffff:127.0.0.1]", "loopback"),
+        ("[::ffff:10.0.0.1]", "private"),
+        ("localhost", "loopback"),
+        ("LocalHost.", "loopback"),
+        ("user:secret@127.0.0.1", "loopback"),
+        ("api.example@127.0.0.1", "loopback"),
+        ("0.0.0.0", "unspecified"),  # noqa: S104 - nothing is bound
+        ("[::]", "unspecified"),
+        ("169.254.169.254", "the metadata service's"),
+        ("[fd00:ec2::254]", "the metadata service's"),
+        ("10.0.0.1", "private"),
+    ],
+)
+def test_an_address_of_another_kind_is_refused_by_name_however_it_is_written(
+    witness: Witness, scheme: str, host: str, kind: str
+) -> None:
+    with reaching(PUBLIC_ONLY), pytest.raises(LlmRefused) as caught:
+        send(to(f"{scheme}://{host}:{witness.port}/v1?key=secret"), 2)
+    shown = str(caught.value)
+    assert shown.startswith("LLM instance 'demo' may not call ")
+    assert shown.endswith(f": its address is {kind}, which this deployment doesn't call.")
+    assert "secret" not in shown
+    assert "sk-test" not in shown
+    assert witness.has_seen_nobody
+
+
+@pytest.mark.parametrize("host", ["127。0。0。1", "①②⑦.0.0.1", "127.0.0.1\\@a.example"])
+def test_other_characters_lead_nowhere(witness: Witness, host: str) -> None:
+    with reaching(PUBLIC_ONLY), pytest.raises(LlmRefused):
+        send(to(f"https://{host}:{witness.port}/v1"), 2)
+    assert witness.has_seen_nobody
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [["10.0.0.1"], ["127.0.0.1"], ["::ffff:10.0.0.1"], ["64:ff9b::a00:1"], [PUBLIC, "127.0.0.1"], ["::1", PUBLIC]],
+)
+def test_a_name_that_leads_there_is_refused_with_all_its_addresses(
+    witness: Witness, monkeypatch: pytest.MonkeyPatch, answer: list[str], connected_to: list[Any]
+) -> None:
+    dns = Dns(answer)
+    monkeypatch.setattr(socket, "getaddrinfo", dns)
+    with (
+        reaching(PUBLIC_ONLY),
+        pytest.raises(LlmRefused, match=r"may not call inside\.example: its address is") as caught,
+    ):
+        send(to(f"https://inside.example:{witness.port}/v1"), 2)
+    assert not any(address in str(caught.value) for address in answer)  # a network's inner addresses are its own
+    assert dns.asked == ["inside.example"]
+    assert connected_to == []
+    assert witness.has_seen_nobody
+
+
+def test_http_is_refused_before_any_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    dns = Dns([PUBLIC])
+    monkeypatch.setattr(socket, "getaddrinfo", dns)
+    with (
+        reaching(PUBLIC_ONLY),
+        pytest.raises(LlmRefused, match=r"may not call a\.example: this deployment calls https"),
+    ):
+        send(to("http://a.example/v1"), 2)
+    assert dns.asked == []
+
+
+def test_a_host_that_is_not_on_the_list_is_refused_before_any_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    dns = Dns([PUBLIC])
+    monkeypatch.setattr(socket, "getaddrinfo", dns)
+    hosts = LlmHosts(allowed=("api.example", "*.azure.example"))
+    with reaching(hosts), pytest.raises(LlmRefused, match=r"may not call a\.example: it is none of the hosts"):
+        send(to("https://a.example/v1"), 2)
+    assert dns.asked == []
+
+
+def test_a_redirect_there_is_refused(endpoint: Endpoint, witness: Witness, a_call: Build) -> None:
+    endpoint.script = lambda handler: handler.reply(307, b"", Location=f"http://127.0.0.1:{witness.port}/")
+    with pytest.raises(LlmRefused, match=r"status 307.*not followed"):
+        registry.complete(a_call(base_url=endpoint.url))
+    assert witness.has_seen_nobody
+
+
+def test_the_metadata_service_is_refused_where_private_hosts_are_allowed(connected_to: list[Any]) -> None:
+    with pytest.raises(LlmRefused, match="the metadata service's"):
+        send(to("http://169.254.169.254/latest"), 2)
+    with pytest.raises(ForbiddenHost):
+        connect("inside.example", 80, seconds, (), Dns(["169.254.169.254"]))
+    assert connected_to == []
+
+
+def test_who_says_nothing_reaches_public_hosts_only() -> None:
+    seen: list[LlmHosts] = []
+    thread = threading.Thread(target=lambda: seen.append(current_hosts()))
+    thread.start()
+    thread.join()
+    assert seen == [PUBLIC_ONLY]
+
+
+def test_a_function_can_be_bound_to_its_hosts() -> None:
+    bound = reaching(PUBLIC_ONLY)(current_hosts)
+    assert (bound(), bound(), current_hosts()) == (PUBLIC_ONLY, PUBLIC_ONLY, ANY_HOST)
+
+
+# --- what is checked is what is connected to -------------------------------------------------------------------------
+
+
+def test_a_second_answer_of_the_same_name_is_never_asked_for(connected_to: list[Any]) -> None:
+    rebinding = Dns([PUBLIC], ["127.0.0.1"])
+    with reaching(PUBLIC_ONLY):
+        connect("rebinding.example", 443, seconds, (), rebinding).close()
+        assert rebinding.asked == ["rebinding.example"]
+        assert connected_to == [(PUBLIC, 443)]
+        with pytest.raises(ForbiddenHost):
+            connect("rebinding.example", 443, seconds, (), rebinding)
+    assert connected_to == [(PUBLIC, 443)]
+
+
+def test_the_peer_is_the_address_of_the_only_look_up(
+    endpoint: Endpoint, witness: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = endpoint.server_address[1]
+    dns = Dns(["127.0.0.1"], ["127.0.0.9"], port=port)
+    monkeypatch.setattr(socket, "getaddrinfo", dns)
+    for _ in range(2):
+        assert send(to(f"http://model.example:{witness.port}/v1"), 5).status == 200
+    assert dns.asked == ["model.example"]
+    assert [headers["Host"] for _, headers, _ in endpoint.requests] == [f"model.example:{witness.port}"] * 2
+    assert endpoint.connections == 1
+    assert witness.has_seen_nobody
+
+
+def test_a_connection_that_was_kept_is_none_of_another_policys(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", Dns(["127.0.0.1"]))
+    url = endpoint.url.replace("127.0.0.1", "model.example")
+    send(to(url), 5)
+    for hosts in (PUBLIC_ONLY, LlmHosts(allow_private=True, allow_loopback=True, allowed=("other.example",))):
+        with reaching(hosts), pytest.raises(LlmRefused):
+            send(to(url), 5)
+    assert len(endpoint.requests) == 1
+
+
+def test_the_next_address_is_tried_where_one_does_not_answer(witness: Witness) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        gone = closed.getsockname()[1]
+
+    def resolve(_host: str, port: int) -> Sequence[Found]:
+        return [found("127.0.0.1", gone), found("127.0.0.1", port)]
+
+    with connect("model.example", witness.port, seconds, [], resolve) as made:
+        assert made.getpeername() == ("127.0.0.1", witness.port)
+
+
+def test_a_name_without_an_address_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
+    with pytest.raises(LlmUnreachable):
+        send(to("http://model.example/v1"), 2)
+
+
+def test_the_systems_resolver_is_asked_by_default(witness: Witness) -> None:
+    """It reads ``127.1`` as an address; so it is its answer, and not the text, that has to be checked."""
+    (only,) = look_up("127.1", witness.port)
+    assert only[4] == ("127.0.0.1", witness.port)
+
+
+# --- proxies ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_proxy_is_not_asked_where_only_public_hosts_are_called(
+    witness: Witness, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, f"http://127.0.0.1:{witness.port}")
+    monkeypatch.setattr(socket, "getaddrinfo", dns := Dns(["10.0.0.1"]))
+    with reaching(PUBLIC_ONLY), pytest.raises(LlmRefused, match="its address is private"):
+        send(to("https://inside.example/v1"), 2)
+    assert dns.asked == ["inside.example"]
+    assert witness.has_seen_nobody
+
+
+def test_behind_a_proxy_the_list_of_hosts_still_holds(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", endpoint.url.removesuffix("/v1"))
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with reaching(LlmHosts(allow_private=True, allow_loopback=True, allowed=("api.example",))):
+        send(to("http://api.example/v1"), 5)
+        with pytest.raises(LlmRefused, match="none of the hosts"):
+            send(to("http://other.example/v1"), 5)
+    assert [path for path, _, _ in endpoint.requests] == ["http://api.example/v1"]

@@ -1,0 +1,86 @@
+"""Events out of bytes, however these are cut and whatever ends their lines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baton.adapters.llm.http.server_sent_events import Event, events
+
+
+def read(text: str | bytes) -> list[Event]:
+    return list(events([text.encode() if isinstance(text, str) else text]))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("data: a\n\n", [Event("a")]),
+        ("data:a\n\ndata:  b\n\n", [Event("a"), Event(" b")]),
+        ("data: a\r\n\r\ndata: b\r\r", [Event("a"), Event("b")]),
+        ("data: a\ndata\ndata: b\n\n", [Event("a\n\nb")]),
+        ("event: ping\ndata: {}\n\ndata: {}\n\n", [Event("{}", "ping"), Event("{}")]),
+        (": a comment\n\n:\ndata: a: b\n: another\n\n", [Event("a: b")]),
+        ("id: 7\nretry: 10\ndata: a\nunknown: b\n\n", [Event("a")]),
+        ("\ufeffdata: a\n\n", [Event("a")]),
+        ("data: \ufeffa\n\n", [Event("\ufeffa")]),
+        ("data: a\u2028b\x0bc\n\n", [Event("a\u2028b\x0bc")]),
+        ("Data: a\n data: b\n\n", [Event("a\nb")]),
+        ("data\n\ndata: \n\nevent: ping\n\n\n", []),
+        ('error: {"code":400}\n\ndata: a\n\n', [Event('{"code":400}', "error"), Event("a")]),
+        ("", []),
+    ],
+)
+def test_fields_comments_line_ends_and_byte_order_marks_are_read_as_the_standard_has_them(
+    text: str, found: list[Event]
+) -> None:
+    assert read(text) == found
+
+
+@pytest.mark.parametrize("cut", ["data: b", "data: b\n", "data: b\r", "event: ping"])
+def test_an_event_that_was_cut_off_does_not_count(cut: str) -> None:
+    assert read("data: a\n\n" + cut) == [Event("a")]
+
+
+def test_bytes_that_are_no_utf8_cost_no_more_than_themselves() -> None:
+    assert read(b"data: a\xff\xe2\x82\n\n") == [Event("a\ufffd\ufffd")]
+
+
+def test_an_event_is_there_as_soon_as_it_is_whole() -> None:
+    def arriving() -> Iterator[bytes]:
+        yield b"data: a\n\n"
+        raise AssertionError("more was read before the first event was given")
+
+    assert next(events(arriving())) == Event("a")
+
+
+lines = st.lists(st.sampled_from(["data: ä", "data:", "data: 🏃", "event: ping", ": comment", "", ""]), max_size=8)
+
+
+@given(lines=lines, ends=st.sampled_from(["\n", "\r", "\r\n"]), cuts=st.lists(st.integers(0, 120), max_size=6))
+def test_where_the_chunks_begin_and_end_makes_no_difference(lines: list[str], ends: str, cuts: list[int]) -> None:
+    whole = "".join(line + ends for line in lines).encode()
+    places = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
+    chunks = [whole[start:end] for start, end in pairwise(places)]
+    assert list(events(chunks)) == read(whole) == read("".join(line + "\n" for line in lines))
+
+
+@given(raw=st.binary())
+def test_any_bytes_are_survived(raw: bytes) -> None:
+    read(raw)
+
+
+@pytest.mark.parametrize("chunk", [b"x", b"data: x", b"\n", b"data: x\n", b"data: x\n\n"])
+def test_ten_times_as_many_chunks_take_about_ten_times_as_long(chunk: bytes) -> None:
+    def seconds(count: int) -> float:
+        began = time.perf_counter()
+        for _ in events(chunk for _ in range(count)):
+            pass
+        return time.perf_counter() - began
+
+    assert seconds(100_000) < 40 * max(seconds(10_000), 0.001)

@@ -1,0 +1,324 @@
+"""The whole way through boto3 and our own transport, to an endpoint on this machine and back."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from baton.adapters.llm import registry
+from baton.adapters.llm.http.addresses import reaching
+from baton.adapters.llm.providers.bedrock import client as bedrock_client
+from baton.adapters.llm.providers.bedrock import converse as bedrock
+from baton.domain.errors import (
+    LlmAnswerInvalid,
+    LlmError,
+    LlmRefused,
+    LlmServerError,
+    LlmThrottled,
+    LlmTimeout,
+    LlmUnreachable,
+)
+from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.hosts import LlmHosts
+from tests.support.bedrock import KEY_ID, REGION, SECRET, account_at
+
+if TYPE_CHECKING:
+    from tests.support.llm_endpoint import Endpoint, Handler
+
+pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.timeout(20)]
+Build = Callable[..., LlmCall]
+
+MODEL = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
+GOOD: dict[str, Any] = {
+    "metrics": {"latencyMs": 551},
+    "output": {
+        "message": {
+            "content": [
+                {"reasoningContent": {"reasoningText": {"signature": "EqoB", "text": "1912, so Stockholm."}}},
+                {"text": "Sweden."},
+            ],
+            "role": "assistant",
+        }
+    },
+    "stopReason": "end_turn",
+    "usage": {
+        "cacheReadInputTokenCount": 0,
+        "cacheReadInputTokens": 3,
+        "cacheWriteInputTokenCount": 0,
+        "cacheWriteInputTokens": 0,
+        "inputTokens": 12,
+        "outputTokens": 6,
+        "serverToolUsage": {},
+        "totalTokens": 21,
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def _account(endpoint: Endpoint) -> Iterator[None]:
+    endpoint.script = answering(GOOD)
+    with account_at(endpoint.url.removesuffix("/v1")):
+        yield
+
+
+@pytest.fixture
+def ask(a_call: Build) -> Callable[..., LlmAnswer]:
+    """A call from the registry on, as the use case makes it."""
+
+    def asked(**given: Any) -> LlmAnswer:
+        return registry.complete(a_call(provider="bedrock", base_url=None, api_key=None, **{"model": MODEL} | given))
+
+    return asked
+
+
+type Ask = Callable[..., LlmAnswer]
+
+
+def answering(body: object, status: int = 200, **headers: str) -> Callable[[Handler], None]:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return lambda handler: handler.reply(status, raw, Content_Type="application/json", **headers)
+
+
+# --- request and answer --------------------------------------------------------------------------------------------
+
+
+def test_a_call_goes_out_signed_and_its_answer_comes_back(endpoint: Endpoint, ask: Ask) -> None:
+    answer = ask(system="Be brief.", temperature=0, stop=("END",), options={"top_k": 3}, prompt="Grüße")
+    assert answer == LlmAnswer(
+        content="Sweden.", model=MODEL, prompt_tokens=15, completion_tokens=6, finish_reason="stop"
+    )
+    ((path, headers, body),) = endpoint.requests
+    assert path == "/model/eu.anthropic.claude-haiku-4-5-20251001-v1%3A0/converse"
+    assert headers["Authorization"].startswith(f"AWS4-HMAC-SHA256 Credential={KEY_ID}/")
+    assert json.loads(body) == {
+        "messages": [{"role": "user", "content": [{"text": "Grüße"}]}],
+        "system": [{"text": "Be brief."}],
+        "inferenceConfig": {"temperature": 0, "stopSequences": ["END"]},
+        "additionalModelRequestFields": {"top_k": 3},
+    }
+
+
+@pytest.mark.parametrize("model", [MODEL, "arn:aws:bedrock:x::inference-profile/a.b", "odd name~*'()é"])
+def test_what_arrives_is_what_was_signed(endpoint: Endpoint, ask: Ask, model: str) -> None:
+    """Neither requests nor urllib3 writes the path in another way, which would break the signature."""
+    ask(model=model)
+    ((path, headers, body),) = endpoint.requests
+    scope, names, signature = headers["Authorization"].partition(" ")[2].split(", ")
+    arrived = {name.lower(): value for name, value in headers.items()}
+    signed = {name: arrived[name] for name in names.removeprefix("SignedHeaders=").split(";")}
+    url = "{0.scheme}://{0.netloc}".format(urlsplit(endpoint.url)) + path
+    request = AWSRequest(method="POST", url=url, headers=signed, data=body)
+    request.context["timestamp"] = arrived["x-amz-date"]
+    auth = SigV4Auth(Credentials(KEY_ID, SECRET), "bedrock", REGION)
+    expected = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
+    assert signature == f"Signature={expected}"
+    assert scope.endswith(f"/{REGION}/bedrock/aws4_request")
+
+
+def test_one_client_and_one_connection_serve_many_calls(endpoint: Endpoint, ask: Ask) -> None:
+    assert [ask().content for _ in range(3)] == ["Sweden."] * 3
+    assert endpoint.connections == 1
+
+
+def test_a_schema_is_told_and_a_broken_answer_is_asked_for_again(endpoint: Endpoint, ask: Ask) -> None:
+    with pytest.raises(LlmError, match="isn't JSON"):
+        ask(response_format={"type": "object"})
+    systems = [json.loads(body)["system"][0]["text"] for _, _, body in endpoint.requests]
+    assert [system.endswith('{"type": "object"}') for system in systems] == [True, True]
+
+
+def test_a_check_asks_a_few_words_of_the_same_model(endpoint: Endpoint, a_call: Build) -> None:
+    call = a_call(provider="bedrock", base_url=None, model=MODEL)
+    assert registry.check(call) is None
+    ((path, _, body),) = endpoint.requests
+    assert MODEL.replace(":", "%3A") in path
+    assert json.loads(body)["inferenceConfig"] == {"maxTokens": 16}
+    endpoint.script = answering({"message": "The provided model identifier is invalid."}, 400)
+    with pytest.raises(LlmRefused, match="model identifier is invalid"):
+        registry.check(call)
+
+
+# --- failures ------------------------------------------------------------------------------------------------------
+
+FAILURES = [
+    ((400, "ValidationException", "The provided model identifier is invalid."), LlmRefused),
+    ((400, "ServiceQuotaExceededException", "Your request exceeds the service quota."), LlmThrottled),
+    ((403, "AccessDeniedException", "You don't have access to the model with the specified model ID."), LlmRefused),
+    ((403, "ExpiredTokenException", "The security token included in the request is expired"), LlmRefused),
+    ((404, "ResourceNotFoundException", "Could not resolve the foundation model from the identifier."), LlmRefused),
+    ((408, "ModelTimeoutException", "Model has timed out in processing the request."), LlmTimeout),
+    ((424, "ModelErrorException", "The system encountered an unexpected error during processing."), LlmServerError),
+    ((424, "BrandNewException", "Something new"), LlmRefused),
+    ((429, "ThrottlingException", "Too many tokens, please wait before trying again."), LlmThrottled),
+    ((429, "ModelNotReadyException", "Model is not ready for inference."), LlmThrottled),
+    ((500, "InternalServerException", "The system encountered an unexpected error."), LlmServerError),
+    ((503, "ServiceUnavailableException", "Bedrock is unable to process your request."), LlmThrottled),
+]
+
+
+@pytest.mark.parametrize(("told", "failure"), FAILURES)
+def test_each_failure_has_its_class_and_the_services_own_words_and_is_not_sent_again(
+    endpoint: Endpoint, ask: Ask, told: tuple[int, str, str], failure: type[LlmError]
+) -> None:
+    status, code, message = told
+    for name in ("message", "Message"):
+        endpoint.requests.clear()
+        kind = f"{code}:http://internal.amazon.com/coral/com.amazon.bedrock/"
+        endpoint.script = answering({name: message}, status, x_amzn_ErrorType=kind)
+        with pytest.raises(LlmError) as caught:
+            ask()
+        assert type(caught.value) is failure
+        assert f"LLM instance 'demo' answered with status {status}: {message}" in str(caught.value)
+        assert len(endpoint.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "failure", "said"),
+    [
+        ((503, b"no healthy upstream"), LlmThrottled, "status 503: no healthy upstream."),
+        ((502, b"<html><h1>502</h1></html>"), LlmServerError, "status 502: Bad Gateway."),
+        ((429, [{"error": {"message": "Slow down"}}]), LlmThrottled, "status 429: Slow down."),
+        ((403, b""), LlmRefused, "status 403: Forbidden."),
+        ((403, b'{"Message": "Not \xff allowed"}'), LlmRefused, "status 403: Not \ufffd allowed."),
+        ((500, {"message": {"message": "Nested"}}), LlmServerError, "status 500: Nested."),
+        ((600, {"message": "Odd"}), LlmAnswerInvalid, "status 600: Odd."),
+        ((300, {"message": "Elsewhere"}), LlmRefused, "status 300"),
+        ((307, {"message": "Elsewhere"}), LlmRefused, "status 307: Elsewhere. Redirects are not followed"),
+    ],
+)
+def test_a_failure_in_any_other_form_keeps_its_status(
+    endpoint: Endpoint, ask: Ask, sent: tuple[int, object], failure: type[LlmError], said: str
+) -> None:
+    status, body = sent
+    endpoint.script = answering(body, status, Location="/elsewhere")
+    with pytest.raises(LlmError) as caught:
+        ask()
+    assert type(caught.value) is failure
+    assert f"'demo' answered with {said}" in str(caught.value)
+    assert len(endpoint.requests) == 1
+
+
+def test_a_throttled_call_brings_the_wish_along(endpoint: Endpoint, ask: Ask) -> None:
+    endpoint.script = answering({"message": "Slow down"}, 429, Retry_After="17")
+    with pytest.raises(LlmThrottled) as caught:
+        ask()
+    assert caught.value.retry_after == 17
+
+
+def test_a_failure_quotes_no_prompt_in_its_sentence_or_traceback(endpoint: Endpoint, ask: Ask) -> None:
+    endpoint.script = answering({"message": "Malformed: my very own secret words and more"}, 400)
+    with pytest.raises(LlmRefused, match="Malformed") as caught:
+        ask(prompt="my very own secret words and more")
+    assert "secret" not in str(caught.value)
+    assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b"<html>Sign in</html>", "that is a web page"),
+        (b'{"output": {"mess', "that isn't JSON"),
+        (b"", "that isn't JSON"),
+        ([], "whose body is of type list"),
+        (None, "without body"),
+        ({}, "without output"),
+        ({**GOOD, "usage": {"inputTokens": float("inf")}}, "isn't what Converse promises"),
+        ({"output": []}, "isn't what Converse promises"),
+        ({"output": {"message": 5}}, "isn't what Converse promises"),
+        ({"output": {"message": {"content": "Sweden."}}}, "isn't what Converse promises"),
+        ({"output": {"message": {"content": [{"text": "a", "image": {}}]}}}, "isn't what Converse promises"),
+    ],
+)
+def test_a_success_that_is_no_answer_is_named(endpoint: Endpoint, ask: Ask, body: object, named: str) -> None:
+    endpoint.script = answering(body)
+    with pytest.raises(LlmAnswerInvalid, match=f"'demo' sent an answer .*{named}"):
+        ask()
+
+
+def test_one_bad_byte_does_not_cost_the_answer(endpoint: Endpoint, ask: Ask) -> None:
+    endpoint.script = answering(b"\xef\xbb\xbf" + json.dumps(GOOD).encode().replace(b"Sweden", b"Swe\xffden"))
+    assert ask().content == "Swe\ufffdden."
+
+
+# --- the way out ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "start", [b"", b"HTTP/1.1 200 OK\r\n\r\n{", b"HTTP/1.1 500 Oh\r\nContent-Length: 99999\r\n\r\n"]
+)
+def test_an_endpoint_that_trickles_is_waited_for_no_longer_than_the_time_out(
+    endpoint: Endpoint, ask: Ask, start: bytes
+) -> None:
+    ask()
+    endpoint.script = lambda handler: handler.trickle(start)
+    started = time.monotonic()
+    with pytest.raises(LlmTimeout, match=r"'demo' gave no complete answer within 0.3 s."):
+        ask(timeout_seconds=0.3)
+    assert 0.29 <= time.monotonic() - started < 1.5
+
+
+def test_an_answer_over_the_bound_is_refused(endpoint: Endpoint, ask: Ask) -> None:
+    endpoint.script = answering(b'{"output": "' + b"x" * 11_000_000)
+    with pytest.raises(LlmAnswerInvalid, match="'demo' sent an answer of more than 10,485,760 bytes"):
+        ask(timeout_seconds=10)
+
+
+def test_only_allowed_hosts_are_called(endpoint: Endpoint, ask: Ask) -> None:
+    for hosts, why in (
+        (LlmHosts(), "its address is loopback"),
+        (LlmHosts(allow_private=True, allow_loopback=True, allowed=("api.example",)), "none of the hosts"),
+    ):
+        with reaching(hosts), pytest.raises(LlmRefused, match=f"'demo' may not call 127.0.0.1: .*{why}"):
+            ask()
+    assert endpoint.connections == 0
+    with reaching(LlmHosts(allow_private=True, allow_loopback=True, allowed=("127.0.0.1",))):
+        assert ask().content == "Sweden."
+
+
+def test_without_an_endpoint_of_its_own_the_regions_is_called(ask: Ask) -> None:
+    """The host that an operator writes into the list of allowed ones."""
+    regions_own = rf"bedrock-runtime\.{REGION}\.amazonaws\.com"
+    elsewhere = LlmHosts(allowed=("api.example",))
+    with account_at(None), reaching(elsewhere), pytest.raises(LlmRefused, match=f"may not call {regions_own}: .*none"):
+        ask()
+
+
+def test_calls_at_the_same_time_keep_their_own_names_and_time_outs(endpoint: Endpoint, a_call: Build) -> None:
+    models = ["slow", "model-1", "model-2", "model-3"]
+    all_begun = threading.Barrier(len(models), timeout=10)
+
+    def named(handler: Handler) -> None:
+        if "slow" in handler.path:
+            endpoint.stopped.wait(5)
+        handler.reply(400, b'{"message": "No."}')
+
+    def told(model: str) -> str:
+        call = a_call(base_url=None, model=model, timeout_seconds=0.5 if model == "slow" else 10)
+        with pytest.raises(LlmError) as caught:
+            bedrock.complete(replace(call, endpoint=replace(call.endpoint, instance_name=model)))
+        return str(caught.value)
+
+    endpoint.script = named
+    bedrock_client.bedrock().meta.events.register("before-sign", lambda **_: all_begun.wait())
+    with ThreadPoolExecutor(max_workers=len(models)) as pool:
+        slow, *others = [pool.submit(copy_context().run, told, model) for model in models]
+        assert slow.result() == "LLM instance 'slow' gave no complete answer within 0.5 s."
+        answers = [other.result() for other in others]
+    assert answers == [f"LLM instance '{model}' answered with status 400: No." for model in models[1:]]
+
+
+def test_an_endpoint_that_is_gone_is_unreachable(ask: Ask) -> None:
+    with account_at("http://127.0.0.1:1"), pytest.raises(LlmUnreachable, match="can't be reached"):
+        ask()

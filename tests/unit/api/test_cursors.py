@@ -1,0 +1,58 @@
+"""Cursors: what a list gave it takes back, and nothing else."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baton.api.cursors import decode, encode
+from baton.domain.errors import Invalid
+
+
+@given(st.sampled_from(["runs", "blocks", "responses of 7"]), st.integers(0, 999_999_999_999))
+def test_a_cursor_leads_back_to_its_id(listed: str, after: int) -> None:
+    cursor = encode(listed, after)
+    assert cursor is not None
+    assert decode(listed, cursor) == after
+
+
+def test_the_end_and_the_beginning_of_a_list_have_no_cursor() -> None:
+    assert encode("runs", None) is None
+    assert decode("runs", None) is None
+
+
+def test_a_cursor_is_of_no_use_in_another_list() -> None:
+    with pytest.raises(Invalid, match="cursor: is not one that this list gave"):
+        decode("responses of 8", encode("responses of 7", 3))
+
+
+def forged(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        *["", "x", "é", "=", "====", "????", "AAAAA", "gICA", "\ud800"],
+        *[forged("runs"), forged("runs:"), forged("runs:-1"), forged("runs:x"), forged("runs:1.5"), forged("runs:٣")],
+        *[forged("runs: 1"), forged("Runs:1"), forged("runs:1:2"), forged("runs:" + "9" * 5000)],
+    ],
+)
+def test_what_no_list_gave_is_refused(cursor: str) -> None:
+    with pytest.raises(Invalid, match="cursor: is not one that this list gave"):
+        decode("runs", cursor)
+
+
+def test_an_id_that_no_table_can_hold_is_refused() -> None:
+    """A number in DynamoDB has at most 38 digits."""
+    with pytest.raises(Invalid, match="cursor: is not one that this list gave"):
+        decode("runs", forged("runs:" + "9" * 60))
+
+
+@given(st.text())
+def test_any_text_is_refused(cursor: str) -> None:
+    with pytest.raises(Invalid):
+        decode("runs", cursor)

@@ -1,0 +1,235 @@
+"""What is wrong with a body or file is said in plain words, of a field that stands there as it was written."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from baton.api.bodies.blocks import BlockRequest
+from baton.api.bodies.llm_instances import LlmInstanceRequest
+from baton.api.bodies.payloads import PayloadRequest
+from baton.api.bodies.preflight import PreflightRequest
+from baton.api.bodies.runs import ExecuteRequest
+from baton.api.bodies.workflow_files import FileModel
+from baton.api.bodies.workflows import WorkflowRequest
+from baton.api.problems import invalid_request
+from baton.api.validation import UNKNOWN, faults
+
+PYDANTIC = re.compile(
+    r"Input should|valid (dictionary|integer|string|number|list|boolean)|constrained|literal|\[key\]|_type|instance of"
+    r"|Extra inputs|Field required|pattern|Inline|function-|union|validation|String should|json-or-python|dict\[|list\["
+    r"|[<>]|\bint\b|\bstr\b|\bfloat\b|\bbool\b|\bNone\b|Value error|" + UNKNOWN
+)
+SETTINGS: dict[str, Any] = {
+    "system": "s",
+    "temperature": 1,
+    "top_p": 1,
+    "max_tokens": 1,
+    "stop": ["x"],
+    "seed": 1,
+    "response_format": "json",
+    "model": "m",
+    "timeout_seconds": 1,
+    "stream": True,
+    "options": {"a": {"b": 1}},
+}
+BODIES: list[tuple[type[BaseModel], dict[str, Any]]] = [
+    (BlockRequest, {"title": "t", "content": "c", "tags": ["a"], "folder_path": "/"}),
+    (PayloadRequest, {"name": "p", "blocks": [1, {"id": 2}, {"content": "c"}], "llm_instance": 1, **SETTINGS}),
+    (WorkflowRequest, {"name": "w", "payloads": [1, {"id": 1, "name": "p"}]}),
+    (
+        LlmInstanceRequest,
+        {
+            "name": "i",
+            "provider": "openai",
+            "base_url": "https://x.test",
+            "model": "m",
+            "defaults": SETTINGS,
+            "timeout_seconds": 1,
+            "price": {"prompt": 1, "completion": 1},
+            "api_key": "k",
+            "api_key_header": "api-key",
+            "limits": {"max_concurrency": 1, "requests_per_minute": 1, "tokens_per_minute": 1},
+            "fallback": 1,
+        },
+    ),
+    (ExecuteRequest, {"variables": {"a": 1}, "on_missing": "keep"}),
+    (PreflightRequest, {"variables": {"a": 1}}),
+    (
+        FileModel,
+        {
+            "$schema": "x",
+            "workflow": {"name": "w", "payloads": ["p"]},
+            "payloads": [{"name": "p", "blocks": ["b", {"content": "c"}], "llm_instance": "i", **SETTINGS}],
+            "blocks": [{"title": "b", "content": "c", "tags": ["t"], "folder_path": "/"}],
+        },
+    ),
+]
+WRONG: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    10**30,
+    "",
+    "x",
+    "1",
+    "a {b}",
+    "x" * 500_000,
+    [],
+    [None],
+    [True],
+    [[]],
+    [{}],
+    [1.5],
+    ["x"] * 300,
+    {},
+    {"": 1},
+    {"": {}},
+    {"a{": {}},
+    {"[key]": 1},
+    {"a.b": 1},
+    {"id": None},
+    {"id": "x", "int": 1},
+    {"content": 1, "inline": 2},
+    {"Inline": {"content": 1}},
+]
+
+
+def paths(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    yield path
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, entry in entries:
+        yield from paths(entry, (*path, name))
+
+
+def put(body: Any, path: tuple[str | int, ...], value: Any) -> Any:
+    if not path:
+        return value
+    changed = copy.deepcopy(body)
+    place = changed
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] = value
+    return changed
+
+
+def without(body: Any, path: tuple[str | int, ...]) -> Any:
+    changed = copy.deepcopy(body)
+    place = changed
+    for part in path[:-1]:
+        place = place[part]
+    del place[path[-1]]
+    return changed
+
+
+def stands_in(path: tuple[str | int, ...], value: Any) -> bool:
+    for part in path:
+        is_there = part in value if isinstance(value, dict) else isinstance(part, int) and part < len(value)
+        if not is_there:
+            return False
+        value = value[part]
+    return True
+
+
+def assert_plain(model: type[BaseModel], body: Any) -> None:
+    """Whatever is wrong with the body, if anything is, is said as it should be."""
+    try:
+        model.model_validate(body)
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+    else:
+        return
+    found = faults(errors, body)
+    assert found
+    for fault in found:
+        assert not PYDANTIC.search(fault.sentence), fault
+        is_missing = fault.sentence == "is missing"
+        assert stands_in(fault.path[:-1] if is_missing else fault.path, body), fault
+
+
+@pytest.mark.parametrize(("model", "body"), BODIES)
+def test_each_field_wrong_in_each_way_is_named_in_plain_words(model: type[BaseModel], body: dict[str, Any]) -> None:
+    model.model_validate(body)
+    for path in paths(body):
+        for value in WRONG:
+            assert_plain(model, put(body, path, value))
+        if path:
+            assert_plain(model, without(body, path))
+        assert_plain(model, put(body, (*path, "odd"), 1) if isinstance(_at(body, path), dict) else body)
+
+
+def _at(value: Any, path: tuple[str | int, ...]) -> Any:
+    for part in path:
+        value = value[part]
+    return value
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=3) | st.sampled_from(["id", "content", "name", "int"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_anything_in_the_place_of_anything_is_named_in_plain_words(data: st.DataObject) -> None:
+    model, body = data.draw(st.sampled_from(BODIES))
+    path = data.draw(st.sampled_from(list(paths(body))))
+    assert_plain(model, put(body, path, data.draw(anything)))
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "said"),
+    [
+        (ExecuteRequest, {"variables": {"": 1}}, 'variables."": its name should have at least 1 character.'),
+        (ExecuteRequest, {"variables": {"": {}}}, 'variables."": its name should have at least 1 character.'),
+        (ExecuteRequest, {"variables": {"a{b": 1}}, 'variables."a{b": its name should have neither { nor }.'),
+        (
+            ExecuteRequest,
+            {"variables": {"a\0b": 1}},
+            (
+                'variables."a\\u0000b": its name holds a control character (U+0000), '
+                "which can't be in a name; leave it out."
+            ),
+        ),
+        (ExecuteRequest, {"variables": [1]}, "variables: should be fields with values."),
+        (ExecuteRequest, {"on_missing": "x"}, "on_missing: should be 'keep', 'empty' or 'fail'."),
+        (PayloadRequest, {"name": "p", "blocks": [1.5], "llm_instance": 1}, "blocks[0]: should be a whole number."),
+        (PayloadRequest, {"name": "p", "blocks": ["1"], "llm_instance": 1}, "blocks[0]: should be a whole number."),
+        (PayloadRequest, {"name": "p", "blocks": [{}], "llm_instance": 1}, "blocks[0].content: is missing."),
+        (
+            PayloadRequest,
+            {"name": "p", "blocks": [{"content": 1}], "llm_instance": 1},
+            "blocks[0].content: should be text: put it in quotes.",
+        ),
+        (PayloadRequest, {"name": "p", "blocks": [1], "llm_instance": 1, "stop": 5}, "stop: should be a list."),
+        (
+            PayloadRequest,
+            {"name": "p", "blocks": [0], "llm_instance": 1},
+            "blocks[0]: should be greater than or equal to 1.",
+        ),
+        (WorkflowRequest, {"name": "w", "payloads": 1}, "payloads: should be a list."),
+        (WorkflowRequest, {}, "name: is missing."),
+        (WorkflowRequest, {"name": "w", "a b": 1}, '"a b": is not a field here.'),
+        (WorkflowRequest, "w", "body: should be fields with values."),
+    ],
+)
+def test_a_field_is_named_as_it_was_written(model: type[BaseModel], body: Any, said: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        model.model_validate(body)
+    errors = [{**entry, "loc": ("body", *entry["loc"])} for entry in refused.value.errors(include_url=False)]
+    assert json.loads(invalid_request(errors, body).body or "")["detail"] == said

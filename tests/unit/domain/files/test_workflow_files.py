@@ -1,0 +1,140 @@
+"""Workflow files in the domain: from the catalog into a file, and what is wrong with one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from baton.domain.catalog.definitions import MAX_TEMPLATE_BYTES, InlineBlock
+from baton.domain.errors import Invalid
+from baton.domain.files.workflow_files import BrokenFile, Fault, FileBlock, FilePayload, WorkflowFile, check, export
+from baton.domain.llm.calls import LlmSettings
+from baton.domain.runs.run import Definitions
+from tests.support.workflow_file_strategies import catalog_with, definitions_in, files
+
+ASK = FileBlock(title="Ask", content="Why?")
+ROLE = FileBlock(title="Role", content="You answer.", tags=("kept",), folder_path="/demo")
+FIRST = FilePayload(name="first", blocks=("Ask", InlineBlock(content="Now.")), llm_instance="demo")
+SECOND = FilePayload(
+    name="second", blocks=("Role", "Ask"), llm_instance="other", settings=LlmSettings(temperature=0.0, stop=("END",))
+)
+RELAY = WorkflowFile(name="Relay", order=("second", "first", "second"), payloads=(FIRST, SECOND), blocks=(ASK, ROLE))
+
+
+def without(definitions: Definitions, section: str, gone: int) -> Definitions:
+    left = {id_: one for id_, one in getattr(definitions, section).items() if id_ != gone}
+    sections: dict[str, Any] = {section: left}
+    return replace(definitions, **sections)
+
+
+def faults_of(file: WorkflowFile) -> list[tuple[str, str]]:
+    with pytest.raises(BrokenFile) as refused:
+        check(file)
+    return [(fault.field, fault.sentence) for fault in refused.value.faults]
+
+
+def test_an_export_has_payloads_and_blocks_in_the_order_of_their_first_use() -> None:
+    exported = export(definitions_in(catalog_with(RELAY)))
+    assert exported == replace(RELAY, payloads=(SECOND, FIRST), blocks=(ROLE, ASK))
+
+
+def test_an_export_leaves_out_what_the_workflow_does_not_use() -> None:
+    exported = export(definitions_in(catalog_with(replace(RELAY, order=("first",)))))
+    assert exported == WorkflowFile(name="Relay", order=("first",), payloads=(FIRST,), blocks=(ASK,))
+
+
+@settings(deadline=None)
+@given(files())
+def test_an_export_is_consistent_and_its_import_exports_the_same(file: WorkflowFile) -> None:
+    exported = export(definitions_in(catalog_with(file)))
+    check(exported)
+    assert export(definitions_in(catalog_with(exported))) == exported
+
+
+@pytest.mark.parametrize(
+    ("section", "gone", "sentence"),
+    [
+        ("payloads", 1003, "payloads: the workflow needs payload 1003, which is gone."),
+        ("blocks", 1001, "blocks: the workflow needs block 1001, which is gone."),
+        ("instances", 2, "llm_instance: the workflow needs LLM instance 2, which is gone."),
+    ],
+)
+def test_a_workflow_that_points_to_nothing_is_not_exported(section: str, gone: int, sentence: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        export(without(definitions_in(catalog_with(RELAY)), section, gone))
+    assert str(refused.value) == sentence
+
+
+def test_a_consistent_file_passes() -> None:
+    check(RELAY)
+
+
+def test_definitions_that_nothing_uses_pass() -> None:
+    check(replace(RELAY, order=(), blocks=(*RELAY.blocks, FileBlock(title="Spare", content=""))))
+
+
+@pytest.mark.parametrize(
+    ("file", "field", "sentence"),
+    [
+        (
+            replace(RELAY, order=("first", "frist")),
+            "workflow.payloads[1]",
+            "no payload in this file is named 'frist'",
+        ),
+        (
+            replace(RELAY, payloads=(SECOND, replace(FIRST, blocks=("Ask", "Aks")))),
+            "payloads[1].blocks[1]",
+            "no block in this file has the title 'Aks'",
+        ),
+        (
+            replace(RELAY, payloads=(FIRST, SECOND, SECOND)),
+            "payloads[2].name",
+            "payloads[1] has the name 'second' already",
+        ),
+        (
+            replace(RELAY, blocks=(ASK, ROLE, ASK)),
+            "blocks[2].title",
+            "blocks[0] has the title 'Ask' already",
+        ),
+    ],
+)
+def test_a_name_that_repeats_or_stands_for_nothing_is_refused(file: WorkflowFile, field: str, sentence: str) -> None:
+    assert faults_of(file) == [(field, sentence)]
+
+
+def test_a_template_is_as_long_as_a_run_can_keep_and_no_longer() -> None:
+    long = FileBlock(title="Long", content="é" * 50_000)
+    rest = FileBlock(title="Rest", content="x" * (MAX_TEMPLATE_BYTES - 200_000 - 4))
+    payload = replace(FIRST, blocks=("Long", "Long", "Rest"))
+    file = WorkflowFile(name="Long", order=("first",), payloads=(payload,), blocks=(long, rest))
+    check(file)
+    longer = replace(file, blocks=(long, replace(rest, content=rest.content + "x")))
+    assert faults_of(longer) == [("payloads[0].blocks", "come to 1,000,001 bytes of text; at most 1,000,000")]
+
+
+def test_a_definition_is_as_large_as_a_store_can_keep_and_no_larger() -> None:
+    large = replace(SECOND, settings=LlmSettings(options={"x": "é" * 760_000}))
+    controls = FileBlock(title="Controls", content="\x00" * 260_000)
+    faults = faults_of(replace(RELAY, payloads=(FIRST, large), blocks=(ASK, ROLE, controls)))
+    assert [field for field, _ in faults] == ["blocks[2]", "payloads[1]"]
+    assert all(sentence.endswith(" bytes as a definition; at most 1,500,000 are kept") for _, sentence in faults)
+
+
+def test_the_first_five_faults_are_named_and_all_are_listed() -> None:
+    with pytest.raises(BrokenFile) as refused:
+        check(replace(RELAY, order=tuple("abcdefg")))
+    sentence = str(refused.value)
+    assert sentence.startswith("workflow.payloads[0]: no payload in this file is named 'a'; workflow.payloads[1]: no ")
+    assert sentence.endswith("workflow.payloads[4]: no payload in this file is named 'e' (and 2 more).")
+    assert refused.value.field == "workflow.payloads[0]"
+    assert len(refused.value.faults) == 7
+
+
+def test_the_place_of_a_fault_is_as_much_as_is_known_and_bounded() -> None:
+    assert Fault(path=(), sentence="").place == "file"
+    assert Fault(path=(), sentence="", line=3).place == "line 3"
+    assert Fault(path=("blocks", 0, "title"), sentence="", line=3).place == "line 3: blocks[0].title"
+    assert len(Fault(path=("x" * 10_000,), sentence="").place) < 300

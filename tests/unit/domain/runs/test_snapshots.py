@@ -1,0 +1,277 @@
+"""Runs: how a workflow becomes the snapshots that a run executes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from baton.domain.catalog.definitions import MAX_TEMPLATE_BYTES, Block, InlineBlock, LlmInstance, Payload, Workflow
+from baton.domain.errors import Invalid
+from baton.domain.llm.calls import LlmSettings
+from baton.domain.prompts import Reference
+from baton.domain.runs.run import MAX_VARIABLES_BYTES, Definitions, answer_metadata, check_variables, reference_record
+from baton.domain.runs.snapshots import compile_snapshots
+from tests.support.records import AT_NOON, an_answer
+
+STORED: dict[str, Any] = {"version": 1, "created_at": AT_NOON, "updated_at": AT_NOON}
+INSTANCE = LlmInstance(
+    id=5,
+    name="demo",
+    provider="openai",
+    base_url="https://llm.example/v1",
+    model="small-1",
+    timeout_seconds=30.0,
+    has_api_key=True,
+    defaults=LlmSettings(temperature=0.7, max_tokens=100, options={"top_k": 3, "user": "baton"}),
+    **STORED,
+)
+
+
+def a_block(id_: int, content: str) -> Block:
+    return Block(id=id_, title=f"block {id_}", content=content, **STORED)
+
+
+def a_payload(id_: int, name: str, *blocks: int, settings: LlmSettings | None = None) -> Payload:
+    return Payload(id=id_, name=name, blocks=blocks, llm_instance=5, settings=settings or LlmSettings(), **STORED)
+
+
+def definitions(*payloads: Payload, order: tuple[int, ...] | None = None, **contents: str) -> Definitions:
+    """A workflow of the payloads; ``b1="…"`` is the content of block 1."""
+    blocks = [a_block(int(name[1:]), content) for name, content in contents.items()]
+    ids = tuple(payload.id for payload in payloads) if order is None else order
+    return Definitions(
+        workflow=Workflow(id=7, name="Relay", payloads=ids, **STORED),
+        payloads={payload.id: payload for payload in payloads},
+        blocks={block.id: block for block in blocks},
+        instances={5: INSTANCE},
+    )
+
+
+def test_a_snapshot_holds_the_text_the_settings_and_the_endpoint_of_its_payload() -> None:
+    said = LlmSettings(temperature=0.0, options={"top_k": 9})
+    (snapshot,) = compile_snapshots(definitions(a_payload(11, "first", 2, 1, settings=said), b1="one", b2="two"), {})
+    assert (snapshot.position, snapshot.payload_id, snapshot.payload_name) == (0, 11, "first")
+    assert snapshot.template == "two\n\none"
+    assert snapshot.settings == LlmSettings(temperature=0.0, max_tokens=100, options={"top_k": 9, "user": "baton"})
+    assert snapshot.endpoint == INSTANCE.endpoint()
+    assert (snapshot.endpoint.instance_name, snapshot.endpoint.has_api_key) == ("demo", True)
+
+
+def test_a_block_may_stand_twice_in_a_payload() -> None:
+    (snapshot,) = compile_snapshots(definitions(a_payload(11, "first", 1, 1), b1="one"), {})
+    assert snapshot.template == "one\n\none"
+
+
+def test_a_text_of_the_payloads_own_stands_in_its_place() -> None:
+    blocks = (InlineBlock(content="before"), 1, InlineBlock(content="{{topic}}"))
+    payload = replace(a_payload(11, "first"), blocks=blocks)
+    (snapshot,) = compile_snapshots(definitions(payload, b1="one"), {"topic": "relays"})
+    assert snapshot.template == "before\n\none\n\n{{topic}}"
+    assert snapshot.references == (Reference(name="topic", source="variable"),)
+
+
+def test_references_are_resolved_to_earlier_payloads_then_variables() -> None:
+    workflow = definitions(
+        a_payload(11, "draft", 1), a_payload(12, "review", 2), b1="{{topic}}", b2="{{draft}} {{review}} {{topic}} {{x}}"
+    )
+    first, second = compile_snapshots(workflow, {"topic": "relays", "draft": "never"})
+    assert first.references == (Reference(name="topic", source="variable"),)
+    assert second.references == (
+        Reference(name="draft", source="response", position=0),
+        Reference(name="review", source="missing"),
+        Reference(name="topic", source="variable"),
+        Reference(name="x", source="missing"),
+    )
+
+
+def test_a_payload_that_occurs_twice_refers_to_its_latest_earlier_answer() -> None:
+    workflow = definitions(a_payload(11, "draft", 1), order=(11, 11, 11), b1="{{draft}}")
+    snapshots = compile_snapshots(workflow, {})
+    assert [snapshot.references[0].source for snapshot in snapshots] == ["missing", "response", "response"]
+    assert [snapshot.references[0].position for snapshot in snapshots] == [None, 0, 1]
+    assert [snapshot.position for snapshot in snapshots] == [0, 1, 2]
+
+
+def test_a_workflow_without_payloads_is_invalid() -> None:
+    with pytest.raises(Invalid, match="payloads: workflow 7 has none") as caught:
+        compile_snapshots(definitions(), {})
+    assert caught.value.field == "payloads"
+
+
+def test_payloads_that_are_gone_are_named_once_each() -> None:
+    with pytest.raises(Invalid, match=r"payloads: workflow 7 refers to payloads that are gone: 98, 99\."):
+        compile_snapshots(definitions(a_payload(11, "first", 1), order=(98, 11, 99, 98), b1="one"), {})
+
+
+def test_blocks_that_are_gone_are_named_with_their_payload() -> None:
+    with pytest.raises(Invalid, match=r"blocks: payload 11 refers to blocks that are gone: 98, 99\."):
+        compile_snapshots(definitions(a_payload(11, "first", 98, 1, 99, 98), b1="one"), {})
+
+
+def test_an_llm_instance_that_is_gone_is_named_with_its_payload() -> None:
+    workflow = replace(definitions(a_payload(11, "first", 1), b1="one"), instances={})
+    with pytest.raises(Invalid, match="llm_instance: payload 11 refers to LLM instance 5"):
+        compile_snapshots(workflow, {})
+
+
+def test_a_text_is_kept_up_to_its_bound_in_bytes() -> None:
+    longest = "é" * (MAX_TEMPLATE_BYTES // 2)
+    (snapshot,) = compile_snapshots(definitions(a_payload(11, "first", 1), b1=longest), {})
+    assert snapshot.template == longest
+    with pytest.raises(Invalid, match=r"blocks: payload 11 has 1,000,001 bytes of text"):
+        compile_snapshots(definitions(a_payload(11, "first", 1), b1=longest + "x"), {})
+
+
+def test_any_number_of_references_that_find_nothing_is_text_and_little_of_it_is_kept() -> None:
+    chart = "".join(f"name: {{{{ .Values.x{number} }}}} {{{{ n{number} }}}}\n" for number in range(5_000))
+    for on_missing in ("keep", "empty"):
+        (snapshot,) = compile_snapshots(definitions(a_payload(11, "first", 1), b1=chart), {}, on_missing)
+        assert snapshot.template == chart
+        assert [reference.name for reference in snapshot.references] == [f"n{number}" for number in range(100)]
+
+
+def test_long_missing_names_are_kept_up_to_a_number_of_characters() -> None:
+    text = "".join(f"{{{{{number:0200d}}}}}" for number in range(90))
+    (snapshot,) = compile_snapshots(definitions(a_payload(11, "first", 1), b1=text), {})
+    assert len(snapshot.references) == 50
+
+
+def test_at_most_100_names_are_found_in_the_prompt_and_the_system_text_together() -> None:
+    variables = {f"v{number}": "x" for number in range(101)}
+    prompt = "".join(f"{{{{v{number}}}}}" for number in range(100)) + "{{nobody}}" * 9
+    within = definitions(a_payload(11, "first", 1, settings=LlmSettings(system="{{v0}} {{v99}}")), b1=prompt)
+    (snapshot,) = compile_snapshots(within, variables)
+    assert len([reference for reference in snapshot.references if reference.source == "variable"]) == 102
+    over = definitions(a_payload(11, "first", 1, settings=LlmSettings(system="{{v100}}")), b1=prompt)
+    with pytest.raises(Invalid, match="payload 11 refers to 101 answers and variables"):
+        compile_snapshots(over, variables)
+
+
+def test_code_in_a_prompt_does_not_stop_a_run_that_is_to_fail_for_missing_references() -> None:
+    code = """{{ name | upper }} {{ .Values.x }} {{ include "x" . }} {{ $t('x') }} {{ a
+      b }} {{#each items}} {{/each}}"""
+    assert compile_snapshots(definitions(a_payload(11, "first", 1), b1=code), {}, "fail")[0].references == ()
+
+
+def test_the_system_text_of_a_payload_and_of_an_instances_defaults_is_a_template() -> None:
+    said = LlmSettings(system="For {{topic}} and {{draft}}, {{nobody}}")
+    workflow = definitions(a_payload(11, "draft", 1), a_payload(12, "review", 1, settings=said), b1="{{topic}}")
+    instance = replace(INSTANCE, defaults=LlmSettings(system="By default {{ topic }}"))
+    first, second = compile_snapshots(replace(workflow, instances={5: instance}), {"topic": "relays"})
+    assert first.references == (
+        Reference(name="topic", source="variable"),
+        Reference(name="topic", source="variable", where="system"),
+    )
+    assert second.references == (
+        Reference(name="topic", source="variable"),
+        Reference(name="topic", source="variable", where="system"),
+        Reference(name="draft", source="response", position=0, where="system"),
+        Reference(name="nobody", source="missing", where="system"),
+    )
+    with pytest.raises(Invalid, match=r"\{\{nobody\}\} in 'review' \(position 1\)"):
+        compile_snapshots(workflow, {"topic": "relays"}, "fail")
+
+
+def test_each_fallbacks_system_text_has_references_of_its_own() -> None:
+    first = replace(INSTANCE, defaults=LlmSettings(system="{{a}}"), fallback=6)
+    second = replace(INSTANCE, id=6, defaults=LlmSettings(system="{{b}}"))
+    workflow = replace(definitions(a_payload(11, "first", 1), b1="{{c}}"), instances={5: first, 6: second})
+    (snapshot,) = compile_snapshots(workflow, {"a": 1, "b": 2, "c": 3})
+    named = [[reference.name for reference in snapshot.references_with(target)] for target in snapshot.targets]
+    assert named == [["c", "a"], ["c", "b"]]
+    with pytest.raises(Invalid, match=r"\{\{b\}\}"):
+        compile_snapshots(workflow, {"a": 1, "c": 3}, "fail")
+
+
+def test_a_path_that_a_variable_does_not_have_is_refused_before_the_start_when_the_run_is_to_fail() -> None:
+    workflow = definitions(a_payload(11, "first", 1), b1="{{user.name}} {{user.age}}")
+    with pytest.raises(Invalid, match=r"\{\{user.age\}\}") as caught:
+        compile_snapshots(workflow, {"user": {"name": "Ada"}}, "fail")
+    assert "user.name" not in str(caught.value)
+
+
+def test_a_payload_whose_system_texts_can_not_be_kept_is_refused() -> None:
+    """Each is within its own bound; together they are too long."""
+    workflow = definitions(a_payload(11, "first", 1), b1="é" * (MAX_TEMPLATE_BYTES // 2))
+    instances = {
+        id_: replace(INSTANCE, id=id_, fallback=id_ + 1, defaults=LlmSettings(options={"x": "é" * 350_000}))
+        for id_ in range(5, 10)
+    }
+    with pytest.raises(Invalid, match="payload 11"):
+        compile_snapshots(replace(workflow, instances=instances), {})
+
+
+def test_a_workflow_whose_texts_together_can_not_be_kept_is_refused() -> None:
+    workflow = definitions(a_payload(11, "first", 1), order=(11,) * 41, b1="x" * MAX_TEMPLATE_BYTES)
+    with pytest.raises(Invalid, match="payloads: texts and settings of all payloads"):
+        compile_snapshots(workflow, {})
+    within = definitions(a_payload(11, "first", 1), order=(11,) * 39, b1="x" * MAX_TEMPLATE_BYTES)
+    assert len(compile_snapshots(within, {})) == 39
+
+
+def test_variables_are_kept_up_to_their_bound_in_bytes() -> None:
+    longest = "é" * ((MAX_VARIABLES_BYTES - len('{"a": ""}')) // 2)
+    check_variables({"a": longest})
+    with pytest.raises(Invalid, match=r"variables: 300,0\d\d bytes as JSON"):
+        check_variables({"a": longest + "éé"})
+
+
+def test_metadata_counts_what_the_provider_tells() -> None:
+    answer = an_answer(prompt_tokens=10, completion_tokens=50, finish_reason="stop")
+    metadata = answer_metadata(answer, duration_ms=2000)
+    assert (metadata["total_tokens"], metadata["tokens_per_second"]) == (60, 25.0)
+    assert (metadata["model"], metadata["finish_reason"], metadata["duration_ms"]) == ("small-1", "stop", 2000)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completion", "total"), [(None, None, None), (10, None, 10), (None, 5, 5), (0, 0, 0)]
+)
+def test_unknown_counts_stay_unknown(prompt: int | None, completion: int | None, total: int | None) -> None:
+    answer = an_answer(prompt_tokens=prompt, completion_tokens=completion)
+    assert answer_metadata(answer, duration_ms=100)["total_tokens"] == total
+
+
+def test_an_answer_that_took_no_time_has_no_speed() -> None:
+    assert answer_metadata(an_answer(), duration_ms=0)["tokens_per_second"] is None
+
+
+def test_a_provider_can_not_fill_the_metadata_with_a_long_text() -> None:
+    metadata = answer_metadata(an_answer(model="m" * 10_000, finish_reason="f" * 10_000), duration_ms=1)
+    assert (metadata["model"], metadata["finish_reason"]) == ("m" * 200, "f" * 200)
+
+
+def test_a_cut_answer_is_marked_and_so_is_one_that_was_asked_for_twice() -> None:
+    whole = answer_metadata(an_answer(finish_reason="stop"), duration_ms=1)
+    assert (whole["truncated"], whole["format_retries"]) == (False, 0)
+    cut = answer_metadata(an_answer(finish_reason="length", format_retries=1), duration_ms=1)
+    assert (cut["truncated"], cut["format_retries"]) == (True, 1)
+
+
+def test_a_reference_is_told_with_its_source_and_with_its_position_if_it_has_one() -> None:
+    assert reference_record(Reference(name="a", source="response", position=0)) == {
+        "name": "a",
+        "where": "prompt",
+        "source": "response",
+        "position": 0,
+    }
+    assert reference_record(Reference(name="b", source="variable")) == {
+        "name": "b",
+        "where": "prompt",
+        "source": "variable",
+    }
+
+
+def test_references_that_can_never_be_found_are_refused_when_the_run_is_to_fail_then() -> None:
+    workflow = definitions(a_payload(11, "first", 1), b1="{{topic}} {{nobody}} {{first.title}}")
+    with pytest.raises(Invalid, match=r"on_missing: .*\{\{nobody\}\} in 'first' \(position 0\)") as caught:
+        compile_snapshots(workflow, {"topic": "relays"}, "fail")
+    assert "{{topic}}" not in str(caught.value)
+    for on_missing in ("keep", "empty"):
+        assert compile_snapshots(workflow, {"topic": "relays"}, on_missing)[0].on_missing == on_missing
+
+
+@pytest.mark.parametrize(("content", "empty"), [("", True), (" \n", True), ("0", None), (" a ", None)])
+def test_an_answer_without_a_word_is_marked_and_no_other_is(content: str, empty: bool | None) -> None:
+    assert answer_metadata(an_answer(content), duration_ms=1).get("empty") is empty

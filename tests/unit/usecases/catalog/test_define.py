@@ -1,0 +1,321 @@
+"""Define blocks, payloads, workflows and LLM instances: only of what is there, and keys stay apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from baton.domain.catalog.definitions import (
+    Block,
+    Definition,
+    InlineBlock,
+    Ledger,
+    LlmInstance,
+    Payload,
+    Workflow,
+    first_version,
+    next_version,
+)
+from baton.domain.errors import InUse, Invalid, LedgerMoved, NameTaken, NotFound, VersionChanged
+from baton.domain.llm.calls import LlmSettings
+from baton.usecases.catalog.define import MOST_TRIES, Edit
+from tests.fakes.catalog import FakeCatalog
+from tests.support.records import (
+    AT_NOON,
+    NOON,
+    OTHER_TENANT,
+    TENANT,
+    an_api_key,
+    block_draft,
+    instance_draft,
+    payload_draft,
+    workflow_draft,
+)
+from tests.support.use_cases import World
+
+
+def edit(definition_id: int, *versions: int, tenant: str = TENANT) -> Edit:
+    """A change of that definition, if it is in one of the versions where some are said."""
+    return Edit(tenant=tenant, definition_id=definition_id, now=NOON, versions=frozenset(versions) or None)
+
+
+class BusyCatalog(FakeCatalog):
+    """Each time the ledger is read, somebody else does something before it is used; so often."""
+
+    def __init__(self, times: int, meanwhile: Callable[[], None]) -> None:
+        super().__init__()
+        self.times = 0
+        self.plan = (times, meanwhile)
+
+    def read_ledger(self, tenant: str) -> Ledger:
+        ledger = super().read_ledger(tenant)
+        times, meanwhile = self.plan
+        if self.times < times:
+            self.times += 1
+            meanwhile()
+        return ledger
+
+
+@pytest.fixture
+def defined(world: World) -> World:
+    """Block 1, LLM instance 1, payload 1 and workflow 1."""
+    world.workflow("one")
+    return world
+
+
+def test_a_definition_gets_the_next_id_and_the_time(world: World) -> None:
+    block = world.define.create(TENANT, Block, block_draft(), NOON)
+    assert (block.id, block.version, block.created_at, block.updated_at) == (1, 1, AT_NOON, AT_NOON)
+    assert world.catalog.read(TENANT, Block, 1) == block
+
+
+def test_a_payload_of_what_is_there_is_created(defined: World) -> None:
+    payload = defined.define.create(TENANT, Payload, payload_draft("second", [1, 1]), NOON)
+    assert (payload.id, payload.blocks) == (2, (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("draft", "field", "sentence"),
+    [
+        (payload_draft("second", [98, 1, 99, 98], 1), "blocks", "there is no block 98, 99."),
+        (payload_draft("second", [1], 99), "llm_instance", "there is no LLM instance 99."),
+    ],
+)
+def test_a_payload_of_what_is_not_there_is_refused_by_field(
+    defined: World, draft: object, field: str, sentence: str
+) -> None:
+    with pytest.raises(Invalid, match=f"{field}: {sentence}"):
+        defined.define.create(TENANT, Payload, draft, NOON)  # type: ignore[arg-type]
+    with pytest.raises(NotFound):
+        defined.catalog.read(TENANT, Payload, 2)
+
+
+def test_a_text_of_the_payloads_own_is_not_looked_up(defined: World) -> None:
+    blocks = (InlineBlock(content="Hello."), 1, InlineBlock(content="Goodbye."))
+    payload = defined.define.create(TENANT, Payload, payload_draft("second", blocks), NOON)
+    assert payload.blocks == blocks
+
+
+def test_a_workflow_of_payloads_that_are_not_there_is_refused(defined: World) -> None:
+    with pytest.raises(Invalid, match=r"payloads: there is no payload 98, 99\."):
+        defined.define.create(TENANT, Workflow, workflow_draft("other", [98, 1, 99]), NOON)
+
+
+def test_another_tenants_definitions_are_not_there(defined: World) -> None:
+    with pytest.raises(Invalid, match="payloads: there is no payload 1"):
+        defined.define.create(OTHER_TENANT, Workflow, workflow_draft(), NOON)
+
+
+def test_an_empty_workflow_can_be_created(world: World) -> None:
+    assert world.define.create(TENANT, Workflow, workflow_draft(payloads=()), NOON).payloads == ()
+
+
+def test_a_replacement_is_checked_like_a_new_definition(defined: World) -> None:
+    with pytest.raises(Invalid, match="payloads: there is no payload 99"):
+        defined.define.replace(edit(1), Workflow, workflow_draft(payloads=[99]))
+    with pytest.raises(NotFound, match="There is no workflow 99"):
+        defined.define.replace(edit(99), Workflow, workflow_draft())
+    following = defined.define.replace(edit(1), Workflow, workflow_draft("renamed", [1, 1]))
+    assert (following.id, following.version, following.name, following.payloads) == (1, 2, "renamed", (1, 1))
+
+
+def test_a_provider_that_there_is_not_is_refused_and_the_others_are_named(world: World) -> None:
+    with pytest.raises(Invalid, match="provider: 'magic' is none of anthropic, openai, simulated"):
+        world.instances.create(TENANT, instance_draft(provider="magic"), "sk-one", NOON)
+    assert world.secrets.keys == {}
+
+
+def test_what_a_provider_lacks_is_refused_in_an_instances_defaults_before_its_key_is_kept(world: World) -> None:
+    world.refusals.lacking["openai"] = ["seed"]
+    draft = instance_draft(provider="openai", defaults=LlmSettings(seed=0), base_url="https://api.openai.com/v1")
+    with pytest.raises(Invalid, match=r"^defaults\.seed: openai has no such setting\.$"):
+        world.instances.create(TENANT, draft, "sk-one", NOON)
+    assert world.secrets.keys == {}
+    world.instances.create(TENANT, replace(draft, provider="simulated"), None, NOON)
+    with pytest.raises(Invalid, match=r"^defaults\.seed"):
+        world.instances.replace(edit(1), draft, None)
+
+
+def test_what_the_provider_of_a_payloads_instance_lacks_is_refused(defined: World) -> None:
+    defined.refusals.lacking["simulated"] = ["seed"]
+    draft = replace(payload_draft("second"), settings=LlmSettings(seed=0))
+    with pytest.raises(Invalid, match=r"^seed: simulated has no such setting\.$"):
+        defined.define.create(TENANT, Payload, draft, NOON)
+    with pytest.raises(Invalid, match=r"^seed"):
+        defined.define.replace(edit(1), Payload, draft)
+    assert defined.define.create(TENANT, Payload, replace(draft, settings=LlmSettings()), NOON).id == 3
+
+
+def test_an_instance_without_a_key_keeps_no_secret(world: World) -> None:
+    instance = world.instances.create(TENANT, instance_draft(), None, NOON)
+    assert (instance.has_api_key, world.secrets.keys) == (False, {})
+
+
+def test_a_key_is_kept_as_a_secret_and_nowhere_else(world: World) -> None:
+    instance = world.instances.create(TENANT, instance_draft(), "sk-one", NOON)
+    assert instance.has_api_key
+    assert world.secrets.keys == {(TENANT, instance.id): "sk-one"}
+    assert "sk-one" not in repr(world.catalog.read(TENANT, LlmInstance, instance.id))
+
+
+def test_a_key_is_forgotten_when_the_name_is_taken(world: World) -> None:
+    world.instances.create(TENANT, instance_draft("same"), "sk-one", NOON)
+    with pytest.raises(NameTaken):
+        world.instances.create(TENANT, instance_draft("same"), "sk-two", NOON)
+    assert world.secrets.keys == {(TENANT, 1): "sk-one"}
+
+
+def test_a_key_stays_when_the_replacement_brings_none(world: World) -> None:
+    world.instances.create(TENANT, instance_draft(), "sk-one", NOON)
+    following = world.instances.replace(edit(1), instance_draft(model="large-1"), None)
+    assert (following.model, following.has_api_key) == ("large-1", True)
+    assert world.secrets.keys == {(TENANT, 1): "sk-one"}
+
+
+def test_a_replacement_can_bring_a_key(world: World) -> None:
+    world.instances.create(TENANT, instance_draft(), None, NOON)
+    following = world.instances.replace(edit(1), instance_draft(), "sk-new")
+    assert following.has_api_key
+    assert world.secrets.keys == {(TENANT, 1): "sk-new"}
+
+
+def test_a_replacement_that_is_refused_leaves_the_key_alone(world: World) -> None:
+    world.instances.create(TENANT, instance_draft("one"), "sk-one", NOON)
+    world.instances.create(TENANT, instance_draft("two"), None, NOON)
+    with pytest.raises(NameTaken):
+        world.instances.replace(edit(1), instance_draft("two"), "sk-new")
+    with pytest.raises(NotFound):
+        world.instances.replace(edit(1, tenant=OTHER_TENANT), instance_draft("one"), "sk-new")
+    assert world.secrets.keys == {(TENANT, 1): "sk-one"}
+
+
+def test_a_change_that_is_meant_for_another_version_is_refused(defined: World) -> None:
+    defined.define.replace(edit(1, 1), Block, block_draft("b0", "two"))
+    with pytest.raises(VersionChanged):
+        defined.define.replace(edit(1, 1), Block, block_draft("b0", "three"))
+    with pytest.raises(VersionChanged):
+        defined.define.delete(edit(1, 1), Block)
+    assert defined.catalog.read(TENANT, Block, 1).content == "two"
+    assert defined.define.replace(edit(1, 1, 2), Block, block_draft("b0", "three")).version == 3
+
+
+def test_without_a_version_the_last_writer_wins(defined: World) -> None:
+    defined.define.replace(edit(1), Block, block_draft("b0", "two"))
+    assert defined.define.replace(edit(1), Block, block_draft("b0", "three")).version == 3
+
+
+def test_a_writer_that_is_overtaken_begins_anew_unless_it_meant_one_version() -> None:
+    def overtaken() -> None:
+        block = FakeCatalog.read(catalog, TENANT, Block, 1)
+        following = next_version(block, block_draft(content=f"after {block.content}"), AT_NOON)
+        FakeCatalog.replace(catalog, TENANT, block, following, Ledger())
+
+    class Overtaken(FakeCatalog):
+        times = 0
+
+        def replace(self, tenant: str, current: Definition, following: Definition, ledger: Ledger) -> None:
+            if self.times:
+                self.times -= 1
+                overtaken()
+            super().replace(tenant, current, following, ledger)
+
+    catalog = Overtaken()
+    world = World(catalog=catalog)
+    world.define.create(TENANT, Block, block_draft(content="one"), NOON)
+    catalog.times = 2
+    assert world.define.replace(edit(1), Block, block_draft(content="mine")).version == 4
+    catalog.times = 1
+    with pytest.raises(VersionChanged):
+        world.define.replace(edit(1, 4), Block, block_draft(content="mine"))
+    assert catalog.read(TENANT, Block, 1).content == "after mine"
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        (Block, r"used by payload 1 \(p0\)"),
+        (LlmInstance, r"used by payload 1 \(p0\)"),
+        (Payload, r"used by workflow 1 \(Relay\)"),
+    ],
+)
+def test_what_others_refer_to_is_not_deleted(defined: World, kind: type[Definition], sentence: str) -> None:
+    with pytest.raises(InUse, match=sentence):
+        defined.define.delete(edit(1), kind)
+    assert defined.catalog.read(TENANT, kind, 1).id == 1
+
+
+def test_what_nothing_refers_to_any_more_is_deleted(defined: World) -> None:
+    defined.define.delete(edit(1), Workflow)
+    defined.define.delete(edit(1), Payload)
+    defined.define.delete(edit(1), Block)
+    with pytest.raises(NotFound):
+        defined.catalog.read(TENANT, Block, 1)
+    with pytest.raises(NotFound):
+        defined.define.delete(edit(1), Block)
+
+
+def test_a_deleted_instance_takes_its_key_along(world: World) -> None:
+    world.instances.create(TENANT, instance_draft(), "sk-one", NOON)
+    world.instances.delete(edit(1))
+    assert world.secrets.keys == {}
+
+
+def test_an_instance_that_is_in_use_keeps_its_key(defined: World) -> None:
+    defined.secrets.write_api_key(TENANT, 1, an_api_key())
+    with pytest.raises(InUse):
+        defined.instances.delete(edit(1))
+    assert defined.secrets.keys == {(TENANT, 1): "sk-one"}
+
+
+def test_a_reference_that_is_added_meanwhile_stops_the_deletion() -> None:
+    """Both have found nothing in their way; the one who writes first wins."""
+
+    def refer_to_it() -> None:
+        payload = first_version(Payload, payload_draft("late", [1], 1), 9, AT_NOON)
+        FakeCatalog.create(catalog, TENANT, payload, FakeCatalog.read_ledger(catalog, TENANT))
+
+    catalog = BusyCatalog(0, refer_to_it)
+    world = World(catalog=catalog)
+    world.define.create(TENANT, Block, block_draft(), NOON)
+    world.instances.create(TENANT, instance_draft(), None, NOON)
+    catalog.plan = (1, refer_to_it)
+    with pytest.raises(InUse, match="payload 9"):
+        world.define.delete(edit(1), Block)
+    assert catalog.read(TENANT, Block, 1).id == 1
+
+
+def test_a_deletion_that_comes_meanwhile_stops_the_reference() -> None:
+    def delete_it() -> None:
+        block = FakeCatalog.read(catalog, TENANT, Block, 1)
+        FakeCatalog.delete(catalog, TENANT, block, FakeCatalog.read_ledger(catalog, TENANT))
+
+    catalog = BusyCatalog(0, delete_it)
+    world = World(catalog=catalog)
+    world.define.create(TENANT, Block, block_draft(), NOON)
+    world.instances.create(TENANT, instance_draft(), None, NOON)
+    catalog.plan = (1, delete_it)
+    with pytest.raises(Invalid, match="blocks: there is no block 1"):
+        world.define.create(TENANT, Payload, payload_draft("late", [1], 1), NOON)
+
+
+def test_a_change_that_is_always_disturbed_gives_up() -> None:
+    others = count()
+
+    def delete_another() -> None:
+        other = first_version(Block, block_draft(f"other {next(others)}"), 50, AT_NOON)
+        FakeCatalog.create(catalog, TENANT, other, Ledger())
+        FakeCatalog.delete(catalog, TENANT, other, FakeCatalog.read_ledger(catalog, TENANT))
+
+    catalog = BusyCatalog(0, delete_another)
+    world = World(catalog=catalog)
+    world.define.create(TENANT, Block, block_draft(), NOON)
+    world.instances.create(TENANT, instance_draft(), None, NOON)
+    catalog.plan = (1000, delete_another)
+    with pytest.raises(LedgerMoved):
+        world.define.create(TENANT, Payload, payload_draft("late", [1], 1), NOON)
+    assert catalog.times == MOST_TRIES
+    catalog.plan = (catalog.times + MOST_TRIES - 1, delete_another)
+    assert world.define.create(TENANT, Payload, payload_draft("late", [1], 1), NOON).name == "late"

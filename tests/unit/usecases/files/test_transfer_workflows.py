@@ -1,0 +1,121 @@
+"""An import that doesn't fit into one transaction, and that somebody else disturbs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from baton.domain.catalog.definitions import (
+    Block,
+    InlineBlock,
+    Ledger,
+    LlmInstance,
+    Payload,
+    Replacement,
+    Workflow,
+    first_version,
+)
+from baton.domain.errors import LedgerMoved, NameTaken
+from baton.domain.files.workflow_files import BrokenFile, FileBlock, FilePayload, WorkflowFile
+from baton.domain.llm.calls import LlmSettings
+from baton.usecases.files.transfer_workflows import MoveWorkflows
+from tests.fakes.catalog import FakeCatalog
+from tests.fakes.llm import FakeRefusals
+from tests.support.records import AT_NOON, NOON, TENANT, block_draft, instance_draft
+
+NAMES = [f"p{number}" for number in range(4)]
+FILE = WorkflowFile(
+    name="w",
+    order=tuple(NAMES),
+    payloads=tuple(FilePayload(name=name, blocks=("b",), llm_instance="demo") for name in NAMES),
+    blocks=(FileBlock(title="b", content="new"),),
+)
+
+
+class DisturbedCatalog(FakeCatalog):
+    """Somebody takes a name of the file's just before the transaction with this number."""
+
+    def __init__(self, transaction: int) -> None:
+        super().__init__()
+        self._left = transaction
+
+    def save(self, tenant: str, replacements: Sequence[Replacement], ledger: Ledger) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise NameTaken("payload", "p3", 99)
+        super().save(tenant, replacements, ledger)
+
+
+class MovingCatalog(FakeCatalog):
+    """Something is deleted between each check and its write, so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self._times = times
+
+    def save(self, tenant: str, replacements: Sequence[Replacement], ledger: Ledger) -> None:
+        if self._times:
+            self._times -= 1
+            raise LedgerMoved
+        super().save(tenant, replacements, ledger)
+
+
+def import_into(catalog: FakeCatalog) -> None:
+    catalog.create(TENANT, first_version(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
+    catalog.create(TENANT, first_version(Block, block_draft(title="b", content="old"), 50, AT_NOON), Ledger())
+    moving = MoveWorkflows(catalog=catalog, definitions=catalog, refusals=FakeRefusals())
+    moving.import_file(TENANT, FILE, NOON, dry_run=False)
+
+
+def test_an_import_in_several_transactions_is_whole() -> None:
+    catalog = FakeCatalog()
+    import_into(catalog)
+    (workflow,) = catalog.find(TENANT, Workflow, ["w"])
+    assert [catalog.read(TENANT, Payload, id_).name for id_ in workflow.payloads] == NAMES
+    assert catalog.read(TENANT, Block, 50).content == "new"
+
+
+def test_an_import_that_fails_in_the_middle_is_taken_back() -> None:
+    catalog = DisturbedCatalog(transaction=2)
+    with pytest.raises(NameTaken):
+        import_into(catalog)
+    assert catalog.find(TENANT, Payload, NAMES) == []
+    assert catalog.find(TENANT, Workflow, ["w"]) == []
+    assert catalog.read(TENANT, Block, 50).content == "old"
+
+
+def test_an_import_begins_anew_when_something_was_deleted_meanwhile() -> None:
+    catalog = MovingCatalog(times=3)
+    import_into(catalog)
+    assert len(catalog.find(TENANT, Payload, NAMES)) == 4
+
+
+def test_an_inline_block_stays_with_its_payload() -> None:
+    catalog = FakeCatalog()
+    catalog.create(TENANT, first_version(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
+    payload = FilePayload(name="p", blocks=(InlineBlock(content="inline"),), llm_instance="demo")
+    file = WorkflowFile(name="w", order=("p",), payloads=(payload,), blocks=())
+    moving = MoveWorkflows(catalog=catalog, definitions=catalog, refusals=FakeRefusals())
+    imported = moving.import_file(TENANT, file, NOON, dry_run=False)
+    assert imported.workflow_id is not None
+    assert moving.export(TENANT, imported.workflow_id) == file
+
+
+def test_a_payload_with_settings_that_its_instance_lacks_is_refused_by_its_place_and_nothing_is_saved() -> None:
+    catalog, refusals = FakeCatalog(), FakeRefusals()
+    catalog.create(TENANT, first_version(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
+    moving = MoveWorkflows(catalog=catalog, definitions=catalog, refusals=refusals)
+    seeded = replace(FILE.payloads[2], settings=LlmSettings(seed=1))
+    file = replace(FILE, payloads=(*FILE.payloads[:2], seeded, FILE.payloads[3]))
+    refusals.lacking["simulated"] = ["seed"]
+    for dry_run in (True, False):
+        with pytest.raises(BrokenFile, match=r"payloads\[2\]\.seed: simulated has no such setting"):
+            moving.import_file(TENANT, file, NOON, dry_run=dry_run)
+    assert catalog.find(TENANT, Payload, NAMES) == []
+    refusals.lacking.clear()
+    moving.import_file(TENANT, file, NOON, dry_run=False)
+    refusals.lacking["simulated"] = ["seed"]
+    changes = moving.import_file(TENANT, file, NOON, dry_run=False).changes
+    assert {change.action for change in changes} == {"keep"}, "what is there already is left alone"

@@ -1,0 +1,257 @@
+"""Whole runs: what the stream has told and what a late subscriber is told are the same facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from baton.domain.errors import LlmRefused, LlmThrottled
+from baton.domain.live.messages import Change, Message, messages_of, of_history
+from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.runs.run import AnswerPart, Response, Run, RunHistory
+from tests.fakes.runs import FakeRuns
+from tests.support.records import NOON, TENANT, an_answer
+from tests.support.use_cases import World
+
+
+class WatchedRuns(FakeRuns):
+    """Keeps what could be read after each write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moments: list[RunHistory] = []
+
+    def _log(self, old: Run | Response | None, new: Run | Response | AnswerPart) -> None:
+        super()._log(old, new)
+        self.moments.append(self.read_history(TENANT, 1))
+
+
+def messages_told(changes: list[Change]) -> list[Message]:
+    return [message for change in changes for message in messages_of(change)]
+
+
+def completed(world: World) -> None:
+    world.llm.script("a", "b", "c")
+    world.state_machine.execute(world.step(world.started("1", "2", "3")))
+
+
+def long_answers(world: World) -> None:
+    world.llm.script("é" * 80_000, '"' * 120_000)
+    world.state_machine.execute(world.step(world.started("1", "2")))
+
+
+def throttled(world: World) -> None:
+    world.llm.script("a", LlmThrottled("Later.", 2.0), LlmThrottled("Later.", 2.0), "b")
+    world.state_machine.execute(world.step(world.started("1", "2")))
+
+
+def failed(world: World) -> None:
+    world.llm.script("a", LlmRefused("No such model."))
+    world.state_machine.execute(world.step(world.started("1", "2", "3")))
+
+
+def cancelled_between_two_payloads(world: World) -> None:
+    run = world.started("1", "2", "3")
+    world.llm.script("a")
+    world.state_machine.advance(world.step(run))
+    world.change_run.cancel(TENANT, 1, NOON)
+
+
+def cancelled_at_once(world: World) -> None:
+    run = world.start_run(TENANT, world.workflow("1", "2"), {}, NOON)
+    world.change_run.cancel(TENANT, run.id, NOON)
+    world.state_machine.execute(world.step(run))
+
+
+def never_started(world: World) -> None:
+    world.executions.refusal = OSError("no state machine")
+    with pytest.raises(OSError, match="no state machine"):
+        world.start_run(TENANT, world.workflow("1"), {}, NOON)
+    world.executions.refusal = None
+
+
+def redelivered(world: World) -> None:
+    run = world.started("1", "2")
+    world.llm.script("a", "b")
+    world.state_machine.advance(world.step(run))
+    world.state_machine.execute(world.step(run))
+
+
+ONE_ATTEMPT: list[Callable[[World], None]] = [
+    completed,
+    long_answers,
+    throttled,
+    failed,
+    cancelled_between_two_payloads,
+    cancelled_at_once,
+    never_started,
+    redelivered,
+]
+
+
+def failed_then_resumed(world: World) -> None:
+    failed(world)
+    world.llm.script("b", "c")
+    world.state_machine.execute(world.step(world.change_run.resume(TENANT, 1, NOON)))
+
+
+def failed_twice_then_resumed(world: World) -> None:
+    failed(world)
+    world.llm.script(LlmRefused("No such model."), "b", "c")
+    world.state_machine.execute(world.step(world.change_run.resume(TENANT, 1, NOON)))
+    world.state_machine.execute(world.step(world.change_run.resume(TENANT, 1, NOON)))
+
+
+def cancelled_then_resumed(world: World) -> None:
+    cancelled_between_two_payloads(world)
+    world.llm.script("b", "c")
+    world.state_machine.execute(world.step(world.change_run.resume(TENANT, 1, NOON)))
+
+
+def cancelled_after_the_last_answer_then_resumed(world: World) -> None:
+    run = world.started("1")
+    world.llm.script("a")
+    world.state_machine.advance(world.step(run))
+    world.change_run.cancel(TENANT, 1, NOON)
+    world.state_machine.execute(world.step(world.change_run.resume(TENANT, 1, NOON)))
+
+
+def never_started_then_resumed(world: World) -> None:
+    never_started(world)
+    world.llm.script("a")
+    world.state_machine.execute(world.step(world.change_run.resume(TENANT, 1, NOON)))
+
+
+def resumed_in_vain(world: World) -> None:
+    failed(world)
+    world.executions.refusal = OSError("no state machine")
+    with pytest.raises(OSError, match="no state machine"):
+        world.change_run.resume(TENANT, 1, NOON)
+
+
+RESUMED: list[Callable[[World], None]] = [
+    failed_then_resumed,
+    failed_twice_then_resumed,
+    cancelled_then_resumed,
+    cancelled_after_the_last_answer_then_resumed,
+    never_started_then_resumed,
+    resumed_in_vain,
+]
+
+
+def watched(scenario: Callable[[World], None]) -> WatchedRuns:
+    runs = WatchedRuns()
+    scenario(World(runs=runs))
+    return runs
+
+
+@pytest.mark.parametrize("scenario", ONE_ATTEMPT, ids=lambda scenario: scenario.__name__)
+def test_whoever_subscribes_at_any_moment_is_told_exactly_what_the_stream_has_told(
+    scenario: Callable[[World], None],
+) -> None:
+    runs = watched(scenario)
+    for number, moment in enumerate(runs.moments, start=1):
+        assert list(of_history(moment)) == messages_told(runs.changes[:number])
+
+
+@pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
+def test_of_a_resumed_run_nothing_is_told_that_the_stream_has_not_told(scenario: Callable[[World], None]) -> None:
+    """The end of an earlier attempt is overwritten; what is left of it is told in its old words."""
+    runs = watched(scenario)
+    for number, moment in enumerate(runs.moments, start=1):
+        told = {message.id: message for message in messages_told(runs.changes[:number])}
+        assert [told.get(message.id) for message in of_history(moment)] == list(of_history(moment))
+
+
+@pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
+def test_of_a_resumed_run_all_answers_and_the_present_attempt_are_told(scenario: Callable[[World], None]) -> None:
+    """Whatever the stream told before the subscription, and that still holds, must come with the history."""
+    runs = watched(scenario)
+    for number, moment in enumerate(runs.moments, start=1):
+        present = f"1-{moment.run.attempt}-"
+        holds = {
+            message.id
+            for message in messages_told(runs.changes[:number])
+            if message.type == "payload_completed" or message.id.startswith(present)
+        }
+        assert holds <= {message.id for message in of_history(moment)}
+
+
+@pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
+def test_of_a_resumed_run_facts_are_told_in_the_order_in_which_they_happened(scenario: Callable[[World], None]) -> None:
+    runs = watched(scenario)
+    order = {message.id: place for place, message in enumerate(messages_told(runs.changes))}
+    for moment in runs.moments:
+        places = [order[message.id] for message in of_history(moment)]
+        assert places == sorted(places)
+
+
+@pytest.mark.parametrize("scenario", [*ONE_ATTEMPT, *RESUMED], ids=lambda scenario: scenario.__name__)
+def test_every_message_of_a_run_has_its_own_id(scenario: Callable[[World], None]) -> None:
+    ids = [message.id for message in messages_told(watched(scenario).changes)]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_messages_of_a_completed_run_in_order() -> None:
+    assert [(message.type, message.data["progress"]) for message in messages_told(watched(completed).changes)] == [
+        ("execution_progress", 0),
+        ("execution_progress", 0),
+        ("payload_completed", 33),
+        ("execution_progress", 33),
+        ("payload_completed", 66),
+        ("execution_progress", 66),
+        ("payload_completed", 100),
+        ("workflow_completed", 100),
+    ]
+
+
+def test_the_messages_of_a_failed_and_resumed_run_in_order() -> None:
+    assert [message.id for message in messages_told(watched(failed_then_resumed).changes)] == [
+        "1-1-execution_progress",
+        "1-1-execution_progress-0",
+        "1-payload_completed-0",
+        "1-1-execution_progress-1",
+        "1-1-workflow_failed",
+        "1-2-execution_progress",
+        "1-2-execution_progress-1",
+        "1-payload_completed-1",
+        "1-2-execution_progress-2",
+        "1-payload_completed-2",
+        "1-2-workflow_completed",
+    ]
+
+
+def test_payloads_that_begin_within_one_millisecond_are_all_told() -> None:
+    runs = WatchedRuns()
+    world = World(runs=runs)
+    world.llm.script("a", "b", "c")
+    run = world.started("1", "2", "3")
+    at_once = replace(world.execute_payload, clock=lambda: NOON)
+    step = world.step(run)
+    while (step := at_once(step)).outcome == "continue":
+        pass
+    started = [message.id for message in messages_told(runs.changes) if message.type == "execution_progress"]
+    assert started == ["1-1-execution_progress", *[f"1-1-execution_progress-{position}" for position in range(3)]]
+
+
+def test_an_answer_that_comes_after_the_cancel_is_told_to_both() -> None:
+    runs = WatchedRuns()
+    world = World(runs=runs)
+    run = world.started("1", "2")
+
+    def cancelled_meanwhile(call: LlmCall) -> LlmAnswer:
+        world.change_run.cancel(TENANT, 1, NOON)
+        return an_answer(f"an answer of {call.model}")
+
+    after = replace(world.execute_payload, llm=cancelled_meanwhile)(world.step(run))
+    world.state_machine.end(world.state_machine.advance(after))
+    told = {message.id: message for message in messages_told(runs.changes)}
+    assert {message.id: message for message in of_history(runs.read_history(TENANT, 1))} == told
+    assert set(told) == {
+        "1-1-execution_progress",
+        "1-1-execution_progress-0",
+        "1-1-workflow_cancelled",
+        "1-payload_completed-0",
+    }
