@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from baton.api import problems
 from baton.api.openapi.answers import problem_answers
 from baton.domain import errors
-from baton.domain.catalog.definitions import User
-from baton.domain.files.workflow_files import BrokenFile, Fault
+from baton.domain.catalog.definitions import Referrer
+from baton.domain.files.workflow_files import BrokenFile, FieldError
 
 MEDIA_TYPE = problems.PROBLEM_JSON
 METHODS_WITH_A_BODY = ("post", "put")
@@ -47,7 +47,7 @@ def schema() -> Json:
             "holder": {"type": "integer", "description": "The id of what has the name (`name-taken`)."},
             "users": {
                 "type": "array",
-                "items": TypeAdapter(User).json_schema(),
+                "items": TypeAdapter(Referrer).json_schema(),
                 "description": "What refers to it, the first ones if there are many (`in-use`).",
             },
         },
@@ -107,7 +107,7 @@ def example(slug: str, path: str, method: str) -> Json:
 
 def invalid(path: str, method: str) -> Response[str]:
     if path.endswith("/import"):
-        fault = Fault(path=("payloads", 1, "temperature"), line=12, sentence="should be a number")
+        fault = FieldError(path=("payloads", 1, "temperature"), line=12, sentence="should be a number")
         return problems.problem_of(BrokenFile([fault]))
     if method in METHODS_WITH_A_BODY:
         return problems.invalid_request([{"type": "extra_forbidden", "loc": ("body", "titel")}], {"titel": ""})
@@ -125,7 +125,7 @@ def body(answer: Response[str]) -> Json:
     return dict(json.loads(str(answer.body)))
 
 
-USER = User(kind="PAYLOAD", id=2, name="facts")
+USER = Referrer(kind="PAYLOAD", id=2, name="facts")
 EXAMPLES = {
     "version-changed": problems.problem_of(errors.VersionChanged("block", 1)),
     "in-use": problems.problem_of(errors.InUse([USER])),
@@ -133,7 +133,7 @@ EXAMPLES = {
     "run-not-finished": problems.problem_of(errors.RunNotFinished(1, "running")),
     "run-finished": problems.problem_of(errors.RunFinished(1, "completed")),
     "run-changed": problems.problem_of(errors.AttemptSuperseded("Run 1 is no longer running; look at it again.")),
-    "conflict": problems.problem_of(errors.LedgerMoved()),
+    "conflict": problems.problem_of(errors.LedgerConflict()),
     "method-not-allowed": problems.problem(
         problems.METHOD_NOT_ALLOWED, "/api/blocks does not take PATCH; it takes GET, HEAD, POST, OPTIONS."
     ),

@@ -45,19 +45,19 @@ def _connect(caller: Caller, connection_id: str, query: dict[str, str]) -> dict[
 
 def _answer(caller: Caller, connection_id: str, text: str, request_id: str) -> None:
     try:
-        _obey_or_explain(caller, connection_id, text, request_id)
+        _dispatch_or_report(caller, connection_id, text, request_id)
     except ConnectionGone:
         wiring.follow_runs().disconnect(caller.tenant, connection_id)
 
 
-def _obey_or_explain(caller: Caller, connection_id: str, text: str, request_id: str) -> None:
+def _dispatch_or_report(caller: Caller, connection_id: str, text: str, request_id: str) -> None:
     try:
-        _obey(caller, connection_id, text)
+        _dispatch(caller, connection_id, text)
     except (Invalid, NotFound) as error:
         wiring.sender().send(connection_id, error_frame(request_id, timestamp(wiring.now()), str(error)))
 
 
-def _obey(caller: Caller, connection_id: str, text: str) -> None:
+def _dispatch(caller: Caller, connection_id: str, text: str) -> None:
     frame = parse_frame(text)
     match frame.action:
         case "ping":

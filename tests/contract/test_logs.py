@@ -15,7 +15,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from botocore.exceptions import ClientError
 from pydantic import BaseModel
 
-from baton.api.bodies.runs import RunAnswer, RunSummary
+from baton.api.bodies.runs import RunSummary, RunView
 from baton.runtime import wiring
 from baton.runtime.logging import logger
 from tests.support import aws, functions, template
@@ -143,7 +143,7 @@ def test_an_answer_that_is_not_of_its_type_is_logged_by_field_and_type(
     def broken(*_: Any) -> Any:
         return RunSummary.model_construct(id=CANARY, metadata={CANARY: CANARY})
 
-    monkeypatch.setattr(RunAnswer, "of_history", broken)
+    monkeypatch.setattr(RunView, "of_history", broken)
     monkeypatch.setattr(wiring, "run_store", _AnyRun)
     answer = functions.request("GET", "/api/runs/1")
     logged = log.getvalue()

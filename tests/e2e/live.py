@@ -26,14 +26,14 @@ class Listener:
     def subscribe(self, run_id: int) -> None:
         self.say({"action": "subscribe", "runId": run_id})
 
-    def hear(self, seconds: float = SECONDS_TO_HEAR) -> Message:
+    def on_text(self, seconds: float = SECONDS_TO_HEAR) -> Message:
         message: Message = json.loads(self._connection.recv(timeout=seconds))
         self.heard.append(message)
         return message
 
     def hear_until(self, is_last: Callable[[Message], object]) -> Message:
         """The first message to come that is the last one wanted."""
-        while not is_last(message := self.hear()):
+        while not is_last(message := self.on_text()):
             pass
         return message
 

@@ -121,7 +121,7 @@ def test_no_frame_closes_the_socket(baton: Baton) -> None:
     with baton.listen() as listener:
         for frame, named in FRAMES:
             listener.say(frame)
-            answer = listener.hear()
+            answer = listener.on_text()
             assert answer["type"] == "error", frame
             assert answer.keys() == {"type", "id", "timestamp", "data"}
             assert named in answer["data"]["message"], frame

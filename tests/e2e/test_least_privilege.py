@@ -16,13 +16,13 @@ def test_without_its_send_messages_statement_no_change_reaches_a_subscriber(bato
         with cloud.without("NotifySubscribersFunction", "SendMessages"):
             unheard = baton.start(workflow_id)
             assert baton.ended(unheard)["status"] == "completed"
-            refusals = eventually(lambda: send_refusals(cloud), lambda lines: len(lines) > 0)
+            unsupported_settings = eventually(lambda: send_refusals(cloud), lambda lines: len(lines) > 0)
             assert listener.ping() == []  # the function that answers a ping has a policy of its own
             listener.subscribe(unheard)
             listener.hear_until(is_the_end_of(unheard))
             listener.ping()
         told = [message for message in listener.heard if message["type"] != "pong"]
-    assert all("subscribers not notified" in line for line in refusals)
+    assert all("subscribers not notified" in line for line in unsupported_settings)
     assert outline(told) == complete_outline(1)  # each once, from subscribing; a change that was sent would be a second
 
     with baton.listen() as listener:

@@ -18,15 +18,15 @@ from baton.domain.catalog.definitions import (
     Ledger,
     LlmInstance,
     Payload,
+    Referrer,
     Replacement,
-    User,
     Workflow,
 )
 from baton.domain.catalog.fallbacks import with_fallbacks
 from baton.domain.catalog.searches import Search
-from baton.domain.errors import Conflict, LedgerMoved, NameTaken, NotFound, VersionChanged
+from baton.domain.errors import Conflict, LedgerConflict, NameTaken, NotFound, VersionChanged
 from baton.domain.pages import Page
-from baton.domain.runs.run import Definitions
+from baton.domain.runs.run import WorkflowBundle
 
 SAVED_AT_ONCE = 3
 """So few, that tests come to see what happens between two transactions."""
@@ -77,15 +77,17 @@ class FakeCatalog:
         self._check_unchanged(tenant, current)
         now = self._ledger(tenant)
         if now.links != ledger.links:
-            raise LedgerMoved
+            raise LedgerConflict
         self._ledgers[tenant] = replace(now, deletions=now.deletions + 1)
         del self._of_kind(tenant, type(current))[current.id]
 
-    def users(self, tenant: str, definition: Definition) -> Sequence[User]:
+    def referrers(self, tenant: str, definition: Definition) -> Sequence[Referrer]:
         target = (definition.kind, definition.id)
         kept = [other for (owner, _), there in self._kept.items() if owner == tenant for other in there.values()]
         using = [other for other in kept if target in other.refers_to]
-        return [User(kind=other.kind, id=other.id, name=other.name) for other in sorted(using, key=lambda one: one.id)]
+        return [
+            Referrer(kind=other.kind, id=other.id, name=other.name) for other in sorted(using, key=lambda one: one.id)
+        ]
 
     def read[D: Definition](self, tenant: str, kind: type[D], definition_id: int) -> D:
         there = self._of_kind(tenant, kind)
@@ -110,12 +112,12 @@ class FakeCatalog:
         items = found[:limit]
         return Page(items=items, next_after=items[-1].id if len(found) > limit else None)
 
-    def read_workflow(self, tenant: str, workflow_id: int) -> Definitions:
+    def read_workflow(self, tenant: str, workflow_id: int) -> WorkflowBundle:
         workflow = self.read(tenant, Workflow, workflow_id)
         payloads = self.read_many(tenant, Payload, workflow.payloads)
         block_ids = [id_ for payload in payloads.values() for id_ in payload.block_ids]
         instance_ids = [payload.llm_instance for payload in payloads.values()]
-        return Definitions(
+        return WorkflowBundle(
             workflow=workflow,
             payloads=payloads,
             blocks=self.read_many(tenant, Block, block_ids),
@@ -146,5 +148,5 @@ class FakeCatalog:
             return
         now = self._ledger(tenant)
         if now.deletions != ledger.deletions:
-            raise LedgerMoved
+            raise LedgerConflict
         self._ledgers[tenant] = replace(now, links=now.links + 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from baton.domain.errors import LimitsMoved
+from baton.domain.errors import LimitsConflict
 from baton.domain.llm.limits import LimitState
 
 
@@ -21,5 +21,5 @@ class FakeLimits:
 
     def write(self, tenant: str, instance_id: int, state: LimitState, expires_at: int) -> None:  # noqa: ARG002 - nothing expires
         if self.read(tenant, instance_id).version != state.version:
-            raise LimitsMoved
+            raise LimitsConflict
         self._states[tenant, instance_id] = replace(state, version=state.version + 1)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from baton.domain.errors import LlmError, LlmRefused
 from baton.domain.llm.api_keys import ApiKey, Destination, key_from
-from baton.domain.llm.calls import LlmAnswer, LlmCall, LlmSettings, Refusal
+from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 from tests.fakes.clock import FakeClock
 from tests.support.records import an_answer
 
@@ -58,15 +59,15 @@ class FakeLlmCheck:
         return self.models
 
 
-class FakeRefusals:
-    """A Refusals; ``lacking`` has the settings that a provider refuses where they are said."""
+class FakeUnsupportedSettings:
+    """A UnsupportedSettings; ``lacking`` has the settings that a provider refuses where they are said."""
 
     def __init__(self) -> None:
         self.lacking: dict[str, list[str]] = {}
 
-    def __call__(self, provider: str, settings: LlmSettings) -> Sequence[Refusal]:
+    def __call__(self, provider: str, settings: LlmSettings) -> Sequence[UnsupportedSetting]:
         said = [name for name in self.lacking.get(provider, ()) if getattr(settings, name) is not None]
-        return [Refusal(name, f"{provider} has no such setting") for name in said]
+        return [UnsupportedSetting(name, f"{provider} has no such setting") for name in said]
 
 
 class FakeSecrets:

@@ -10,7 +10,7 @@ from baton.domain.live.messages import Change
 from baton.domain.pages import Page
 from baton.domain.prompts import Reference, Sources
 from baton.domain.runs.run import (
-    AnswerPart,
+    PartialAnswer,
     PayloadSnapshot,
     Response,
     Run,
@@ -126,11 +126,11 @@ class FakeRuns:
         if there is None or (there.run.status, there.run.attempt) != (run.status, run.attempt):
             raise AttemptSuperseded(f"Run {run.id} is no longer {run.status}; look at it again.")
 
-    def write_part(self, part: AnswerPart) -> None:
+    def write_part(self, part: PartialAnswer) -> None:
         """Tell what an answer has grown by."""
         self._log(None, part)
 
-    def _log(self, old: Run | Response | None, new: Run | Response | AnswerPart) -> None:
+    def _log(self, old: Run | Response | None, new: Run | Response | PartialAnswer) -> None:
         self.changes.append(Change(index=len(self.changes), old=old, new=new))
 
 
@@ -171,7 +171,7 @@ class FakeSteps:
         )
         self._runs.write(started)
 
-    def tell_part(self, part: AnswerPart) -> None:
+    def publish_part(self, part: PartialAnswer) -> None:
         self._runs.write_part(part)
 
     def note_tries(self, run: Run, tries: int, waited_seconds: int) -> None:

@@ -29,9 +29,9 @@ from baton.domain.catalog.definitions import (
     first_version,
     record_bytes,
 )
-from baton.domain.llm.calls import LlmSettings, LlmTarget
+from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs.run import MAX_VARIABLES_BYTES, check_variables, reference_record
+from baton.domain.runs.run import MAX_VARIABLES_BYTES, LlmTarget, check_variables, reference_record
 from baton.domain.runs.snapshots import MAX_WORKFLOW_BYTES
 from baton.runtime import wiring
 from local.openapi import DOCUMENT

@@ -13,15 +13,15 @@ import requests
 
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.s3 import S3Texts
-from baton.api.bodies.imports import ImportAnswer
-from baton.api.bodies.runs import RunAnswer
+from baton.api.bodies.imports import ImportView
+from baton.api.bodies.runs import RunView
 from baton.api.budget import body_size
 from baton.api.caller import DEFAULT_TENANT as TENANT
 from baton.domain.catalog.definitions import Block, InlineBlock, LlmInstance, Payload, Workflow, first_version
 from baton.domain.files.workflow_imports import FileChange
-from baton.domain.llm.calls import LlmSettings, LlmTarget
+from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs.run import RunHistory
+from baton.domain.runs.run import LlmTarget, RunHistory
 from baton.runtime import wiring
 from baton.usecases.files.transfer_workflows import Imported
 from tests.fakes.texts import FakeTexts
@@ -245,7 +245,7 @@ def test_differences_of_an_import_that_do_not_fit_are_left_out_and_marked() -> N
 
 def test_very_many_changes_of_an_import_end_where_the_answer_would_become_too_large() -> None:
     changes = tuple(FileChange(kind="BLOCK", name="🙂" * 200, action="create", differences={}) for _ in range(20_000))
-    answer = ImportAnswer.of(Imported(changes=changes, workflow_id=None), dry_run=True)
+    answer = ImportView.of(Imported(changes=changes, workflow_id=None), dry_run=True)
     assert answer.changes_truncated
     assert 1_000 < len(answer.changes) < 20_000
     assert body_size(answer.model_dump_json()) < LAMBDA_BYTES
@@ -339,8 +339,8 @@ def test_what_can_not_be_sent_is_a_problem_and_no_broken_answer(monkeypatch: pyt
         history = RunHistory(run=a_run(error='"' * 3_000_000), variables={}, responses=())
         return whole(history, FakeTexts())
 
-    whole = RunAnswer.of_history
-    monkeypatch.setattr(RunAnswer, "of_history", too_large)
+    whole = RunView.of_history
+    monkeypatch.setattr(RunView, "of_history", too_large)
     wiring.run_store().create(a_run(tenant=TENANT), {}, [])
     answer = request("GET", "/api/runs/1")
     assert (answer.status, answer.body["type"]) == (500, "internal-error")

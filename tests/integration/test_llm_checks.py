@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from baton.adapters.llm import registry
-from baton.api.bodies.llm_checks import LlmCheckAnswer
+from baton.api.bodies.llm_checks import LlmCheckView
 from baton.api.caller import DEFAULT_TENANT as TENANT
 from baton.runtime import wiring
 from tests.e2e.provider import Provider, serving
@@ -157,7 +157,7 @@ def test_a_long_time_out_does_not_make_a_check_long(local: Deployment, silent: s
     made = created(local, silent, timeout_seconds=840)
     began = time.monotonic()
     result = replace(wiring.check_llm_instance(), max_seconds=0.2)(TENANT, made)
-    assert LlmCheckAnswer.of(result).cause == "timed-out"
+    assert LlmCheckView.of(result).cause == "timed-out"
     assert 200 <= result.duration_ms <= (time.monotonic() - began) * 1000 < 5_000
 
 

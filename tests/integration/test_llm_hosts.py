@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from baton.domain.errors import LlmRefused, LlmUnreachable
-from baton.domain.llm.calls import LlmCall, LlmEndpoint, LlmSettings
-from baton.domain.llm.hosts import LlmHosts
+from baton.domain.llm.calls import LlmCall
+from baton.domain.llm.endpoints import LlmEndpoint
+from baton.domain.llm.hosts import HostPolicy
+from baton.domain.llm.settings import LlmSettings
 from baton.runtime import wiring
-from baton.runtime.settings import llm_hosts
+from baton.runtime.settings import host_policy
 from tests.support.aws import forget
 from tests.support.deployment import Deployment
 from tests.support.functions import request
@@ -39,12 +41,12 @@ def private_hosts_allowed(baton: Deployment) -> None:
 
 @pytest.mark.usefixtures("baton")
 def test_any_public_host_is_called_unless_parameters_say_otherwise() -> None:
-    assert llm_hosts() == LlmHosts(allow_private=False, allowed=("*",))
+    assert host_policy() == HostPolicy(allow_private=False, allowed=("*",))
 
 
 def test_a_list_of_hosts_is_read_leniently(baton: Deployment) -> None:
     baton.aws.monkeypatch.setenv("ALLOWED_LLM_HOSTS", "API.Example, *.azure.example.,,")
-    assert llm_hosts().allowed == ("api.example", "*.azure.example")
+    assert host_policy().allowed == ("api.example", "*.azure.example")
 
 
 @pytest.mark.usefixtures("baton")

@@ -8,24 +8,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from baton.adapters.llm.formats.streaming import Pieces
 from baton.domain.llm.calls import LlmAnswer
-from baton.domain.llm.hosts import LlmHosts
+from baton.domain.llm.hosts import HostPolicy
 
-ANY_HOST = LlmHosts(allow_private=True, allow_loopback=True)
+ANY_HOST = HostPolicy(allow_private=True, allow_loopback=True)
 KEY = "sk-test-0123456789"
 ENDPOINT_FIELDS = ("provider", "base_url", "timeout_seconds", "api_key_header")
 PROMPT = "Tell me about the relay race of 1912 in one sentence."
 
 
-class Heard:
+class RecordingListener:
     """A listener that keeps what it hears, one list an answer."""
 
     def __init__(self) -> None:
         self.answers: list[list[str]] = []
 
-    def begin(self) -> None:
+    def on_start(self) -> None:
         self.answers.append([])
 
-    def hear(self, piece: str) -> None:
+    def on_text(self, piece: str) -> None:
         self.answers[-1].append(piece)
 
     @property
@@ -35,7 +35,7 @@ class Heard:
         return pieces
 
 
-def heard_and_read(pieces: Pieces[LlmAnswer]) -> tuple[list[str], LlmAnswer]:
+def pieces_and_answer(pieces: Pieces[LlmAnswer]) -> tuple[list[str], LlmAnswer]:
     """The pieces of a streamed answer, and the answer."""
     heard: list[str] = []
     while True:

@@ -9,9 +9,11 @@ from typing import Any
 
 from baton.domain.catalog.definitions import BlockDraft, InlineBlock, LlmInstanceDraft, PayloadDraft, WorkflowDraft
 from baton.domain.llm.api_keys import ApiKey, Destination
-from baton.domain.llm.calls import LlmAnswer, LlmEndpoint, LlmSettings
+from baton.domain.llm.calls import LlmAnswer
+from baton.domain.llm.endpoints import LlmEndpoint
+from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs.run import AnswerPart, PayloadSnapshot, Response, Run
+from baton.domain.runs.run import PartialAnswer, PayloadSnapshot, Response, Run
 
 TENANT = "acme"
 OTHER_TENANT = "globex"
@@ -97,9 +99,9 @@ def a_response(position: int = 0, **fields: Any) -> Response:
     return replace(_RESPONSE, **(at_position | fields))
 
 
-def a_part(**fields: Any) -> AnswerPart:
+def a_part(**fields: Any) -> PartialAnswer:
     """What the answer of the payload at position 0 has grown by."""
-    part = AnswerPart(
+    part = PartialAnswer(
         tenant=TENANT,
         run_id=1,
         workflow_id=7,
@@ -111,7 +113,7 @@ def a_part(**fields: Any) -> AnswerPart:
         delta="An ans",
         offset=0,
         tokens_per_second=12.5,
-        told_at="2026-01-31T12:00:00.700Z",
+        published_at="2026-01-31T12:00:00.700Z",
         expires_at=EXPIRES_AT,
     )
     return replace(part, **fields)

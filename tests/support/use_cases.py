@@ -8,14 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 from baton.domain.catalog.definitions import Block, LlmInstance, Payload, Workflow, first_version
-from baton.domain.llm.hosts import LlmHosts
+from baton.domain.llm.hosts import HostPolicy
 from baton.domain.runs.run import Run
 from baton.domain.runs.steps import Step
 from baton.usecases.catalog.define import Define
 from baton.usecases.catalog.define_llm_instances import DefineLlmInstances
 from baton.usecases.live.follow_runs import FollowRuns
 from baton.usecases.live.notify_subscribers import NotifySubscribers
-from baton.usecases.live.stream_answer import TellAnswer
+from baton.usecases.live.stream_answer import StreamAnswer
 from baton.usecases.llm.api_keys import ApiKeys
 from baton.usecases.llm.limiter import LimitRate
 from baton.usecases.runs.change_run import ChangeRun
@@ -25,7 +25,7 @@ from tests.fakes.catalog import FakeCatalog
 from tests.fakes.clients import FakeConnections, FakeSender
 from tests.fakes.clock import FakeClock
 from tests.fakes.limits import FakeLimits
-from tests.fakes.llm import FakeLlm, FakeRefusals, FakeSecrets
+from tests.fakes.llm import FakeLlm, FakeSecrets, FakeUnsupportedSettings
 from tests.fakes.runs import FakeRuns, FakeSteps
 from tests.fakes.state_machine import FakeExecutions, FakeStateMachine
 from tests.support.records import AT_NOON, NOON, TENANT, block_draft, instance_draft, payload_draft, workflow_draft
@@ -34,7 +34,7 @@ BASE_URLS = {"anthropic": "https://api.anthropic.com"}
 
 
 @dataclass(kw_only=True)
-class World:
+class FakeBaton:
     """The fakes, and the use cases on them."""
 
     runs: FakeRuns = field(default_factory=FakeRuns)
@@ -43,7 +43,7 @@ class World:
     sender: FakeSender = field(default_factory=FakeSender)
     executions: FakeExecutions = field(default_factory=FakeExecutions)
     secrets: FakeSecrets = field(default_factory=FakeSecrets)
-    refusals: FakeRefusals = field(default_factory=FakeRefusals)
+    unsupported_settings: FakeUnsupportedSettings = field(default_factory=FakeUnsupportedSettings)
     limits: FakeLimits = field(default_factory=FakeLimits)
     llm: FakeLlm = field(default_factory=FakeLlm)
     clock: FakeClock = field(default_factory=FakeClock)
@@ -61,7 +61,7 @@ class World:
             limit_rate=LimitRate(
                 store=self.limits, clock=self.clock, jitter=lambda bound: bound, pause=self.clock.advance
             ),
-            tell_answer=TellAnswer(
+            stream_answer=StreamAnswer(
                 steps=self.steps, connections=self.connections, clock=self.clock, monotonic=self.clock.monotonic
             ),
             clock=self.clock,
@@ -75,8 +75,8 @@ class World:
         self.define = Define(
             catalog=self.catalog,
             providers=frozenset({"anthropic", "openai", "simulated"}),
-            refusals=self.refusals,
-            llm_hosts=LlmHosts(),
+            unsupported_settings=self.unsupported_settings,
+            host_policy=HostPolicy(),
         )
         self.instances = DefineLlmInstances(define=self.define, api_keys=self.api_keys)
 

@@ -24,9 +24,9 @@ from baton.domain.catalog.definitions import (
 )
 from baton.domain.files.workflow_files import FileBlock, FilePayload, WorkflowFile
 from baton.domain.files.workflow_imports import Ids, Plan, Present, drafts, plan
-from baton.domain.llm.calls import LlmSettings
+from baton.domain.llm.settings import LlmSettings
 from baton.domain.plain_text import objection_to_text
-from baton.domain.runs.run import Definitions
+from baton.domain.runs.run import WorkflowBundle
 from tests.support.records import AT_NOON
 
 _SPACES_AND_CONTROLS = "\n\n\n   \t\r\x85\u2028\u2029\ufeff\x00\x1b\x7f\xa0\u200d"
@@ -182,10 +182,10 @@ def catalog_with(file: WorkflowFile) -> Present:
     return imported(plan(file, empty), empty)
 
 
-def definitions_in(present: Present) -> Definitions:
+def definitions_in(present: Present) -> WorkflowBundle:
     """What a run of the imported workflow would be made from."""
     assert present.workflow is not None
-    return Definitions(
+    return WorkflowBundle(
         workflow=present.workflow,
         payloads={payload.id: payload for payload in present.payloads},
         blocks={block.id: block for block in present.blocks},

@@ -16,14 +16,15 @@ from baton.domain.catalog.definitions import (
     LlmInstance,
     Payload,
     PayloadDraft,
-    User,
+    Referrer,
     Workflow,
     first_version,
     next_version,
 )
 from baton.domain.catalog.searches import Search
-from baton.domain.errors import LedgerMoved, NameTaken, NotFound, VersionChanged
-from baton.domain.llm.calls import LlmLimits, LlmPrice, LlmSettings
+from baton.domain.errors import LedgerConflict, NameTaken, NotFound, VersionChanged
+from baton.domain.llm.endpoints import LlmLimits, LlmPrice
+from baton.domain.llm.settings import LlmSettings
 from tests.integration.stores.conftest import Catalog
 from tests.support.records import (
     AT_NOON,
@@ -219,22 +220,25 @@ def test_users_are_those_that_refer_to_a_definition(catalog: Catalog) -> None:
     second = create(catalog, Payload, payload_draft("second", (12,), llm_instance=2))
     workflow = create(catalog, Workflow, workflow_draft(payloads=(1, 1)))
     create(catalog, Payload, payload_draft("foreign", (1, 2)), OTHER_TENANT)
-    uses_first, uses_second = User(kind="PAYLOAD", id=1, name="first"), User(kind="PAYLOAD", id=2, name="second")
-    assert list(catalog.users(TENANT, blocks[0])) == [uses_first]
-    assert list(catalog.users(TENANT, blocks[1])) == []
-    assert list(catalog.users(TENANT, blocks[11])) == [uses_first, uses_second]
-    assert list(catalog.users(TENANT, instance)) == [uses_first]
-    assert list(catalog.users(TENANT, first)) == [User(kind="WORKFLOW", id=1, name="Relay")]
-    assert list(catalog.users(TENANT, second)) == list(catalog.users(TENANT, workflow)) == []
+    uses_first, uses_second = (
+        Referrer(kind="PAYLOAD", id=1, name="first"),
+        Referrer(kind="PAYLOAD", id=2, name="second"),
+    )
+    assert list(catalog.referrers(TENANT, blocks[0])) == [uses_first]
+    assert list(catalog.referrers(TENANT, blocks[1])) == []
+    assert list(catalog.referrers(TENANT, blocks[11])) == [uses_first, uses_second]
+    assert list(catalog.referrers(TENANT, instance)) == [uses_first]
+    assert list(catalog.referrers(TENANT, first)) == [Referrer(kind="WORKFLOW", id=1, name="Relay")]
+    assert list(catalog.referrers(TENANT, second)) == list(catalog.referrers(TENANT, workflow)) == []
 
 
 def test_an_instance_is_used_by_payloads_and_by_those_that_fall_back_on_it(catalog: Catalog) -> None:
     instance = create(catalog, LlmInstance, instance_draft("last"))
     create(catalog, LlmInstance, instance_draft("first", fallback=1))
     create(catalog, Payload, payload_draft("p", (InlineBlock(content="own"),)))
-    assert list(catalog.users(TENANT, instance)) == [
-        User(kind="PAYLOAD", id=1, name="p"),
-        User(kind="LLM_INSTANCE", id=2, name="first"),
+    assert list(catalog.referrers(TENANT, instance)) == [
+        Referrer(kind="PAYLOAD", id=1, name="p"),
+        Referrer(kind="LLM_INSTANCE", id=2, name="first"),
     ]
 
 
@@ -254,7 +258,7 @@ def test_a_replacement_that_no_longer_refers_is_no_user(catalog: Catalog) -> Non
     block = create(catalog, Block, block_draft())
     payload = create(catalog, Payload, payload_draft(blocks=(1,)))
     replaced(catalog, payload, payload_draft(blocks=(InlineBlock(content="own"),)))
-    assert list(catalog.users(TENANT, block)) == []
+    assert list(catalog.referrers(TENANT, block)) == []
 
 
 def test_a_reference_is_refused_when_something_was_deleted_since_the_ledger_was_read(catalog: Catalog) -> None:
@@ -262,9 +266,9 @@ def test_a_reference_is_refused_when_something_was_deleted_since_the_ledger_was_
     payload = create(catalog, Payload, payload_draft())
     delete(catalog, create(catalog, Block, block_draft()))
     late = first_version(Payload, payload_draft("late"), 9, AT_NOON)
-    with pytest.raises(LedgerMoved):
+    with pytest.raises(LedgerConflict):
         catalog.create(TENANT, late, stale)
-    with pytest.raises(LedgerMoved):
+    with pytest.raises(LedgerConflict):
         catalog.replace(TENANT, payload, next_version(payload, payload_draft("late"), LATER), stale)
     catalog.create(TENANT, late, catalog.read_ledger(TENANT))
     assert listed(catalog, Payload) == [1, 9]
@@ -281,7 +285,7 @@ def test_a_deletion_is_refused_when_a_reference_was_added_since_the_ledger_was_r
     block = create(catalog, Block, block_draft())
     stale = catalog.read_ledger(TENANT)
     create(catalog, Payload, payload_draft())
-    with pytest.raises(LedgerMoved):
+    with pytest.raises(LedgerConflict):
         catalog.delete(TENANT, block, stale)
     assert catalog.read(TENANT, Block, 1) == block
     delete(catalog, block)

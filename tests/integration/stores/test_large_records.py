@@ -30,7 +30,7 @@ from baton.domain.catalog.definitions import (
 )
 from baton.domain.catalog.searches import Search
 from baton.domain.errors import NotFound, VersionChanged
-from baton.domain.llm.calls import LlmSettings
+from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
 from baton.domain.runs.run import references_metadata
 from baton.domain.templates import MAX_NAME_CHARACTERS
@@ -98,7 +98,7 @@ def test_who_refers_to_a_definition_is_seen_where_the_referrer_is_large(
 ) -> None:
     block = create(Block, BlockDraft(title="b", content="x"))
     create(*DRAFTS[1])
-    assert [user.name for user in catalog.users(TENANT, block)] == ["large"]
+    assert [user.name for user in catalog.referrers(TENANT, block)] == ["large"]
 
 
 def test_a_small_definition_needs_no_client_of_s3(aws: Account) -> None:

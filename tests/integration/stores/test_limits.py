@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from baton.domain.errors import LimitsMoved
+from baton.domain.errors import LimitsConflict
 from baton.domain.llm.limits import LimitState, Place
 from baton.usecases.llm.ports import LimitStore
 from tests.support.records import EXPIRES_AT, OTHER_TENANT, TENANT
@@ -35,14 +35,14 @@ def test_of_two_who_read_the_same_state_one_writes(limits: LimitStore) -> None:
     limits.write(TENANT, 1, STATE, EXPIRES_AT)
     mine = theirs = limits.read(TENANT, 1)
     limits.write(TENANT, 1, theirs, EXPIRES_AT)
-    with pytest.raises(LimitsMoved):
+    with pytest.raises(LimitsConflict):
         limits.write(TENANT, 1, replace(mine, took_ms=9), EXPIRES_AT)
     assert limits.read(TENANT, 1).took_ms == STATE.took_ms
 
 
 def test_the_first_state_is_written_once_too(limits: LimitStore) -> None:
     limits.write(TENANT, 1, STATE, EXPIRES_AT)
-    with pytest.raises(LimitsMoved):
+    with pytest.raises(LimitsConflict):
         limits.write(TENANT, 1, STATE, EXPIRES_AT)
 
 

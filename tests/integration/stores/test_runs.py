@@ -9,9 +9,10 @@ import pytest
 from baton.adapters.dynamodb.items import record_from_item
 from baton.adapters.s3 import S3Texts
 from baton.domain.errors import AttemptSuperseded, NotFound, ResponseAlreadyStored
-from baton.domain.llm.calls import LlmLimits, LlmSettings, LlmTarget
+from baton.domain.llm.endpoints import LlmLimits
+from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference, Sources
-from baton.domain.runs.run import AnswerPart, Response, Run, Status, cancelled, failed, resumed
+from baton.domain.runs.run import LlmTarget, PartialAnswer, Response, Run, Status, cancelled, failed, resumed
 from baton.usecases.runs.ports import RunStore
 from tests.integration.stores.conftest import RunStores
 from tests.support.aws import Account
@@ -271,7 +272,7 @@ def test_deleting_removes_every_item_and_every_long_text(dynamodb_stores: RunSto
     ended = a_run(status="completed")
     dynamodb_stores.runs.create(ended, {"topic": "relays"}, [a_snapshot(0), a_snapshot(1)])
     dynamodb_stores.steps.store_response(a_response(0, content=LONG, prompt=LONG + "?"))
-    dynamodb_stores.steps.tell_part(a_part())
+    dynamodb_stores.steps.publish_part(a_part())
     assert aws.s3.list_objects_v2(Bucket=aws.texts_bucket)["KeyCount"] == 2
     dynamodb_stores.runs.delete(ended)
     assert aws.items(aws.runs_table) == []
@@ -282,7 +283,7 @@ def test_every_item_of_a_run_expires_with_it(dynamodb_stores: RunStores, aws: Ac
     dynamodb_stores.runs.create(a_run(), {"topic": "relays"}, [a_snapshot(0), a_snapshot(1)])
     dynamodb_stores.steps.store_response(a_response())
     dynamodb_stores.steps.start_payload(a_run(), a_snapshot(1), AT_NOON)
-    dynamodb_stores.steps.tell_part(a_part())
+    dynamodb_stores.steps.publish_part(a_part())
     kept = {item["sk"]["S"]: item.get("expires_at") for item in aws.items(aws.runs_table)}
     expiry = {"N": str(a_run().expires_at)}
     assert kept == dict.fromkeys(["RUN", "VARIABLES", "PART", "PAYLOAD#0000", "PAYLOAD#0001", "RESPONSE#0000"], expiry)
@@ -435,8 +436,8 @@ def test_a_snapshot_reads_back_with_its_limits_and_fallbacks(stores: RunStores) 
 def test_parts_of_an_answer_are_no_part_of_its_runs_history(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [a_snapshot(0)])
     before = stores.runs.read_history(TENANT, 1)
-    stores.steps.tell_part(a_part())
-    stores.steps.tell_part(a_part(offset=6, delta="wer."))
+    stores.steps.publish_part(a_part())
+    stores.steps.publish_part(a_part(offset=6, delta="wer."))
     assert stores.runs.read_history(TENANT, 1) == before
     assert stores.runs.read_responses(TENANT, 1, 10, None).items == []
     assert len(stores.runs.read_snapshots(TENANT, 1)) == 1
@@ -444,16 +445,16 @@ def test_parts_of_an_answer_are_no_part_of_its_runs_history(stores: RunStores) -
 
 def test_of_the_parts_of_an_answer_only_the_last_is_kept(dynamodb_stores: RunStores, aws: Account) -> None:
     for offset in range(3):
-        dynamodb_stores.steps.tell_part(a_part(offset=offset))
+        dynamodb_stores.steps.publish_part(a_part(offset=offset))
     (item,) = aws.items(aws.runs_table)
-    assert record_from_item(AnswerPart, item) == a_part(offset=2)
+    assert record_from_item(PartialAnswer, item) == a_part(offset=2)
 
 
 def test_a_part_whose_speed_is_not_known_yet_reads_back(dynamodb_stores: RunStores, aws: Account) -> None:
     """As the first one is that comes late: a record that can't be read would hold up all of the stream behind it."""
-    dynamodb_stores.steps.tell_part(a_part(tokens_per_second=None))
+    dynamodb_stores.steps.publish_part(a_part(tokens_per_second=None))
     (item,) = aws.items(aws.runs_table)
-    assert record_from_item(AnswerPart, item) == a_part(tokens_per_second=None)
+    assert record_from_item(PartialAnswer, item) == a_part(tokens_per_second=None)
 
 
 def test_a_response_reads_back_as_it_was_stored(stores: RunStores) -> None:

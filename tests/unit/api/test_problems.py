@@ -14,7 +14,7 @@ from baton.domain.errors import (
     Conflict,
     ConnectionGone,
     Invalid,
-    LimitsMoved,
+    LimitsConflict,
     LlmError,
     LlmRefused,
     NameTaken,
@@ -26,7 +26,7 @@ from baton.domain.errors import (
     VersionChanged,
 )
 
-NOT_FOR_HTTP = (LlmError, LimitsMoved, ReferenceMissing, ResponseAlreadyStored, ConnectionGone)
+NOT_FOR_HTTP = (LlmError, LimitsConflict, ReferenceMissing, ResponseAlreadyStored, ConnectionGone)
 """Met only where a payload is executed or a WebSocket is written to."""
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.use_cases import World
+from tests.support.use_cases import FakeBaton
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def fake_baton() -> FakeBaton:
+    return FakeBaton()

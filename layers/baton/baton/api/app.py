@@ -15,7 +15,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from baton.api import methods, queries, request_bodies
 from baton.api.bodies.definitions import Stored
-from baton.api.bodies.fields import Answer
+from baton.api.bodies.fields import View
 from baton.api.budget import sendable
 from baton.api.methods import Api, as_get, plain_path
 from baton.api.problems import INTERNAL, invalid_request, problem, problem_of, wrong_fields
@@ -160,7 +160,7 @@ def created[T: Stored](body: T, path: str) -> Response[T]:
     return _with_status(HTTPStatus.CREATED, body, {"Location": f"{path}/{body.id}", "ETag": f'"{body.version}"'})
 
 
-def accepted[T: Answer](body: T) -> Response[T]:
+def accepted[T: View](body: T) -> Response[T]:
     """202: it goes on in the background."""
     return _with_status(HTTPStatus.ACCEPTED, body, {})
 
@@ -170,5 +170,5 @@ def no_content() -> Response[None]:
     return Response(status_code=int(HTTPStatus.NO_CONTENT))
 
 
-def _with_status[T: Answer](status: HTTPStatus, body: T, headers: dict[str, str | list[str]]) -> Response[T]:
+def _with_status[T: View](status: HTTPStatus, body: T, headers: dict[str, str | list[str]]) -> Response[T]:
     return Response(status_code=int(status), content_type="application/json", body=body, headers=headers)

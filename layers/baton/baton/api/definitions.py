@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from baton.api import cursors
-from baton.api.bodies.fields import Answer, Listed
+from baton.api.bodies.fields import Listed, View
 from baton.api.budget import fitting_page
 from baton.api.parameters import versions
 from baton.domain.access.caller import Caller
@@ -27,7 +27,7 @@ def page_of[D: Definition](caller: Caller, kind: type[D], limit: int, cursor: st
     return wiring.catalog_store().page(caller.tenant, kind, limit, cursors.decode(kind.kind, cursor), search)
 
 
-def listed[A: Answer](page: Page[Any], items: Sequence[A], kind: str) -> Listed[A]:
+def listed[A: View](page: Page[Any], items: Sequence[A], kind: str) -> Listed[A]:
     """As much of a page as one answer can carry; names and titles are not counted when the page is read."""
     fitting, last = fitting_page(page.items, items, page.next_after)
     return Listed(items=list(fitting), cursor=cursors.encode(kind, last))

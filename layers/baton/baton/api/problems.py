@@ -27,14 +27,14 @@ from baton.domain.errors import (
     RunNotFinished,
     VersionChanged,
 )
-from baton.domain.files.workflow_files import BrokenFile, Fault
+from baton.domain.files.workflow_files import BrokenFile, FieldError
 
-MOST_LISTED = 100
-MOST_CHARACTERS = 1000
+MAX_LISTED = 100
+MAX_CHARACTERS = 1000
 """Of one text in a problem."""
 
 PROBLEM_JSON = "application/problem+json"
-MOST_IN_DETAIL = 3
+MAX_IN_DETAIL = 3
 """Wrong fields that the sentence names; all of them stand in ``errors``."""
 
 
@@ -79,10 +79,10 @@ def problem(
 def _shortened(value: Any) -> Any:
     """A client's own names stand in what is told of them, and they may be as long as its request."""
     match value:
-        case str() if len(value) > MOST_CHARACTERS:
-            return f"{value[:MOST_CHARACTERS]}…"
+        case str() if len(value) > MAX_CHARACTERS:
+            return f"{value[:MAX_CHARACTERS]}…"
         case list():
-            return [_shortened(entry) for entry in value[:MOST_LISTED]]
+            return [_shortened(entry) for entry in value[:MAX_LISTED]]
         case dict():
             return {name: _shortened(entry) for name, entry in value.items()}
         case _:
@@ -103,10 +103,10 @@ def _extension(error: BatonError) -> dict[str, Any]:
         case NameTaken():
             return {"holder": error.holder}
         case BrokenFile():
-            found = error.faults[:MOST_LISTED]
+            found = error.faults[:MAX_LISTED]
             return {"errors": [{"field": f.field, "line": f.line, "message": f.sentence} for f in found]}
         case InUse():
-            return {"users": [asdict(user) for user in error.users[:MOST_LISTED]]}
+            return {"users": [asdict(user) for user in error.referrers[:MAX_LISTED]]}
         case _:
             return {}
 
@@ -117,13 +117,15 @@ def invalid_request(found: Sequence[Mapping[str, Any]], sent: Any = None) -> Res
     ``sent`` is the body: a field is named as it stands there, whatever pydantic calls the way to it.
     """
     in_body = [{**entry, "loc": entry["loc"][1:]} for entry in found if entry["loc"][0] == "body"]
-    elsewhere = [Fault(path=entry["loc"][1:], sentence=sentence(entry)) for entry in found if entry["loc"][0] != "body"]
+    elsewhere = [
+        FieldError(path=entry["loc"][1:], sentence=sentence(entry)) for entry in found if entry["loc"][0] != "body"
+    ]
     return wrong_fields([*faults(in_body, sent), *elsewhere])
 
 
-def wrong_fields(found: Sequence[Fault]) -> Response[str]:
+def wrong_fields(found: Sequence[FieldError]) -> Response[str]:
     """The answer for fields, parameters or headers that are not as they should be."""
     errors = [{"field": fault.field if fault.path else "body", "message": fault.sentence} for fault in found]
-    detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors[:MOST_IN_DETAIL])
-    more = f" (and {len(errors) - MOST_IN_DETAIL} more)" if len(errors) > MOST_IN_DETAIL else ""
-    return problem(PROBLEM_TYPES[Invalid], f"{detail}{more}.", errors=errors[:MOST_LISTED])
+    detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors[:MAX_IN_DETAIL])
+    more = f" (and {len(errors) - MAX_IN_DETAIL} more)" if len(errors) > MAX_IN_DETAIL else ""
+    return problem(PROBLEM_TYPES[Invalid], f"{detail}{more}.", errors=errors[:MAX_LISTED])

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
-from baton.domain.files.workflow_files import Fault
+from baton.domain.files.workflow_files import FieldError
 
 MAX_NAME_CHARACTERS = 100
 
@@ -19,12 +19,12 @@ def given(event: Mapping[str, Any]) -> list[tuple[str, str]]:
     return list((event.get("queryStringParameters") or {}).items())
 
 
-def faults(parameters: Sequence[tuple[str, str]], known: Collection[str]) -> list[Fault]:
+def faults(parameters: Sequence[tuple[str, str]], known: Collection[str]) -> list[FieldError]:
     """What is wrong with them, whatever their values mean."""
     times = Counter(name for name, _ in parameters)
     empty = {name for name, value in parameters if not value}
     found = {name: _sentence(times[name], known, is_known=name in known, is_empty=name in empty) for name in times}
-    return [Fault(path=(name[:MAX_NAME_CHARACTERS],), sentence=said) for name, said in found.items() if said]
+    return [FieldError(path=(name[:MAX_NAME_CHARACTERS],), sentence=said) for name, said in found.items() if said]
 
 
 def _sentence(times: int, known: Collection[str], *, is_known: bool, is_empty: bool) -> str:

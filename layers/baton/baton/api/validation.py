@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from baton.domain.files.workflow_files import Fault, Path
+from baton.domain.files.workflow_files import FieldError, Path
 
 SENTENCES = {
     "missing": "is missing",
@@ -47,12 +47,12 @@ _KEY = "[key]"
 """pydantic's last step to a key that is wrong itself."""
 
 
-def faults(errors: Iterable[Mapping[str, Any]], value: Any) -> list[Fault]:
+def faults(errors: Iterable[Mapping[str, Any]], value: Any) -> list[FieldError]:
     """One fault for each path. Where a field takes several types, pydantic has an error for each of them."""
     sentences: dict[Path, list[str]] = {}
     for entry in errors:
         sentences.setdefault(_path(entry, value), []).append(sentence(entry))
-    return [Fault(path=path, sentence=_either(list(dict.fromkeys(found)))) for path, found in sentences.items()]
+    return [FieldError(path=path, sentence=_either(list(dict.fromkeys(found)))) for path, found in sentences.items()]
 
 
 def _either(sentences: Sequence[str]) -> str:

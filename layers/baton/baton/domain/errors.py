@@ -8,13 +8,13 @@ BatonError
 │   ├── NameTaken            another definition of this kind has the name
 │   ├── VersionChanged       the definition is no longer as it was read
 │   ├── InUse                other definitions refer to what was to be deleted
-│   ├── LedgerMoved          another definition came or went between a check and a write
+│   ├── LedgerConflict          another definition came or went between a check and a write
 │   ├── RunNotFinished       only a finished run can be deleted or resumed
 │   └── RunFinished          a finished run can't be cancelled
 ├── ResponseAlreadyStored    this payload's response was written by another delivery
 ├── AttemptSuperseded        the run was cancelled, finished or resumed meanwhile
 ├── ReferenceMissing         a prompt refers to what isn't there, in a run that is to fail then
-├── LimitsMoved              another call has taken its turn between a read and a write
+├── LimitsConflict              another call has taken its turn between a read and a write
 ├── ConnectionGone           a WebSocket client that has left
 └── LlmError                 an LLM call without a usable answer
     ├── LlmThrottled         429, 503, 529: come back later; may say when
@@ -35,9 +35,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from baton.domain.catalog.definitions import User
+    from baton.domain.catalog.definitions import Referrer
 
-MOST_USERS_NAMED = 5
+MAX_REFERRERS_NAMED = 5
 
 
 class BatonError(Exception):
@@ -81,14 +81,14 @@ class VersionChanged(Conflict):
 class InUse(Conflict):
     """Deleting this would leave references to nothing; ``users`` says where they are."""
 
-    def __init__(self, users: Sequence[User]) -> None:
-        named = ", ".join(str(user) for user in users[:MOST_USERS_NAMED])
-        more = f" and {len(users) - MOST_USERS_NAMED} more" if len(users) > MOST_USERS_NAMED else ""
+    def __init__(self, users: Sequence[Referrer]) -> None:
+        named = ", ".join(str(user) for user in users[:MAX_REFERRERS_NAMED])
+        more = f" and {len(users) - MAX_REFERRERS_NAMED} more" if len(users) > MAX_REFERRERS_NAMED else ""
         super().__init__(f"It is used by {named}{more}; change or delete these first.")
-        self.users = users
+        self.referrers = users
 
 
-class LedgerMoved(Conflict):
+class LedgerConflict(Conflict):
     """Too many others are changing definitions at this moment, so that a check never holds until the write."""
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ class ReferenceMissing(BatonError):
         super().__init__(f"There is nothing to be found for {', '.join(f'{{{{{name}}}}}' for name in names)}.")
 
 
-class LimitsMoved(BatonError):
+class LimitsConflict(BatonError):
     """Another call was first to write what it takes of an LLM instance's limits."""
 
     def __init__(self) -> None:

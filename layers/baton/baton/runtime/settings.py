@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
-from baton.domain.llm.hosts import LlmHosts
+from baton.domain.llm.hosts import HostPolicy
 
 
 class MissingSettingError(Exception):
@@ -30,10 +30,10 @@ def run_retention() -> timedelta:
     return timedelta(days=int(setting("RUN_RETENTION_DAYS")))
 
 
-def llm_hosts() -> LlmHosts:
+def host_policy() -> HostPolicy:
     """Where LLM calls may go."""
     named = (entry.strip().lower().removesuffix(".") for entry in setting("ALLOWED_LLM_HOSTS").split(","))
-    return LlmHosts(
+    return HostPolicy(
         allow_private=setting("ALLOW_PRIVATE_LLM_HOSTS") == "true",
         allow_loopback=setting("ALLOW_LOOPBACK_LLM_HOSTS") == "true",
         allowed=tuple(entry for entry in named if entry),

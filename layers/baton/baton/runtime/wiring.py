@@ -20,13 +20,13 @@ from baton.adapters.dynamodb.limits import DynamoLimitStore
 from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.llm.http.addresses import reaching
-from baton.adapters.llm.registry import BASE_URLS, PROVIDER_NAMES, check, complete, refusals
+from baton.adapters.llm.registry import BASE_URLS, PROVIDER_NAMES, check, complete, unsupported_settings
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets
 from baton.adapters.step_functions import StepFunctionsExecutions
 from baton.adapters.websocket import WebSocketSender
 from baton.domain.live.messages import Change
-from baton.runtime.settings import is_emulated, llm_hosts, run_retention, setting
+from baton.runtime.settings import host_policy, is_emulated, run_retention, setting
 from baton.usecases.catalog.define import Define
 from baton.usecases.catalog.define_llm_instances import DefineLlmInstances
 from baton.usecases.catalog.ports import CatalogStore, DefinitionSource
@@ -34,7 +34,7 @@ from baton.usecases.files.transfer_workflows import MoveWorkflows
 from baton.usecases.live.follow_runs import FollowRuns
 from baton.usecases.live.notify_subscribers import NotifySubscribers
 from baton.usecases.live.ports import Sender
-from baton.usecases.live.stream_answer import TellAnswer
+from baton.usecases.live.stream_answer import StreamAnswer
 from baton.usecases.llm.api_keys import ApiKeys
 from baton.usecases.llm.check_llm_instance import CheckLlmInstance
 from baton.usecases.llm.limiter import LimitRate
@@ -100,7 +100,12 @@ def change_run() -> ChangeRun:
 @cache
 def define() -> Define:
     """Create or replace a definition."""
-    return Define(catalog=_catalog(), providers=frozenset(PROVIDER_NAMES), refusals=refusals, llm_hosts=llm_hosts())
+    return Define(
+        catalog=_catalog(),
+        providers=frozenset(PROVIDER_NAMES),
+        unsupported_settings=unsupported_settings,
+        host_policy=host_policy(),
+    )
 
 
 @cache
@@ -113,14 +118,14 @@ def define_llm_instances() -> DefineLlmInstances:
 def check_llm_instance() -> CheckLlmInstance:
     """Check an LLM instance."""
     return CheckLlmInstance(
-        catalog=_catalog(), api_keys=_api_keys(), check=reaching(llm_hosts())(check), monotonic=time.monotonic
+        catalog=_catalog(), api_keys=_api_keys(), check=reaching(host_policy())(check), monotonic=time.monotonic
     )
 
 
 @cache
 def move_workflows() -> MoveWorkflows:
     """Export and import workflows."""
-    return MoveWorkflows(catalog=_catalog(), definitions=_catalog(), refusals=refusals)
+    return MoveWorkflows(catalog=_catalog(), definitions=_catalog(), unsupported_settings=unsupported_settings)
 
 
 @cache
@@ -130,12 +135,12 @@ def execute_payload() -> ExecutePayload:
     jitter = partial(random.uniform, 0.0)
     return ExecutePayload(
         steps=steps,
-        llm=reaching(llm_hosts())(complete),
+        llm=reaching(host_policy())(complete),
         api_keys=_api_keys(),
         limit_rate=LimitRate(
             store=DynamoLimitStore(_dynamodb(), setting("RUNS_TABLE")), clock=now, jitter=jitter, pause=time.sleep
         ),
-        tell_answer=TellAnswer(steps=steps, connections=_connections(), clock=now, monotonic=time.monotonic),
+        stream_answer=StreamAnswer(steps=steps, connections=_connections(), clock=now, monotonic=time.monotonic),
         clock=now,
         monotonic=time.monotonic,
         jitter=jitter,

@@ -11,7 +11,9 @@ import pytest
 
 from baton.adapters.llm.http import transport
 from baton.adapters.llm.http.addresses import reaching
-from baton.domain.llm.calls import AnswerListener, LlmCall, LlmEndpoint, LlmSettings
+from baton.domain.llm.calls import AnswerListener, LlmCall
+from baton.domain.llm.endpoints import LlmEndpoint
+from baton.domain.llm.settings import LlmSettings
 from tests.support.llm_endpoint import ANY_HOST, Endpoint
 
 KEY = "sk-test-0123456789"

@@ -13,7 +13,8 @@ from baton.adapters.llm.formats import model_lists as checks
 from baton.adapters.llm.providers.simulated import simulation as simulated
 from baton.adapters.llm.registry import Provider
 from baton.domain.errors import LlmFormatBroken, LlmRefused
-from baton.domain.llm.calls import LlmCall, LlmSettings
+from baton.domain.llm.calls import LlmCall
+from baton.domain.llm.settings import LlmSettings
 from tests.fakes.llm import FakeLlm
 
 Build = Callable[..., LlmCall]
@@ -29,7 +30,7 @@ def test_an_unknown_provider_is_refused_by_name(a_call: Build) -> None:
         registry.complete(a_call(provider="parrot"))
     with pytest.raises(LlmRefused, match=r"'demo'.*'parrot'"):
         registry.check(a_call(provider="parrot"))
-    assert registry.refusals("parrot", LlmSettings(seed=1)) == []
+    assert registry.unsupported_settings("parrot", LlmSettings(seed=1)) == []
 
 
 def test_a_provider_tells_the_models_that_it_offers(a_call: Build) -> None:
@@ -52,7 +53,9 @@ def test_a_provider_without_a_list_is_asked_something_short(a_call: Build) -> No
 def test_a_setting_that_the_provider_lacks_is_refused_without_a_call(a_call: Build) -> None:
     """The instance has got another provider since the payload was saved."""
     llm = FakeLlm()
-    providers = {"anthropic": Provider(complete=llm, refusals=registry.PROVIDERS["anthropic"].refusals)}
+    providers = {
+        "anthropic": Provider(complete=llm, unsupported_settings=registry.PROVIDERS["anthropic"].unsupported_settings)
+    }
     with pytest.raises(LlmRefused, match=r"'demo' can't be called .*: seed: anthropic has no such setting\."):
         registry.complete(a_call(provider="anthropic", seed=1), providers)
     assert llm.calls == []
@@ -60,7 +63,7 @@ def test_a_setting_that_the_provider_lacks_is_refused_without_a_call(a_call: Bui
 
 @pytest.mark.parametrize("provider", registry.PROVIDER_NAMES)
 def test_an_unsound_schema_is_taken_by_no_provider(a_call: Build, provider: str) -> None:
-    (refusal,) = registry.refusals(provider, LlmSettings(response_format={"type": "text"}))
+    (refusal,) = registry.unsupported_settings(provider, LlmSettings(response_format={"type": "text"}))
     assert refusal.setting == "response_format"
     with pytest.raises(LlmRefused, match="response_format"):
         registry.complete(a_call(provider=provider, response_format={"type": "text"}))

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from baton.api.bodies.llm_checks import CAUSES, Cause, LlmCheckAnswer, cause_of
+from baton.api.bodies.llm_checks import CAUSES, Cause, LlmCheckView, cause_of
 from baton.domain.errors import LlmError, LlmRefused, LlmTimeout
 from baton.usecases.llm.check_llm_instance import CheckResult
 
@@ -28,7 +28,7 @@ def test_a_failure_below_a_listed_one_has_its_cause() -> None:
 def test_an_endpoint_that_answers_is_connected_whatever_it_offers(
     models: list[str] | None, listed: bool | None
 ) -> None:
-    answer = LlmCheckAnswer.of(CheckResult(model="small-1", models=models, duration_ms=7))
+    answer = LlmCheckView.of(CheckResult(model="small-1", models=models, duration_ms=7))
     assert answer.model_dump() == {
         "connected": True,
         "models": models,
@@ -40,7 +40,7 @@ def test_an_endpoint_that_answers_is_connected_whatever_it_offers(
 
 
 def test_a_failure_is_told_to_people_and_to_programs() -> None:
-    answer = LlmCheckAnswer.of(CheckResult(model="small-1", duration_ms=200, failure=LlmTimeout("It took too long.")))
+    answer = LlmCheckView.of(CheckResult(model="small-1", duration_ms=200, failure=LlmTimeout("It took too long.")))
     assert answer.model_dump() == {
         "connected": False,
         "models": None,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.api.bodies.runs import RunAnswer, RunSummary, fitted
+from baton.api.bodies.runs import RunSummary, RunView, fitted
 from baton.api.budget import MAX_ANSWER_BYTES, fit, text_size
 from baton.domain.runs.run import Response, RunHistory
 from tests.fakes.texts import FakeTexts
@@ -129,13 +129,13 @@ def test_prompts_count_as_contents_do() -> None:
 def test_a_list_of_references_too_long_for_a_run_is_left_out_and_marked() -> None:
     references = [{"name": "n" * 200, "source": "missing"}] * 100
     run = RunHistory(run=a_run(), variables={}, responses=(a_response(metadata={"m": 1, "references": references}),))
-    assert RunAnswer.of_history(run, TEXTS).responses[0].metadata == {"m": 1, "references_truncated": True}
+    assert RunView.of_history(run, TEXTS).responses[0].metadata == {"m": 1, "references_truncated": True}
 
 
 def test_a_run_reads_as_the_api_promises() -> None:
     run = a_run(status="failed", error="It broke.", completed_at=AT_NOON, completed=1)
     history = RunHistory(run=run, variables={"topic": "relays"}, responses=(a_response(),))
-    assert RunAnswer.of_history(history, TEXTS).model_dump() == {
+    assert RunView.of_history(history, TEXTS).model_dump() == {
         "id": 1,
         "workflow_id": 7,
         "status": "failed",
@@ -169,7 +169,7 @@ def test_a_run_reads_as_the_api_promises() -> None:
 def test_what_has_answered_counts_as_completed_at_once() -> None:
     """The run item counts only when the next payload starts."""
     history = RunHistory(run=a_run(completed=0), variables={}, responses=(a_response(),))
-    assert RunAnswer.of_history(history, TEXTS).metadata.completed_payloads == 1
+    assert RunView.of_history(history, TEXTS).metadata.completed_payloads == 1
 
 
 def test_a_run_in_a_list_has_neither_variables_nor_responses() -> None:

@@ -17,7 +17,7 @@ from baton.api.workflow_file_formats import yaml_writer
 from baton.domain.catalog.definitions import InlineBlock
 from baton.domain.errors import Invalid
 from baton.domain.files.workflow_files import FileBlock, FilePayload, WorkflowFile
-from baton.domain.llm.calls import LlmSettings
+from baton.domain.llm.settings import LlmSettings
 from tests.support.workflow_file_strategies import files, objects, texts
 
 EXAMPLE = Path(__file__).parents[4] / "local" / "example.yaml"

@@ -10,9 +10,17 @@ from hypothesis import given, settings
 
 from baton.domain.catalog.definitions import MAX_TEMPLATE_BYTES, InlineBlock
 from baton.domain.errors import Invalid
-from baton.domain.files.workflow_files import BrokenFile, Fault, FileBlock, FilePayload, WorkflowFile, check, export
-from baton.domain.llm.calls import LlmSettings
-from baton.domain.runs.run import Definitions
+from baton.domain.files.workflow_files import (
+    BrokenFile,
+    FieldError,
+    FileBlock,
+    FilePayload,
+    WorkflowFile,
+    check,
+    export,
+)
+from baton.domain.llm.settings import LlmSettings
+from baton.domain.runs.run import WorkflowBundle
 from tests.support.workflow_file_strategies import catalog_with, definitions_in, files
 
 ASK = FileBlock(title="Ask", content="Why?")
@@ -24,7 +32,7 @@ SECOND = FilePayload(
 RELAY = WorkflowFile(name="Relay", order=("second", "first", "second"), payloads=(FIRST, SECOND), blocks=(ASK, ROLE))
 
 
-def without(definitions: Definitions, section: str, gone: int) -> Definitions:
+def without(definitions: WorkflowBundle, section: str, gone: int) -> WorkflowBundle:
     left = {id_: one for id_, one in getattr(definitions, section).items() if id_ != gone}
     sections: dict[str, Any] = {section: left}
     return replace(definitions, **sections)
@@ -134,7 +142,7 @@ def test_the_first_five_faults_are_named_and_all_are_listed() -> None:
 
 
 def test_the_place_of_a_fault_is_as_much_as_is_known_and_bounded() -> None:
-    assert Fault(path=(), sentence="").place == "file"
-    assert Fault(path=(), sentence="", line=3).place == "line 3"
-    assert Fault(path=("blocks", 0, "title"), sentence="", line=3).place == "line 3: blocks[0].title"
-    assert len(Fault(path=("x" * 10_000,), sentence="").place) < 300
+    assert FieldError(path=(), sentence="").place == "file"
+    assert FieldError(path=(), sentence="", line=3).place == "line 3"
+    assert FieldError(path=("blocks", 0, "title"), sentence="", line=3).place == "line 3: blocks[0].title"
+    assert len(FieldError(path=("x" * 10_000,), sentence="").place) < 300

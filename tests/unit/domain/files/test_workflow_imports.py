@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from baton.domain.catalog.definitions import BlockDraft, InlineBlock, PayloadDraft, WorkflowDraft
 from baton.domain.files.workflow_files import BrokenFile, FileBlock, FilePayload, WorkflowFile, export
 from baton.domain.files.workflow_imports import Plan, Present, drafts, plan
-from baton.domain.llm.calls import LlmSettings
+from baton.domain.llm.settings import LlmSettings
 from tests.support.workflow_file_strategies import (
     catalog_with,
     definitions_in,

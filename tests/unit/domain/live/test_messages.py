@@ -14,7 +14,7 @@ from baton.domain.live.messages import MAX_CONTENT_BYTES, Change, Message, messa
 from baton.domain.runs.run import Run, RunHistory
 from tests.support.records import AT_NOON, TENANT, a_response, a_run
 
-MOST_BYTES_OF_A_FRAME = 128 * 1024
+MAX_BYTES_OF_A_FRAME = 128 * 1024
 """What API Gateway sends at most.
 
 Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
@@ -166,7 +166,7 @@ def test_a_long_content_is_cut_to_its_bound_as_json_and_marked(piece: str, odd: 
     assert content.startswith(kept)
     assert sent <= MAX_CONTENT_BYTES < sent + following
     assert message.data["contentTruncated"] is True
-    assert len(message.encode()) <= MOST_BYTES_OF_A_FRAME
+    assert len(message.encode()) <= MAX_BYTES_OF_A_FRAME
 
 
 @given(st.text(max_size=200))
@@ -179,7 +179,7 @@ def test_a_short_content_is_told_as_it_is(content: str) -> None:
 def test_a_message_of_a_payload_with_very_many_references_can_still_be_sent() -> None:
     references = [{"name": f"a name that is rather long {number}", "source": "missing"} for number in range(2000)]
     message = of_response(a_response(content="x" * 100_000, metadata={"references": references}))
-    assert len(message.encode()) <= MOST_BYTES_OF_A_FRAME
+    assert len(message.encode()) <= MAX_BYTES_OF_A_FRAME
 
 
 def test_a_content_of_which_only_the_beginning_is_known_is_marked() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.domain.llm.hosts import METADATA, LlmHosts, kind_of
+from baton.domain.llm.hosts import METADATA, HostPolicy, kind_of
 
 PUBLIC = [
     "1.1.1.1",
@@ -108,23 +108,23 @@ NOT_PUBLIC = {
 @pytest.mark.parametrize("address", PUBLIC)
 def test_a_public_address_may_be_called(address: str) -> None:
     assert kind_of(ip_address(address)) is None
-    assert LlmHosts().objection_to_address(ip_address(address)) is None
+    assert HostPolicy().objection_to_address(ip_address(address)) is None
 
 
 @pytest.mark.parametrize(("address", "kind"), NOT_PUBLIC.items())
 def test_any_other_address_is_refused_by_what_it_is(address: str, kind: str) -> None:
     objection = f"its address is {kind}, which this deployment doesn't call"
-    assert LlmHosts().objection_to_address(ip_address(address)) == objection
-    private = LlmHosts(allow_private=True).objection_to_address(ip_address(address))
+    assert HostPolicy().objection_to_address(ip_address(address)) == objection
+    private = HostPolicy(allow_private=True).objection_to_address(ip_address(address))
     assert private == (None if kind in ("private", "shared by a carrier") else objection)
-    local = LlmHosts(allow_private=True, allow_loopback=True).objection_to_address(ip_address(address))
+    local = HostPolicy(allow_private=True, allow_loopback=True).objection_to_address(ip_address(address))
     assert local == (objection if kind == METADATA else None)
-    assert LlmHosts(allow_loopback=True).objection_to_address(ip_address(address)) == objection
+    assert HostPolicy(allow_loopback=True).objection_to_address(ip_address(address)) == objection
 
 
 @given(st.ip_addresses(v=4))
 def test_what_an_ipv6_address_carries_is_never_more_open_than_it_is_itself(carried: IPv4Address) -> None:
-    bits, hosts = int(carried), LlmHosts(allow_private=True)
+    bits, hosts = int(carried), HostPolicy(allow_private=True)
     if hosts.objection_to_address(carried) is None:
         return
     for prefix in ("64:ff9b::", "64:ff9b:1::", "::ffff:0:0", "::ffff:0:0:0", "::", "2a00::5efe:0:0"):
@@ -166,11 +166,11 @@ def test_what_python_knows_as_not_global_is_refused_too(address: IPv4Address | I
     ],
 )
 def test_a_url_that_shows_where_it_leads_is_refused(url: str, kind: str) -> None:
-    for hosts in (LlmHosts(), LlmHosts(allowed=("api.example",))):
+    for hosts in (HostPolicy(), HostPolicy(allowed=("api.example",))):
         assert hosts.objection_to_url(url) == f"its address is {kind}, which this deployment doesn't call"
-    private = LlmHosts(allow_private=True).objection_to_url(url)
+    private = HostPolicy(allow_private=True).objection_to_url(url)
     assert (private is None) is (kind == "private")
-    local = LlmHosts(allow_private=True, allow_loopback=True).objection_to_url(url)
+    local = HostPolicy(allow_private=True, allow_loopback=True).objection_to_url(url)
     assert (local is None) is (kind != METADATA)
 
 
@@ -178,17 +178,17 @@ def test_a_url_that_shows_where_it_leads_is_refused(url: str, kind: str) -> None
     "url", ["https://api.example/v1", "https://8.8.8.8", "https://[2606:4700::1]:8443", "https://bücher.example"]
 )
 def test_a_url_that_leads_anywhere_else_is_not(url: str) -> None:
-    assert LlmHosts().objection_to_url(url) is None
+    assert HostPolicy().objection_to_url(url) is None
 
 
 def test_http_is_for_private_hosts() -> None:
-    assert LlmHosts().objection_to_url("http://api.example/v1") == "this deployment calls https only"
-    assert LlmHosts(allow_private=True).objection_to_url("http://api.example/v1") is None
+    assert HostPolicy().objection_to_url("http://api.example/v1") == "this deployment calls https only"
+    assert HostPolicy(allow_private=True).objection_to_url("http://api.example/v1") is None
 
 
 @pytest.mark.parametrize("host", ["a..example", "x" * 64, "\ud800.example", "\0"])
 def test_no_name_at_all_is_never_an_error_of_another_kind(host: str) -> None:
-    LlmHosts().objection_to_host("https", host)
+    HostPolicy().objection_to_host("https", host)
 
 
 @pytest.mark.parametrize(
@@ -210,20 +210,20 @@ def test_no_name_at_all_is_never_an_error_of_another_kind(host: str) -> None:
     ],
 )
 def test_a_list_of_hosts_is_kept_to(host: str, is_allowed: bool) -> None:
-    hosts = LlmHosts(allowed=("api.example", "*.azure.example", "xn--bcher-kva.example", "9.9.9.9"))
+    hosts = HostPolicy(allowed=("api.example", "*.azure.example", "xn--bcher-kva.example", "9.9.9.9"))
     expected = None if is_allowed else "it is none of the hosts that this deployment calls"
     assert hosts.objection_to_host("https", host) == expected
 
 
 def test_a_list_that_names_a_private_host_does_not_make_it_public() -> None:
-    assert LlmHosts(allowed=("localhost",)).objection_to_host("https", "localhost")
+    assert HostPolicy(allowed=("localhost",)).objection_to_host("https", "localhost")
 
 
 def test_a_list_holds_where_private_hosts_are_allowed_too() -> None:
-    hosts = LlmHosts(allow_private=True, allowed=("10.0.0.1",))
+    hosts = HostPolicy(allow_private=True, allowed=("10.0.0.1",))
     assert hosts.objection_to_host("http", "10.0.0.1") is None
     assert hosts.objection_to_host("http", "10.0.0.2")
 
 
 def test_an_empty_list_allows_nothing() -> None:
-    assert LlmHosts(allowed=()).objection_to_host("https", "api.example")
+    assert HostPolicy(allowed=()).objection_to_host("https", "api.example")

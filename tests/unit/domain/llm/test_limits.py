@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.domain.llm.calls import LlmLimits
+from baton.domain.llm.endpoints import LlmLimits
 from baton.domain.llm.limits import (
     FILLED_MS,
     GRACE_MS,

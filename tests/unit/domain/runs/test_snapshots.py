@@ -9,9 +9,15 @@ import pytest
 
 from baton.domain.catalog.definitions import MAX_TEMPLATE_BYTES, Block, InlineBlock, LlmInstance, Payload, Workflow
 from baton.domain.errors import Invalid
-from baton.domain.llm.calls import LlmSettings
+from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs.run import MAX_VARIABLES_BYTES, Definitions, answer_metadata, check_variables, reference_record
+from baton.domain.runs.run import (
+    MAX_VARIABLES_BYTES,
+    WorkflowBundle,
+    answer_metadata,
+    check_variables,
+    reference_record,
+)
 from baton.domain.runs.snapshots import compile_snapshots
 from tests.support.records import AT_NOON, an_answer
 
@@ -37,11 +43,11 @@ def a_payload(id_: int, name: str, *blocks: int, settings: LlmSettings | None = 
     return Payload(id=id_, name=name, blocks=blocks, llm_instance=5, settings=settings or LlmSettings(), **STORED)
 
 
-def definitions(*payloads: Payload, order: tuple[int, ...] | None = None, **contents: str) -> Definitions:
+def definitions(*payloads: Payload, order: tuple[int, ...] | None = None, **contents: str) -> WorkflowBundle:
     """A workflow of the payloads; ``b1="…"`` is the content of block 1."""
     blocks = [a_block(int(name[1:]), content) for name, content in contents.items()]
     ids = tuple(payload.id for payload in payloads) if order is None else order
-    return Definitions(
+    return WorkflowBundle(
         workflow=Workflow(id=7, name="Relay", payloads=ids, **STORED),
         payloads={payload.id: payload for payload in payloads},
         blocks={block.id: block for block in blocks},

@@ -19,9 +19,9 @@ from baton.domain.catalog.definitions import (
     first_version,
     next_version,
 )
-from baton.domain.errors import InUse, Invalid, LedgerMoved, NameTaken, NotFound, VersionChanged
-from baton.domain.llm.calls import LlmSettings
-from baton.usecases.catalog.define import MOST_TRIES, Edit
+from baton.domain.errors import InUse, Invalid, LedgerConflict, NameTaken, NotFound, VersionChanged
+from baton.domain.llm.settings import LlmSettings
+from baton.usecases.catalog.define import MAX_TRIES, Edit
 from tests.fakes.catalog import FakeCatalog
 from tests.support.records import (
     AT_NOON,
@@ -34,7 +34,7 @@ from tests.support.records import (
     payload_draft,
     workflow_draft,
 )
-from tests.support.use_cases import World
+from tests.support.use_cases import FakeBaton
 
 
 def edit(definition_id: int, *versions: int, tenant: str = TENANT) -> Edit:
@@ -60,19 +60,19 @@ class BusyCatalog(FakeCatalog):
 
 
 @pytest.fixture
-def defined(world: World) -> World:
+def defined(fake_baton: FakeBaton) -> FakeBaton:
     """Block 1, LLM instance 1, payload 1 and workflow 1."""
-    world.workflow("one")
-    return world
+    fake_baton.workflow("one")
+    return fake_baton
 
 
-def test_a_definition_gets_the_next_id_and_the_time(world: World) -> None:
-    block = world.define.create(TENANT, Block, block_draft(), NOON)
+def test_a_definition_gets_the_next_id_and_the_time(fake_baton: FakeBaton) -> None:
+    block = fake_baton.define.create(TENANT, Block, block_draft(), NOON)
     assert (block.id, block.version, block.created_at, block.updated_at) == (1, 1, AT_NOON, AT_NOON)
-    assert world.catalog.read(TENANT, Block, 1) == block
+    assert fake_baton.catalog.read(TENANT, Block, 1) == block
 
 
-def test_a_payload_of_what_is_there_is_created(defined: World) -> None:
+def test_a_payload_of_what_is_there_is_created(defined: FakeBaton) -> None:
     payload = defined.define.create(TENANT, Payload, payload_draft("second", [1, 1]), NOON)
     assert (payload.id, payload.blocks) == (2, (1, 1))
 
@@ -85,7 +85,7 @@ def test_a_payload_of_what_is_there_is_created(defined: World) -> None:
     ],
 )
 def test_a_payload_of_what_is_not_there_is_refused_by_field(
-    defined: World, draft: object, field: str, sentence: str
+    defined: FakeBaton, draft: object, field: str, sentence: str
 ) -> None:
     with pytest.raises(Invalid, match=f"{field}: {sentence}"):
         defined.define.create(TENANT, Payload, draft, NOON)  # type: ignore[arg-type]
@@ -93,27 +93,27 @@ def test_a_payload_of_what_is_not_there_is_refused_by_field(
         defined.catalog.read(TENANT, Payload, 2)
 
 
-def test_a_text_of_the_payloads_own_is_not_looked_up(defined: World) -> None:
+def test_a_text_of_the_payloads_own_is_not_looked_up(defined: FakeBaton) -> None:
     blocks = (InlineBlock(content="Hello."), 1, InlineBlock(content="Goodbye."))
     payload = defined.define.create(TENANT, Payload, payload_draft("second", blocks), NOON)
     assert payload.blocks == blocks
 
 
-def test_a_workflow_of_payloads_that_are_not_there_is_refused(defined: World) -> None:
+def test_a_workflow_of_payloads_that_are_not_there_is_refused(defined: FakeBaton) -> None:
     with pytest.raises(Invalid, match=r"payloads: there is no payload 98, 99\."):
         defined.define.create(TENANT, Workflow, workflow_draft("other", [98, 1, 99]), NOON)
 
 
-def test_another_tenants_definitions_are_not_there(defined: World) -> None:
+def test_another_tenants_definitions_are_not_there(defined: FakeBaton) -> None:
     with pytest.raises(Invalid, match="payloads: there is no payload 1"):
         defined.define.create(OTHER_TENANT, Workflow, workflow_draft(), NOON)
 
 
-def test_an_empty_workflow_can_be_created(world: World) -> None:
-    assert world.define.create(TENANT, Workflow, workflow_draft(payloads=()), NOON).payloads == ()
+def test_an_empty_workflow_can_be_created(fake_baton: FakeBaton) -> None:
+    assert fake_baton.define.create(TENANT, Workflow, workflow_draft(payloads=()), NOON).payloads == ()
 
 
-def test_a_replacement_is_checked_like_a_new_definition(defined: World) -> None:
+def test_a_replacement_is_checked_like_a_new_definition(defined: FakeBaton) -> None:
     with pytest.raises(Invalid, match="payloads: there is no payload 99"):
         defined.define.replace(edit(1), Workflow, workflow_draft(payloads=[99]))
     with pytest.raises(NotFound, match="There is no workflow 99"):
@@ -122,25 +122,27 @@ def test_a_replacement_is_checked_like_a_new_definition(defined: World) -> None:
     assert (following.id, following.version, following.name, following.payloads) == (1, 2, "renamed", (1, 1))
 
 
-def test_a_provider_that_there_is_not_is_refused_and_the_others_are_named(world: World) -> None:
+def test_a_provider_that_there_is_not_is_refused_and_the_others_are_named(fake_baton: FakeBaton) -> None:
     with pytest.raises(Invalid, match="provider: 'magic' is none of anthropic, openai, simulated"):
-        world.instances.create(TENANT, instance_draft(provider="magic"), "sk-one", NOON)
-    assert world.secrets.keys == {}
+        fake_baton.instances.create(TENANT, instance_draft(provider="magic"), "sk-one", NOON)
+    assert fake_baton.secrets.keys == {}
 
 
-def test_what_a_provider_lacks_is_refused_in_an_instances_defaults_before_its_key_is_kept(world: World) -> None:
-    world.refusals.lacking["openai"] = ["seed"]
+def test_what_a_provider_lacks_is_refused_in_an_instances_defaults_before_its_key_is_kept(
+    fake_baton: FakeBaton,
+) -> None:
+    fake_baton.unsupported_settings.lacking["openai"] = ["seed"]
     draft = instance_draft(provider="openai", defaults=LlmSettings(seed=0), base_url="https://api.openai.com/v1")
     with pytest.raises(Invalid, match=r"^defaults\.seed: openai has no such setting\.$"):
-        world.instances.create(TENANT, draft, "sk-one", NOON)
-    assert world.secrets.keys == {}
-    world.instances.create(TENANT, replace(draft, provider="simulated"), None, NOON)
+        fake_baton.instances.create(TENANT, draft, "sk-one", NOON)
+    assert fake_baton.secrets.keys == {}
+    fake_baton.instances.create(TENANT, replace(draft, provider="simulated"), None, NOON)
     with pytest.raises(Invalid, match=r"^defaults\.seed"):
-        world.instances.replace(edit(1), draft, None)
+        fake_baton.instances.replace(edit(1), draft, None)
 
 
-def test_what_the_provider_of_a_payloads_instance_lacks_is_refused(defined: World) -> None:
-    defined.refusals.lacking["simulated"] = ["seed"]
+def test_what_the_provider_of_a_payloads_instance_lacks_is_refused(defined: FakeBaton) -> None:
+    defined.unsupported_settings.lacking["simulated"] = ["seed"]
     draft = replace(payload_draft("second"), settings=LlmSettings(seed=0))
     with pytest.raises(Invalid, match=r"^seed: simulated has no such setting\.$"):
         defined.define.create(TENANT, Payload, draft, NOON)
@@ -149,50 +151,50 @@ def test_what_the_provider_of_a_payloads_instance_lacks_is_refused(defined: Worl
     assert defined.define.create(TENANT, Payload, replace(draft, settings=LlmSettings()), NOON).id == 3
 
 
-def test_an_instance_without_a_key_keeps_no_secret(world: World) -> None:
-    instance = world.instances.create(TENANT, instance_draft(), None, NOON)
-    assert (instance.has_api_key, world.secrets.keys) == (False, {})
+def test_an_instance_without_a_key_keeps_no_secret(fake_baton: FakeBaton) -> None:
+    instance = fake_baton.instances.create(TENANT, instance_draft(), None, NOON)
+    assert (instance.has_api_key, fake_baton.secrets.keys) == (False, {})
 
 
-def test_a_key_is_kept_as_a_secret_and_nowhere_else(world: World) -> None:
-    instance = world.instances.create(TENANT, instance_draft(), "sk-one", NOON)
+def test_a_key_is_kept_as_a_secret_and_nowhere_else(fake_baton: FakeBaton) -> None:
+    instance = fake_baton.instances.create(TENANT, instance_draft(), "sk-one", NOON)
     assert instance.has_api_key
-    assert world.secrets.keys == {(TENANT, instance.id): "sk-one"}
-    assert "sk-one" not in repr(world.catalog.read(TENANT, LlmInstance, instance.id))
+    assert fake_baton.secrets.keys == {(TENANT, instance.id): "sk-one"}
+    assert "sk-one" not in repr(fake_baton.catalog.read(TENANT, LlmInstance, instance.id))
 
 
-def test_a_key_is_forgotten_when_the_name_is_taken(world: World) -> None:
-    world.instances.create(TENANT, instance_draft("same"), "sk-one", NOON)
+def test_a_key_is_forgotten_when_the_name_is_taken(fake_baton: FakeBaton) -> None:
+    fake_baton.instances.create(TENANT, instance_draft("same"), "sk-one", NOON)
     with pytest.raises(NameTaken):
-        world.instances.create(TENANT, instance_draft("same"), "sk-two", NOON)
-    assert world.secrets.keys == {(TENANT, 1): "sk-one"}
+        fake_baton.instances.create(TENANT, instance_draft("same"), "sk-two", NOON)
+    assert fake_baton.secrets.keys == {(TENANT, 1): "sk-one"}
 
 
-def test_a_key_stays_when_the_replacement_brings_none(world: World) -> None:
-    world.instances.create(TENANT, instance_draft(), "sk-one", NOON)
-    following = world.instances.replace(edit(1), instance_draft(model="large-1"), None)
+def test_a_key_stays_when_the_replacement_brings_none(fake_baton: FakeBaton) -> None:
+    fake_baton.instances.create(TENANT, instance_draft(), "sk-one", NOON)
+    following = fake_baton.instances.replace(edit(1), instance_draft(model="large-1"), None)
     assert (following.model, following.has_api_key) == ("large-1", True)
-    assert world.secrets.keys == {(TENANT, 1): "sk-one"}
+    assert fake_baton.secrets.keys == {(TENANT, 1): "sk-one"}
 
 
-def test_a_replacement_can_bring_a_key(world: World) -> None:
-    world.instances.create(TENANT, instance_draft(), None, NOON)
-    following = world.instances.replace(edit(1), instance_draft(), "sk-new")
+def test_a_replacement_can_bring_a_key(fake_baton: FakeBaton) -> None:
+    fake_baton.instances.create(TENANT, instance_draft(), None, NOON)
+    following = fake_baton.instances.replace(edit(1), instance_draft(), "sk-new")
     assert following.has_api_key
-    assert world.secrets.keys == {(TENANT, 1): "sk-new"}
+    assert fake_baton.secrets.keys == {(TENANT, 1): "sk-new"}
 
 
-def test_a_replacement_that_is_refused_leaves_the_key_alone(world: World) -> None:
-    world.instances.create(TENANT, instance_draft("one"), "sk-one", NOON)
-    world.instances.create(TENANT, instance_draft("two"), None, NOON)
+def test_a_replacement_that_is_refused_leaves_the_key_alone(fake_baton: FakeBaton) -> None:
+    fake_baton.instances.create(TENANT, instance_draft("one"), "sk-one", NOON)
+    fake_baton.instances.create(TENANT, instance_draft("two"), None, NOON)
     with pytest.raises(NameTaken):
-        world.instances.replace(edit(1), instance_draft("two"), "sk-new")
+        fake_baton.instances.replace(edit(1), instance_draft("two"), "sk-new")
     with pytest.raises(NotFound):
-        world.instances.replace(edit(1, tenant=OTHER_TENANT), instance_draft("one"), "sk-new")
-    assert world.secrets.keys == {(TENANT, 1): "sk-one"}
+        fake_baton.instances.replace(edit(1, tenant=OTHER_TENANT), instance_draft("one"), "sk-new")
+    assert fake_baton.secrets.keys == {(TENANT, 1): "sk-one"}
 
 
-def test_a_change_that_is_meant_for_another_version_is_refused(defined: World) -> None:
+def test_a_change_that_is_meant_for_another_version_is_refused(defined: FakeBaton) -> None:
     defined.define.replace(edit(1, 1), Block, block_draft("b0", "two"))
     with pytest.raises(VersionChanged):
         defined.define.replace(edit(1, 1), Block, block_draft("b0", "three"))
@@ -202,7 +204,7 @@ def test_a_change_that_is_meant_for_another_version_is_refused(defined: World) -
     assert defined.define.replace(edit(1, 1, 2), Block, block_draft("b0", "three")).version == 3
 
 
-def test_without_a_version_the_last_writer_wins(defined: World) -> None:
+def test_without_a_version_the_last_writer_wins(defined: FakeBaton) -> None:
     defined.define.replace(edit(1), Block, block_draft("b0", "two"))
     assert defined.define.replace(edit(1), Block, block_draft("b0", "three")).version == 3
 
@@ -223,13 +225,13 @@ def test_a_writer_that_is_overtaken_begins_anew_unless_it_meant_one_version() ->
             super().replace(tenant, current, following, ledger)
 
     catalog = Overtaken()
-    world = World(catalog=catalog)
-    world.define.create(TENANT, Block, block_draft(content="one"), NOON)
+    fake_baton = FakeBaton(catalog=catalog)
+    fake_baton.define.create(TENANT, Block, block_draft(content="one"), NOON)
     catalog.times = 2
-    assert world.define.replace(edit(1), Block, block_draft(content="mine")).version == 4
+    assert fake_baton.define.replace(edit(1), Block, block_draft(content="mine")).version == 4
     catalog.times = 1
     with pytest.raises(VersionChanged):
-        world.define.replace(edit(1, 4), Block, block_draft(content="mine"))
+        fake_baton.define.replace(edit(1, 4), Block, block_draft(content="mine"))
     assert catalog.read(TENANT, Block, 1).content == "after mine"
 
 
@@ -241,13 +243,13 @@ def test_a_writer_that_is_overtaken_begins_anew_unless_it_meant_one_version() ->
         (Payload, r"used by workflow 1 \(Relay\)"),
     ],
 )
-def test_what_others_refer_to_is_not_deleted(defined: World, kind: type[Definition], sentence: str) -> None:
+def test_what_others_refer_to_is_not_deleted(defined: FakeBaton, kind: type[Definition], sentence: str) -> None:
     with pytest.raises(InUse, match=sentence):
         defined.define.delete(edit(1), kind)
     assert defined.catalog.read(TENANT, kind, 1).id == 1
 
 
-def test_what_nothing_refers_to_any_more_is_deleted(defined: World) -> None:
+def test_what_nothing_refers_to_any_more_is_deleted(defined: FakeBaton) -> None:
     defined.define.delete(edit(1), Workflow)
     defined.define.delete(edit(1), Payload)
     defined.define.delete(edit(1), Block)
@@ -257,13 +259,13 @@ def test_what_nothing_refers_to_any_more_is_deleted(defined: World) -> None:
         defined.define.delete(edit(1), Block)
 
 
-def test_a_deleted_instance_takes_its_key_along(world: World) -> None:
-    world.instances.create(TENANT, instance_draft(), "sk-one", NOON)
-    world.instances.delete(edit(1))
-    assert world.secrets.keys == {}
+def test_a_deleted_instance_takes_its_key_along(fake_baton: FakeBaton) -> None:
+    fake_baton.instances.create(TENANT, instance_draft(), "sk-one", NOON)
+    fake_baton.instances.delete(edit(1))
+    assert fake_baton.secrets.keys == {}
 
 
-def test_an_instance_that_is_in_use_keeps_its_key(defined: World) -> None:
+def test_an_instance_that_is_in_use_keeps_its_key(defined: FakeBaton) -> None:
     defined.secrets.write_api_key(TENANT, 1, an_api_key())
     with pytest.raises(InUse):
         defined.instances.delete(edit(1))
@@ -278,12 +280,12 @@ def test_a_reference_that_is_added_meanwhile_stops_the_deletion() -> None:
         FakeCatalog.create(catalog, TENANT, payload, FakeCatalog.read_ledger(catalog, TENANT))
 
     catalog = BusyCatalog(0, refer_to_it)
-    world = World(catalog=catalog)
-    world.define.create(TENANT, Block, block_draft(), NOON)
-    world.instances.create(TENANT, instance_draft(), None, NOON)
+    fake_baton = FakeBaton(catalog=catalog)
+    fake_baton.define.create(TENANT, Block, block_draft(), NOON)
+    fake_baton.instances.create(TENANT, instance_draft(), None, NOON)
     catalog.plan = (1, refer_to_it)
     with pytest.raises(InUse, match="payload 9"):
-        world.define.delete(edit(1), Block)
+        fake_baton.define.delete(edit(1), Block)
     assert catalog.read(TENANT, Block, 1).id == 1
 
 
@@ -293,12 +295,12 @@ def test_a_deletion_that_comes_meanwhile_stops_the_reference() -> None:
         FakeCatalog.delete(catalog, TENANT, block, FakeCatalog.read_ledger(catalog, TENANT))
 
     catalog = BusyCatalog(0, delete_it)
-    world = World(catalog=catalog)
-    world.define.create(TENANT, Block, block_draft(), NOON)
-    world.instances.create(TENANT, instance_draft(), None, NOON)
+    fake_baton = FakeBaton(catalog=catalog)
+    fake_baton.define.create(TENANT, Block, block_draft(), NOON)
+    fake_baton.instances.create(TENANT, instance_draft(), None, NOON)
     catalog.plan = (1, delete_it)
     with pytest.raises(Invalid, match="blocks: there is no block 1"):
-        world.define.create(TENANT, Payload, payload_draft("late", [1], 1), NOON)
+        fake_baton.define.create(TENANT, Payload, payload_draft("late", [1], 1), NOON)
 
 
 def test_a_change_that_is_always_disturbed_gives_up() -> None:
@@ -310,12 +312,12 @@ def test_a_change_that_is_always_disturbed_gives_up() -> None:
         FakeCatalog.delete(catalog, TENANT, other, FakeCatalog.read_ledger(catalog, TENANT))
 
     catalog = BusyCatalog(0, delete_another)
-    world = World(catalog=catalog)
-    world.define.create(TENANT, Block, block_draft(), NOON)
-    world.instances.create(TENANT, instance_draft(), None, NOON)
+    fake_baton = FakeBaton(catalog=catalog)
+    fake_baton.define.create(TENANT, Block, block_draft(), NOON)
+    fake_baton.instances.create(TENANT, instance_draft(), None, NOON)
     catalog.plan = (1000, delete_another)
-    with pytest.raises(LedgerMoved):
-        world.define.create(TENANT, Payload, payload_draft("late", [1], 1), NOON)
-    assert catalog.times == MOST_TRIES
-    catalog.plan = (catalog.times + MOST_TRIES - 1, delete_another)
-    assert world.define.create(TENANT, Payload, payload_draft("late", [1], 1), NOON).name == "late"
+    with pytest.raises(LedgerConflict):
+        fake_baton.define.create(TENANT, Payload, payload_draft("late", [1], 1), NOON)
+    assert catalog.times == MAX_TRIES
+    catalog.plan = (catalog.times + MAX_TRIES - 1, delete_another)
+    assert fake_baton.define.create(TENANT, Payload, payload_draft("late", [1], 1), NOON).name == "late"

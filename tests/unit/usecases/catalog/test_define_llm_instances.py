@@ -18,7 +18,7 @@ from baton.usecases.catalog.define import Edit
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.llm import FakeSecrets
 from tests.support.records import NOON, TENANT, instance_draft, payload_draft, workflow_draft
-from tests.support.use_cases import World
+from tests.support.use_cases import FakeBaton
 
 NO_SEARCH = Search()
 A, B = "https://a.example/v1", "https://b.example/v1"
@@ -29,16 +29,16 @@ def draft(base_url: str | None = A, provider: str = "openai", **fields: Any) -> 
     return instance_draft(provider=provider, base_url=base_url, **fields)
 
 
-def sent_to(world: World) -> str | None:
+def sent_to(fake_baton: FakeBaton) -> str | None:
     """The key that a call of the newest record would carry."""
-    return world.api_keys.for_call(TENANT, world.catalog.read(TENANT, LlmInstance, 1).endpoint())
+    return fake_baton.api_keys.for_call(TENANT, fake_baton.catalog.read(TENANT, LlmInstance, 1).endpoint())
 
 
 @pytest.fixture
-def keyed(world: World) -> World:
+def keyed(fake_baton: FakeBaton) -> FakeBaton:
     """Instance 1 at A with a key."""
-    world.instances.create(TENANT, draft(), "sk-a", NOON)
-    return world
+    fake_baton.instances.create(TENANT, draft(), "sk-a", NOON)
+    return fake_baton
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def keyed(world: World) -> World:
         draft(None, provider="simulated"),
     ],
 )
-def test_another_origin_or_provider_needs_the_key_again(keyed: World, changed: Any) -> None:
+def test_another_origin_or_provider_needs_the_key_again(keyed: FakeBaton, changed: Any) -> None:
     with pytest.raises(Invalid, match=r"^api_key: the key that is kept was given for another provider or base_url"):
         keyed.instances.replace(EDIT, changed, None)
     assert keyed.catalog.read(TENANT, LlmInstance, 1).version == 1
@@ -71,29 +71,29 @@ def test_another_origin_or_provider_needs_the_key_again(keyed: World, changed: A
         "https://a.example:/",
     ],
 )
-def test_the_same_origin_in_another_form_keeps_the_key(keyed: World, same: str) -> None:
+def test_the_same_origin_in_another_form_keeps_the_key(keyed: FakeBaton, same: str) -> None:
     changed = draft(same, name="other", model="m2", api_key_header="x-key", timeout_seconds=5)
     assert keyed.instances.replace(EDIT, changed, None).has_api_key
     assert sent_to(keyed) == "sk-a"
 
 
-def test_a_providers_own_address_is_the_same_as_none(world: World) -> None:
-    world.instances.create(TENANT, draft(None, "anthropic"), "sk-a", NOON)
+def test_a_providers_own_address_is_the_same_as_none(fake_baton: FakeBaton) -> None:
+    fake_baton.instances.create(TENANT, draft(None, "anthropic"), "sk-a", NOON)
     for base_url in ("https://api.anthropic.com", "https://api.anthropic.com/v1", None):
-        world.instances.replace(EDIT, draft(base_url, "anthropic"), None)
-        assert sent_to(world) == "sk-a"
+        fake_baton.instances.replace(EDIT, draft(base_url, "anthropic"), None)
+        assert sent_to(fake_baton) == "sk-a"
     with pytest.raises(Invalid, match=r"^api_key"):
-        world.instances.replace(EDIT, draft(B, "anthropic"), None)
+        fake_baton.instances.replace(EDIT, draft(B, "anthropic"), None)
 
 
-def test_null_removes_the_key_and_then_any_origin_will_do(keyed: World) -> None:
+def test_null_removes_the_key_and_then_any_origin_will_do(keyed: FakeBaton) -> None:
     following = keyed.instances.replace(EDIT, draft(B), NO_KEY)
     assert (following.has_api_key, keyed.secrets.kept, sent_to(keyed)) == (False, {}, None)
     assert not keyed.instances.replace(EDIT, draft(), None).has_api_key
     assert not keyed.instances.create(TENANT, draft(name="other"), NO_KEY, NOON).has_api_key
 
 
-def test_a_record_that_was_turned_all_the_same_sends_nothing(keyed: World) -> None:
+def test_a_record_that_was_turned_all_the_same_sends_nothing(keyed: FakeBaton) -> None:
     """As the replacement was before it was refused."""
     instance = keyed.catalog.read(TENANT, LlmInstance, 1)
     for base_url, provider in ((B, "openai"), (A, "anthropic"), (None, "anthropic"), (None, "bedrock")):
@@ -104,7 +104,7 @@ def test_a_record_that_was_turned_all_the_same_sends_nothing(keyed: World) -> No
 
 
 @pytest.mark.parametrize("kept", ["sk-plain", "123", "null", '"sk"', '{"key": "sk-a"}', "[" * 100_000])
-def test_a_key_that_was_kept_without_its_address_is_refused_by_name(keyed: World, kept: str) -> None:
+def test_a_key_that_was_kept_without_its_address_is_refused_by_name(keyed: FakeBaton, kept: str) -> None:
     keyed.secrets.kept[TENANT, 1] = kept
     with pytest.raises(LlmRefused, match="was stored without the address it is for; set it again"):
         sent_to(keyed)
@@ -113,53 +113,53 @@ def test_a_key_that_was_kept_without_its_address_is_refused_by_name(keyed: World
 @pytest.mark.parametrize(
     "base_url", ["https://a.example\\@b.example", "https://x@a.example", " https://a.example", "https://a.example:0"]
 )
-def test_an_address_that_could_be_read_in_two_ways_gets_no_key(keyed: World, base_url: str) -> None:
+def test_an_address_that_could_be_read_in_two_ways_gets_no_key(keyed: FakeBaton, base_url: str) -> None:
     """Such a one may have been saved before they were refused."""
     instance = replace(keyed.catalog.read(TENANT, LlmInstance, 1), base_url=base_url)
     with pytest.raises(LlmRefused, match="The API key isn't sent: the base URL"):
         keyed.api_keys.for_call(TENANT, instance.endpoint())
 
 
-def test_an_old_run_never_sends_the_new_key_to_the_old_address(world: World) -> None:
-    world.instances.create(TENANT, draft(), "sk-a", NOON)
-    run = start(world, 1)
-    world.instances.replace(EDIT, draft(B), "sk-b")
-    after = world.execute_payload(world.step(run))
-    assert (after.outcome, world.llm.calls) == ("failed", [])
+def test_an_old_run_never_sends_the_new_key_to_the_old_address(fake_baton: FakeBaton) -> None:
+    fake_baton.instances.create(TENANT, draft(), "sk-a", NOON)
+    run = start(fake_baton, 1)
+    fake_baton.instances.replace(EDIT, draft(B), "sk-b")
+    after = fake_baton.execute_payload(fake_baton.step(run))
+    assert (after.outcome, fake_baton.llm.calls) == ("failed", [])
     assert after.error is not None
     assert "was given for https://b.example:443" in after.error
     assert "this call goes to https://a.example:443" in after.error
     assert "sk-b" not in after.error
 
 
-def test_a_fallback_never_gets_a_key_for_elsewhere_and_takes_over_from_one(world: World) -> None:
-    world.instances.create(TENANT, draft(name="last"), "sk-last", NOON)
-    world.instances.create(TENANT, draft(name="first", fallback=1), "sk-first", NOON)
-    run = start(world, 2)
+def test_a_fallback_never_gets_a_key_for_elsewhere_and_takes_over_from_one(fake_baton: FakeBaton) -> None:
+    fake_baton.instances.create(TENANT, draft(name="last"), "sk-last", NOON)
+    fake_baton.instances.create(TENANT, draft(name="first", fallback=1), "sk-first", NOON)
+    run = start(fake_baton, 2)
     second = Edit(tenant=TENANT, definition_id=2, now=NOON)
-    world.instances.replace(second, draft(B, name="first", fallback=1), "sk-b")
-    world.llm.script("An answer.")
-    world.state_machine.execute(world.step(run))
-    assert [call.api_key for call in world.llm.calls] == ["sk-last"]
-    again = start(world, 2, "again")
-    world.instances.replace(EDIT, draft(B, name="last"), "sk-c")
-    world.instances.replace(second, draft(A, name="first", fallback=1), "sk-d")
-    world.state_machine.execute(world.step(again))
-    assert world.runs.read(TENANT, again.id).status == "failed"
-    assert len(world.llm.calls) == 1
+    fake_baton.instances.replace(second, draft(B, name="first", fallback=1), "sk-b")
+    fake_baton.llm.script("An answer.")
+    fake_baton.state_machine.execute(fake_baton.step(run))
+    assert [call.api_key for call in fake_baton.llm.calls] == ["sk-last"]
+    again = start(fake_baton, 2, "again")
+    fake_baton.instances.replace(EDIT, draft(B, name="last"), "sk-c")
+    fake_baton.instances.replace(second, draft(A, name="first", fallback=1), "sk-d")
+    fake_baton.state_machine.execute(fake_baton.step(again))
+    assert fake_baton.runs.read(TENANT, again.id).status == "failed"
+    assert len(fake_baton.llm.calls) == 1
 
 
-def start(world: World, instance_id: int, name: str = "w") -> Run:
+def start(fake_baton: FakeBaton, instance_id: int, name: str = "w") -> Run:
     """A running run of one payload that this instance answers."""
     blocks = [InlineBlock(content="Say.")]
-    payload = world.define.create(TENANT, Payload, payload_draft(name, blocks, instance_id), NOON)
-    workflow = world.define.create(TENANT, Workflow, workflow_draft(name, [payload.id]), NOON)
-    run = world.start_run(TENANT, workflow.id, {}, NOON)
-    world.state_machine.begin(world.step(run))
+    payload = fake_baton.define.create(TENANT, Payload, payload_draft(name, blocks, instance_id), NOON)
+    workflow = fake_baton.define.create(TENANT, Workflow, workflow_draft(name, [payload.id]), NOON)
+    run = fake_baton.start_run(TENANT, workflow.id, {}, NOON)
+    fake_baton.state_machine.begin(fake_baton.step(run))
     return run
 
 
-class Fault(Exception):
+class FieldError(Exception):
     """An AWS service that fails, or a process that ends."""
 
 
@@ -198,23 +198,23 @@ class Stepping:
 
 
 def fail() -> None:
-    raise Fault
+    raise FieldError
 
 
-def stepping(happening: Callable[[], None]) -> tuple[World, World, Steps]:
+def stepping(happening: Callable[[], None]) -> tuple[FakeBaton, FakeBaton, Steps]:
     """Two functions on the same records: the steps of the first one can be disturbed, the other one's not."""
     steps, catalog, secrets = Steps(happening), FakeCatalog(), FakeSecrets()
-    disturbed = World(catalog=Stepping(catalog, steps), secrets=Stepping(secrets, steps))  # type: ignore[arg-type]
-    return disturbed, World(catalog=catalog, secrets=secrets), steps
+    disturbed = FakeBaton(catalog=Stepping(catalog, steps), secrets=Stepping(secrets, steps))  # type: ignore[arg-type]
+    return disturbed, FakeBaton(catalog=catalog, secrets=secrets), steps
 
 
-def assert_safe(world: World) -> None:
+def assert_safe(fake_baton: FakeBaton) -> None:
     """A key goes to where it was given for, if it goes at all."""
     for base_url in (A, B):
-        for instance in world.catalog.page(TENANT, LlmInstance, 10, None, NO_SEARCH).items:
+        for instance in fake_baton.catalog.page(TENANT, LlmInstance, 10, None, NO_SEARCH).items:
             endpoint = replace(instance, base_url=base_url, has_api_key=True).endpoint()
             try:
-                key = world.api_keys.for_call(TENANT, endpoint)
+                key = fake_baton.api_keys.for_call(TENANT, endpoint)
             except LlmRefused:
                 continue
             assert key in {A: ("sk-a", "sk-a2"), B: ("sk-b",)}[base_url]
@@ -225,16 +225,16 @@ EVERY_STEP = [(step, moment) for step in range(14) for moment in ("before", "aft
 
 @pytest.mark.parametrize(("step", "moment"), EVERY_STEP)
 def test_a_creation_that_fails_at_any_step_leaves_no_key_behind(step: int, moment: str) -> None:
-    disturbed, world, steps = stepping(fail)
+    disturbed, fake_baton, steps = stepping(fail)
     steps.arm(step, moment)
     try:
         created = disturbed.instances.create(TENANT, draft(), "sk-a", NOON)
-    except Fault:
-        assert world.catalog.read_many(TENANT, LlmInstance, [1]) == {}, "it was taken back"
-        assert world.secrets.kept == {}
+    except FieldError:
+        assert fake_baton.catalog.read_many(TENANT, LlmInstance, [1]) == {}, "it was taken back"
+        assert fake_baton.secrets.kept == {}
         created = disturbed.instances.create(TENANT, draft(), "sk-a", NOON)
     assert created.has_api_key
-    assert world.secrets.keys == {(TENANT, created.id): "sk-a"}
+    assert fake_baton.secrets.keys == {(TENANT, created.id): "sk-a"}
 
 
 @pytest.mark.parametrize(("step", "moment"), EVERY_STEP)
@@ -244,19 +244,19 @@ def test_a_creation_that_stops_at_any_step_is_seen_or_leaves_nothing(step: int, 
     def stop() -> None:
         raise KeyboardInterrupt
 
-    disturbed, world, steps = stepping(stop)
+    disturbed, fake_baton, steps = stepping(stop)
     steps.arm(step, moment)
     try:
         disturbed.instances.create(TENANT, draft(), "sk-a", NOON)
     except KeyboardInterrupt:
-        there = world.catalog.read_many(TENANT, LlmInstance, [1])
-        assert there or not world.secrets.kept
-        assert_safe(world)
+        there = fake_baton.catalog.read_many(TENANT, LlmInstance, [1])
+        assert there or not fake_baton.secrets.kept
+        assert_safe(fake_baton)
         if there:
-            world.instances.replace(EDIT, draft(), "sk-a")
-            assert sent_to(world) == "sk-a"
+            fake_baton.instances.replace(EDIT, draft(), "sk-a")
+            assert sent_to(fake_baton) == "sk-a"
     else:
-        assert sent_to(world) == "sk-a"
+        assert sent_to(fake_baton) == "sk-a"
 
 
 @pytest.mark.parametrize(("step", "moment"), EVERY_STEP)
@@ -267,34 +267,34 @@ def test_a_creation_that_stops_at_any_step_is_seen_or_leaves_nothing(step: int, 
 def test_a_replacement_that_fails_at_any_step_is_safe_and_mended_by_the_same_request(
     step: int, moment: str, following: Any, api_key: str | None, sent: str | None
 ) -> None:
-    disturbed, world, steps = stepping(fail)
-    world.instances.create(TENANT, draft(), "sk-a", NOON)
+    disturbed, fake_baton, steps = stepping(fail)
+    fake_baton.instances.create(TENANT, draft(), "sk-a", NOON)
     steps.arm(step, moment)
     try:
         disturbed.instances.replace(EDIT, following, api_key)
-    except Fault:
-        assert_safe(world)
+    except FieldError:
+        assert_safe(fake_baton)
         disturbed.instances.replace(EDIT, following, api_key)
-    assert sent_to(world) == sent
-    assert list(world.secrets.keys.values()) == ([sent] if sent else [])
+    assert sent_to(fake_baton) == sent
+    assert list(fake_baton.secrets.keys.values()) == ([sent] if sent else [])
 
 
 @pytest.mark.parametrize(("step", "moment"), EVERY_STEP)
 def test_a_deletion_that_fails_at_any_step_leaves_nothing_once_it_is_asked_for_again(step: int, moment: str) -> None:
-    disturbed, world, steps = stepping(fail)
-    world.instances.create(TENANT, draft(), "sk-a", NOON)
+    disturbed, fake_baton, steps = stepping(fail)
+    fake_baton.instances.create(TENANT, draft(), "sk-a", NOON)
     steps.arm(step, moment)
     try:
         disturbed.instances.delete(EDIT)
-    except Fault:
-        assert_safe(world)
-        if world.catalog.read_many(TENANT, LlmInstance, [1]):
-            assert sent_to(world) == "sk-a", "what stays keeps its key"
+    except FieldError:
+        assert_safe(fake_baton)
+        if fake_baton.catalog.read_many(TENANT, LlmInstance, [1]):
+            assert sent_to(fake_baton) == "sk-a", "what stays keeps its key"
             disturbed.instances.delete(EDIT)
         else:
             with pytest.raises(NotFound):
                 disturbed.instances.delete(EDIT)
-    assert world.secrets.kept == {}
+    assert fake_baton.secrets.kept == {}
 
 
 @pytest.mark.parametrize("at", EVERY_STEP)
@@ -317,47 +317,47 @@ def test_two_replacements_at_once_leave_a_key_that_fits_the_record_or_none(
 
     def meanwhile() -> None:
         try:
-            world.instances.replace(EDIT, other, other_key)
+            fake_baton.instances.replace(EDIT, other, other_key)
         except Invalid as error:  # mine was first, at another origin
             fields.append(error.field)
 
-    disturbed, world, steps = stepping(meanwhile)
-    world.instances.create(TENANT, draft(), None, NOON)
+    disturbed, fake_baton, steps = stepping(meanwhile)
+    fake_baton.instances.create(TENANT, draft(), None, NOON)
     steps.arm(*at)
     disturbed.instances.replace(EDIT, mine, my_key)
     if steps.at is not None:
         meanwhile()
-    assert_safe(world)
-    newest = world.catalog.read(TENANT, LlmInstance, 1)
+    assert_safe(fake_baton)
+    newest = fake_baton.catalog.read(TENANT, LlmInstance, 1)
     if NO_KEY not in (my_key, other_key) and None in (my_key, other_key):
         assert newest.has_api_key
-    assert newest.has_api_key or not world.secrets.kept
+    assert newest.has_api_key or not fake_baton.secrets.kept
     assert set(fields) <= {"api_key"}
-    if my_key and other_key and sent_or_refused(world) is LlmRefused:
-        world.instances.replace(EDIT, other, other_key)
-    assert sent_to(world) in (my_key, other_key, None)
+    if my_key and other_key and sent_or_refused(fake_baton) is LlmRefused:
+        fake_baton.instances.replace(EDIT, other, other_key)
+    assert sent_to(fake_baton) in (my_key, other_key, None)
 
 
 def test_a_writer_that_was_overtaken_leaves_the_key_of_the_later_record_alone(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    fake_baton: FakeBaton, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.instances.create(TENANT, draft(), None, NOON)
-    replace_record = world.catalog.replace
+    fake_baton.instances.create(TENANT, draft(), None, NOON)
+    replace_record = fake_baton.catalog.replace
 
     def overtaken(*args: Any) -> None:
-        monkeypatch.setattr(world.catalog, "replace", replace_record)
+        monkeypatch.setattr(fake_baton.catalog, "replace", replace_record)
         replace_record(*args)
-        world.instances.replace(EDIT, draft(), "sk-a")
+        fake_baton.instances.replace(EDIT, draft(), "sk-a")
 
-    monkeypatch.setattr(world.catalog, "replace", overtaken)
-    world.instances.replace(EDIT, draft(B), "sk-b")
-    assert world.catalog.read(TENANT, LlmInstance, 1).base_url == A
-    assert sent_to(world) == "sk-a"
+    monkeypatch.setattr(fake_baton.catalog, "replace", overtaken)
+    fake_baton.instances.replace(EDIT, draft(B), "sk-b")
+    assert fake_baton.catalog.read(TENANT, LlmInstance, 1).base_url == A
+    assert sent_to(fake_baton) == "sk-a"
 
 
-def sent_or_refused(world: World) -> object:
+def sent_or_refused(fake_baton: FakeBaton) -> object:
     try:
-        return sent_to(world)
+        return sent_to(fake_baton)
     except LlmRefused:
         return LlmRefused
 
@@ -365,14 +365,14 @@ def sent_or_refused(world: World) -> object:
 @pytest.mark.parametrize(("step", "moment"), EVERY_STEP)
 def test_a_key_does_not_outlive_an_instance_that_is_deleted_meanwhile(step: int, moment: str) -> None:
     def meanwhile() -> None:
-        world.instances.delete(EDIT)
+        fake_baton.instances.delete(EDIT)
 
-    disturbed, world, steps = stepping(meanwhile)
-    world.instances.create(TENANT, draft(), "sk-a", NOON)
+    disturbed, fake_baton, steps = stepping(meanwhile)
+    fake_baton.instances.create(TENANT, draft(), "sk-a", NOON)
     steps.arm(step, moment)
     try:
         disturbed.instances.replace(EDIT, draft(B), "sk-b")
     except BatonError:
-        assert world.catalog.read_many(TENANT, LlmInstance, [1]) == {}
+        assert fake_baton.catalog.read_many(TENANT, LlmInstance, [1]) == {}
     if steps.at is None:
-        assert world.secrets.kept == {}
+        assert fake_baton.secrets.kept == {}

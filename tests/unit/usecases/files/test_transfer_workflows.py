@@ -17,12 +17,12 @@ from baton.domain.catalog.definitions import (
     Workflow,
     first_version,
 )
-from baton.domain.errors import LedgerMoved, NameTaken
+from baton.domain.errors import LedgerConflict, NameTaken
 from baton.domain.files.workflow_files import BrokenFile, FileBlock, FilePayload, WorkflowFile
-from baton.domain.llm.calls import LlmSettings
+from baton.domain.llm.settings import LlmSettings
 from baton.usecases.files.transfer_workflows import MoveWorkflows
 from tests.fakes.catalog import FakeCatalog
-from tests.fakes.llm import FakeRefusals
+from tests.fakes.llm import FakeUnsupportedSettings
 from tests.support.records import AT_NOON, NOON, TENANT, block_draft, instance_draft
 
 NAMES = [f"p{number}" for number in range(4)]
@@ -58,14 +58,14 @@ class MovingCatalog(FakeCatalog):
     def save(self, tenant: str, replacements: Sequence[Replacement], ledger: Ledger) -> None:
         if self._times:
             self._times -= 1
-            raise LedgerMoved
+            raise LedgerConflict
         super().save(tenant, replacements, ledger)
 
 
 def import_into(catalog: FakeCatalog) -> None:
     catalog.create(TENANT, first_version(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
     catalog.create(TENANT, first_version(Block, block_draft(title="b", content="old"), 50, AT_NOON), Ledger())
-    moving = MoveWorkflows(catalog=catalog, definitions=catalog, refusals=FakeRefusals())
+    moving = MoveWorkflows(catalog=catalog, definitions=catalog, unsupported_settings=FakeUnsupportedSettings())
     moving.import_file(TENANT, FILE, NOON, dry_run=False)
 
 
@@ -97,25 +97,25 @@ def test_an_inline_block_stays_with_its_payload() -> None:
     catalog.create(TENANT, first_version(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
     payload = FilePayload(name="p", blocks=(InlineBlock(content="inline"),), llm_instance="demo")
     file = WorkflowFile(name="w", order=("p",), payloads=(payload,), blocks=())
-    moving = MoveWorkflows(catalog=catalog, definitions=catalog, refusals=FakeRefusals())
+    moving = MoveWorkflows(catalog=catalog, definitions=catalog, unsupported_settings=FakeUnsupportedSettings())
     imported = moving.import_file(TENANT, file, NOON, dry_run=False)
     assert imported.workflow_id is not None
     assert moving.export(TENANT, imported.workflow_id) == file
 
 
 def test_a_payload_with_settings_that_its_instance_lacks_is_refused_by_its_place_and_nothing_is_saved() -> None:
-    catalog, refusals = FakeCatalog(), FakeRefusals()
+    catalog, unsupported_settings = FakeCatalog(), FakeUnsupportedSettings()
     catalog.create(TENANT, first_version(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
-    moving = MoveWorkflows(catalog=catalog, definitions=catalog, refusals=refusals)
+    moving = MoveWorkflows(catalog=catalog, definitions=catalog, unsupported_settings=unsupported_settings)
     seeded = replace(FILE.payloads[2], settings=LlmSettings(seed=1))
     file = replace(FILE, payloads=(*FILE.payloads[:2], seeded, FILE.payloads[3]))
-    refusals.lacking["simulated"] = ["seed"]
+    unsupported_settings.lacking["simulated"] = ["seed"]
     for dry_run in (True, False):
         with pytest.raises(BrokenFile, match=r"payloads\[2\]\.seed: simulated has no such setting"):
             moving.import_file(TENANT, file, NOON, dry_run=dry_run)
     assert catalog.find(TENANT, Payload, NAMES) == []
-    refusals.lacking.clear()
+    unsupported_settings.lacking.clear()
     moving.import_file(TENANT, file, NOON, dry_run=False)
-    refusals.lacking["simulated"] = ["seed"]
+    unsupported_settings.lacking["simulated"] = ["seed"]
     changes = moving.import_file(TENANT, file, NOON, dry_run=False).changes
     assert {change.action for change in changes} == {"keep"}, "what is there already is left alone"

@@ -10,10 +10,10 @@ import pytest
 from baton.domain.errors import LlmRefused, LlmThrottled
 from baton.domain.live.messages import Change, Message, messages_of, of_history
 from baton.domain.llm.calls import LlmAnswer, LlmCall
-from baton.domain.runs.run import AnswerPart, Response, Run, RunHistory
+from baton.domain.runs.run import PartialAnswer, Response, Run, RunHistory
 from tests.fakes.runs import FakeRuns
 from tests.support.records import NOON, TENANT, an_answer
-from tests.support.use_cases import World
+from tests.support.use_cases import FakeBaton
 
 
 class WatchedRuns(FakeRuns):
@@ -23,7 +23,7 @@ class WatchedRuns(FakeRuns):
         super().__init__()
         self.moments: list[RunHistory] = []
 
-    def _log(self, old: Run | Response | None, new: Run | Response | AnswerPart) -> None:
+    def _log(self, old: Run | Response | None, new: Run | Response | PartialAnswer) -> None:
         super()._log(old, new)
         self.moments.append(self.read_history(TENANT, 1))
 
@@ -32,54 +32,54 @@ def messages_told(changes: list[Change]) -> list[Message]:
     return [message for change in changes for message in messages_of(change)]
 
 
-def completed(world: World) -> None:
-    world.llm.script("a", "b", "c")
-    world.state_machine.execute(world.step(world.started("1", "2", "3")))
+def completed(fake_baton: FakeBaton) -> None:
+    fake_baton.llm.script("a", "b", "c")
+    fake_baton.state_machine.execute(fake_baton.step(fake_baton.started("1", "2", "3")))
 
 
-def long_answers(world: World) -> None:
-    world.llm.script("é" * 80_000, '"' * 120_000)
-    world.state_machine.execute(world.step(world.started("1", "2")))
+def long_answers(fake_baton: FakeBaton) -> None:
+    fake_baton.llm.script("é" * 80_000, '"' * 120_000)
+    fake_baton.state_machine.execute(fake_baton.step(fake_baton.started("1", "2")))
 
 
-def throttled(world: World) -> None:
-    world.llm.script("a", LlmThrottled("Later.", 2.0), LlmThrottled("Later.", 2.0), "b")
-    world.state_machine.execute(world.step(world.started("1", "2")))
+def throttled(fake_baton: FakeBaton) -> None:
+    fake_baton.llm.script("a", LlmThrottled("Later.", 2.0), LlmThrottled("Later.", 2.0), "b")
+    fake_baton.state_machine.execute(fake_baton.step(fake_baton.started("1", "2")))
 
 
-def failed(world: World) -> None:
-    world.llm.script("a", LlmRefused("No such model."))
-    world.state_machine.execute(world.step(world.started("1", "2", "3")))
+def failed(fake_baton: FakeBaton) -> None:
+    fake_baton.llm.script("a", LlmRefused("No such model."))
+    fake_baton.state_machine.execute(fake_baton.step(fake_baton.started("1", "2", "3")))
 
 
-def cancelled_between_two_payloads(world: World) -> None:
-    run = world.started("1", "2", "3")
-    world.llm.script("a")
-    world.state_machine.advance(world.step(run))
-    world.change_run.cancel(TENANT, 1, NOON)
+def cancelled_between_two_payloads(fake_baton: FakeBaton) -> None:
+    run = fake_baton.started("1", "2", "3")
+    fake_baton.llm.script("a")
+    fake_baton.state_machine.advance(fake_baton.step(run))
+    fake_baton.change_run.cancel(TENANT, 1, NOON)
 
 
-def cancelled_at_once(world: World) -> None:
-    run = world.start_run(TENANT, world.workflow("1", "2"), {}, NOON)
-    world.change_run.cancel(TENANT, run.id, NOON)
-    world.state_machine.execute(world.step(run))
+def cancelled_at_once(fake_baton: FakeBaton) -> None:
+    run = fake_baton.start_run(TENANT, fake_baton.workflow("1", "2"), {}, NOON)
+    fake_baton.change_run.cancel(TENANT, run.id, NOON)
+    fake_baton.state_machine.execute(fake_baton.step(run))
 
 
-def never_started(world: World) -> None:
-    world.executions.refusal = OSError("no state machine")
+def never_started(fake_baton: FakeBaton) -> None:
+    fake_baton.executions.refusal = OSError("no state machine")
     with pytest.raises(OSError, match="no state machine"):
-        world.start_run(TENANT, world.workflow("1"), {}, NOON)
-    world.executions.refusal = None
+        fake_baton.start_run(TENANT, fake_baton.workflow("1"), {}, NOON)
+    fake_baton.executions.refusal = None
 
 
-def redelivered(world: World) -> None:
-    run = world.started("1", "2")
-    world.llm.script("a", "b")
-    world.state_machine.advance(world.step(run))
-    world.state_machine.execute(world.step(run))
+def redelivered(fake_baton: FakeBaton) -> None:
+    run = fake_baton.started("1", "2")
+    fake_baton.llm.script("a", "b")
+    fake_baton.state_machine.advance(fake_baton.step(run))
+    fake_baton.state_machine.execute(fake_baton.step(run))
 
 
-ONE_ATTEMPT: list[Callable[[World], None]] = [
+ONE_ATTEMPT: list[Callable[[FakeBaton], None]] = [
     completed,
     long_answers,
     throttled,
@@ -91,47 +91,47 @@ ONE_ATTEMPT: list[Callable[[World], None]] = [
 ]
 
 
-def failed_then_resumed(world: World) -> None:
-    failed(world)
-    world.llm.script("b", "c")
-    world.state_machine.execute(world.step(world.change_run.resume(TENANT, 1, NOON)))
+def failed_then_resumed(fake_baton: FakeBaton) -> None:
+    failed(fake_baton)
+    fake_baton.llm.script("b", "c")
+    fake_baton.state_machine.execute(fake_baton.step(fake_baton.change_run.resume(TENANT, 1, NOON)))
 
 
-def failed_twice_then_resumed(world: World) -> None:
-    failed(world)
-    world.llm.script(LlmRefused("No such model."), "b", "c")
-    world.state_machine.execute(world.step(world.change_run.resume(TENANT, 1, NOON)))
-    world.state_machine.execute(world.step(world.change_run.resume(TENANT, 1, NOON)))
+def failed_twice_then_resumed(fake_baton: FakeBaton) -> None:
+    failed(fake_baton)
+    fake_baton.llm.script(LlmRefused("No such model."), "b", "c")
+    fake_baton.state_machine.execute(fake_baton.step(fake_baton.change_run.resume(TENANT, 1, NOON)))
+    fake_baton.state_machine.execute(fake_baton.step(fake_baton.change_run.resume(TENANT, 1, NOON)))
 
 
-def cancelled_then_resumed(world: World) -> None:
-    cancelled_between_two_payloads(world)
-    world.llm.script("b", "c")
-    world.state_machine.execute(world.step(world.change_run.resume(TENANT, 1, NOON)))
+def cancelled_then_resumed(fake_baton: FakeBaton) -> None:
+    cancelled_between_two_payloads(fake_baton)
+    fake_baton.llm.script("b", "c")
+    fake_baton.state_machine.execute(fake_baton.step(fake_baton.change_run.resume(TENANT, 1, NOON)))
 
 
-def cancelled_after_the_last_answer_then_resumed(world: World) -> None:
-    run = world.started("1")
-    world.llm.script("a")
-    world.state_machine.advance(world.step(run))
-    world.change_run.cancel(TENANT, 1, NOON)
-    world.state_machine.execute(world.step(world.change_run.resume(TENANT, 1, NOON)))
+def cancelled_after_the_last_answer_then_resumed(fake_baton: FakeBaton) -> None:
+    run = fake_baton.started("1")
+    fake_baton.llm.script("a")
+    fake_baton.state_machine.advance(fake_baton.step(run))
+    fake_baton.change_run.cancel(TENANT, 1, NOON)
+    fake_baton.state_machine.execute(fake_baton.step(fake_baton.change_run.resume(TENANT, 1, NOON)))
 
 
-def never_started_then_resumed(world: World) -> None:
-    never_started(world)
-    world.llm.script("a")
-    world.state_machine.execute(world.step(world.change_run.resume(TENANT, 1, NOON)))
+def never_started_then_resumed(fake_baton: FakeBaton) -> None:
+    never_started(fake_baton)
+    fake_baton.llm.script("a")
+    fake_baton.state_machine.execute(fake_baton.step(fake_baton.change_run.resume(TENANT, 1, NOON)))
 
 
-def resumed_in_vain(world: World) -> None:
-    failed(world)
-    world.executions.refusal = OSError("no state machine")
+def resumed_in_vain(fake_baton: FakeBaton) -> None:
+    failed(fake_baton)
+    fake_baton.executions.refusal = OSError("no state machine")
     with pytest.raises(OSError, match="no state machine"):
-        world.change_run.resume(TENANT, 1, NOON)
+        fake_baton.change_run.resume(TENANT, 1, NOON)
 
 
-RESUMED: list[Callable[[World], None]] = [
+RESUMED: list[Callable[[FakeBaton], None]] = [
     failed_then_resumed,
     failed_twice_then_resumed,
     cancelled_then_resumed,
@@ -141,15 +141,15 @@ RESUMED: list[Callable[[World], None]] = [
 ]
 
 
-def watched(scenario: Callable[[World], None]) -> WatchedRuns:
+def watched(scenario: Callable[[FakeBaton], None]) -> WatchedRuns:
     runs = WatchedRuns()
-    scenario(World(runs=runs))
+    scenario(FakeBaton(runs=runs))
     return runs
 
 
 @pytest.mark.parametrize("scenario", ONE_ATTEMPT, ids=lambda scenario: scenario.__name__)
 def test_whoever_subscribes_at_any_moment_is_told_exactly_what_the_stream_has_told(
-    scenario: Callable[[World], None],
+    scenario: Callable[[FakeBaton], None],
 ) -> None:
     runs = watched(scenario)
     for number, moment in enumerate(runs.moments, start=1):
@@ -157,7 +157,7 @@ def test_whoever_subscribes_at_any_moment_is_told_exactly_what_the_stream_has_to
 
 
 @pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
-def test_of_a_resumed_run_nothing_is_told_that_the_stream_has_not_told(scenario: Callable[[World], None]) -> None:
+def test_of_a_resumed_run_nothing_is_told_that_the_stream_has_not_told(scenario: Callable[[FakeBaton], None]) -> None:
     """The end of an earlier attempt is overwritten; what is left of it is told in its old words."""
     runs = watched(scenario)
     for number, moment in enumerate(runs.moments, start=1):
@@ -166,7 +166,7 @@ def test_of_a_resumed_run_nothing_is_told_that_the_stream_has_not_told(scenario:
 
 
 @pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
-def test_of_a_resumed_run_all_answers_and_the_present_attempt_are_told(scenario: Callable[[World], None]) -> None:
+def test_of_a_resumed_run_all_answers_and_the_present_attempt_are_told(scenario: Callable[[FakeBaton], None]) -> None:
     """Whatever the stream told before the subscription, and that still holds, must come with the history."""
     runs = watched(scenario)
     for number, moment in enumerate(runs.moments, start=1):
@@ -180,7 +180,9 @@ def test_of_a_resumed_run_all_answers_and_the_present_attempt_are_told(scenario:
 
 
 @pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
-def test_of_a_resumed_run_facts_are_told_in_the_order_in_which_they_happened(scenario: Callable[[World], None]) -> None:
+def test_of_a_resumed_run_facts_are_told_in_the_order_in_which_they_happened(
+    scenario: Callable[[FakeBaton], None],
+) -> None:
     runs = watched(scenario)
     order = {message.id: place for place, message in enumerate(messages_told(runs.changes))}
     for moment in runs.moments:
@@ -189,7 +191,7 @@ def test_of_a_resumed_run_facts_are_told_in_the_order_in_which_they_happened(sce
 
 
 @pytest.mark.parametrize("scenario", [*ONE_ATTEMPT, *RESUMED], ids=lambda scenario: scenario.__name__)
-def test_every_message_of_a_run_has_its_own_id(scenario: Callable[[World], None]) -> None:
+def test_every_message_of_a_run_has_its_own_id(scenario: Callable[[FakeBaton], None]) -> None:
     ids = [message.id for message in messages_told(watched(scenario).changes)]
     assert len(ids) == len(set(ids))
 
@@ -225,11 +227,11 @@ def test_the_messages_of_a_failed_and_resumed_run_in_order() -> None:
 
 def test_payloads_that_begin_within_one_millisecond_are_all_told() -> None:
     runs = WatchedRuns()
-    world = World(runs=runs)
-    world.llm.script("a", "b", "c")
-    run = world.started("1", "2", "3")
-    at_once = replace(world.execute_payload, clock=lambda: NOON)
-    step = world.step(run)
+    fake_baton = FakeBaton(runs=runs)
+    fake_baton.llm.script("a", "b", "c")
+    run = fake_baton.started("1", "2", "3")
+    at_once = replace(fake_baton.execute_payload, clock=lambda: NOON)
+    step = fake_baton.step(run)
     while (step := at_once(step)).outcome == "continue":
         pass
     started = [message.id for message in messages_told(runs.changes) if message.type == "execution_progress"]
@@ -238,15 +240,15 @@ def test_payloads_that_begin_within_one_millisecond_are_all_told() -> None:
 
 def test_an_answer_that_comes_after_the_cancel_is_told_to_both() -> None:
     runs = WatchedRuns()
-    world = World(runs=runs)
-    run = world.started("1", "2")
+    fake_baton = FakeBaton(runs=runs)
+    run = fake_baton.started("1", "2")
 
     def cancelled_meanwhile(call: LlmCall) -> LlmAnswer:
-        world.change_run.cancel(TENANT, 1, NOON)
+        fake_baton.change_run.cancel(TENANT, 1, NOON)
         return an_answer(f"an answer of {call.model}")
 
-    after = replace(world.execute_payload, llm=cancelled_meanwhile)(world.step(run))
-    world.state_machine.end(world.state_machine.advance(after))
+    after = replace(fake_baton.execute_payload, llm=cancelled_meanwhile)(fake_baton.step(run))
+    fake_baton.state_machine.end(fake_baton.state_machine.advance(after))
     told = {message.id: message for message in messages_told(runs.changes)}
     assert {message.id: message for message in of_history(runs.read_history(TENANT, 1))} == told
     assert set(told) == {

@@ -10,7 +10,7 @@ import pytest
 
 from baton.domain.catalog.definitions import LlmInstance, first_version
 from baton.domain.errors import LlmRefused, LlmTimeout, NotFound
-from baton.domain.llm.calls import LlmSettings
+from baton.domain.llm.settings import LlmSettings
 from baton.usecases.llm.api_keys import ApiKeys
 from baton.usecases.llm.check_llm_instance import MAX_SECONDS, CheckLlmInstance, CheckResult
 from tests.fakes.catalog import FakeCatalog

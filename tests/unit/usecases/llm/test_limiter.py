@@ -9,75 +9,77 @@ from typing import Any
 import pytest
 
 from baton.domain.catalog.definitions import Block, LlmInstance, Payload, Workflow
-from baton.domain.errors import LimitsMoved, LlmRefused, LlmThrottled
-from baton.domain.llm.calls import LlmAnswer, LlmCall, LlmLimits, LlmSettings
+from baton.domain.errors import LimitsConflict, LlmRefused, LlmThrottled
+from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.endpoints import LlmLimits
 from baton.domain.llm.limits import LimitState
+from baton.domain.llm.settings import LlmSettings
 from baton.domain.runs.run import Run
 from baton.domain.runs.steps import Step
 from tests.fakes.limits import FakeLimits
 from tests.fakes.llm import FakeLlm
 from tests.support.records import NOON, TENANT, an_answer, block_draft, instance_draft, payload_draft, workflow_draft
-from tests.support.use_cases import World
+from tests.support.use_cases import FakeBaton
 
 
-def workflow(world: World, **limits: int) -> int:
+def workflow(fake_baton: FakeBaton, **limits: int) -> int:
     """A workflow of one payload, whose instance has these limits."""
     draft = instance_draft(limits=LlmLimits(**limits))
-    instance = world.instances.create(TENANT, draft, None, NOON).id
-    block = world.define.create(TENANT, Block, block_draft("b", "Say something."), NOON).id
+    instance = fake_baton.instances.create(TENANT, draft, None, NOON).id
+    block = fake_baton.define.create(TENANT, Block, block_draft("b", "Say something."), NOON).id
     draft_payload = replace(payload_draft("p", [block], instance), settings=LlmSettings(max_tokens=100))
-    payload = world.define.create(TENANT, Payload, draft_payload, NOON).id
-    return world.define.create(TENANT, Workflow, workflow_draft(payloads=[payload]), NOON).id
+    payload = fake_baton.define.create(TENANT, Payload, draft_payload, NOON).id
+    return fake_baton.define.create(TENANT, Workflow, workflow_draft(payloads=[payload]), NOON).id
 
 
-def started(world: World, workflow_id: int) -> Run:
-    run = world.start_run(TENANT, workflow_id, {}, NOON)
-    world.state_machine.begin(world.step(run))
-    return world.runs.read(TENANT, run.id)
+def started(fake_baton: FakeBaton, workflow_id: int) -> Run:
+    run = fake_baton.start_run(TENANT, workflow_id, {}, NOON)
+    fake_baton.state_machine.begin(fake_baton.step(run))
+    return fake_baton.runs.read(TENANT, run.id)
 
 
-def first_steps(world: World, runs: list[Run]) -> list[Step]:
-    return [world.execute_payload(world.step(run)) for run in runs]
+def first_steps(fake_baton: FakeBaton, runs: list[Run]) -> list[Step]:
+    return [fake_baton.execute_payload(fake_baton.step(run)) for run in runs]
 
 
-def test_calls_over_the_limit_wait_each_for_its_turn_and_then_go_without_asking_again(world: World) -> None:
-    id_ = workflow(world, requests_per_minute=10)
-    runs = [started(world, id_) for _ in range(4)]
-    world.llm.script(*["An answer."] * 4)
-    after = first_steps(world, runs)
+def test_calls_over_the_limit_wait_each_for_its_turn_and_then_go_without_asking_again(fake_baton: FakeBaton) -> None:
+    id_ = workflow(fake_baton, requests_per_minute=10)
+    runs = [started(fake_baton, id_) for _ in range(4)]
+    fake_baton.llm.script(*["An answer."] * 4)
+    after = first_steps(fake_baton, runs)
     assert [step.outcome for step in after] == ["completed", "wait", "wait", "wait"]
     assert [step.wait_seconds for step in after] == [0, 7, 13, 20]
-    world.clock.advance(after[-1].wait_seconds)
-    state, reads = world.limits.read(TENANT, 1), world.limits.reads
+    fake_baton.clock.advance(after[-1].wait_seconds)
+    state, reads = fake_baton.limits.read(TENANT, 1), fake_baton.limits.reads
     for step in after[1:]:
-        assert world.execute_payload(Step.from_event(step.to_event())).outcome == "completed"
-    assert world.limits.reads == reads, "whose turn has come asks no more"
-    assert world.limits.read(TENANT, 1) == state, "nothing is taken twice"
+        assert fake_baton.execute_payload(Step.from_event(step.to_event())).outcome == "completed"
+    assert fake_baton.limits.reads == reads, "whose turn has come asks no more"
+    assert fake_baton.limits.read(TENANT, 1) == state, "nothing is taken twice"
 
 
-def test_what_was_waited_is_told_and_counts_as_no_try(world: World) -> None:
-    id_ = workflow(world, requests_per_minute=10)
-    world.llm.script("An answer.", "An answer.")
-    for run in (started(world, id_), started(world, id_)):
-        world.state_machine.execute(world.step(run))
-    (response,) = world.runs.read_history(TENANT, 2).responses
+def test_what_was_waited_is_told_and_counts_as_no_try(fake_baton: FakeBaton) -> None:
+    id_ = workflow(fake_baton, requests_per_minute=10)
+    fake_baton.llm.script("An answer.", "An answer.")
+    for run in (started(fake_baton, id_), started(fake_baton, id_)):
+        fake_baton.state_machine.execute(fake_baton.step(run))
+    (response,) = fake_baton.runs.read_history(TENANT, 2).responses
     assert (response.metadata["waited_seconds"], response.metadata["tries"]) == (7, 0)
     assert "last_failure" not in response.metadata
 
 
-def test_an_instance_without_limits_keeps_no_books(world: World) -> None:
-    id_ = workflow(world)
-    world.llm.script("An answer.")
-    world.state_machine.execute(world.step(started(world, id_)))
-    assert world.limits.read(TENANT, 1) == LimitState()
+def test_an_instance_without_limits_keeps_no_books(fake_baton: FakeBaton) -> None:
+    id_ = workflow(fake_baton)
+    fake_baton.llm.script("An answer.")
+    fake_baton.state_machine.execute(fake_baton.step(started(fake_baton, id_)))
+    assert fake_baton.limits.read(TENANT, 1) == LimitState()
 
 
 class SlowLlm(FakeLlm):
     """Lets other payloads begin while it answers."""
 
-    def __init__(self, world: World, others: list[Run]) -> None:
+    def __init__(self, fake_baton: FakeBaton, others: list[Run]) -> None:
         super().__init__(*["An answer."] * 9)
-        self._world = world
+        self._world = fake_baton
         self._others = others
         self.meanwhile: list[Step] = []
 
@@ -88,44 +90,44 @@ class SlowLlm(FakeLlm):
         return super().__call__(call)
 
 
-def test_no_more_calls_than_allowed_are_under_way_at_once(world: World) -> None:
-    id_ = workflow(world, max_concurrency=1)
-    first, second = started(world, id_), started(world, id_)
-    llm = SlowLlm(world, [second])
-    world.execute_payload = replace(world.execute_payload, llm=llm)
-    assert world.execute_payload(world.step(first)).outcome == "completed"
+def test_no_more_calls_than_allowed_are_under_way_at_once(fake_baton: FakeBaton) -> None:
+    id_ = workflow(fake_baton, max_concurrency=1)
+    first, second = started(fake_baton, id_), started(fake_baton, id_)
+    llm = SlowLlm(fake_baton, [second])
+    fake_baton.execute_payload = replace(fake_baton.execute_payload, llm=llm)
+    assert fake_baton.execute_payload(fake_baton.step(first)).outcome == "completed"
     (waiting,) = llm.meanwhile
     assert (waiting.outcome, waiting.reserved) == ("wait", False)
-    assert world.execute_payload(Step.from_event(waiting.to_event())).outcome == "completed"
-    assert world.limits.read(TENANT, 1).places == ()
+    assert fake_baton.execute_payload(Step.from_event(waiting.to_event())).outcome == "completed"
+    assert fake_baton.limits.read(TENANT, 1).places == ()
 
 
 @pytest.mark.parametrize("failure", [LlmRefused("No."), RuntimeError("a bug")])
-def test_a_place_is_free_again_however_the_call_ends(world: World, failure: Exception) -> None:
-    run = started(world, workflow(world, max_concurrency=1))
-    world.llm.script(failure)
+def test_a_place_is_free_again_however_the_call_ends(fake_baton: FakeBaton, failure: Exception) -> None:
+    run = started(fake_baton, workflow(fake_baton, max_concurrency=1))
+    fake_baton.llm.script(failure)
     try:
-        world.execute_payload(world.step(run))
+        fake_baton.execute_payload(fake_baton.step(run))
     except RuntimeError as error:
         assert error is failure  # noqa: PT017 - only one of the two failures is raised
-    assert world.limits.read(TENANT, 1).places == ()
+    assert fake_baton.limits.read(TENANT, 1).places == ()
 
 
-def test_tokens_that_were_not_needed_are_given_back(world: World) -> None:
-    id_ = workflow(world, tokens_per_minute=4_000)
-    world.llm.script(*[an_answer(prompt_tokens=2, completion_tokens=3)] * 9)
-    outcomes = [world.execute_payload(world.step(started(world, id_))).outcome for _ in range(9)]
+def test_tokens_that_were_not_needed_are_given_back(fake_baton: FakeBaton) -> None:
+    id_ = workflow(fake_baton, tokens_per_minute=4_000)
+    fake_baton.llm.script(*[an_answer(prompt_tokens=2, completion_tokens=3)] * 9)
+    outcomes = [fake_baton.execute_payload(fake_baton.step(started(fake_baton, id_))).outcome for _ in range(9)]
     assert outcomes == ["completed"] * 9, "the bucket holds 200 tokens, each call is reckoned at 104 and takes 5"
 
 
-def test_when_the_provider_throttles_one_call_the_others_wait_too(world: World) -> None:
-    id_ = workflow(world, requests_per_minute=600)
-    runs = [started(world, id_) for _ in range(2)]
-    world.llm.script(LlmThrottled("Later.", 20.0))
-    throttled, other = first_steps(world, runs)
+def test_when_the_provider_throttles_one_call_the_others_wait_too(fake_baton: FakeBaton) -> None:
+    id_ = workflow(fake_baton, requests_per_minute=600)
+    runs = [started(fake_baton, id_) for _ in range(2)]
+    fake_baton.llm.script(LlmThrottled("Later.", 20.0))
+    throttled, other = first_steps(fake_baton, runs)
     assert (throttled.outcome, throttled.wait_seconds, throttled.reserved) == ("wait", 20, False)
     assert (other.outcome, other.wait_seconds, other.reserved) == ("wait", 20, True)
-    assert len(world.llm.calls) == 1
+    assert len(fake_baton.llm.calls) == 1
 
 
 class BusyLimits(FakeLimits):
@@ -138,48 +140,48 @@ class BusyLimits(FakeLimits):
     def write(self, tenant: str, instance_id: int, state: LimitState, expires_at: int) -> None:
         if self.times:
             self.times -= 1
-            raise LimitsMoved
+            raise LimitsConflict
         super().write(tenant, instance_id, state, expires_at)
 
 
-def on(world: World, limits: FakeLimits) -> Any:
-    return replace(world.execute_payload, limit_rate=replace(world.execute_payload.limit_rate, store=limits))
+def on(fake_baton: FakeBaton, limits: FakeLimits) -> Any:
+    return replace(fake_baton.execute_payload, limit_rate=replace(fake_baton.execute_payload.limit_rate, store=limits))
 
 
-def test_who_comes_second_looks_again_and_takes_what_is_left(world: World) -> None:
-    run = started(world, workflow(world, requests_per_minute=10))
-    world.llm.script("An answer.")
-    assert on(world, BusyLimits(3))(world.step(run)).outcome == "completed"
+def test_who_comes_second_looks_again_and_takes_what_is_left(fake_baton: FakeBaton) -> None:
+    run = started(fake_baton, workflow(fake_baton, requests_per_minute=10))
+    fake_baton.llm.script("An answer.")
+    assert on(fake_baton, BusyLimits(3))(fake_baton.step(run)).outcome == "completed"
 
 
-def test_in_a_great_crowd_one_waits_a_little_and_comes_back(world: World) -> None:
-    run = started(world, workflow(world, requests_per_minute=10))
-    after = on(world, BusyLimits(100))(world.step(run))
+def test_in_a_great_crowd_one_waits_a_little_and_comes_back(fake_baton: FakeBaton) -> None:
+    run = started(fake_baton, workflow(fake_baton, requests_per_minute=10))
+    after = on(fake_baton, BusyLimits(100))(fake_baton.step(run))
     assert (after.outcome, after.wait_seconds, after.reserved, after.tries) == ("wait", 3, False, 0)
 
 
-def test_a_turn_that_would_come_too_late_fails_by_name_and_takes_nothing(world: World) -> None:
-    run = started(world, workflow(world, requests_per_minute=1))
+def test_a_turn_that_would_come_too_late_fails_by_name_and_takes_nothing(fake_baton: FakeBaton) -> None:
+    run = started(fake_baton, workflow(fake_baton, requests_per_minute=1))
     far = int((NOON + timedelta(hours=13)).timestamp() * 1000)
-    world.limits.write(TENANT, 1, LimitState(requests_ms=far), 0)
-    after = world.execute_payload(world.step(run))
+    fake_baton.limits.write(TENANT, 1, LimitState(requests_ms=far), 0)
+    after = fake_baton.execute_payload(fake_baton.step(run))
     assert after.outcome == "failed"
     assert after.error is not None
     assert "'demo' has so many calls waiting for its limits" in after.error
-    assert world.limits.read(TENANT, 1).requests_ms == far
+    assert fake_baton.limits.read(TENANT, 1).requests_ms == far
 
 
-def test_a_fallback_has_limits_of_its_own(world: World) -> None:
+def test_a_fallback_has_limits_of_its_own(fake_baton: FakeBaton) -> None:
     limited = instance_draft("limited", limits=LlmLimits(requests_per_minute=1))
-    second = world.instances.create(TENANT, limited, None, NOON).id
-    id_ = workflow(world, requests_per_minute=60)
-    current = world.catalog.read(TENANT, LlmInstance, second + 1)
-    world.catalog.replace(
-        TENANT, current, replace(current, fallback=second, version=2), world.catalog.read_ledger(TENANT)
+    second = fake_baton.instances.create(TENANT, limited, None, NOON).id
+    id_ = workflow(fake_baton, requests_per_minute=60)
+    current = fake_baton.catalog.read(TENANT, LlmInstance, second + 1)
+    fake_baton.catalog.replace(
+        TENANT, current, replace(current, fallback=second, version=2), fake_baton.catalog.read_ledger(TENANT)
     )
-    world.llm.script(LlmRefused("No."), "An answer.", LlmRefused("No."))
-    assert world.state_machine.execute(world.step(started(world, id_))).outcome == "completed"
-    fallen_back = world.execute_payload(world.step(started(world, id_)))
-    waiting = world.execute_payload(Step.from_event(fallen_back.to_event()))
+    fake_baton.llm.script(LlmRefused("No."), "An answer.", LlmRefused("No."))
+    assert fake_baton.state_machine.execute(fake_baton.step(started(fake_baton, id_))).outcome == "completed"
+    fallen_back = fake_baton.execute_payload(fake_baton.step(started(fake_baton, id_)))
+    waiting = fake_baton.execute_payload(Step.from_event(fallen_back.to_event()))
     assert (waiting.outcome, waiting.fallback, waiting.reserved) == ("wait", 1, True)
     assert 60 <= waiting.wait_seconds <= 65

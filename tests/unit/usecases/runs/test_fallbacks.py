@@ -19,41 +19,41 @@ from baton.domain.errors import (
     LlmServerError,
     LlmThrottled,
 )
-from baton.domain.llm.calls import LlmSettings
+from baton.domain.llm.settings import LlmSettings
 from baton.domain.runs.run import Response, Run
 from baton.usecases.catalog.define import Edit
 from tests.support.records import AT_NOON, NOON, TENANT, block_draft, instance_draft, payload_draft, workflow_draft
-from tests.support.use_cases import World
+from tests.support.use_cases import FakeBaton
 
 
 def edit(instance_id: int) -> Edit:
     return Edit(tenant=TENANT, definition_id=instance_id, now=NOON)
 
 
-def instances(world: World, *drafts: dict[str, Any]) -> list[int]:
+def instances(fake_baton: FakeBaton, *drafts: dict[str, Any]) -> list[int]:
     """Instances called i0, i1, …; each falls back on the one after it."""
     ids: list[int] = []
     following: int | None = None
     for number, fields in reversed(list(enumerate(drafts))):
         draft = instance_draft(f"i{number}", fallback=following, model=f"m{number}", **fields)
-        following = world.instances.create(TENANT, draft, None, NOON).id
+        following = fake_baton.instances.create(TENANT, draft, None, NOON).id
         ids.insert(0, following)
     return ids
 
 
-def started(world: World, instance_id: int, settings: LlmSettings | None = None) -> Run:
+def started(fake_baton: FakeBaton, instance_id: int, settings: LlmSettings | None = None) -> Run:
     """A run of one payload that this instance is to answer."""
-    block = world.define.create(TENANT, Block, block_draft("b", "Say something."), NOON).id
+    block = fake_baton.define.create(TENANT, Block, block_draft("b", "Say something."), NOON).id
     draft = replace(payload_draft("p", [block], instance_id), settings=settings or LlmSettings())
-    payload = world.define.create(TENANT, Payload, draft, NOON).id
-    workflow = world.define.create(TENANT, Workflow, workflow_draft(payloads=[payload]), NOON).id
-    run = world.start_run(TENANT, workflow, {}, NOON)
-    world.state_machine.begin(world.step(run))
-    return world.runs.read(TENANT, run.id)
+    payload = fake_baton.define.create(TENANT, Payload, draft, NOON).id
+    workflow = fake_baton.define.create(TENANT, Workflow, workflow_draft(payloads=[payload]), NOON).id
+    run = fake_baton.start_run(TENANT, workflow, {}, NOON)
+    fake_baton.state_machine.begin(fake_baton.step(run))
+    return fake_baton.runs.read(TENANT, run.id)
 
 
-def the_response(world: World) -> Response:
-    (response,) = world.runs.read_history(TENANT, 1).responses
+def the_response(fake_baton: FakeBaton) -> Response:
+    (response,) = fake_baton.runs.read_history(TENANT, 1).responses
     return response
 
 
@@ -62,144 +62,146 @@ def the_response(world: World) -> Response:
     [LlmRefused("No."), LlmAnswerInvalid("Odd."), LlmFormatBroken("Not JSON.")],
     ids=lambda e: type(e).__name__,
 )
-def test_an_instance_that_refuses_is_followed_by_the_one_that_it_names(world: World, refusal: LlmError) -> None:
-    run = started(world, instances(world, {}, {})[0])
-    world.llm.script(refusal, "An answer.")
-    after = world.state_machine.execute(world.step(run))
+def test_an_instance_that_refuses_is_followed_by_the_one_that_it_names(
+    fake_baton: FakeBaton, refusal: LlmError
+) -> None:
+    run = started(fake_baton, instances(fake_baton, {}, {})[0])
+    fake_baton.llm.script(refusal, "An answer.")
+    after = fake_baton.state_machine.execute(fake_baton.step(run))
     assert after.outcome == "completed"
-    assert [call.endpoint.instance_name for call in world.llm.calls] == ["i0", "i1"]
-    metadata = the_response(world).metadata
+    assert [call.endpoint.instance_name for call in fake_baton.llm.calls] == ["i0", "i1"]
+    metadata = the_response(fake_baton).metadata
     assert (metadata["llm_instance"], metadata["fallback_from"]) == ("i1", ["i0"])
     assert (metadata["tries"], metadata["last_failure"]) == (1, str(refusal))
 
 
-def test_an_exhausted_instance_is_followed_by_the_next_with_tries_of_its_own(world: World) -> None:
-    run = started(world, instances(world, {}, {})[0])
-    world.llm.script(*[LlmThrottled("Later.", 2.0)] * 5, *[LlmServerError("Broken.")] * 2, "An answer.")
-    assert world.state_machine.execute(world.step(run)).outcome == "completed"
-    assert [call.endpoint.instance_name for call in world.llm.calls] == ["i0"] * 5 + ["i1"] * 3
-    assert [call.tries for call in world.llm.calls] == [0, 1, 2, 3, 4, 0, 1, 2]
-    metadata = the_response(world).metadata
+def test_an_exhausted_instance_is_followed_by_the_next_with_tries_of_its_own(fake_baton: FakeBaton) -> None:
+    run = started(fake_baton, instances(fake_baton, {}, {})[0])
+    fake_baton.llm.script(*[LlmThrottled("Later.", 2.0)] * 5, *[LlmServerError("Broken.")] * 2, "An answer.")
+    assert fake_baton.state_machine.execute(fake_baton.step(run)).outcome == "completed"
+    assert [call.endpoint.instance_name for call in fake_baton.llm.calls] == ["i0"] * 5 + ["i1"] * 3
+    assert [call.tries for call in fake_baton.llm.calls] == [0, 1, 2, 3, 4, 0, 1, 2]
+    metadata = the_response(fake_baton).metadata
     assert (metadata["tries"], metadata["last_failure"]) == (7, "Broken.")
     assert metadata["waited_seconds"] == 4 * 2 + 2 + 4
 
 
-def test_with_the_last_one_given_up_the_run_fails_and_tells_what_was_tried(world: World) -> None:
-    run = started(world, instances(world, {}, {}, {})[0])
-    world.llm.script(LlmRefused("No key."), *[LlmThrottled("Later.", 3.0)] * 5, LlmRefused("No such model."))
-    world.state_machine.execute(world.step(run))
-    failed = world.runs.read(TENANT, run.id)
+def test_with_the_last_one_given_up_the_run_fails_and_tells_what_was_tried(fake_baton: FakeBaton) -> None:
+    run = started(fake_baton, instances(fake_baton, {}, {}, {})[0])
+    fake_baton.llm.script(LlmRefused("No key."), *[LlmThrottled("Later.", 3.0)] * 5, LlmRefused("No such model."))
+    fake_baton.state_machine.execute(fake_baton.step(run))
+    failed = fake_baton.runs.read(TENANT, run.id)
     assert (failed.status, failed.error) == ("failed", "Payload 'p' (position 0): No such model.")
     assert (failed.tries, failed.waited_seconds) == (7, 12)
 
 
-def test_a_resumed_run_begins_with_the_first_instance_again(world: World) -> None:
-    run = started(world, instances(world, {}, {})[0])
-    world.llm.script(LlmRefused("No."), LlmRefused("Neither."))
-    world.state_machine.execute(world.step(run))
-    resumed = world.change_run.resume(TENANT, run.id, NOON)
+def test_a_resumed_run_begins_with_the_first_instance_again(fake_baton: FakeBaton) -> None:
+    run = started(fake_baton, instances(fake_baton, {}, {})[0])
+    fake_baton.llm.script(LlmRefused("No."), LlmRefused("Neither."))
+    fake_baton.state_machine.execute(fake_baton.step(run))
+    resumed = fake_baton.change_run.resume(TENANT, run.id, NOON)
     assert (resumed.tries, resumed.waited_seconds) == (None, None)
-    world.llm.script("An answer.")
-    world.state_machine.execute(world.step(resumed))
-    assert the_response(world).metadata["llm_instance"] == "i0"
+    fake_baton.llm.script("An answer.")
+    fake_baton.state_machine.execute(fake_baton.step(resumed))
+    assert the_response(fake_baton).metadata["llm_instance"] == "i0"
 
 
-def test_an_answer_at_once_tells_of_no_failure(world: World) -> None:
-    run = started(world, instances(world, {}, {})[0])
-    world.llm.script("An answer.")
-    world.state_machine.execute(world.step(run))
-    metadata = the_response(world).metadata
+def test_an_answer_at_once_tells_of_no_failure(fake_baton: FakeBaton) -> None:
+    run = started(fake_baton, instances(fake_baton, {}, {})[0])
+    fake_baton.llm.script("An answer.")
+    fake_baton.state_machine.execute(fake_baton.step(run))
+    metadata = the_response(fake_baton).metadata
     assert (metadata["tries"], metadata["waited_seconds"]) == (0, 0)
     assert not {"fallback_from", "last_failure"} & metadata.keys()
 
 
-def test_a_fallback_has_its_own_model_defaults_and_key(world: World) -> None:
+def test_a_fallback_has_its_own_model_defaults_and_key(fake_baton: FakeBaton) -> None:
     second = instance_draft(
         "second", provider="openai", model="m2", defaults=LlmSettings(max_tokens=9, options={"b": 2})
     )
-    second_id = world.instances.create(TENANT, second, "sk-second", NOON).id
+    second_id = fake_baton.instances.create(TENANT, second, "sk-second", NOON).id
     first = instance_draft("first", fallback=second_id)
-    first_id = world.instances.create(TENANT, first, None, NOON).id
-    run = started(world, first_id, LlmSettings(model="special", temperature=0.5, options={"a": 1}))
-    world.llm.script(LlmRefused("No."), "An answer.")
-    world.state_machine.execute(world.step(run))
-    own, other = world.llm.calls
+    first_id = fake_baton.instances.create(TENANT, first, None, NOON).id
+    run = started(fake_baton, first_id, LlmSettings(model="special", temperature=0.5, options={"a": 1}))
+    fake_baton.llm.script(LlmRefused("No."), "An answer.")
+    fake_baton.state_machine.execute(fake_baton.step(run))
+    own, other = fake_baton.llm.calls
     assert (own.model, own.settings.options, own.api_key) == ("special", {"a": 1}, None)
     assert (other.model, other.settings.options, other.api_key) == ("m2", {"b": 2}, "sk-second")
     assert (other.settings.temperature, other.settings.max_tokens) == (0.5, 9)
 
 
-def test_options_go_along_to_the_same_provider(world: World) -> None:
-    run = started(world, instances(world, {}, {})[0], LlmSettings(options={"a": 1}))
-    world.llm.script(LlmRefused("No."), "An answer.")
-    world.state_machine.execute(world.step(run))
-    assert [call.settings.options for call in world.llm.calls] == [{"a": 1}, {"a": 1}]
+def test_options_go_along_to_the_same_provider(fake_baton: FakeBaton) -> None:
+    run = started(fake_baton, instances(fake_baton, {}, {})[0], LlmSettings(options={"a": 1}))
+    fake_baton.llm.script(LlmRefused("No."), "An answer.")
+    fake_baton.state_machine.execute(fake_baton.step(run))
+    assert [call.settings.options for call in fake_baton.llm.calls] == [{"a": 1}, {"a": 1}]
 
 
-def test_a_key_that_is_gone_leads_to_the_next_instance(world: World) -> None:
-    second, first = instances(world, {}, {})[1], "sk-one"
-    keyed = world.instances.create(TENANT, instance_draft("keyed", fallback=second), first, NOON)
-    run = started(world, keyed.id)
-    world.secrets.delete_api_key(TENANT, keyed.id)
-    world.llm.script("An answer.")
-    world.state_machine.execute(world.step(run))
-    assert the_response(world).metadata["llm_instance"] == "i1"
+def test_a_key_that_is_gone_leads_to_the_next_instance(fake_baton: FakeBaton) -> None:
+    second, first = instances(fake_baton, {}, {})[1], "sk-one"
+    keyed = fake_baton.instances.create(TENANT, instance_draft("keyed", fallback=second), first, NOON)
+    run = started(fake_baton, keyed.id)
+    fake_baton.secrets.delete_api_key(TENANT, keyed.id)
+    fake_baton.llm.script("An answer.")
+    fake_baton.state_machine.execute(fake_baton.step(run))
+    assert the_response(fake_baton).metadata["llm_instance"] == "i1"
 
 
-def test_a_fallback_must_be_there(world: World) -> None:
+def test_a_fallback_must_be_there(fake_baton: FakeBaton) -> None:
     with pytest.raises(Invalid, match=r"^fallback: there is no LLM instance 7\.$"):
-        world.instances.create(TENANT, instance_draft(fallback=7), None, NOON)
+        fake_baton.instances.create(TENANT, instance_draft(fallback=7), None, NOON)
 
 
-def test_a_chain_never_leads_back(world: World) -> None:
-    first, _, last = instances(world, {}, {}, {})
+def test_a_chain_never_leads_back(fake_baton: FakeBaton) -> None:
+    first, _, last = instances(fake_baton, {}, {}, {})
     with pytest.raises(Invalid, match=r"^fallback: leads back to this instance after 3 of them"):
-        world.instances.replace(edit(last), instance_draft("i2", fallback=first), None)
+        fake_baton.instances.replace(edit(last), instance_draft("i2", fallback=first), None)
     with pytest.raises(Invalid, match=r"^fallback: leads back to this instance after 1 of them"):
-        world.instances.replace(edit(last), instance_draft("i2", fallback=last), None)
+        fake_baton.instances.replace(edit(last), instance_draft("i2", fallback=last), None)
 
 
-def test_a_chain_has_an_end(world: World) -> None:
-    first = instances(world, *[{}] * (MAX_FALLBACKS + 1))[0]
+def test_a_chain_has_an_end(fake_baton: FakeBaton) -> None:
+    first = instances(fake_baton, *[{}] * (MAX_FALLBACKS + 1))[0]
     with pytest.raises(Invalid, match=f"^fallback: leads on to more than {MAX_FALLBACKS} instances"):
-        world.instances.create(TENANT, instance_draft("one more", fallback=first), None, NOON)
+        fake_baton.instances.create(TENANT, instance_draft("one more", fallback=first), None, NOON)
 
 
-def test_two_edits_at_once_may_make_a_circle_and_a_run_still_ends(world: World) -> None:
-    first, second = instances(world, {}, {})
-    current = world.catalog.read(TENANT, LlmInstance, second)
-    world.catalog.replace(
-        TENANT, current, replace(current, fallback=first, version=2), world.catalog.read_ledger(TENANT)
+def test_two_edits_at_once_may_make_a_circle_and_a_run_still_ends(fake_baton: FakeBaton) -> None:
+    first, second = instances(fake_baton, {}, {})
+    current = fake_baton.catalog.read(TENANT, LlmInstance, second)
+    fake_baton.catalog.replace(
+        TENANT, current, replace(current, fallback=first, version=2), fake_baton.catalog.read_ledger(TENANT)
     )
-    run = started(world, first)
-    world.llm.script(LlmRefused("No."), LlmRefused("Neither."))
-    assert world.state_machine.execute(world.step(run)).outcome == "failed"
-    assert len(world.llm.calls) == 2
+    run = started(fake_baton, first)
+    fake_baton.llm.script(LlmRefused("No."), LlmRefused("Neither."))
+    assert fake_baton.state_machine.execute(fake_baton.step(run)).outcome == "failed"
+    assert len(fake_baton.llm.calls) == 2
 
 
-def test_an_instance_that_others_fall_back_on_is_in_use(world: World) -> None:
-    first, second = instances(world, {}, {})
+def test_an_instance_that_others_fall_back_on_is_in_use(fake_baton: FakeBaton) -> None:
+    first, second = instances(fake_baton, {}, {})
     with pytest.raises(InUse, match=rf"LLM instance {first} \(i0\)"):
-        world.instances.delete(edit(second))
-    world.instances.delete(edit(first))
-    world.instances.delete(edit(second))
+        fake_baton.instances.delete(edit(second))
+    fake_baton.instances.delete(edit(first))
+    fake_baton.instances.delete(edit(second))
 
 
-def test_what_a_fallback_lacks_is_refused_when_the_payload_is_saved(world: World) -> None:
-    world.refusals.lacking["openai"] = ["seed"]
-    first = instances(world, {}, {"provider": "openai"})[0]
+def test_what_a_fallback_lacks_is_refused_when_the_payload_is_saved(fake_baton: FakeBaton) -> None:
+    fake_baton.unsupported_settings.lacking["openai"] = ["seed"]
+    first = instances(fake_baton, {}, {"provider": "openai"})[0]
     with pytest.raises(Invalid, match=r"^seed: of the fallback 'i1': openai has no such setting\.$"):
-        started(world, first, LlmSettings(seed=1))
+        started(fake_baton, first, LlmSettings(seed=1))
 
 
-def test_editing_an_instance_later_does_not_reach_a_run(world: World) -> None:
-    first, second = instances(world, {}, {})
-    run = started(world, first)
-    world.instances.replace(edit(first), instance_draft("i0"), None)
-    world.instances.replace(edit(second), instance_draft("renamed"), None)
-    world.llm.script(LlmRefused("No."), "An answer.")
-    world.state_machine.execute(world.step(run))
-    assert the_response(world).metadata["llm_instance"] == "i1"
+def test_editing_an_instance_later_does_not_reach_a_run(fake_baton: FakeBaton) -> None:
+    first, second = instances(fake_baton, {}, {})
+    run = started(fake_baton, first)
+    fake_baton.instances.replace(edit(first), instance_draft("i0"), None)
+    fake_baton.instances.replace(edit(second), instance_draft("renamed"), None)
+    fake_baton.llm.script(LlmRefused("No."), "An answer.")
+    fake_baton.state_machine.execute(fake_baton.step(run))
+    assert the_response(fake_baton).metadata["llm_instance"] == "i1"
 
 
 def test_what_a_payload_unsets_is_unset_for_its_fallbacks_too_but_for_the_model_and_foreign_options() -> None:

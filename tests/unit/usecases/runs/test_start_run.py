@@ -8,46 +8,46 @@ from baton.domain.catalog.definitions import Block, next_version
 from baton.domain.errors import Invalid, NotFound
 from baton.domain.runs.run import MAX_VARIABLES_BYTES
 from tests.support.records import AT_NOON, NOON, OTHER_TENANT, TENANT, block_draft
-from tests.support.use_cases import World
+from tests.support.use_cases import FakeBaton
 
 
-def test_a_run_is_created_and_its_execution_begins(world: World) -> None:
-    run = world.start_run(TENANT, world.workflow("one", "two"), {"topic": "relays"}, NOON)
-    assert run == world.runs.read(TENANT, 1)
+def test_a_run_is_created_and_its_execution_begins(fake_baton: FakeBaton) -> None:
+    run = fake_baton.start_run(TENANT, fake_baton.workflow("one", "two"), {"topic": "relays"}, NOON)
+    assert run == fake_baton.runs.read(TENANT, 1)
     assert (run.status, run.total, run.attempt, run.position, run.completed) == ("created", 2, 1, 0, 0)
     assert (run.workflow_id, run.workflow_name, run.created_at, run.started_at) == (1, "Relay", AT_NOON, None)
     assert run.expires_at == int(NOON.timestamp()) + 90 * 24 * 3600
-    assert world.runs.read_history(TENANT, 1).variables == {"topic": "relays"}
-    assert list(world.executions.running.values()) == [world.step(run, 0)]
+    assert fake_baton.runs.read_history(TENANT, 1).variables == {"topic": "relays"}
+    assert list(fake_baton.executions.running.values()) == [fake_baton.step(run, 0)]
 
 
-def test_no_llm_is_called_to_start_a_run(world: World) -> None:
-    world.start_run(TENANT, world.workflow("one"), {}, NOON)
-    assert world.llm.calls == []
+def test_no_llm_is_called_to_start_a_run(fake_baton: FakeBaton) -> None:
+    fake_baton.start_run(TENANT, fake_baton.workflow("one"), {}, NOON)
+    assert fake_baton.llm.calls == []
 
 
-def test_ids_of_runs_and_responses_follow_on_each_other(world: World) -> None:
-    workflow = world.workflow("one", "two", "three")
-    runs = [world.start_run(TENANT, workflow, {}, NOON) for _ in range(3)]
+def test_ids_of_runs_and_responses_follow_on_each_other(fake_baton: FakeBaton) -> None:
+    workflow = fake_baton.workflow("one", "two", "three")
+    runs = [fake_baton.start_run(TENANT, workflow, {}, NOON) for _ in range(3)]
     assert [(run.id, run.first_response_id) for run in runs] == [(1, 1), (2, 4), (3, 7)]
 
 
-def test_a_later_edit_does_not_reach_the_run(world: World) -> None:
-    run = world.start_run(TENANT, world.workflow("as it was"), {}, NOON)
-    block = world.catalog.read(TENANT, Block, 1)
+def test_a_later_edit_does_not_reach_the_run(fake_baton: FakeBaton) -> None:
+    run = fake_baton.start_run(TENANT, fake_baton.workflow("as it was"), {}, NOON)
+    block = fake_baton.catalog.read(TENANT, Block, 1)
     following = next_version(block, block_draft(block.name, "as it is now"), AT_NOON)
-    world.catalog.replace(TENANT, block, following, world.catalog.read_ledger(TENANT))
-    world.llm.script("a")
-    world.state_machine.execute(world.step(run))
-    assert world.llm.prompts == ["as it was"]
+    fake_baton.catalog.replace(TENANT, block, following, fake_baton.catalog.read_ledger(TENANT))
+    fake_baton.llm.script("a")
+    fake_baton.state_machine.execute(fake_baton.step(run))
+    assert fake_baton.llm.prompts == ["as it was"]
 
 
-def test_a_state_machine_that_refuses_fails_the_run_and_the_error_is_raised(world: World) -> None:
-    workflow = world.workflow("one")
-    world.executions.refusal = OSError("no state machine")
+def test_a_state_machine_that_refuses_fails_the_run_and_the_error_is_raised(fake_baton: FakeBaton) -> None:
+    workflow = fake_baton.workflow("one")
+    fake_baton.executions.refusal = OSError("no state machine")
     with pytest.raises(OSError, match="no state machine"):
-        world.start_run(TENANT, workflow, {}, NOON)
-    run = world.runs.read(TENANT, 1)
+        fake_baton.start_run(TENANT, workflow, {}, NOON)
+    run = fake_baton.runs.read(TENANT, 1)
     assert (run.status, run.completed_at) == ("failed", AT_NOON)
     assert run.error == (
         "The run could not be started: the state machine did not accept it. Execute the workflow again."
@@ -55,20 +55,22 @@ def test_a_state_machine_that_refuses_fails_the_run_and_the_error_is_raised(worl
 
 
 @pytest.mark.parametrize(("tenant", "workflow_id"), [(TENANT, 99), (OTHER_TENANT, 1)])
-def test_an_unknown_or_another_tenants_workflow_leaves_no_run(world: World, tenant: str, workflow_id: int) -> None:
-    world.workflow("one")
+def test_an_unknown_or_another_tenants_workflow_leaves_no_run(
+    fake_baton: FakeBaton, tenant: str, workflow_id: int
+) -> None:
+    fake_baton.workflow("one")
     with pytest.raises(NotFound, match=f"There is no workflow {workflow_id}"):
-        world.start_run(tenant, workflow_id, {}, NOON)
-    assert (world.runs.changes, world.executions.begun) == ([], [])
+        fake_baton.start_run(tenant, workflow_id, {}, NOON)
+    assert (fake_baton.runs.changes, fake_baton.executions.begun) == ([], [])
 
 
-def test_a_workflow_without_payloads_leaves_no_run(world: World) -> None:
+def test_a_workflow_without_payloads_leaves_no_run(fake_baton: FakeBaton) -> None:
     with pytest.raises(Invalid, match="payloads: workflow 1 has none"):
-        world.start_run(TENANT, world.workflow(), {}, NOON)
-    assert (world.runs.changes, world.executions.begun) == ([], [])
+        fake_baton.start_run(TENANT, fake_baton.workflow(), {}, NOON)
+    assert (fake_baton.runs.changes, fake_baton.executions.begun) == ([], [])
 
 
-def test_variables_that_are_too_long_leave_no_run(world: World) -> None:
+def test_variables_that_are_too_long_leave_no_run(fake_baton: FakeBaton) -> None:
     with pytest.raises(Invalid, match="variables: "):
-        world.start_run(TENANT, world.workflow("one"), {"a": "x" * MAX_VARIABLES_BYTES}, NOON)
-    assert (world.runs.changes, world.executions.begun) == ([], [])
+        fake_baton.start_run(TENANT, fake_baton.workflow("one"), {"a": "x" * MAX_VARIABLES_BYTES}, NOON)
+    assert (fake_baton.runs.changes, fake_baton.executions.begun) == ([], [])

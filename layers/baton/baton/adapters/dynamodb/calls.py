@@ -17,10 +17,10 @@ from baton.domain.errors import BatonError
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-MOST_READ_AT_ONCE = 100
-MOST_WRITTEN_AT_ONCE = 25
+MAX_READ_AT_ONCE = 100
+MAX_WRITTEN_AT_ONCE = 25
 LONGEST_PAUSE_SECONDS = 1.0
-MOST_PAUSES = 10
+MAX_PAUSES = 10
 
 
 class OverloadedError(Exception):
@@ -36,7 +36,7 @@ def get_many(client: DynamoDBClient, table: str, wanted: Iterable[Key], attribut
         found.extend(page["Responses"].get(table, []))
         return page["UnprocessedKeys"]
 
-    for some in batched(dict.fromkeys(_as_pair(key) for key in wanted), MOST_READ_AT_ONCE, strict=False):
+    for some in batched(dict.fromkeys(_as_pair(key) for key in wanted), MAX_READ_AT_ONCE, strict=False):
         _until_done(read, {table: _to_read(some, attributes)})
     return found
 
@@ -49,7 +49,7 @@ def write_many(client: DynamoDBClient, table: str, puts: Iterable[Item] = (), de
     def write(pending: Mapping[str, Any]) -> Mapping[str, Any]:
         return client.batch_write_item(RequestItems=pending)["UnprocessedItems"]
 
-    for some in batched(requests, MOST_WRITTEN_AT_ONCE, strict=False):
+    for some in batched(requests, MAX_WRITTEN_AT_ONCE, strict=False):
         _until_done(write, {table: list(some)})
 
 
@@ -114,6 +114,6 @@ def _until_done(call: Callable[[Mapping[str, Any]], Mapping[str, Any]], pending:
         pending = call(pending)
         if not pending:
             return
-        if pauses == MOST_PAUSES:
+        if pauses == MAX_PAUSES:
             raise OverloadedError(f"{len(pending)} tables still have unprocessed keys or items")
         time.sleep(min(LONGEST_PAUSE_SECONDS, 0.02 * 2**pauses))

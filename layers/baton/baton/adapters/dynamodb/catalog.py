@@ -13,7 +13,7 @@ from baton.adapters.dynamodb.catalog_writes import CatalogWrites, definition_ite
 from baton.adapters.dynamodb.items import Item, from_item, record_from_item, to_item
 from baton.adapters.dynamodb.large_records import sent_bytes, whole
 from baton.adapters.dynamodb.responses import RECORD_KEY, TextGone, Texts
-from baton.adapters.dynamodb.transactions import MOST_WRITES, transact
+from baton.adapters.dynamodb.transactions import MAX_WRITES, transact
 from baton.domain.catalog.definitions import (
     KIND_WORDS,
     REFERRERS,
@@ -23,15 +23,15 @@ from baton.domain.catalog.definitions import (
     Ledger,
     LlmInstance,
     Payload,
+    Referrer,
     Replacement,
-    User,
     Workflow,
 )
 from baton.domain.catalog.fallbacks import with_fallbacks
 from baton.domain.catalog.searches import Search
 from baton.domain.errors import NotFound
 from baton.domain.pages import Page
-from baton.domain.runs.run import Definitions
+from baton.domain.runs.run import WorkflowBundle
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -41,10 +41,10 @@ MAX_PAGE_BYTES = 900_000
 MAX_TRANSACTION_BYTES = 3_000_000
 """A transaction may have 4 MB."""
 
-MOST_SAVED_AT_ONCE = (MOST_WRITES - 1) // 2
+MAX_SAVED_AT_ONCE = (MAX_WRITES - 1) // 2
 """A new definition takes a write for itself and one for its name; the ledger takes one for all."""
 
-MOST_READ_FOR_A_PAGE = 2_000
+MAX_READ_FOR_A_PAGE = 2_000
 
 COST_OF_A_LARGE_READ = 40
 """A record that is kept beside the table takes a call of its own, and counts for so many that come in one."""
@@ -81,7 +81,7 @@ class DynamoCatalogStore:
         """Store a new definition.
 
         :raises NameTaken: if another definition of the kind has the name.
-        :raises LedgerMoved: if it refers to others, and something was deleted since the ledger was read.
+        :raises LedgerConflict: if it refers to others, and something was deleted since the ledger was read.
         """
         self.save(tenant, [Replacement(current=None, following=definition)], ledger)
 
@@ -90,7 +90,7 @@ class DynamoCatalogStore:
 
         :raises VersionChanged: if it has been changed or deleted since.
         :raises NameTaken: if another definition of the kind has the new name.
-        :raises LedgerMoved: if it refers to others, and something was deleted since the ledger was read.
+        :raises LedgerConflict: if it refers to others, and something was deleted since the ledger was read.
         """
         self.save(tenant, [Replacement(current=current, following=following)], ledger)
 
@@ -101,7 +101,7 @@ class DynamoCatalogStore:
         for replacement in replacements:
             added = sent_bytes(definition_item("", replacement.following))
             size += added
-            if len(parts[-1]) == MOST_SAVED_AT_ONCE or size > MAX_TRANSACTION_BYTES:
+            if len(parts[-1]) == MAX_SAVED_AT_ONCE or size > MAX_TRANSACTION_BYTES:
                 parts.append([])
                 size = added
             parts[-1].append(replacement)
@@ -112,7 +112,7 @@ class DynamoCatalogStore:
 
         :raises VersionChanged: if one has been changed or deleted since it was read.
         :raises NameTaken: if another definition of the kind has the name of a new one.
-        :raises LedgerMoved: if one refers to others, and something was deleted since the ledger was read.
+        :raises LedgerConflict: if one refers to others, and something was deleted since the ledger was read.
         """
         transact(self._client, self._writes.of_many(tenant, replacements, ledger))
         for replacement in replacements:
@@ -123,16 +123,16 @@ class DynamoCatalogStore:
         """Remove a definition that was read.
 
         :raises VersionChanged: if it has been changed or deleted since.
-        :raises LedgerMoved: if a reference to anything was added since the ledger was read.
+        :raises LedgerConflict: if a reference to anything was added since the ledger was read.
         """
         transact(self._client, self._writes.of_deleted(tenant, current, ledger))
         self._writes.remove_texts(tenant, current)
 
-    def users(self, tenant: str, definition: Definition) -> Sequence[User]:
+    def referrers(self, tenant: str, definition: Definition) -> Sequence[Referrer]:
         """Which definitions refer to this one; reads all of the kinds that may, which is a matter of editing only."""
         return [user for kind in REFERRERS[definition.kind] for user in self._users_of_kind(tenant, kind, definition)]
 
-    def _users_of_kind(self, tenant: str, referrer: Kind, definition: Definition) -> list[User]:
+    def _users_of_kind(self, tenant: str, referrer: Kind, definition: Definition) -> list[Referrer]:
         found = query(
             self._client,
             TableName=self._table,
@@ -145,7 +145,7 @@ class DynamoCatalogStore:
             ),
             ConsistentRead=True,
         )
-        return [User(kind=referrer, **from_item(item)) for item in found]
+        return [Referrer(kind=referrer, **from_item(item)) for item in found]
 
     def read[D: Definition](self, tenant: str, kind: type[D], definition_id: int) -> D:
         """:raises NotFound:"""
@@ -191,7 +191,7 @@ class DynamoCatalogStore:
         found: list[D] = []
         last, read, size = after, 0, 0
         for item in self._items_after(tenant, kind.kind, after, limit + 1):
-            if len(found) == limit or read >= MOST_READ_FOR_A_PAGE:
+            if len(found) == limit or read >= MAX_READ_FOR_A_PAGE:
                 return Page(items=found, next_after=last)
             read += COST_OF_A_LARGE_READ if RECORD_KEY in item else 1
             complete = self._whole(item)
@@ -219,7 +219,7 @@ class DynamoCatalogStore:
             **start,
         )
 
-    def read_workflow(self, tenant: str, workflow_id: int) -> Definitions:
+    def read_workflow(self, tenant: str, workflow_id: int) -> WorkflowBundle:
         """The workflow with all that it points to and that is still there.
 
         :raises NotFound: if there is no such workflow.
@@ -228,7 +228,7 @@ class DynamoCatalogStore:
         payloads = self.read_many(tenant, Payload, workflow.payloads)
         block_ids = dict.fromkeys(id_ for payload in payloads.values() for id_ in payload.block_ids)
         instance_ids = dict.fromkeys(payload.llm_instance for payload in payloads.values())
-        return Definitions(
+        return WorkflowBundle(
             workflow=workflow,
             payloads=payloads,
             blocks=self.read_many(tenant, Block, list(block_ids)),

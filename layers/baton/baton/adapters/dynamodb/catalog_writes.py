@@ -14,7 +14,7 @@ from baton.adapters.dynamodb.items import Item, record_to_item, to_item
 from baton.adapters.dynamodb.responses import Texts
 from baton.adapters.dynamodb.transactions import Write
 from baton.domain.catalog.definitions import KIND_WORDS, Definition, Ledger, Replacement, Target
-from baton.domain.errors import LedgerMoved, NameTaken, VersionChanged
+from baton.domain.errors import LedgerConflict, NameTaken, VersionChanged
 
 
 class CatalogWrites:
@@ -94,7 +94,7 @@ class CatalogWrites:
                     "ExpressionAttributeValues": values(one=1, **({"since": since} if since else {})),
                 }
             },
-            refusal=lambda _: LedgerMoved(),
+            refusal=lambda _: LedgerConflict(),
         )
 
 

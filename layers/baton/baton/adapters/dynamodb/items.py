@@ -16,9 +16,11 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from baton.adapters.dynamodb.keys import Key
 from baton.domain.catalog.definitions import InlineBlock
-from baton.domain.llm.calls import LlmEndpoint, LlmLimits, LlmPrice, LlmSettings, LlmTarget
+from baton.domain.llm.endpoints import LlmEndpoint, LlmLimits, LlmPrice
 from baton.domain.llm.limits import Place
+from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
+from baton.domain.runs.run import LlmTarget
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

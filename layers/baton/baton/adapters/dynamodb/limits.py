@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.calls import condition_failing_as, expression_names, get_many, values
 from baton.adapters.dynamodb.items import record_from_item, record_to_item
-from baton.domain.errors import LimitsMoved
+from baton.domain.errors import LimitsConflict
 from baton.domain.llm.limits import LimitState
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ class DynamoLimitStore:
     def write(self, tenant: str, instance_id: int, state: LimitState, expires_at: int) -> None:
         """Store the state in the place of the one that it was made from, as its next version.
 
-        :raises LimitsMoved: if another one was stored since that was read.
+        :raises LimitsConflict: if another one was stored since that was read.
         """
         following = replace(state, version=state.version + 1)
         nobody_was_first = "attribute_not_exists(pk) OR #version = :version"  # two calls may read one state; one wins
-        with condition_failing_as(LimitsMoved()):
+        with condition_failing_as(LimitsConflict()):
             self._client.put_item(
                 TableName=self._table,
                 Item=record_to_item(following, keys.limits(tenant, instance_id), expires_at=expires_at),

@@ -12,7 +12,7 @@ from baton.adapters.dynamodb.large_records import whole
 from baton.adapters.dynamodb.responses import Texts, response_to_item, whole_content
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
 from baton.domain.prompts import Reference, Sources
-from baton.domain.runs.run import AnswerPart, PayloadSnapshot, Response, Run, StepRecords
+from baton.domain.runs.run import PartialAnswer, PayloadSnapshot, Response, Run, StepRecords
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -60,7 +60,7 @@ class DynamoStepStore:
             variables=from_item(items[keys.VARIABLES])["variables"] if keys.VARIABLES in items else {},
         )
 
-    def tell_part(self, part: AnswerPart) -> None:
+    def publish_part(self, part: PartialAnswer) -> None:
         """Let followers know what an answer has grown by; the part told before is no longer kept.
 
         It goes the way of everything that is told, through the table's stream.

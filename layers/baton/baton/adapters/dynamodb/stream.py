@@ -11,7 +11,7 @@ from typing import Any
 from baton.adapters.dynamodb.items import Item, record_from_item
 from baton.adapters.dynamodb.responses import response_from_item
 from baton.domain.live.messages import Change
-from baton.domain.runs.run import AnswerPart, Response, Run
+from baton.domain.runs.run import PartialAnswer, Response, Run
 
 
 def changes(records: Sequence[Mapping[str, Any]]) -> list[Change]:
@@ -23,13 +23,13 @@ def changes(records: Sequence[Mapping[str, Any]]) -> list[Change]:
     ]
 
 
-def _record(image: Item | None) -> Run | Response | AnswerPart | None:
+def _record(image: Item | None) -> Run | Response | PartialAnswer | None:
     match (image or {}).get("type"):
         case {"S": "RUN"}:
             return record_from_item(Run, image or {})
         case {"S": "RESPONSE"}:
             return response_from_item(image or {})
         case {"S": "PART"}:
-            return record_from_item(AnswerPart, image or {})
+            return record_from_item(PartialAnswer, image or {})
         case _:
             return None

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-MOST_WRITES = 100
+MAX_WRITES = 100
 """What one transaction may hold.
 
 Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 """
 
-MOST_TRIES = 8
+MAX_TRIES = 8
 FIRST_PAUSE_SECONDS = 0.02
 
-type Refusal = Callable[[dict[str, Any]], BatonError]
+type UnsupportedSetting = Callable[[dict[str, Any]], BatonError]
 """From the item that the condition found, as plain values, to the error; an item that isn't there is empty."""
 
 
@@ -35,7 +35,7 @@ class Write:
     """One write of a transaction."""
 
     request: TransactWriteItemTypeDef
-    refusal: Refusal | None = None
+    refusal: UnsupportedSetting | None = None
 
 
 def transact(client: DynamoDBClient, writes: Sequence[Write]) -> None:
@@ -43,13 +43,13 @@ def transact(client: DynamoDBClient, writes: Sequence[Write]) -> None:
 
     :raises BatonError: the refusal of the first write whose condition doesn't hold.
     """
-    for tries in range(1, MOST_TRIES + 1):
+    for tries in range(1, MAX_TRIES + 1):
         try:
             client.transact_write_items(TransactItems=[write.request for write in writes])
         except ClientError as error:
             reasons = _reasons(error)
             _raise_refusal(writes, reasons, error)
-            if tries == MOST_TRIES or not _only_in_conflict(reasons):
+            if tries == MAX_TRIES or not _only_in_conflict(reasons):
                 raise
             time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**tries))  # noqa: S311 - only to spread the tries
         else:

@@ -13,10 +13,12 @@ from baton.adapters.llm.providers.bedrock import converse as bedrock
 from baton.adapters.llm.providers.openai import chat_completions as openai
 from baton.adapters.llm.providers.simulated import simulation as simulated
 from baton.domain.errors import LlmRefused
-from baton.domain.llm.calls import LlmAnswer, LlmCall, LlmEndpoint, LlmSettings, Refusal
+from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.endpoints import LlmEndpoint
+from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 
 
-def takes_everything(_settings: LlmSettings) -> Iterable[Refusal]:
+def takes_everything(_settings: LlmSettings) -> Iterable[UnsupportedSetting]:
     """For a provider that lacks nothing."""
     return ()
 
@@ -25,13 +27,13 @@ def takes_everything(_settings: LlmSettings) -> Iterable[Refusal]:
 class Provider:
     """What a module of a provider offers.
 
-    ``complete`` and ``check`` raise nothing but ``LlmError``; ``refusals`` tells what it would not take, without a
-    call. ``check`` tells the models that the endpoint offers, ``None`` where it tells none; a provider that never has a
+    ``complete`` and ``check`` raise nothing but ``LlmError``; ``unsupported_settings`` tells, without
+    a call, what it would not take. ``check`` tells the models that the endpoint offers, ``None`` where it tells none; a provider that never has a
     list can do without it. ``base_url`` is where calls go if an instance names no address.
     """
 
     complete: Callable[[LlmCall], LlmAnswer]
-    refusals: Callable[[LlmSettings], Iterable[Refusal]] = takes_everything
+    unsupported_settings: Callable[[LlmSettings], Iterable[UnsupportedSetting]] = takes_everything
     check: Callable[[LlmCall], Sequence[str] | None] | None = None
     base_url: str | None = None
 
@@ -39,13 +41,15 @@ class Provider:
 PROVIDERS: Mapping[str, Provider] = {
     "anthropic": Provider(
         complete=anthropic.complete,
-        refusals=anthropic.refusals,
+        unsupported_settings=anthropic.unsupported_settings,
         check=anthropic.check,
         base_url=anthropic.BASE_URL,
     ),
-    "bedrock": Provider(complete=bedrock.complete, refusals=bedrock.refusals),
-    "openai": Provider(complete=openai.complete, refusals=openai.refusals, check=openai.check),
-    "simulated": Provider(complete=simulated.complete, refusals=simulated.refusals, check=simulated.check),
+    "bedrock": Provider(complete=bedrock.complete, unsupported_settings=bedrock.unsupported_settings),
+    "openai": Provider(complete=openai.complete, unsupported_settings=openai.unsupported_settings, check=openai.check),
+    "simulated": Provider(
+        complete=simulated.complete, unsupported_settings=simulated.unsupported_settings, check=simulated.check
+    ),
 }
 PROVIDER_NAMES = tuple(PROVIDERS)
 """What an instance may name as its provider when it is saved."""
@@ -63,7 +67,7 @@ def complete(
     have got another provider since the payload was saved.
     """
     provider = _provider(call.endpoint, providers)
-    for refusal in refusals(call.endpoint.provider, call.settings, providers):
+    for refusal in unsupported_settings(call.endpoint.provider, call.settings, providers):
         what = f"{refusal.setting}: {refusal.sentence}"
         raise LlmRefused(f"LLM instance {call.endpoint.instance_name!r} can't be called with these settings: {what}.")
     if call.settings.response_format in (None, "text"):
@@ -93,10 +97,12 @@ def _provider(endpoint: LlmEndpoint, providers: Mapping[str, Provider]) -> Provi
     return providers[endpoint.provider]
 
 
-def refusals(provider: str, settings: LlmSettings, providers: Mapping[str, Provider] = PROVIDERS) -> Sequence[Refusal]:
+def unsupported_settings(
+    provider: str, settings: LlmSettings, providers: Mapping[str, Provider] = PROVIDERS
+) -> Sequence[UnsupportedSetting]:
     """What the provider doesn't take of these settings; an unsound JSON Schema is taken by none."""
     wanted = settings.response_format
     fault = schemas.fault(wanted) if isinstance(wanted, Mapping) else None
     if fault is not None:
-        return [Refusal("response_format", fault)]
-    return list(providers[provider].refusals(settings)) if provider in providers else []
+        return [UnsupportedSetting("response_format", fault)]
+    return list(providers[provider].unsupported_settings(settings)) if provider in providers else []

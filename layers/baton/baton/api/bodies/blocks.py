@@ -37,7 +37,7 @@ class BlockRequest(BlockFields):
     read_only: ClassVar[frozenset[str]] = STORED
 
 
-class BlockAnswer(Stored):
+class BlockView(Stored):
     """A block."""
 
     title: str
@@ -46,6 +46,6 @@ class BlockAnswer(Stored):
     folder_path: str
 
     @classmethod
-    def of(cls, block: Block) -> BlockAnswer:
+    def of(cls, block: Block) -> BlockView:
         """The block as clients read it."""
         return cls(**own_fields(block, "title", "content", "folder_path"), tags=list(block.tags))

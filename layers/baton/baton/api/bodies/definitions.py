@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from baton.api.bodies.fields import Answer
+from baton.api.bodies.fields import View
 from baton.domain.catalog.definitions import (
     MAX_TEXT_BYTES,
     Block,
@@ -30,7 +30,7 @@ STORED = frozenset({"id", "version", "created_at", "updated_at"})
 """What every stored definition tells of itself, and no request says."""
 
 
-class Stored(Answer):
+class Stored(View):
     """What every stored definition tells of itself."""
 
     id: int

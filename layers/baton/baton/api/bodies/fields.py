@@ -67,17 +67,17 @@ class Request(BaseModel):
         return {name: entry for name, entry in value.items() if name not in cls.read_only}
 
 
-class Answer(BaseModel):
+class View(BaseModel):
     """A body that a client receives."""
 
 
-class WholeAnswer(Answer):
+class WholeView(View):
     """One that has every field each time, so that clients need not ask whether it is there."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
 
-class Listed[T: Answer](Answer):
+class Listed[T: View](View):
     """A part of a list; ``cursor`` asks for the next one and is ``null`` at the end."""
 
     items: list[T]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from baton.api.bodies.fields import WholeAnswer
+from baton.api.bodies.fields import WholeView
 from baton.version import VERSION
 
 
-class HealthAnswer(WholeAnswer):
+class HealthView(WholeView):
     """It does."""
 
     status: Literal["ok"] = "ok"

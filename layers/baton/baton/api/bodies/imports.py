@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from baton.api.bodies.fields import Answer
+from baton.api.bodies.fields import View
 from baton.api.budget import MAX_ANSWER_BYTES, body_size, room_beside, whole_values
 from baton.domain.catalog.definitions import Kind
 from baton.domain.files.workflow_imports import FileChange
@@ -20,14 +20,14 @@ MAX_CHANGES_BYTES = MAX_ANSWER_BYTES - 10_000
 """Of all changes together, without their differences."""
 
 
-class Difference(Answer):
+class Difference(View):
     """One field before and after; long texts are shortened, and `null` stands for what is left out."""
 
     old: Any = Field(description="As it was.")
     new: Any = Field(description="As the file has it.")
 
 
-class ChangeAnswer(Answer):
+class ChangeView(View):
     """What the file means for one definition."""
 
     kind: Kind
@@ -39,7 +39,7 @@ class ChangeAnswer(Answer):
     )
 
     @classmethod
-    def of(cls, change: FileChange) -> ChangeAnswer:
+    def of(cls, change: FileChange) -> ChangeView:
         """The change as clients read it."""
         differences = {
             field: Difference(old=_shortened(old), new=_shortened(new))
@@ -48,7 +48,7 @@ class ChangeAnswer(Answer):
         return cls(kind=change.kind, name=change.name, action=change.action, differences=differences)
 
 
-class ImportAnswer(Answer):
+class ImportView(View):
     """All changes, in the order in which they are saved. `changed` is false if the catalog said all of it already.
 
     Differences that don't fit into one answer are left out and marked; so are the last changes of very many.
@@ -57,13 +57,13 @@ class ImportAnswer(Answer):
     workflow_id: int | None
     dry_run: bool
     changed: bool
-    changes: list[ChangeAnswer]
+    changes: list[ChangeView]
     changes_truncated: bool = False
 
     @classmethod
-    def of(cls, imported: Imported, *, dry_run: bool) -> ImportAnswer:
+    def of(cls, imported: Imported, *, dry_run: bool) -> ImportView:
         """The import as clients read it."""
-        changes = [ChangeAnswer.of(change) for change in imported.changes]
+        changes = [ChangeView.of(change) for change in imported.changes]
         bare = [change.model_copy(update={"differences": {}, "differences_truncated": True}) for change in changes]
         listed = _as_far_as_they_fit(bare)
         answer = cls(
@@ -81,7 +81,7 @@ class ImportAnswer(Answer):
         return answer
 
 
-def _as_far_as_they_fit(changes: Sequence[ChangeAnswer]) -> list[ChangeAnswer]:
+def _as_far_as_they_fit(changes: Sequence[ChangeView]) -> list[ChangeView]:
     sizes = accumulate(body_size(change.model_dump_json()) for change in changes)
     return [change for change, size in zip(changes, sizes, strict=True) if size <= MAX_CHANGES_BYTES]
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from baton.api.bodies.fields import Answer
+from baton.api.bodies.fields import View
 from baton.domain.errors import (
     LlmAnswerInvalid,
     LlmError,
@@ -36,7 +36,7 @@ CAUSES: Mapping[type[LlmError], Cause] = {
 """What a client can tell failures apart by; they never change."""
 
 
-class LlmCheckAnswer(Answer):
+class LlmCheckView(View):
     """Whether an LLM instance answers."""
 
     connected: bool
@@ -47,7 +47,7 @@ class LlmCheckAnswer(Answer):
     cause: Cause | None = Field(description="The same for a program; go by it.")
 
     @classmethod
-    def of(cls, result: CheckResult) -> LlmCheckAnswer:
+    def of(cls, result: CheckResult) -> LlmCheckView:
         """The result as clients read it."""
         failure = result.failure
         return cls(

@@ -17,7 +17,7 @@ from baton.domain.files.workflow_files import said
 from baton.domain.llm.api_key_headers import objection_to
 from baton.domain.llm.api_keys import NO_KEY
 from baton.domain.llm.base_urls import objection_to_base_url
-from baton.domain.llm.calls import LlmLimits, LlmPrice
+from baton.domain.llm.endpoints import LlmLimits, LlmPrice
 
 UNKNOWN_TO: Mapping[str, tuple[str, ...]] = {
     "bedrock": ("base_url", "api_key", "api_key_header"),
@@ -140,7 +140,7 @@ class LlmInstanceRequest(Request):
         return self.api_key.get_secret_value() if self.api_key else NO_KEY
 
 
-class LlmInstanceAnswer(Stored):
+class LlmInstanceView(Stored):
     """An LLM instance; of its key only whether there is one."""
 
     name: str
@@ -156,7 +156,7 @@ class LlmInstanceAnswer(Stored):
     fallback: int | None
 
     @classmethod
-    def of(cls, instance: LlmInstance) -> LlmInstanceAnswer:
+    def of(cls, instance: LlmInstance) -> LlmInstanceView:
         """The instance as clients read it."""
         names = (
             "name",

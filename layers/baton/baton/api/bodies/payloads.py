@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field
 from pydantic import Tag as Branch
 
 from baton.api.bodies.definitions import STORED, Content, Stored, own_fields
-from baton.api.bodies.fields import Answer, Id, Name, Request
+from baton.api.bodies.fields import Id, Name, Request, View
 from baton.api.bodies.settings import Settings
 from baton.domain.catalog.definitions import (
     MAX_BLOCKS_PER_PAYLOAD,
@@ -78,7 +78,7 @@ def _block(said: int | BlockInPayload | InlineInPayload) -> int | InlineBlock:
             return said
 
 
-class OrderedBlock(Answer):
+class OrderedBlock(View):
     """A block in its place in a payload. An inline one has a content, and neither id nor title."""
 
     id: int | None
@@ -102,7 +102,7 @@ def _left_out() -> Any:
     return Field(default_factory=lambda: _LEFT_OUT, exclude_if=lambda value: value is _LEFT_OUT)
 
 
-class PayloadAnswer(Stored):
+class PayloadView(Stored):
     """A payload; its settings stand beside its name. Those that were left out are left out, unset ones are `null`."""
 
     name: str
@@ -121,7 +121,7 @@ class PayloadAnswer(Stored):
     options: dict[str, Any] | None = _left_out()
 
     @classmethod
-    def of(cls, payload: Payload, titles: Mapping[int, str]) -> PayloadAnswer:
+    def of(cls, payload: Payload, titles: Mapping[int, str]) -> PayloadView:
         """The payload with its blocks' titles."""
         ordered = [OrderedBlock.of(block, index, titles) for index, block in enumerate(payload.blocks)]
         return cls(**own_fields(payload, "name", "llm_instance"), **said(payload.settings), blocks=ordered)

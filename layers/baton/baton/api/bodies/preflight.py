@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, JsonValue
 
-from baton.api.bodies.fields import Answer, Name, Request
+from baton.api.bodies.fields import Name, Request, View
 from baton.api.budget import fit, room_beside
 from baton.domain.catalog.definitions import Workflow
 from baton.domain.prompts import Where
@@ -20,7 +20,7 @@ class PreflightRequest(Request):
     variables: dict[Name, JsonValue] | None = Field(default_factory=dict)
 
 
-class ReferenceAnswer(Answer):
+class ReferenceView(View):
     """Where a reference's value would come from; `later` and `missing` find nothing."""
 
     name: str
@@ -29,7 +29,7 @@ class ReferenceAnswer(Answer):
     position: int | None = Field(default=None, exclude_if=lambda position: position is None)
 
 
-class EstimateAnswer(Answer):
+class EstimateView(View):
     """Tokens, and US dollars where the instances have prices. Answers are reckoned at their longest."""
 
     prompt_tokens: int
@@ -37,7 +37,7 @@ class EstimateAnswer(Answer):
     cost: float | None
 
 
-class ExpectedPayloadAnswer(Answer):
+class ExpectedPayloadView(View):
     """One payload with its prompt and its system text as far as they are known."""
 
     position: int
@@ -47,21 +47,21 @@ class ExpectedPayloadAnswer(Answer):
     prompt_truncated: bool
     system: str | None
     system_truncated: bool
-    references: list[ReferenceAnswer]
-    estimate: EstimateAnswer
+    references: list[ReferenceView]
+    estimate: EstimateView
 
 
-class PreflightAnswer(Answer):
+class PreflightView(View):
     """All that can be told without calling an LLM."""
 
     workflow_id: int
     workflow_name: str
-    payloads: list[ExpectedPayloadAnswer]
+    payloads: list[ExpectedPayloadView]
     warnings: list[str]
-    estimate: EstimateAnswer
+    estimate: EstimateView
 
     @classmethod
-    def of(cls, workflow: Workflow, told: Preflight) -> PreflightAnswer:
+    def of(cls, workflow: Workflow, told: Preflight) -> PreflightView:
         """The preflight as clients read it."""
         answer = cls.model_validate(
             {

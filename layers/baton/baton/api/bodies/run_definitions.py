@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from baton.api.bodies.fields import Answer
+from baton.api.bodies.fields import View
 from baton.api.bodies.settings import settings_record
 from baton.api.budget import fit, room_beside, whole_values
-from baton.domain.llm.calls import LlmEndpoint, LlmSettings
+from baton.domain.llm.endpoints import LlmEndpoint
+from baton.domain.llm.settings import LlmSettings
 from baton.domain.runs.run import OnMissing, PayloadSnapshot, Run, reference_record
 
 MARK_BYTES = 50
 """What a mark takes, that something doesn't fit."""
 
 
-class EndpointAnswer(Answer):
+class EndpointView(View):
     """Where a payload's call goes."""
 
     id: int
@@ -26,21 +27,21 @@ class EndpointAnswer(Answer):
     timeout_seconds: float
 
     @classmethod
-    def of(cls, endpoint: LlmEndpoint) -> EndpointAnswer:
+    def of(cls, endpoint: LlmEndpoint) -> EndpointView:
         """The endpoint as clients read it."""
         names = ("provider", "base_url", "model", "timeout_seconds")
         own = {name: getattr(endpoint, name) for name in names}
         return cls(id=endpoint.instance_id, name=endpoint.instance_name, **own)
 
 
-class FallbackAnswer(Answer):
+class FallbackView(View):
     """Who is asked when the instances before can't or won't answer, and with which settings."""
 
-    llm_instance: EndpointAnswer
+    llm_instance: EndpointView
     settings: dict[str, Any]
 
 
-class SnapshotAnswer(Answer):
+class SnapshotView(View):
     """One payload, compiled: its blocks as one template, its settings with the instance's defaults."""
 
     position: int
@@ -51,11 +52,11 @@ class SnapshotAnswer(Answer):
     references: list[dict[str, Any]]
     references_truncated: bool = False
     settings: dict[str, Any]
-    llm_instance: EndpointAnswer
-    fallbacks: list[FallbackAnswer]
+    llm_instance: EndpointView
+    fallbacks: list[FallbackView]
 
     @classmethod
-    def of(cls, snapshot: PayloadSnapshot) -> SnapshotAnswer:
+    def of(cls, snapshot: PayloadSnapshot) -> SnapshotView:
         """The snapshot as clients read it, without what may be long."""
         return cls(
             position=snapshot.position,
@@ -64,9 +65,9 @@ class SnapshotAnswer(Answer):
             template="",
             references=[],
             settings=_settings(snapshot.settings),
-            llm_instance=EndpointAnswer.of(snapshot.endpoint),
+            llm_instance=EndpointView.of(snapshot.endpoint),
             fallbacks=[
-                FallbackAnswer(llm_instance=EndpointAnswer.of(other.endpoint), settings=_settings(other.settings))
+                FallbackView(llm_instance=EndpointView.of(other.endpoint), settings=_settings(other.settings))
                 for other in snapshot.fallbacks
             ],
         )
@@ -76,7 +77,7 @@ class SnapshotAnswer(Answer):
         return [self.settings, *(fallback.settings for fallback in self.fallbacks)]
 
 
-class DefinitionAnswer(Answer):
+class DefinitionView(View):
     """The whole definition of a run. Nothing that is edited or deleted later changes it.
 
     What doesn't fit into one answer is marked, by its name with `_truncated`: texts are cut, and lists of references,
@@ -87,17 +88,17 @@ class DefinitionAnswer(Answer):
     workflow_id: int
     workflow_name: str
     on_missing: OnMissing
-    payloads: list[SnapshotAnswer]
+    payloads: list[SnapshotView]
 
     @classmethod
-    def of(cls, run: Run, snapshots: Sequence[PayloadSnapshot]) -> DefinitionAnswer:
+    def of(cls, run: Run, snapshots: Sequence[PayloadSnapshot]) -> DefinitionView:
         """The definition as clients read it."""
         told = cls(
             run_id=run.id,
             workflow_id=run.workflow_id,
             workflow_name=run.workflow_name,
             on_missing=snapshots[0].on_missing if snapshots else "keep",
-            payloads=[SnapshotAnswer.of(snapshot) for snapshot in snapshots],
+            payloads=[SnapshotView.of(snapshot) for snapshot in snapshots],
         )
         told.fill_in(snapshots)
         return told

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, JsonValue
 
-from baton.api.bodies.fields import Answer, Listed, Name, Request, WholeAnswer
+from baton.api.bodies.fields import Listed, Name, Request, View, WholeView
 from baton.api.budget import MAX_ANSWER_BYTES, LongText, fit, room_beside
 from baton.domain.pages import Page
 from baton.domain.runs.run import OnMissing, Response, Run, RunHistory, Status
@@ -37,7 +37,7 @@ class ExecuteRequest(Request):
     )
 
 
-class ExecuteAnswer(WholeAnswer):
+class ExecuteView(WholeView):
     """A run that has been started; it reads ``created`` until the state machine has begun."""
 
     run_id: int = Field(serialization_alias="runId")
@@ -45,7 +45,7 @@ class ExecuteAnswer(WholeAnswer):
     status: Literal["running"] = "running"
 
 
-class ResponseAnswer(WholeAnswer):
+class ResponseView(WholeView):
     """What one payload answered.
 
     A content that doesn't fit beside the others is cut and marked; `GET /api/runs/{run_id}/responses/{position}` has
@@ -69,14 +69,14 @@ class ResponseAnswer(WholeAnswer):
         return cls(**{name: getattr(response, name) for name in cls.model_fields if hasattr(response, name)})
 
 
-class PromptedResponseAnswer(ResponseAnswer):
+class PromptedResponseView(ResponseView):
     """A response with the prompt that brought it about."""
 
     prompt: str
     prompt_truncated: bool = False
 
 
-class SingleResponseAnswer(PromptedResponseAnswer):
+class SingleResponseView(PromptedResponseView):
     """A response by itself. A text that is too large to be sent is cut and marked, and has a URL."""
 
     content_url: str | None = Field(
@@ -85,7 +85,7 @@ class SingleResponseAnswer(PromptedResponseAnswer):
     prompt_url: str | None = Field(default=None, description="The same of the prompt.")
 
     @classmethod
-    def of_whole(cls, response: Response, texts: LongTexts) -> SingleResponseAnswer:
+    def of_whole(cls, response: Response, texts: LongTexts) -> SingleResponseView:
         """The response as clients read it by itself."""
         answer = cls.of(_without_texts(response))
         answer.content_url = _url(response.content_key, texts)
@@ -101,7 +101,7 @@ def _url(key: str | None, texts: LongTexts) -> str | None:
     return None if key is None else texts.url(key, URL_SECONDS)
 
 
-class RunMetadata(Answer):
+class RunMetadata(View):
     """What else is known of a run.
 
     ``error`` says why it failed; ``tries`` how many LLM calls were made for the payload that was given up, and
@@ -118,7 +118,7 @@ class RunMetadata(Answer):
     waited_seconds: int | None = Field(default=None, exclude_if=_is_none)
 
 
-class RunSummary(Answer):
+class RunSummary(View):
     """A run in a list."""
 
     id: int
@@ -140,28 +140,28 @@ class FullRunMetadata(RunMetadata):
     variables: dict[str, Any]
 
 
-class RunAnswer(RunSummary):
+class RunView(RunSummary):
     """A run with all that it has produced so far, responses in order."""
 
     metadata: FullRunMetadata
-    responses: list[ResponseAnswer]
+    responses: list[ResponseView]
 
     @classmethod
-    def of_history(cls, history: RunHistory, texts: LongTexts) -> RunAnswer:
+    def of_history(cls, history: RunHistory, texts: LongTexts) -> RunView:
         """The run as clients read it by itself; what has answered counts as completed at once."""
         metadata = FullRunMetadata(**_metadata(history.run, len(history.responses)), variables=dict(history.variables))
         told = _listed(history.responses)
-        bare = [ResponseAnswer.of(_without_texts(response)) for response in told]
+        bare = [ResponseView.of(_without_texts(response)) for response in told]
         room = room_beside(cls(**_own(history.run), metadata=metadata, responses=bare))
-        responses = [ResponseAnswer.of(response) for response in fitted(told, texts, room)]
+        responses = [ResponseView.of(response) for response in fitted(told, texts, room)]
         return cls(**_own(history.run), metadata=metadata, responses=responses)
 
 
-def listed_responses(page: Page[Response], cursor: str | None, texts: LongTexts) -> Listed[PromptedResponseAnswer]:
+def listed_responses(page: Page[Response], cursor: str | None, texts: LongTexts) -> Listed[PromptedResponseView]:
     """A page of responses with their prompts, as far as one answer can carry them."""
     without = [_without_texts(response) for response in page.items]
-    bare = Listed(items=[PromptedResponseAnswer.of(response) for response in without], cursor=cursor)
-    items = [PromptedResponseAnswer.of(response) for response in fitted(_listed(page.items), texts, room_beside(bare))]
+    bare = Listed(items=[PromptedResponseView.of(response) for response in without], cursor=cursor)
+    items = [PromptedResponseView.of(response) for response in fitted(_listed(page.items), texts, room_beside(bare))]
     return Listed(items=items, cursor=cursor)
 
 

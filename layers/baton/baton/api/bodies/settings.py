@@ -9,7 +9,8 @@ from pydantic import Tag as Branch
 
 from baton.api.bodies.definitions import Content
 from baton.api.bodies.fields import Name, Request, Whole
-from baton.domain.llm.calls import MAX_TIMEOUT_SECONDS, LlmSettings
+from baton.domain.llm.calls import MAX_TIMEOUT_SECONDS
+from baton.domain.llm.settings import LlmSettings
 
 SETTING_NAMES = sorted(LlmSettings().values())
 

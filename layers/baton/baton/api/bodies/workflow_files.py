@@ -16,7 +16,7 @@ from baton.api.workflow_file_formats import json_text
 from baton.api.workflow_file_formats.documents import MAX_FILE_BYTES, Document
 from baton.domain.catalog.definitions import MAX_BLOCKS_PER_PAYLOAD, MAX_PAYLOADS_PER_WORKFLOW, InlineBlock
 from baton.domain.errors import Invalid
-from baton.domain.files.workflow_files import BrokenFile, Fault, FileBlock, FilePayload, WorkflowFile, check, said
+from baton.domain.files.workflow_files import BrokenFile, FieldError, FileBlock, FilePayload, WorkflowFile, check, said
 
 JSON = "application/json"
 YAML = "application/yaml"
@@ -158,7 +158,7 @@ def _check_size(text: str) -> None:
         raise Invalid("file", f"{size:,} bytes; at most {MAX_FILE_BYTES:,} fit into one.")
 
 
-def _broken(document: Document, found: Iterable[Fault]) -> BrokenFile:
+def _broken(document: Document, found: Iterable[FieldError]) -> BrokenFile:
     """The faults with their lines, in the order of these."""
     placed = [document.with_line(fault) for fault in found]
     return BrokenFile(sorted(placed, key=lambda fault: fault.line or 0))

@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field
 from pydantic import Tag as Branch
 
 from baton.api.bodies.definitions import STORED, Stored, own_fields
-from baton.api.bodies.fields import Answer, Id, Name, Request
+from baton.api.bodies.fields import Id, Name, Request, View
 from baton.domain.catalog.definitions import (
     MAX_PAYLOADS_PER_WORKFLOW,
     Workflow,
@@ -48,7 +48,7 @@ class WorkflowRequest(Request):
         return WorkflowDraft(name=self.name, payloads=tuple(ids))
 
 
-class OrderedPayload(Answer):
+class OrderedPayload(View):
     """A payload in its place in a workflow."""
 
     id: int
@@ -56,14 +56,14 @@ class OrderedPayload(Answer):
     order_index: int
 
 
-class WorkflowAnswer(Stored):
+class WorkflowView(Stored):
     """A workflow."""
 
     name: str
     payloads: list[OrderedPayload]
 
     @classmethod
-    def of(cls, workflow: Workflow, names: Mapping[int, str]) -> WorkflowAnswer:
+    def of(cls, workflow: Workflow, names: Mapping[int, str]) -> WorkflowView:
         """The workflow with its payloads' names."""
         ordered = [
             OrderedPayload(id=id_, name=names.get(id_), order_index=index)

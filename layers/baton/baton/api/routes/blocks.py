@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from baton.api.app import created, found, new_router, no_content
-from baton.api.bodies.blocks import BlockAnswer, BlockRequest
+from baton.api.bodies.blocks import BlockRequest, BlockView
 from baton.api.bodies.fields import Listed
 from baton.api.definitions import edit, listed, page_of
 from baton.api.openapi.answers import answers
@@ -29,24 +29,24 @@ router = new_router()
 
 
 @router.post("/api/blocks", responses=answers(HTTPStatus.CREATED, NameTaken))
-def create_block(caller: RequestCaller, request: Annotated[BlockRequest, Body()]) -> Response[BlockAnswer]:
+def create_block(caller: RequestCaller, request: Annotated[BlockRequest, Body()]) -> Response[BlockView]:
     """Create a block."""
     block = wiring.define().create(caller.tenant, Block, request.draft(), wiring.now())
-    return created(BlockAnswer.of(block), "/api/blocks")
+    return created(BlockView.of(block), "/api/blocks")
 
 
 @router.get("/api/blocks/<block_id>", responses=answers(HTTPStatus.OK, NotFound))
-def read_block(caller: RequestCaller, block_id: PathId) -> Response[BlockAnswer]:
+def read_block(caller: RequestCaller, block_id: PathId) -> Response[BlockView]:
     """A block, and in its `ETag` the version that an edit can be meant for."""
-    return found(BlockAnswer.of(wiring.catalog_store().read(caller.tenant, Block, block_id)))
+    return found(BlockView.of(wiring.catalog_store().read(caller.tenant, Block, block_id)))
 
 
 @router.put("/api/blocks/<block_id>", responses=answers(HTTPStatus.OK, NotFound, NameTaken, VersionChanged))
 def replace_block(
     caller: RequestCaller, block_id: PathId, request: Annotated[BlockRequest, Body()], if_match: IfMatch = None
-) -> Response[BlockAnswer]:
+) -> Response[BlockView]:
     """Replace a block as a whole; runs that have started keep the old one."""
-    return found(BlockAnswer.of(wiring.define().replace(edit(caller, block_id, if_match), Block, request.draft())))
+    return found(BlockView.of(wiring.define().replace(edit(caller, block_id, if_match), Block, request.draft())))
 
 
 @router.delete(
@@ -67,7 +67,7 @@ def list_blocks(  # noqa: PLR0913, PLR0917 - one argument for each query paramet
     q: Q = None,
     tag: Annotated[str | None, Query(max_length=100)] = None,
     folder_path: Annotated[str | None, Query(max_length=500, description="With the folders below it.")] = None,
-) -> Listed[BlockAnswer]:
+) -> Listed[BlockView]:
     """Blocks in the order of their ids; `q` is looked for in titles and contents."""
     page = page_of(caller, Block, limit, cursor, Search(q=q, tag=tag, folder_path=folder_path))
-    return listed(page, [BlockAnswer.of(block) for block in page.items], "BLOCK")
+    return listed(page, [BlockView.of(block) for block in page.items], "BLOCK")

@@ -10,8 +10,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from baton.api.app import created, found, new_router, no_content
 from baton.api.bodies.fields import Listed
-from baton.api.bodies.llm_checks import LlmCheckAnswer
-from baton.api.bodies.llm_instances import LlmInstanceAnswer, LlmInstanceRequest
+from baton.api.bodies.llm_checks import LlmCheckView
+from baton.api.bodies.llm_instances import LlmInstanceRequest, LlmInstanceView
 from baton.api.definitions import edit, listed, page_of
 from baton.api.openapi.answers import answers
 from baton.api.parameters import Cursor, IfMatch, Limit, PathId, Q, RequestCaller
@@ -32,26 +32,26 @@ router = new_router()
 @router.post("/api/llm/instances", responses=answers(HTTPStatus.CREATED, NameTaken))
 def create_llm_instance(
     caller: RequestCaller, request: Annotated[LlmInstanceRequest, Body()]
-) -> Response[LlmInstanceAnswer]:
+) -> Response[LlmInstanceView]:
     """Create an LLM instance; its key is kept as a secret."""
     create = wiring.define_llm_instances().create
     instance = create(caller.tenant, request.draft(), request.secret(), wiring.now())
-    return created(LlmInstanceAnswer.of(instance), "/api/llm/instances")
+    return created(LlmInstanceView.of(instance), "/api/llm/instances")
 
 
 @router.get("/api/llm/instances/<instance_id>", responses=answers(HTTPStatus.OK, NotFound))
-def read_llm_instance(caller: RequestCaller, instance_id: PathId) -> Response[LlmInstanceAnswer]:
+def read_llm_instance(caller: RequestCaller, instance_id: PathId) -> Response[LlmInstanceView]:
     """An LLM instance, without its key."""
-    return found(LlmInstanceAnswer.of(wiring.catalog_store().read(caller.tenant, LlmInstance, instance_id)))
+    return found(LlmInstanceView.of(wiring.catalog_store().read(caller.tenant, LlmInstance, instance_id)))
 
 
 @router.put("/api/llm/instances/<instance_id>", responses=answers(HTTPStatus.OK, NotFound, NameTaken, VersionChanged))
 def replace_llm_instance(
     caller: RequestCaller, instance_id: PathId, request: Annotated[LlmInstanceRequest, Body()], if_match: IfMatch = None
-) -> Response[LlmInstanceAnswer]:
+) -> Response[LlmInstanceView]:
     """Replace an LLM instance; without an `api_key` it keeps the one that it has."""
     replace = wiring.define_llm_instances().replace
-    return found(LlmInstanceAnswer.of(replace(edit(caller, instance_id, if_match), request.draft(), request.secret())))
+    return found(LlmInstanceView.of(replace(edit(caller, instance_id, if_match), request.draft(), request.secret())))
 
 
 @router.delete(
@@ -65,18 +65,18 @@ def delete_llm_instance(caller: RequestCaller, instance_id: PathId, if_match: If
 
 
 @router.post("/api/llm/instances/<instance_id>/test", responses=answers(HTTPStatus.OK, NotFound))
-def test_llm_instance(caller: RequestCaller, instance_id: PathId) -> LlmCheckAnswer:
+def test_llm_instance(caller: RequestCaller, instance_id: PathId) -> LlmCheckView:
     """Whether an LLM instance answers, or why not, with its newest key and within 10 seconds.
 
     Asks for the endpoint's models, or for a few words where there is no list of them. Nothing is stored.
     """
-    return LlmCheckAnswer.of(wiring.check_llm_instance()(caller.tenant, instance_id))
+    return LlmCheckView.of(wiring.check_llm_instance()(caller.tenant, instance_id))
 
 
 @router.get("/api/llm/instances")
 def list_llm_instances(
     caller: RequestCaller, limit: Limit = 50, cursor: Cursor = None, q: Q = None
-) -> Listed[LlmInstanceAnswer]:
+) -> Listed[LlmInstanceView]:
     """LLM instances in the order of their ids; `q` is looked for in names."""
     page = page_of(caller, LlmInstance, limit, cursor, Search(q=q))
-    return listed(page, [LlmInstanceAnswer.of(instance) for instance in page.items], "LLM_INSTANCE")
+    return listed(page, [LlmInstanceView.of(instance) for instance in page.items], "LLM_INSTANCE")

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from baton.api.app import created, found, new_router, no_content
 from baton.api.bodies.fields import Listed
-from baton.api.bodies.payloads import PayloadAnswer, PayloadRequest
+from baton.api.bodies.payloads import PayloadRequest, PayloadView
 from baton.api.definitions import edit, listed, page_of
 from baton.api.openapi.answers import answers
 from baton.api.parameters import Cursor, IfMatch, Limit, PathId, Q, RequestCaller
@@ -31,14 +31,14 @@ router = new_router()
 
 
 @router.post("/api/payloads", responses=answers(HTTPStatus.CREATED, NameTaken, Conflict))
-def create_payload(caller: RequestCaller, request: Annotated[PayloadRequest, Body()]) -> Response[PayloadAnswer]:
+def create_payload(caller: RequestCaller, request: Annotated[PayloadRequest, Body()]) -> Response[PayloadView]:
     """Create a payload of blocks and an LLM instance that are there."""
     payload = wiring.define().create(caller.tenant, Payload, request.draft(), wiring.now())
     return created(with_titles(caller, [payload])[0], "/api/payloads")
 
 
 @router.get("/api/payloads/<payload_id>", responses=answers(HTTPStatus.OK, NotFound))
-def read_payload(caller: RequestCaller, payload_id: PathId) -> Response[PayloadAnswer]:
+def read_payload(caller: RequestCaller, payload_id: PathId) -> Response[PayloadView]:
     """A payload, with its blocks' titles."""
     return found(with_titles(caller, [wiring.catalog_store().read(caller.tenant, Payload, payload_id)])[0])
 
@@ -48,7 +48,7 @@ def read_payload(caller: RequestCaller, payload_id: PathId) -> Response[PayloadA
 )
 def replace_payload(
     caller: RequestCaller, payload_id: PathId, request: Annotated[PayloadRequest, Body()], if_match: IfMatch = None
-) -> Response[PayloadAnswer]:
+) -> Response[PayloadView]:
     """Replace a payload as a whole; runs that have started keep the old one."""
     payload = wiring.define().replace(edit(caller, payload_id, if_match), Payload, request.draft())
     return found(with_titles(caller, [payload])[0])
@@ -65,18 +65,16 @@ def delete_payload(caller: RequestCaller, payload_id: PathId, if_match: IfMatch 
 
 
 @router.get("/api/payloads")
-def list_payloads(
-    caller: RequestCaller, limit: Limit = 50, cursor: Cursor = None, q: Q = None
-) -> Listed[PayloadAnswer]:
+def list_payloads(caller: RequestCaller, limit: Limit = 50, cursor: Cursor = None, q: Q = None) -> Listed[PayloadView]:
     """Payloads in the order of their ids; `q` is looked for in names."""
     page = page_of(caller, Payload, limit, cursor, Search(q=q))
     return listed(page, with_titles(caller, page.items), "PAYLOAD")
 
 
-def with_titles(caller: Caller, payloads: Iterable[Payload]) -> list[PayloadAnswer]:
+def with_titles(caller: Caller, payloads: Iterable[Payload]) -> list[PayloadView]:
     """Payloads with their blocks' titles, which one look-up brings for all."""
     listed = list(payloads)
     titles = wiring.catalog_store().names(
         caller.tenant, "BLOCK", [id_ for payload in listed for id_ in payload.block_ids]
     )
-    return [PayloadAnswer.of(payload, titles) for payload in listed]
+    return [PayloadView.of(payload, titles) for payload in listed]

@@ -12,14 +12,14 @@ from pydantic import BeforeValidator
 from baton.api import cursors
 from baton.api.app import accepted, new_router, no_content
 from baton.api.bodies.fields import Listed
-from baton.api.bodies.run_definitions import DefinitionAnswer
+from baton.api.bodies.run_definitions import DefinitionView
 from baton.api.bodies.runs import (
-    ExecuteAnswer,
     ExecuteRequest,
-    PromptedResponseAnswer,
-    RunAnswer,
+    ExecuteView,
+    PromptedResponseView,
     RunSummary,
-    SingleResponseAnswer,
+    RunView,
+    SingleResponseView,
     listed_responses,
 )
 from baton.api.budget import fitting_page
@@ -44,25 +44,25 @@ def _in_lower_case(value: Any) -> Any:
 @router.post("/api/execute/workflow/<workflow_id>", responses=answers(HTTPStatus.ACCEPTED, NotFound))
 def execute_workflow(
     caller: RequestCaller, workflow_id: PathId, request: Annotated[ExecuteRequest | None, Body()] = None
-) -> Response[ExecuteAnswer]:
+) -> Response[ExecuteView]:
     """Start a run of the workflow and answer at once, before any LLM is called."""
     asked = request or ExecuteRequest()
     run = wiring.start_run()(
         caller.tenant, workflow_id, asked.variables or {}, wiring.now(), asked.on_missing or "keep"
     )
-    return accepted(ExecuteAnswer(run_id=run.id))
+    return accepted(ExecuteView(run_id=run.id))
 
 
 @router.get("/api/execute/run/<run_id>", responses=answers(HTTPStatus.OK, NotFound))
-def read_executed_run(caller: RequestCaller, run_id: PathId) -> RunAnswer:
+def read_executed_run(caller: RequestCaller, run_id: PathId) -> RunView:
     """A run's status and results; the same as `GET /api/runs/{run_id}`."""
     return read_run(caller, run_id)
 
 
 @router.get("/api/runs/<run_id>", responses=answers(HTTPStatus.OK, NotFound))
-def read_run(caller: RequestCaller, run_id: PathId) -> RunAnswer:
+def read_run(caller: RequestCaller, run_id: PathId) -> RunView:
     """A run's status and results."""
-    return RunAnswer.of_history(wiring.run_store().read_history(caller.tenant, run_id), wiring.long_texts())
+    return RunView.of_history(wiring.run_store().read_history(caller.tenant, run_id), wiring.long_texts())
 
 
 @router.get("/api/runs")
@@ -83,7 +83,7 @@ def list_runs(
 @router.get("/api/runs/<run_id>/responses", responses=answers(HTTPStatus.OK, NotFound))
 def list_responses(
     caller: RequestCaller, run_id: PathId, limit: Limit = 50, cursor: Cursor = None
-) -> Listed[PromptedResponseAnswer]:
+) -> Listed[PromptedResponseView]:
     """A run's responses in order, each with the prompt that brought it about."""
     wiring.run_store().read(caller.tenant, run_id)
     listed = f"responses of {run_id}"
@@ -92,18 +92,18 @@ def list_responses(
 
 
 @router.get("/api/runs/<run_id>/responses/<position>", responses=answers(HTTPStatus.OK, NotFound))
-def read_response(caller: RequestCaller, run_id: PathId, position: PathPosition) -> SingleResponseAnswer:
+def read_response(caller: RequestCaller, run_id: PathId, position: PathPosition) -> SingleResponseView:
     """One response, whole, with its prompt. A text that is too large to be sent has a URL, for 5 minutes."""
-    return SingleResponseAnswer.of_whole(
+    return SingleResponseView.of_whole(
         wiring.run_store().read_response(caller.tenant, run_id, position), wiring.long_texts()
     )
 
 
 @router.get("/api/runs/<run_id>/definition", responses=answers(HTTPStatus.OK, NotFound))
-def read_definition(caller: RequestCaller, run_id: PathId) -> DefinitionAnswer:
+def read_definition(caller: RequestCaller, run_id: PathId) -> DefinitionView:
     """What the run executes: the definition as it was when the run was started."""
     run = wiring.run_store().read(caller.tenant, run_id)
-    return DefinitionAnswer.of(run, wiring.run_store().read_snapshots(caller.tenant, run_id))
+    return DefinitionView.of(run, wiring.run_store().read_snapshots(caller.tenant, run_id))
 
 
 @router.post("/api/runs/<run_id>/cancel", responses=answers(HTTPStatus.OK, NotFound, RunFinished, AttemptSuperseded))

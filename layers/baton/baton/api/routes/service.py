@@ -7,7 +7,7 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 
 from baton.api.app import new_router
-from baton.api.bodies.health import HealthAnswer
+from baton.api.bodies.health import HealthView
 from baton.api.openapi import page as docs
 from baton.api.openapi.answers import answers
 
@@ -15,9 +15,9 @@ router = new_router()
 
 
 @router.get("/health", responses=answers(HTTPStatus.OK))
-def read_health() -> HealthAnswer:
+def read_health() -> HealthView:
     """Whether the API answers, and which version it is. Nothing else is asked or read for it."""
-    return HealthAnswer()
+    return HealthView()
 
 
 @router.get("/openapi.json", include_in_schema=False, compress=True, cache_control="max-age=300")

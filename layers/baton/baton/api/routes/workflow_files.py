@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 
 from baton.api.app import new_router
-from baton.api.bodies.imports import ImportAnswer
+from baton.api.bodies.imports import ImportView
 from baton.api.bodies.workflow_files import JSON, YAML, YAML_TYPES, json_schema, read_file, write_file
 from baton.api.openapi.answers import answers, content_of
 from baton.api.parameters import PathId, RequestCaller
@@ -51,7 +51,7 @@ def export_workflow(
     responses=answers(HTTPStatus.OK, NameTaken, VersionChanged, Conflict),
     openapi_extensions={"requestBody": {"required": True, "content": FILE}},
 )
-def import_workflow(caller: RequestCaller, dry_run: Annotated[bool, Query()] = False) -> ImportAnswer:
+def import_workflow(caller: RequestCaller, dry_run: Annotated[bool, Query()] = False) -> ImportView:
     """Save what a file says, each definition under its name: all of it or nothing.
 
     The body is the file, in YAML or JSON. What the catalog says already is left alone, so importing a file twice
@@ -60,7 +60,7 @@ def import_workflow(caller: RequestCaller, dry_run: Annotated[bool, Query()] = F
     event = router.current_event
     file = read_file(event.decoded_body or "", event.headers.get("content-type", JSON))
     imported = wiring.move_workflows().import_file(caller.tenant, file, wiring.now(), dry_run=dry_run)
-    return ImportAnswer.of(imported, dry_run=dry_run)
+    return ImportView.of(imported, dry_run=dry_run)
 
 
 @router.get("/schemas/workflow.json", responses=answers(HTTPStatus.OK))

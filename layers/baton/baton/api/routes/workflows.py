@@ -11,8 +11,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from baton.api.app import created, found, new_router, no_content
 from baton.api.bodies.fields import Listed
-from baton.api.bodies.preflight import PreflightAnswer, PreflightRequest
-from baton.api.bodies.workflows import WorkflowAnswer, WorkflowRequest
+from baton.api.bodies.preflight import PreflightRequest, PreflightView
+from baton.api.bodies.workflows import WorkflowRequest, WorkflowView
 from baton.api.definitions import edit, listed, page_of
 from baton.api.openapi.answers import answers
 from baton.api.parameters import Cursor, IfMatch, Limit, PathId, Q, RequestCaller
@@ -32,14 +32,14 @@ router = new_router()
 
 
 @router.post("/api/workflows", responses=answers(HTTPStatus.CREATED, NameTaken, Conflict))
-def create_workflow(caller: RequestCaller, request: Annotated[WorkflowRequest, Body()]) -> Response[WorkflowAnswer]:
+def create_workflow(caller: RequestCaller, request: Annotated[WorkflowRequest, Body()]) -> Response[WorkflowView]:
     """Create a workflow of payloads that are there."""
     workflow = wiring.define().create(caller.tenant, Workflow, request.draft(), wiring.now())
     return created(with_names(caller, [workflow])[0], "/api/workflows")
 
 
 @router.get("/api/workflows/<workflow_id>", responses=answers(HTTPStatus.OK, NotFound))
-def read_workflow(caller: RequestCaller, workflow_id: PathId) -> Response[WorkflowAnswer]:
+def read_workflow(caller: RequestCaller, workflow_id: PathId) -> Response[WorkflowView]:
     """A workflow, with its payloads' names."""
     return found(with_names(caller, [wiring.catalog_store().read(caller.tenant, Workflow, workflow_id)])[0])
 
@@ -50,7 +50,7 @@ def read_workflow(caller: RequestCaller, workflow_id: PathId) -> Response[Workfl
 )
 def replace_workflow(
     caller: RequestCaller, workflow_id: PathId, request: Annotated[WorkflowRequest, Body()], if_match: IfMatch = None
-) -> Response[WorkflowAnswer]:
+) -> Response[WorkflowView]:
     """Replace a workflow as a whole; runs that have started keep the old one."""
     workflow = wiring.define().replace(edit(caller, workflow_id, if_match), Workflow, request.draft())
     return found(with_names(caller, [workflow])[0])
@@ -69,7 +69,7 @@ def delete_workflow(caller: RequestCaller, workflow_id: PathId, if_match: IfMatc
 @router.get("/api/workflows")
 def list_workflows(
     caller: RequestCaller, limit: Limit = 50, cursor: Cursor = None, q: Q = None
-) -> Listed[WorkflowAnswer]:
+) -> Listed[WorkflowView]:
     """Workflows in the order of their ids; `q` is looked for in names."""
     page = page_of(caller, Workflow, limit, cursor, Search(q=q))
     return listed(page, with_names(caller, page.items), "WORKFLOW")
@@ -78,17 +78,17 @@ def list_workflows(
 @router.post("/api/workflows/<workflow_id>/preflight", responses=answers(HTTPStatus.OK, NotFound))
 def preflight_workflow(
     caller: RequestCaller, workflow_id: PathId, request: Annotated[PreflightRequest | None, Body()] = None
-) -> PreflightAnswer:
+) -> PreflightView:
     """What a run would ask, and where its references would come from. No LLM is called."""
     definitions = wiring.definitions().read_workflow(caller.tenant, workflow_id)
     told = preflight(definitions, (request.variables if request else None) or {})
-    return PreflightAnswer.of(definitions.workflow, told)
+    return PreflightView.of(definitions.workflow, told)
 
 
-def with_names(caller: Caller, workflows: Iterable[Workflow]) -> list[WorkflowAnswer]:
+def with_names(caller: Caller, workflows: Iterable[Workflow]) -> list[WorkflowView]:
     """Workflows with their payloads' names, which one look-up brings for all."""
     listed = list(workflows)
     names = wiring.catalog_store().names(
         caller.tenant, "PAYLOAD", [id_ for workflow in listed for id_ in workflow.payloads]
     )
-    return [WorkflowAnswer.of(workflow, names) for workflow in listed]
+    return [WorkflowView.of(workflow, names) for workflow in listed]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from baton.domain.files.workflow_files import BrokenFile, Fault, Path
+from baton.domain.files.workflow_files import BrokenFile, FieldError, Path
 
 MAX_FILE_BYTES = 4_000_000
 """As a body that API Gateway hands to a function in Base64; such an event has 6 MB at most."""
@@ -29,7 +29,7 @@ class Document:
     value: Any
     place: Place | None = None
 
-    def with_line(self, fault: Fault) -> Fault:
+    def with_line(self, fault: FieldError) -> FieldError:
         """The fault with the line of its path, or of as much of the path as is there."""
         place = self.place
         if place is None:
@@ -43,7 +43,7 @@ class Document:
 
 def broken(sentence: str, line: int | None = None, path: Path = ()) -> BrokenFile:
     """A file with one fault."""
-    return BrokenFile([Fault(path=path, sentence=sentence, line=line)])
+    return BrokenFile([FieldError(path=path, sentence=sentence, line=line)])
 
 
 TOO_DEEP = f"is nested more than {MAX_NESTING} levels deep"

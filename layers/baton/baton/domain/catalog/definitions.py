@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from baton.domain.errors import Invalid
-from baton.domain.llm.calls import LlmEndpoint, LlmLimits, LlmPrice, LlmSettings
+from baton.domain.llm.endpoints import LlmEndpoint, LlmLimits, LlmPrice
+from baton.domain.llm.settings import LlmSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -67,7 +68,7 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class User:
+class Referrer:
     """A definition that refers to another one."""
 
     kind: Kind

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from baton.domain.catalog.definitions import LlmInstance, LlmInstanceDraft
 from baton.domain.errors import Invalid
-from baton.domain.llm.calls import LlmSettings, LlmTarget
+from baton.domain.llm.settings import LlmSettings
+from baton.domain.runs.run import LlmTarget
 
 MAX_FALLBACKS = 4
 """After so many, a payload is given up; no chain leads further."""

@@ -23,11 +23,11 @@ from baton.domain.catalog.definitions import (
     record_bytes,
 )
 from baton.domain.errors import Invalid
-from baton.domain.llm.calls import LlmSettings
-from baton.domain.runs.run import Definitions
+from baton.domain.llm.settings import LlmSettings
+from baton.domain.runs.run import WorkflowBundle
 from baton.domain.templates import BLOCK_SEPARATOR
 
-MOST_FAULTS_NAMED = 5
+MAX_FAULTS_NAMED = 5
 MAX_FIELD_CHARACTERS = 200
 _PLAIN_NAME = re.compile(r"""[^\s."'[\]{}:,]+""")
 
@@ -66,7 +66,7 @@ class WorkflowFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class FieldError:
     """One thing that is wrong with a file; ``line`` where it is known."""
 
     path: Path
@@ -101,16 +101,16 @@ def _written(name: str) -> str:
 class BrokenFile(Invalid):
     """A file that can't be imported. The sentence names the first faults; all that were found are in ``faults``."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        first, *others = faults[:MOST_FAULTS_NAMED]
+    def __init__(self, faults: Sequence[FieldError]) -> None:
+        first, *others = faults[:MAX_FAULTS_NAMED]
         further = "".join(f"; {fault.place}: {fault.sentence}" for fault in others)
-        more = f" (and {len(faults) - MOST_FAULTS_NAMED} more)" if len(faults) > MOST_FAULTS_NAMED else ""
+        more = f" (and {len(faults) - MAX_FAULTS_NAMED} more)" if len(faults) > MAX_FAULTS_NAMED else ""
         super().__init__(first.place, f"{first.sentence}{further}{more}.")
         self.field = first.field
         self.faults = tuple(faults)
 
 
-def export(definitions: Definitions) -> WorkflowFile:
+def export(definitions: WorkflowBundle) -> WorkflowFile:
     """The workflow as a file: payloads and blocks in the order in which the workflow comes to use them.
 
     :raises Invalid: if the workflow points to a definition that is gone.
@@ -159,49 +159,51 @@ def check(file: WorkflowFile) -> None:
     raise_any([*_repetitions(file), *_dangling(file), *_long_templates(file), *_long_records(file)])
 
 
-def raise_any(faults: Sequence[Fault]) -> None:
+def raise_any(faults: Sequence[FieldError]) -> None:
     """:raises BrokenFile: if there are any."""
     if faults:
         raise BrokenFile(faults)
 
 
-def _repetitions(file: WorkflowFile) -> Iterator[Fault]:
+def _repetitions(file: WorkflowFile) -> Iterator[FieldError]:
     yield from _repeated("payloads", "name", [payload.name for payload in file.payloads])
     yield from _repeated("blocks", "title", [block.title for block in file.blocks])
 
 
-def _repeated(section: str, key: str, names: Sequence[str]) -> Iterator[Fault]:
+def _repeated(section: str, key: str, names: Sequence[str]) -> Iterator[FieldError]:
     first: dict[str, int] = {}
     for index, name in enumerate(names):
         holder = first.setdefault(name, index)
         if holder != index:
-            yield Fault(path=(section, index, key), sentence=f"{section}[{holder}] has the {key} {name!r} already")
+            yield FieldError(path=(section, index, key), sentence=f"{section}[{holder}] has the {key} {name!r} already")
 
 
-def _dangling(file: WorkflowFile) -> Iterator[Fault]:
+def _dangling(file: WorkflowFile) -> Iterator[FieldError]:
     names = {payload.name for payload in file.payloads}
     titles = {block.title for block in file.blocks}
     for index, name in enumerate(file.order):
         if name not in names:
-            yield Fault(path=("workflow", "payloads", index), sentence=f"no payload in this file is named {name!r}")
+            yield FieldError(
+                path=("workflow", "payloads", index), sentence=f"no payload in this file is named {name!r}"
+            )
     for position, payload in enumerate(file.payloads):
         for index, block in enumerate(payload.blocks):
             if isinstance(block, str) and block not in titles:
                 path = ("payloads", position, "blocks", index)
-                yield Fault(path=path, sentence=f"no block in this file has the title {block!r}")
+                yield FieldError(path=path, sentence=f"no block in this file has the title {block!r}")
 
 
-def _long_templates(file: WorkflowFile) -> Iterator[Fault]:
+def _long_templates(file: WorkflowFile) -> Iterator[FieldError]:
     sizes = {block.title: len(block.content.encode()) for block in file.blocks}
     for position, payload in enumerate(file.payloads):
         parts = (sizes.get(b, 0) if isinstance(b, str) else len(b.content.encode()) for b in payload.blocks)
         size = sum(parts) + len(BLOCK_SEPARATOR) * max(0, len(payload.blocks) - 1)
         if size > MAX_TEMPLATE_BYTES:
             sentence = f"come to {size:,} bytes of text; at most {MAX_TEMPLATE_BYTES:,}"
-            yield Fault(path=("payloads", position, "blocks"), sentence=sentence)
+            yield FieldError(path=("payloads", position, "blocks"), sentence=sentence)
 
 
-def _long_records(file: WorkflowFile) -> Iterator[Fault]:
+def _long_records(file: WorkflowFile) -> Iterator[FieldError]:
     for index, block in enumerate(file.blocks):
         yield from _long_record(("blocks", index), record_bytes(block))
     for index, payload in enumerate(file.payloads):
@@ -209,9 +211,9 @@ def _long_records(file: WorkflowFile) -> Iterator[Fault]:
         yield from _long_record(("payloads", index), record_bytes(replace(payload, blocks=own)))
 
 
-def _long_record(path: Path, size: int) -> Iterator[Fault]:
+def _long_record(path: Path, size: int) -> Iterator[FieldError]:
     if size > MAX_RECORD_BYTES:
-        yield Fault(
+        yield FieldError(
             path=path, sentence=f"comes to {size:,} bytes as a definition; at most {MAX_RECORD_BYTES:,} are kept"
         )
 

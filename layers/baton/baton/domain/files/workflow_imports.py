@@ -22,7 +22,7 @@ from baton.domain.catalog.definitions import (
     WorkflowDraft,
 )
 from baton.domain.files.workflow_files import (
-    Fault,
+    FieldError,
     FileBlock,
     FilePayload,
     WorkflowFile,
@@ -114,11 +114,11 @@ def drafts(plan: Plan, reserved: Ids) -> tuple[tuple[FileChange, FileDraft], ...
     return tuple((change, draft) for change, draft in pairs if change.action != "keep")
 
 
-def _unknown_instances(file: WorkflowFile, known: Collection[Named]) -> Iterator[Fault]:
+def _unknown_instances(file: WorkflowFile, known: Collection[Named]) -> Iterator[FieldError]:
     for position, payload in enumerate(file.payloads):
         if ("LLM_INSTANCE", payload.llm_instance) not in known:
             sentence = f"there is no LLM instance {payload.llm_instance!r}; create it first"
-            yield Fault(path=("payloads", position, "llm_instance"), sentence=sentence)
+            yield FieldError(path=("payloads", position, "llm_instance"), sentence=sentence)
 
 
 def _wanted(file: WorkflowFile) -> dict[Named, Facts]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from baton.domain.runs.run import AnswerPart, Response, Run, RunHistory
+from baton.domain.runs.run import PartialAnswer, Response, Run, RunHistory
 
 MAX_CONTENT_BYTES = 100_000
 """What one message may carry of an answer. API Gateway's own limit for a message is 128 KB."""
@@ -41,13 +41,13 @@ class Change:
     """One write of a run, a response or a part of one, as the stream tells it; ``index`` is its place in the batch."""
 
     index: int
-    old: Run | Response | AnswerPart | None
-    new: Run | Response | AnswerPart
+    old: Run | Response | PartialAnswer | None
+    new: Run | Response | PartialAnswer
 
 
 def messages_of(change: Change) -> list[Message]:
     """A response is told once, when it is written; a run tells what is new in it."""
-    if isinstance(change.new, AnswerPart):
+    if isinstance(change.new, PartialAnswer):
         return [of_part(change.new)]
     if isinstance(change.new, Response):
         return [of_response(change.new)] if change.old is None else []
@@ -96,15 +96,15 @@ def of_response(response: Response) -> Message:
     )
 
 
-def of_part(part: AnswerPart) -> Message:
+def of_part(part: PartialAnswer) -> Message:
     """A payload's answer has grown."""
     progress = _progress(part.run_id, part.workflow_id, part.attempt, part.position, part.total)
     return Message(
         tenant=part.tenant,
         run_id=part.run_id,
         type="execution_progress",
-        id=f"{part.run_id}-{part.attempt}-execution_progress-{part.position}-{part.told_at}",
-        timestamp=part.told_at,
+        id=f"{part.run_id}-{part.attempt}-execution_progress-{part.position}-{part.published_at}",
+        timestamp=part.published_at,
         data=progress
         | {
             "payloadId": part.payload_id,

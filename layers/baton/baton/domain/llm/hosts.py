@@ -117,7 +117,7 @@ def _range_of(address: Address) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LlmHosts:
+class HostPolicy:
     """Which hosts this deployment calls; as it is, any public one over https.
 
     ``allow_private`` opens private addresses, and http; ``allow_loopback`` then the machine's own too, and whatever

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from baton.domain.llm.calls import LlmLimits
+from baton.domain.llm.endpoints import LlmLimits
 
 MINUTE_MS = 60_000
 LATE_MS = 5_000

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from baton.domain.llm.calls import LlmPrice
+from baton.domain.llm.endpoints import LlmPrice
 from baton.domain.llm.tokens import EXPECTED_ANSWER_TOKENS, estimated_tokens
 from baton.domain.prompts import Reference, Sources, Where, look_up
-from baton.domain.runs.run import Definitions, PayloadSnapshot, Variables
+from baton.domain.runs.run import PayloadSnapshot, Variables, WorkflowBundle
 from baton.domain.runs.snapshots import compile_snapshots
 from baton.domain.templates import normalised, render
 
@@ -73,7 +73,7 @@ class Preflight:
         )
 
 
-def preflight(definitions: Definitions, variables: Variables) -> Preflight:
+def preflight(definitions: WorkflowBundle, variables: Variables) -> Preflight:
     """Compile the workflow as a run would, and tell what it would find.
 
     :raises Invalid: if no run of it could be started.

@@ -15,7 +15,9 @@ from baton.domain.catalog.definitions import (
     Workflow,
 )
 from baton.domain.errors import Invalid
-from baton.domain.llm.calls import LlmAnswer, LlmEndpoint, LlmSettings, LlmTarget
+from baton.domain.llm.calls import LlmAnswer
+from baton.domain.llm.endpoints import LlmEndpoint
+from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
 
 Status = Literal["created", "running", "completed", "failed", "cancelled"]
@@ -68,6 +70,18 @@ class Run:
     error: str | None = None
     tries: int | None = None
     waited_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmTarget:
+    """One of the instances that may answer a payload, and its settings with this one's defaults.
+
+    ``references`` are those of its ``system`` text, which may be the payload's or the instance's own.
+    """
+
+    endpoint: LlmEndpoint
+    settings: LlmSettings
+    references: tuple[Reference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +146,7 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerPart:
+class PartialAnswer:
     """What an answer has grown by while it is being given: ``delta`` stands at ``offset``, in characters.
 
     An offset of 0 begins the answer, or begins it anew after a call that failed.
@@ -149,7 +163,7 @@ class AnswerPart:
     delta: str
     offset: int
     tokens_per_second: float | None = None
-    told_at: str
+    published_at: str
     expires_at: int
 
 
@@ -173,7 +187,7 @@ class StepRecords:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Definitions:
+class WorkflowBundle:
     """A workflow with everything that it points to, by id."""
 
     workflow: Workflow

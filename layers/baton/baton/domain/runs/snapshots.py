@@ -15,9 +15,8 @@ from baton.domain.catalog.definitions import (
     record_bytes,
 )
 from baton.domain.errors import Invalid
-from baton.domain.llm.calls import LlmTarget
 from baton.domain.prompts import Reference, Scope, Where
-from baton.domain.runs.run import Definitions, OnMissing, PayloadSnapshot, Variables
+from baton.domain.runs.run import LlmTarget, OnMissing, PayloadSnapshot, Variables, WorkflowBundle
 
 MAX_SNAPSHOT_BYTES = 4_000_000
 """A compiled payload, with the system texts of all of its instances."""
@@ -25,14 +24,14 @@ MAX_SNAPSHOT_BYTES = 4_000_000
 MAX_WORKFLOW_BYTES = 40_000_000
 """All compiled payloads of a run together; the function that makes them has 256 MB."""
 
-MOST_MISSING_NAMED = 20
-MOST_MISSING_KEPT = 100
+MAX_MISSING_NAMED = 20
+MAX_MISSING_KEPT = 100
 MAX_MISSING_CHARACTERS = 10_000
 """Of what finds nothing, so much is kept to be told; the rest is text, of whatever language."""
 
 
 def compile_snapshots(
-    definitions: Definitions, variables: Variables, on_missing: OnMissing = "keep"
+    definitions: WorkflowBundle, variables: Variables, on_missing: OnMissing = "keep"
 ) -> tuple[PayloadSnapshot, ...]:
     """Turn a workflow into what a run executes, one snapshot a payload.
 
@@ -55,7 +54,7 @@ def compile_snapshots(
     return tuple(replace(snapshot, on_missing=on_missing) for snapshot in snapshots)
 
 
-def _payloads_in_order(definitions: Definitions) -> list[Payload]:
+def _payloads_in_order(definitions: WorkflowBundle) -> list[Payload]:
     workflow = definitions.workflow
     if not workflow.payloads:
         raise Invalid("payloads", f"workflow {workflow.id} has none; add at least one before executing it.")
@@ -68,7 +67,7 @@ def _payloads_in_order(definitions: Definitions) -> list[Payload]:
 def _compile(
     payload: Payload,
     position: int,
-    definitions: Definitions,
+    definitions: WorkflowBundle,
     scope: Scope,
 ) -> PayloadSnapshot:
     template = _template(payload, definitions.blocks)
@@ -112,8 +111,8 @@ def _refuse_missing(snapshots: Sequence[PayloadSnapshot]) -> None:
     ]
     missing = list(dict.fromkeys(every))
     if missing:
-        named = ", ".join(missing[:MOST_MISSING_NAMED])
-        more = f" and {len(missing) - MOST_MISSING_NAMED} more" if len(missing) > MOST_MISSING_NAMED else ""
+        named = ", ".join(missing[:MAX_MISSING_NAMED])
+        more = f" and {len(missing) - MAX_MISSING_NAMED} more" if len(missing) > MAX_MISSING_NAMED else ""
         raise Invalid("on_missing", f"these references can never be found: {named}{more}.")
 
 
@@ -130,7 +129,7 @@ def _resolve(template: str, scope: Scope, where: Where) -> tuple[Reference, ...]
             if not templates.could_be_a_name(reference.name):
                 continue
             missing, characters = missing + 1, characters + len(reference.name)
-            if missing > MOST_MISSING_KEPT or characters > MAX_MISSING_CHARACTERS:
+            if missing > MAX_MISSING_KEPT or characters > MAX_MISSING_CHARACTERS:
                 continue
         kept.append(reference)
     return tuple(kept)

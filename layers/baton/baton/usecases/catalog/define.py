@@ -23,14 +23,14 @@ from baton.domain.catalog.definitions import (
     next_version,
 )
 from baton.domain.catalog.fallbacks import chain, check_fallbacks, targets, with_fallbacks
-from baton.domain.errors import InUse, Invalid, LedgerMoved, VersionChanged
-from baton.domain.llm.calls import LlmSettings, Refusal
-from baton.domain.llm.hosts import LlmHosts
+from baton.domain.errors import InUse, Invalid, LedgerConflict, VersionChanged
+from baton.domain.llm.hosts import HostPolicy
+from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 from baton.domain.times import timestamp
 from baton.usecases.catalog.ports import CatalogStore
-from baton.usecases.llm.ports import Refusals
+from baton.usecases.llm.ports import UnsupportedSettings
 
-MOST_TRIES = 10
+MAX_TRIES = 10
 """How often a change is begun anew because somebody else's came between its check and its write."""
 
 type Versions = frozenset[int] | None
@@ -51,12 +51,12 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Define:
-    """What defining needs; an LLM instance chooses one of the ``providers``, and a host among ``llm_hosts``."""
+    """What defining needs; an LLM instance chooses one of the ``providers``, and a host among ``host_policy``."""
 
     catalog: CatalogStore
     providers: frozenset[str]
-    refusals: Refusals
-    llm_hosts: LlmHosts
+    unsupported_settings: UnsupportedSettings
+    host_policy: HostPolicy
 
     def create[D: Definition](self, tenant: str, kind: type[D], draft: Draft, now: datetime) -> D:
         """The stored definition, with its id.
@@ -89,7 +89,7 @@ class Define:
             self.catalog.replace(edit.tenant, current, following, ledger)
             return following
 
-        return until_undisturbed(once, edit.versions)
+        return retry_on_conflict(once, edit.versions)
 
     def delete(self, edit: Edit, kind: type[Definition]) -> None:
         """Remove a definition that nothing refers to. Its id is never given again.
@@ -102,11 +102,11 @@ class Define:
         def once() -> None:
             ledger = self.catalog.read_ledger(edit.tenant)
             current = self._expected(edit, kind)
-            if users := self.catalog.users(edit.tenant, current):
+            if users := self.catalog.referrers(edit.tenant, current):
                 raise InUse(users)
             self.catalog.delete(edit.tenant, current, ledger)
 
-        until_undisturbed(once, edit.versions)
+        retry_on_conflict(once, edit.versions)
 
     def store_new[D: Definition](self, tenant: str, definition: D) -> D:
         """As :meth:`create`, under an id that was reserved for it."""
@@ -117,7 +117,7 @@ class Define:
             self.catalog.create(tenant, definition, ledger)
             return definition
 
-        return until_undisturbed(once)
+        return retry_on_conflict(once)
 
     def _expected[D: Definition](self, edit: Edit, kind: type[D]) -> D:
         current = self.catalog.read(edit.tenant, kind, edit.definition_id)
@@ -129,13 +129,13 @@ class Define:
         check_size(draft)
         match draft:
             case PayloadDraft():
-                self._are_there(tenant, "blocks", Block, draft.block_ids)
-                found = self._are_there(tenant, "llm_instance", LlmInstance, [draft.llm_instance])
+                self._require_existing(tenant, "blocks", Block, draft.block_ids)
+                found = self._require_existing(tenant, "llm_instance", LlmInstance, [draft.llm_instance])
                 instances = with_fallbacks(found.values(), partial(self.catalog.read_many, tenant, LlmInstance))
-                for refusal in refused(self.refusals, draft.settings, found[draft.llm_instance], instances):
+                for refusal in refused(self.unsupported_settings, draft.settings, found[draft.llm_instance], instances):
                     raise Invalid(refusal.setting, f"{refusal.sentence}.")
             case WorkflowDraft():
-                self._are_there(tenant, "payloads", Payload, draft.payloads)
+                self._require_existing(tenant, "payloads", Payload, draft.payloads)
             case LlmInstanceDraft():
                 self._check_instance(tenant, draft, definition_id)
 
@@ -143,16 +143,18 @@ class Define:
         """Of an instance that is replaced, the payloads are not looked at: what it then lacks, their runs tell."""
         if draft.provider not in self.providers:
             raise Invalid("provider", f"{draft.provider!r} is none of {', '.join(sorted(self.providers))}.")
-        for refusal in self.refusals(draft.provider, draft.defaults):
+        for refusal in self.unsupported_settings(draft.provider, draft.defaults):
             raise Invalid(f"defaults.{refusal.setting}", f"{refusal.sentence}.")
-        if draft.base_url is not None and (objection := self.llm_hosts.objection_to_url(draft.base_url)):
+        if draft.base_url is not None and (objection := self.host_policy.objection_to_url(draft.base_url)):
             raise Invalid("base_url", f"its host can't be called: {objection}.")
         if draft.fallback is not None:
-            found = self._are_there(tenant, "fallback", LlmInstance, [draft.fallback])
+            found = self._require_existing(tenant, "fallback", LlmInstance, [draft.fallback])
             following = with_fallbacks(found.values(), partial(self.catalog.read_many, tenant, LlmInstance))
             check_fallbacks(definition_id, draft, following)
 
-    def _are_there[D: Definition](self, tenant: str, field: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
+    def _require_existing[D: Definition](
+        self, tenant: str, field: str, kind: type[D], ids: Sequence[int]
+    ) -> Mapping[int, D]:
         found = self.catalog.read_many(tenant, kind, ids)
         missing = [str(id_) for id_ in dict.fromkeys(ids) if id_ not in found]
         if missing:
@@ -161,22 +163,25 @@ class Define:
 
 
 def refused(
-    refusals: Refusals, settings: LlmSettings, instance: LlmInstance, instances: Mapping[int, LlmInstance]
-) -> Iterator[Refusal]:
+    unsupported_settings: UnsupportedSettings,
+    settings: LlmSettings,
+    instance: LlmInstance,
+    instances: Mapping[int, LlmInstance],
+) -> Iterator[UnsupportedSetting]:
     """What the payload's instance, and those that may answer in its place, don't take of its settings."""
     for target in targets(settings, chain(instance, instances)):
         endpoint = target.endpoint
-        for refusal in refusals(endpoint.provider, target.settings):
+        for refusal in unsupported_settings(endpoint.provider, target.settings):
             of_whom = "" if endpoint.instance_id == instance.id else f"of the fallback {endpoint.instance_name!r}: "
-            yield Refusal(refusal.setting, f"{of_whom}{refusal.sentence}")
+            yield UnsupportedSetting(refusal.setting, f"{of_whom}{refusal.sentence}")
 
 
-def until_undisturbed[T](once: Callable[[], T], versions: Versions = None) -> T:
+def retry_on_conflict[T](once: Callable[[], T], versions: Versions = None) -> T:
     """Begin anew while others come between; a change that is meant for certain versions gives up on another one."""
-    for _ in range(MOST_TRIES - 1):
+    for _ in range(MAX_TRIES - 1):
         try:
             return once()
-        except LedgerMoved:
+        except LedgerConflict:
             continue
         except VersionChanged:
             if versions is not None:

@@ -1,15 +1,15 @@
-"""Definitions in storage. Each Protocol has one adapter and one fake, held to the same tests."""
+"""WorkflowBundle in storage. Each Protocol has one adapter and one fake, held to the same tests."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from baton.domain.catalog.definitions import Definition, Kind, Ledger, Replacement, User
+from baton.domain.catalog.definitions import Definition, Kind, Ledger, Referrer, Replacement
 from baton.domain.catalog.searches import Search
 from baton.domain.pages import Page
 from baton.domain.runs.run import (
-    Definitions,
+    WorkflowBundle,
 )
 
 
@@ -26,7 +26,7 @@ class CatalogStore(Protocol):
         """Store a new definition.
 
         :raises NameTaken: if another definition of the kind has the name.
-        :raises LedgerMoved: if it refers to others, and something was deleted since the ledger was read.
+        :raises LedgerConflict: if it refers to others, and something was deleted since the ledger was read.
         """
 
     def replace(self, tenant: str, current: Definition, following: Definition, ledger: Ledger) -> None:
@@ -34,7 +34,7 @@ class CatalogStore(Protocol):
 
         :raises VersionChanged: if it has been changed or deleted since.
         :raises NameTaken: if another definition of the kind has the new name.
-        :raises LedgerMoved: if it refers to others, and something was deleted since the ledger was read.
+        :raises LedgerConflict: if it refers to others, and something was deleted since the ledger was read.
         """
 
     def transactions(self, replacements: Sequence[Replacement]) -> Sequence[Sequence[Replacement]]:
@@ -45,17 +45,17 @@ class CatalogStore(Protocol):
 
         :raises VersionChanged: if one has been changed or deleted since it was read.
         :raises NameTaken: if another definition of the kind has the name of a new one.
-        :raises LedgerMoved: if one refers to others, and something was deleted since the ledger was read.
+        :raises LedgerConflict: if one refers to others, and something was deleted since the ledger was read.
         """
 
     def delete(self, tenant: str, current: Definition, ledger: Ledger) -> None:
         """Remove a definition that was read.
 
         :raises VersionChanged: if it has been changed or deleted since.
-        :raises LedgerMoved: if a reference to anything was added since the ledger was read.
+        :raises LedgerConflict: if a reference to anything was added since the ledger was read.
         """
 
-    def users(self, tenant: str, definition: Definition) -> Sequence[User]:
+    def referrers(self, tenant: str, definition: Definition) -> Sequence[Referrer]:
         """Which definitions refer to this one."""
 
     def read[D: Definition](self, tenant: str, kind: type[D], definition_id: int) -> D:
@@ -77,7 +77,7 @@ class CatalogStore(Protocol):
 class DefinitionSource(Protocol):
     """Where a run takes its snapshot from."""
 
-    def read_workflow(self, tenant: str, workflow_id: int) -> Definitions:
+    def read_workflow(self, tenant: str, workflow_id: int) -> WorkflowBundle:
         """The workflow with all that it points to and that is still there.
 
         :raises NotFound: if there is no such workflow.

@@ -22,12 +22,12 @@ from baton.domain.catalog.definitions import (
 )
 from baton.domain.catalog.fallbacks import with_fallbacks
 from baton.domain.errors import Conflict
-from baton.domain.files.workflow_files import Fault, WorkflowFile, export, raise_any
+from baton.domain.files.workflow_files import FieldError, WorkflowFile, export, raise_any
 from baton.domain.files.workflow_imports import FileChange, Ids, Plan, Present, drafts, plan
 from baton.domain.times import timestamp
-from baton.usecases.catalog.define import refused, until_undisturbed
+from baton.usecases.catalog.define import refused, retry_on_conflict
 from baton.usecases.catalog.ports import CatalogStore, DefinitionSource
-from baton.usecases.llm.ports import Refusals
+from baton.usecases.llm.ports import UnsupportedSettings
 
 _DEFINITIONS: dict[str, type[Block | Payload | Workflow]] = {"BLOCK": Block, "PAYLOAD": Payload, "WORKFLOW": Workflow}
 
@@ -46,7 +46,7 @@ class MoveWorkflows:
 
     catalog: CatalogStore
     definitions: DefinitionSource
-    refusals: Refusals
+    unsupported_settings: UnsupportedSettings
 
     def export(self, tenant: str, workflow_id: int) -> WorkflowFile:
         """The workflow with all that it needs, and never a secret.
@@ -59,7 +59,7 @@ class MoveWorkflows:
         """Save what the file says, each definition under its name. What it says already is left alone.
 
         :raises BrokenFile: if it names an LLM instance that isn't there, or that doesn't take a payload's settings.
-        :raises LedgerMoved: if others keep editing the same definitions at this moment.
+        :raises LedgerConflict: if others keep editing the same definitions at this moment.
         """
 
         def once() -> Imported:
@@ -71,7 +71,7 @@ class MoveWorkflows:
                 planned = self._save(tenant, planned, timestamp(now), ledger)
             return Imported(changes=planned.changes, workflow_id=planned.ids.get(("WORKFLOW", file.name)))
 
-        return until_undisturbed(once)
+        return retry_on_conflict(once)
 
     def _present(self, tenant: str, file: WorkflowFile) -> Present:
         """What has the file's names; and what the payloads and the workflow of these names take, to compare them."""
@@ -89,7 +89,7 @@ class MoveWorkflows:
             instances=[*instances, *self.catalog.read_many(tenant, LlmInstance, taken_instances).values()],
         )
 
-    def _refused(self, tenant: str, planned: Plan, present: Present) -> Iterator[Fault]:
+    def _refused(self, tenant: str, planned: Plan, present: Present) -> Iterator[FieldError]:
         """What the instances, and their fallbacks, don't take of the payloads that would be saved."""
         instances = {instance.name: instance for instance in present.instances}
         by_id = with_fallbacks(present.instances, partial(self.catalog.read_many, tenant, LlmInstance))
@@ -97,8 +97,8 @@ class MoveWorkflows:
         for position, payload in enumerate(planned.file.payloads):
             instance = instances[payload.llm_instance]
             if payload.name in saved:
-                for refusal in refused(self.refusals, payload.settings, instance, by_id):
-                    yield Fault(path=("payloads", position, refusal.setting), sentence=refusal.sentence)
+                for refusal in refused(self.unsupported_settings, payload.settings, instance, by_id):
+                    yield FieldError(path=("payloads", position, refusal.setting), sentence=refusal.sentence)
 
     def _save(self, tenant: str, planned: Plan, now: str, ledger: Ledger) -> Plan:
         """The plan with the ids that its new definitions got.
@@ -130,7 +130,7 @@ class MoveWorkflows:
                 if replacement.current is not None:
                     former = next_version(replacement.following, replacement.current, now)
                     self.catalog.replace(tenant, replacement.following, former, ledger)
-                elif not self.catalog.users(tenant, replacement.following):
+                elif not self.catalog.referrers(tenant, replacement.following):
                     self.catalog.delete(tenant, replacement.following, ledger)
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from baton.domain.llm.tokens import estimated_tokens
-from baton.domain.runs.run import AnswerPart, PayloadSnapshot, Run
+from baton.domain.runs.run import PartialAnswer, PayloadSnapshot, Run
 from baton.domain.times import timestamp
 from baton.usecases.clock import Clock
 from baton.usecases.live.ports import Connections
@@ -24,7 +24,7 @@ MAX_DELTA_CHARACTERS = 16_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TellAnswer:
+class StreamAnswer:
     """What telling needs; ``monotonic`` is in seconds."""
 
     steps: StepStore
@@ -32,24 +32,24 @@ class TellAnswer:
     clock: Clock
     monotonic: Callable[[], float]
 
-    def listener(self, run: Run, snapshot: PayloadSnapshot) -> AnswerTeller:
+    def listener(self, run: Run, snapshot: PayloadSnapshot) -> PartialAnswerPublisher:
         """Who hears this payload's answer."""
-        return AnswerTeller(self, run, snapshot)
+        return PartialAnswerPublisher(self, run, snapshot)
 
 
-class AnswerTeller:
+class PartialAnswerPublisher:
     """An AnswerListener. While nobody follows the run, it writes nothing and only looks now and then.
 
     Whatever keeps a part from being told, the answer goes on: it is told as a whole in the end.
     """
 
-    def __init__(self, needs: TellAnswer, run: Run, snapshot: PayloadSnapshot) -> None:
+    def __init__(self, needs: StreamAnswer, run: Run, snapshot: PayloadSnapshot) -> None:
         self._needs = needs
         self._run = run
         self._snapshot = snapshot
-        self.begin()
+        self.on_start()
 
-    def begin(self) -> None:
+    def on_start(self) -> None:
         """An answer begins; what was heard of one before it is void."""
         self._untold: list[str] = []
         self._heard = self._told = 0
@@ -58,7 +58,7 @@ class AnswerTeller:
         self._look_after = FIRST_LOOK_SECONDS
         self._is_followed = False
 
-    def hear(self, piece: str) -> None:
+    def on_text(self, piece: str) -> None:
         """The next piece of the answer's text; told at once, if a part is due and anybody follows."""
         now = self._needs.monotonic()
         self._began = now if self._began is None else self._began
@@ -83,13 +83,13 @@ class AnswerTeller:
     def _tell(self, now: float) -> None:
         text = "".join(self._untold)
         delta, rest = text[:MAX_DELTA_CHARACTERS], text[MAX_DELTA_CHARACTERS:]
-        self._needs.steps.tell_part(self._part(delta, now))
+        self._needs.steps.publish_part(self._part(delta, now))
         self._untold = [rest] if rest else []
         self._told += len(delta)
 
-    def _part(self, delta: str, now: float) -> AnswerPart:
+    def _part(self, delta: str, now: float) -> PartialAnswer:
         run, snapshot = self._run, self._snapshot
-        return AnswerPart(
+        return PartialAnswer(
             tenant=run.tenant,
             run_id=run.id,
             workflow_id=run.workflow_id,
@@ -101,7 +101,7 @@ class AnswerTeller:
             delta=delta,
             offset=self._told,
             tokens_per_second=self._tokens_per_second(now),
-            told_at=timestamp(self._needs.clock()),
+            published_at=timestamp(self._needs.clock()),
             expires_at=run.expires_at,
         )
 

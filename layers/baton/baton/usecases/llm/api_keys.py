@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from baton.domain.catalog.definitions import LlmInstanceDraft
 from baton.domain.llm.api_keys import Destination, destination_of, destination_of_call
-from baton.domain.llm.calls import LlmEndpoint
+from baton.domain.llm.endpoints import LlmEndpoint
 from baton.usecases.llm.ports import Secrets
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from baton.domain.catalog.definitions import LlmInstance
 from baton.domain.errors import LlmError
-from baton.domain.llm.calls import LlmCall, LlmSettings
+from baton.domain.llm.calls import LlmCall
+from baton.domain.llm.settings import LlmSettings
 from baton.usecases.catalog.ports import CatalogStore
 from baton.usecases.llm.api_keys import ApiKeys
 from baton.usecases.llm.ports import LlmCheck

@@ -8,9 +8,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from baton.domain.errors import LimitsMoved, LlmOverbooked, LlmThrottled
+from baton.domain.errors import LimitsConflict, LlmOverbooked, LlmThrottled
 from baton.domain.llm import limits
-from baton.domain.llm.calls import MAX_TIMEOUT_SECONDS, LlmAnswer, LlmCall, LlmEndpoint, LlmLimits
+from baton.domain.llm.calls import MAX_TIMEOUT_SECONDS, LlmAnswer, LlmCall
+from baton.domain.llm.endpoints import LlmEndpoint, LlmLimits
 from baton.domain.llm.limits import Demand, LimitState, Use
 from baton.domain.llm.tokens import EXPECTED_ANSWER_TOKENS, estimated_tokens
 from baton.domain.runs.steps import Jitter
@@ -21,7 +22,7 @@ from baton.usecases.llm.ports import LimitStore
 KEPT = timedelta(days=2)
 """How long the state of an instance stays that is not used any more."""
 
-MOST_TRIES = 12
+MAX_TRIES = 12
 LONGEST_PAUSE_SECONDS = 0.2
 MAX_WAIT_SECONDS = 12 * 3600
 """An execution ends after 24 h."""
@@ -61,8 +62,8 @@ class LimitRate:
         bounds = call.endpoint.limits
         if bounds is None or (reserved and bounds.max_concurrency is None):
             return Wait(reserved=reserved)
-        for _ in range(MOST_TRIES):
-            with suppress(LimitsMoved):
+        for _ in range(MAX_TRIES):
+            with suppress(LimitsConflict):
                 return self._acquire(tenant, _demand(call_id, call, reserved=reserved), call.endpoint, bounds)
             self.pause(self.jitter(LONGEST_PAUSE_SECONDS))
         return Wait(seconds=max(1, math.ceil(self.jitter(WAIT_IN_A_CROWD_SECONDS))), reserved=reserved)
@@ -104,8 +105,8 @@ class LimitRate:
     def _release(self, tenant: str, call_id: str, call: LlmCall, bounds: LlmLimits, use: Use) -> None:
         """If others are first too often, the place ends by itself."""
         demand = _demand(call_id, call, reserved=True)
-        for _ in range(MOST_TRIES):
-            with suppress(LimitsMoved):
+        for _ in range(MAX_TRIES):
+            with suppress(LimitsConflict):
                 state = self.store.read(tenant, call.endpoint.instance_id)
                 self._write(tenant, call.endpoint, limits.release(state, bounds, demand, use))
                 return

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from baton.domain.llm.api_keys import ApiKey, Destination
-from baton.domain.llm.calls import LlmAnswer, LlmCall, LlmSettings, Refusal
+from baton.domain.llm.calls import LlmAnswer, LlmCall
 from baton.domain.llm.limits import LimitState
+from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 
 
 class Llm(Protocol):
@@ -27,10 +28,10 @@ class LlmCheck(Protocol):
         """
 
 
-class Refusals(Protocol):
+class UnsupportedSettings(Protocol):
     """What each provider doesn't take, known before any call."""
 
-    def __call__(self, provider: str, settings: LlmSettings) -> Sequence[Refusal]:
+    def __call__(self, provider: str, settings: LlmSettings) -> Sequence[UnsupportedSetting]:
         """None for settings that the provider takes."""
 
 
@@ -59,5 +60,5 @@ class LimitStore(Protocol):
     def write(self, tenant: str, instance_id: int, state: LimitState, expires_at: int) -> None:
         """Store the state in the place of the one that it was made from, as its next version.
 
-        :raises LimitsMoved: if another one was stored since that was read.
+        :raises LimitsConflict: if another one was stored since that was read.
         """

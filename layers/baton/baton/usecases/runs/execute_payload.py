@@ -16,9 +16,10 @@ from baton.domain.errors import (
     ReferenceMissing,
     ResponseAlreadyStored,
 )
-from baton.domain.llm.calls import LlmAnswer, LlmCall, LlmTarget
+from baton.domain.llm.calls import LlmAnswer, LlmCall
 from baton.domain.prompts import Reference, Sources, look_up
 from baton.domain.runs.run import (
+    LlmTarget,
     PayloadSnapshot,
     Response,
     Run,
@@ -31,7 +32,7 @@ from baton.domain.runs.steps import Jitter, Step
 from baton.domain.templates import render
 from baton.domain.times import timestamp
 from baton.usecases.clock import Clock
-from baton.usecases.live.stream_answer import TellAnswer
+from baton.usecases.live.stream_answer import StreamAnswer
 from baton.usecases.llm.api_keys import ApiKeys
 from baton.usecases.llm.limiter import LimitRate
 from baton.usecases.llm.ports import Llm
@@ -42,7 +43,7 @@ FAULTS_OF_A_DEFINITION = (LlmRefused, LlmUnreachable, LlmAnswerInvalid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class PreparedCall:
     """A payload that is about to be asked: by whom, with which prompt, and since when."""
 
     step: Step
@@ -66,7 +67,7 @@ class ExecutePayload:
     llm: Llm
     api_keys: ApiKeys
     limit_rate: LimitRate
-    tell_answer: TellAnswer
+    stream_answer: StreamAnswer
     clock: Clock
     monotonic: Callable[[], float]
     jitter: Jitter
@@ -115,13 +116,15 @@ class ExecutePayload:
         advice = of_the_snapshot(run) if isinstance(error, FAULTS_OF_A_DEFINITION) else ""
         return after.failed(f"{_place(snapshot)}{after.error}", advice)
 
-    def _asking(self, step: Step, run: Run, snapshot: PayloadSnapshot) -> Asking:
+    def _asking(self, step: Step, run: Run, snapshot: PayloadSnapshot) -> PreparedCall:
         started_at = self._start(run, snapshot)
         target = snapshot.targets[step.fallback]
         sources = self.steps.read_sources(run, snapshot.references_with(target))
         prompt, rendered, references = _rendered(snapshot, target, sources)
         call = self._call(run, rendered, prompt, step.tries)
-        return Asking(step=step, run=run, snapshot=snapshot, call=call, references=references, started_at=started_at)
+        return PreparedCall(
+            step=step, run=run, snapshot=snapshot, call=call, references=references, started_at=started_at
+        )
 
     def _start(self, run: Run, snapshot: PayloadSnapshot) -> str:
         """When this payload began: now, or in an earlier try."""
@@ -136,20 +139,20 @@ class ExecutePayload:
         key = self.api_keys.for_call(run.tenant, endpoint)
         return LlmCall(endpoint=endpoint, settings=target.settings, prompt=prompt, api_key=key, tries=tries)
 
-    def _ask(self, asking: Asking) -> None:
+    def _ask(self, asking: PreparedCall) -> None:
         run = asking.run
         with self.limit_rate.taking(run.tenant, asking.id, asking.call) as taking:
             began = self.monotonic()
-            taking.answer = self.llm(self._listened_to(asking))
+            taking.answer = self.llm(self._with_listener(asking))
             duration_ms = round((self.monotonic() - began) * 1000)
             self.steps.store_response(self._response(asking, taking.answer, duration_ms))
 
-    def _listened_to(self, asking: Asking) -> LlmCall:
+    def _with_listener(self, asking: PreparedCall) -> LlmCall:
         if asking.call.settings.stream is False:
             return asking.call
-        return replace(asking.call, listener=self.tell_answer.listener(asking.run, asking.snapshot))
+        return replace(asking.call, listener=self.stream_answer.listener(asking.run, asking.snapshot))
 
-    def _response(self, asking: Asking, answer: LlmAnswer, duration_ms: int) -> Response:
+    def _response(self, asking: PreparedCall, answer: LlmAnswer, duration_ms: int) -> Response:
         run, snapshot = asking.run, asking.snapshot
         return Response(
             tenant=run.tenant,
@@ -163,14 +166,14 @@ class ExecutePayload:
             attempt=run.attempt,
             content=answer.content,
             prompt=asking.call.prompt,
-            metadata=answer_metadata(answer, duration_ms) | _how_it_came(asking, answer),
+            metadata=answer_metadata(answer, duration_ms) | _provenance(asking, answer),
             started_at=asking.started_at,
             created_at=timestamp(self.clock()),
             expires_at=run.expires_at,
         )
 
 
-def _how_it_came(asking: Asking, answer: LlmAnswer) -> dict[str, Any]:
+def _provenance(asking: PreparedCall, answer: LlmAnswer) -> dict[str, Any]:
     """Who answered, and what was tried and waited before."""
     step, targets = asking.step, asking.snapshot.targets
     told: dict[str, Any] = {

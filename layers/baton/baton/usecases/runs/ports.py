@@ -8,7 +8,7 @@ from typing import Protocol
 from baton.domain.pages import Page
 from baton.domain.prompts import Reference, Sources
 from baton.domain.runs.run import (
-    AnswerPart,
+    PartialAnswer,
     PayloadSnapshot,
     Response,
     Run,
@@ -99,7 +99,7 @@ class StepStore(Protocol):
     def store_response(self, response: Response) -> None:
         """:raises ResponseAlreadyStored: if the position has one; that one stays as it is."""
 
-    def tell_part(self, part: AnswerPart) -> None:
+    def publish_part(self, part: PartialAnswer) -> None:
         """Let followers know what an answer has grown by; the part told before is no longer kept."""
 
     def note_tries(self, run: Run, tries: int, waited_seconds: int) -> None:

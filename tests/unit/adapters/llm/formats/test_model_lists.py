@@ -27,7 +27,7 @@ from baton.domain.errors import (
     LlmUnreachable,
 )
 from baton.domain.llm.calls import LlmCall
-from tests.support.llm_endpoint import Heard
+from tests.support.llm_endpoint import RecordingListener
 
 if TYPE_CHECKING:
     from tests.support.llm_endpoint import Endpoint, Handler
@@ -65,7 +65,7 @@ def test_the_models_are_those_of_the_list_and_no_model_is_asked(
     endpoint: Endpoint, a_call: Build, provider: Any
 ) -> None:
     endpoint.script = answering((200, MODELS), (500, {}))
-    assert provider.check(a_call(base_url=endpoint.url, listener=Heard())) == ("small-1", "big-2")
+    assert provider.check(a_call(base_url=endpoint.url, listener=RecordingListener())) == ("small-1", "big-2")
     ((path, headers, body),) = endpoint.requests
     assert path.startswith("/v1/models")
     assert "sk-test-0123456789" in (headers.get("Authorization", "") + headers.get("x-api-key", ""))
@@ -98,7 +98,7 @@ def test_without_a_list_one_short_question_shows_that_the_endpoint_can_be_called
         stop=("END",),
         response_format="json",
         temperature=0,
-        listener=Heard(),
+        listener=RecordingListener(),
     )
     assert provider.check(call) is None
     asked = question(endpoint)

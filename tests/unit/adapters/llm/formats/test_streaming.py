@@ -21,8 +21,8 @@ from baton.adapters.llm.http.transport import send
 from baton.adapters.llm.http.wire import HttpRequest
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmThrottled, LlmTimeout, LlmUnreachable
 from baton.domain.llm.calls import LlmCall
-from baton.domain.llm.hosts import LlmHosts
-from tests.support.llm_endpoint import Heard
+from baton.domain.llm.hosts import HostPolicy
+from tests.support.llm_endpoint import RecordingListener
 
 if TYPE_CHECKING:
     from tests.support.llm_endpoint import Endpoint, Handler
@@ -57,15 +57,15 @@ ANSWERS = {
 }
 
 
-class Waiting(Heard):
+class Waiting(RecordingListener):
     """Says when it has heard something."""
 
     def __init__(self) -> None:
         super().__init__()
         self.heard = threading.Semaphore(0)
 
-    def hear(self, piece: str) -> None:
-        super().hear(piece)
+    def on_text(self, piece: str) -> None:
+        super().on_text(piece)
         self.heard.release()
 
 
@@ -133,7 +133,10 @@ def test_a_stream_that_grows_too_long_after_its_stop_reason_costs_no_answer(
     monkeypatch.setattr(transport, "MAX_BODY_BYTES", 100_000)
     begun = ANSWERS[provider][:-1]
     endpoint.script = lambda handler: handler.stream(*begun, *repeat(b": ping\n\n" * 1_000, 100))
-    assert registry.complete(a_call(provider=provider, base_url=endpoint.url, listener=Heard())).content == "Sweden."
+    assert (
+        registry.complete(a_call(provider=provider, base_url=endpoint.url, listener=RecordingListener())).content
+        == "Sweden."
+    )
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
@@ -142,7 +145,7 @@ def test_a_stream_that_goes_on_after_its_stop_reason_until_the_time_out_costs_no
 ) -> None:
     begun = b"".join(ANSWERS[provider][:-1])
     endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + begun, b": ping\n\n")
-    call = a_call(provider=provider, base_url=endpoint.url, listener=Heard(), timeout_seconds=0.5)
+    call = a_call(provider=provider, base_url=endpoint.url, listener=RecordingListener(), timeout_seconds=0.5)
     assert registry.complete(call).content == "Sweden."
 
 
@@ -154,7 +157,7 @@ def test_after_the_stop_reason_a_stream_without_an_end_is_not_waited_for_until_t
     monkeypatch.setattr(streaming, "REST_SECONDS", 0.2)
     begun = b"".join(ANSWERS[provider][:-1])
     endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + begun, still_sent)
-    for listener in (Heard(), None):
+    for listener in (RecordingListener(), None):
         call = a_call(provider=provider, base_url=endpoint.url, listener=listener, timeout_seconds=600)
         assert registry.complete(call).content == "Sweden."
 
@@ -166,14 +169,14 @@ def test_counts_that_follow_the_stop_reason_are_waited_for(
     begun = b"".join(ANSWERS["openai"][:-1])
     counts = b'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}\n\n'
     endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + begun, counts)
-    answer = registry.complete(a_call(base_url=endpoint.url, listener=Heard(), timeout_seconds=600))
+    answer = registry.complete(a_call(base_url=endpoint.url, listener=RecordingListener(), timeout_seconds=600))
     assert (answer.content, answer.prompt_tokens, answer.completion_tokens) == ("Sweden.", 3, 2)
 
 
 def test_half_of_a_surrogate_pair_waits_for_the_other_half(endpoint: Endpoint, a_call: Build) -> None:
     runner = [piece("a\ud83c"), piece("\udfc3b"), piece("\ud83c"), piece("c"), piece("\ud83c", "stop")]
     endpoint.script = lambda handler: handler.stream(*runner, DONE)
-    listener = Heard()
+    listener = RecordingListener()
     answer = registry.complete(a_call(base_url=endpoint.url, listener=listener))
     assert answer.content == "".join(listener.pieces) == "a\U0001f3c3b\ufffdc\ufffd"
     assert listener.pieces[:2] == ["a", "\U0001f3c3b"]
@@ -183,7 +186,7 @@ def test_half_of_a_surrogate_pair_waits_for_the_other_half(endpoint: Endpoint, a
 def test_one_connection_serves_many_streams(endpoint: Endpoint, a_call: Build, provider: str) -> None:
     endpoint.script = lambda handler: handler.stream(*ANSWERS[provider])
     for _ in range(3):
-        registry.complete(a_call(provider=provider, base_url=endpoint.url, listener=Heard()))
+        registry.complete(a_call(provider=provider, base_url=endpoint.url, listener=RecordingListener()))
     assert endpoint.connections == 1
 
 
@@ -197,7 +200,7 @@ def test_a_server_that_leaves_its_stream_open_after_the_end_is_not_waited_for(
 
     endpoint.script = leave_open
     began = time.monotonic()
-    assert registry.complete(a_call(base_url=endpoint.url, listener=Heard())).content == "Sweden."
+    assert registry.complete(a_call(base_url=endpoint.url, listener=RecordingListener())).content == "Sweden."
     assert time.monotonic() - began < 3
 
 
@@ -206,7 +209,7 @@ def test_a_server_that_answers_whole_though_asked_for_a_stream_is_heard_all_at_o
 ) -> None:
     whole = json.dumps({"choices": [{"message": {"content": "Sweden."}, "finish_reason": "stop"}]}).encode()
     endpoint.script = lambda handler: handler.reply(200, whole, Content_Type="application/json")
-    listener = Heard()
+    listener = RecordingListener()
     assert registry.complete(a_call(base_url=endpoint.url, listener=listener)).content == "Sweden."
     assert listener.pieces == ["Sweden."]
 
@@ -220,14 +223,14 @@ def test_a_server_that_streams_though_not_asked_to_is_read_all_the_same(endpoint
 def test_the_type_of_a_stream_may_be_written_in_any_way(endpoint: Endpoint, a_call: Build) -> None:
     written = "Text/Event-Stream;charset=utf-8"
     endpoint.script = lambda handler: handler.stream(*ANSWERS["openai"], content_type=written)
-    assert registry.complete(a_call(base_url=endpoint.url, listener=Heard())).content == "Sweden."
+    assert registry.complete(a_call(base_url=endpoint.url, listener=RecordingListener())).content == "Sweden."
 
 
 def test_a_refused_call_has_begun_and_was_not_heard(endpoint: Endpoint, a_call: Build) -> None:
     endpoint.script = lambda handler: handler.reply(
         429, b"data: {}\n\n", Content_Type="text/event-stream", Retry_After="2"
     )
-    listener = Heard()
+    listener = RecordingListener()
     with pytest.raises(LlmThrottled, match="status 429") as caught:
         registry.complete(a_call(base_url=endpoint.url, listener=listener))
     assert (caught.value.retry_after, listener.answers) == (2, [[]])
@@ -237,9 +240,9 @@ def test_a_refused_call_has_begun_and_was_not_heard(endpoint: Endpoint, a_call: 
 def test_what_the_listener_raises_passes_through_and_ends_the_connection(
     endpoint: Endpoint, a_call: Build, error: Exception
 ) -> None:
-    class Failing(Heard):
-        def hear(self, piece: str) -> None:
-            super().hear(piece)
+    class Failing(RecordingListener):
+        def on_text(self, piece: str) -> None:
+            super().on_text(piece)
             raise error
 
     hung_up = threading.Event()
@@ -262,9 +265,9 @@ def test_a_listener_may_make_calls_of_its_own(endpoint: Endpoint, a_call: Build)
     """The end of the call that it listens to is not the end of these."""
     other = HttpRequest(instance_name="other", url=endpoint.url, headers={}, body=b"other")
 
-    class Calling(Heard):
-        def hear(self, piece: str) -> None:
-            super().hear(piece + send(other, 5).body.decode())
+    class Calling(RecordingListener):
+        def on_text(self, piece: str) -> None:
+            super().on_text(piece + send(other, 5).body.decode())
 
     def script(handler: Handler) -> None:
         if endpoint.requests[-1][2] == b"other":
@@ -281,15 +284,15 @@ def test_a_listener_may_make_calls_of_its_own(endpoint: Endpoint, a_call: Build)
 def test_a_broken_json_answer_is_begun_anew_and_heard_again(endpoint: Endpoint, a_call: Build) -> None:
     said = iter(["no", "{}"])
     endpoint.script = lambda handler: handler.stream(piece(next(said), "stop"), DONE)
-    listener = Heard()
+    listener = RecordingListener()
     answer = registry.complete(a_call(base_url=endpoint.url, listener=listener, response_format="json"))
     assert (answer.content, answer.format_retries) == ("{}", 1)
     assert listener.answers == [["no"], ["{}"]]
 
 
 def test_a_host_that_may_not_be_called_is_not_streamed_from_either(endpoint: Endpoint, a_call: Build) -> None:
-    with reaching(LlmHosts()), pytest.raises(LlmRefused, match="may not call"):
-        registry.complete(a_call(base_url=endpoint.url, listener=Heard()))
+    with reaching(HostPolicy()), pytest.raises(LlmRefused, match="may not call"):
+        registry.complete(a_call(base_url=endpoint.url, listener=RecordingListener()))
     assert endpoint.connections == 0
 
 
@@ -307,7 +310,7 @@ def test_a_host_that_may_not_be_called_is_not_streamed_from_either(endpoint: End
 def test_a_connection_that_breaks_costs_the_answer_only_before_its_end(
     endpoint: Endpoint, a_call: Build, framing: bytes
 ) -> None:
-    call = a_call(base_url=endpoint.url, listener=Heard())
+    call = a_call(base_url=endpoint.url, listener=RecordingListener())
     endpoint.script = hang_up(HEAD, framing, piece("Swe"))
     with pytest.raises(LlmUnreachable, match="'demo' broke"):
         registry.complete(call)
@@ -336,7 +339,7 @@ def test_a_stream_that_trickles_is_waited_for_no_longer_than_the_time_out(
     endpoint.script = lambda handler: handler.trickle(start)
     began = time.monotonic()
     with pytest.raises(LlmTimeout, match=r"'demo' gave no complete answer within 0.2 s\."):
-        registry.complete(a_call(base_url=endpoint.url, listener=Heard(), timeout_seconds=0.2))
+        registry.complete(a_call(base_url=endpoint.url, listener=RecordingListener(), timeout_seconds=0.2))
     assert 0.19 <= time.monotonic() - began < 1.5
 
 
@@ -345,7 +348,7 @@ def test_a_stream_that_goes_on_and_on_ends_with_the_time_out(endpoint: Endpoint,
     endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n", event)
     began = time.monotonic()
     with pytest.raises(LlmTimeout):
-        registry.complete(a_call(base_url=endpoint.url, listener=Heard(), timeout_seconds=0.2))
+        registry.complete(a_call(base_url=endpoint.url, listener=RecordingListener(), timeout_seconds=0.2))
     assert 0.19 <= time.monotonic() - began < 1.5
 
 
@@ -356,7 +359,7 @@ def test_an_endless_stream_ends_at_the_bound(
     monkeypatch.setattr(transport, "MAX_BODY_BYTES", 1_000_000)
     endpoint.script = lambda handler: handler.stream(*repeat(sent, 1000))
     with pytest.raises(LlmAnswerInvalid, match="'demo' sent an answer of more than 1,000,000 bytes"):
-        registry.complete(a_call(base_url=endpoint.url, listener=Heard()))
+        registry.complete(a_call(base_url=endpoint.url, listener=RecordingListener()))
 
 
 @pytest.mark.parametrize("body", [b"<html>Sign in</html>", b"", b'{"choices": []}', b"\xff\xfe", b"data: [DONE]"])
@@ -366,10 +369,10 @@ def test_a_stream_that_is_none_is_a_named_failure(
 ) -> None:
     endpoint.script = lambda handler: handler.reply(200, body, Content_Type="text/event-stream")
     with pytest.raises(LlmError, match="'demo'"):
-        registry.complete(a_call(provider=provider, base_url=endpoint.url, listener=Heard()))
+        registry.complete(a_call(provider=provider, base_url=endpoint.url, listener=RecordingListener()))
 
 
 def test_a_stream_of_more_than_ten_megabytes_is_too_long(endpoint: Endpoint, a_call: Build) -> None:
     endpoint.script = lambda handler: handler.stream(*repeat(piece("Sweden. " * 8_000), 200))
     with pytest.raises(LlmAnswerInvalid, match="more than 10,485,760 bytes"):
-        registry.complete(a_call(base_url=endpoint.url, listener=Heard()))
+        registry.complete(a_call(base_url=endpoint.url, listener=RecordingListener()))

@@ -16,15 +16,15 @@ from baton.adapters.llm.http.transport import send
 from baton.adapters.llm.http.wire import HttpRequest
 from baton.domain.errors import LlmRefused, LlmUnreachable
 from baton.domain.llm.calls import LlmCall
-from baton.domain.llm.hosts import LlmHosts
+from baton.domain.llm.hosts import HostPolicy
 
 if TYPE_CHECKING:
     from tests.support.llm_endpoint import Endpoint
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.timeout(20)]
 
-PUBLIC_ONLY = LlmHosts()
-ANY_HOST = LlmHosts(allow_private=True, allow_loopback=True)
+PUBLIC_ONLY = HostPolicy()
+ANY_HOST = HostPolicy(allow_private=True, allow_loopback=True)
 PUBLIC = "93.184.215.14"
 Build = Callable[..., LlmCall]
 
@@ -183,7 +183,7 @@ def test_http_is_refused_before_any_look_up(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_host_that_is_not_on_the_list_is_refused_before_any_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
     dns = Dns([PUBLIC])
     monkeypatch.setattr(socket, "getaddrinfo", dns)
-    hosts = LlmHosts(allowed=("api.example", "*.azure.example"))
+    hosts = HostPolicy(allowed=("api.example", "*.azure.example"))
     with reaching(hosts), pytest.raises(LlmRefused, match=r"may not call a\.example: it is none of the hosts"):
         send(to("https://a.example/v1"), 2)
     assert dns.asked == []
@@ -205,7 +205,7 @@ def test_the_metadata_service_is_refused_where_private_hosts_are_allowed(connect
 
 
 def test_who_says_nothing_reaches_public_hosts_only() -> None:
-    seen: list[LlmHosts] = []
+    seen: list[HostPolicy] = []
     thread = threading.Thread(target=lambda: seen.append(current_hosts()))
     thread.start()
     thread.join()
@@ -251,7 +251,7 @@ def test_a_connection_that_was_kept_is_none_of_another_policys(
     monkeypatch.setattr(socket, "getaddrinfo", Dns(["127.0.0.1"]))
     url = endpoint.url.replace("127.0.0.1", "model.example")
     send(to(url), 5)
-    for hosts in (PUBLIC_ONLY, LlmHosts(allow_private=True, allow_loopback=True, allowed=("other.example",))):
+    for hosts in (PUBLIC_ONLY, HostPolicy(allow_private=True, allow_loopback=True, allowed=("other.example",))):
         with reaching(hosts), pytest.raises(LlmRefused):
             send(to(url), 5)
     assert len(endpoint.requests) == 1
@@ -298,7 +298,7 @@ def test_a_proxy_is_not_asked_where_only_public_hosts_are_called(
 def test_behind_a_proxy_the_list_of_hosts_still_holds(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", endpoint.url.removesuffix("/v1"))
     monkeypatch.delenv("NO_PROXY", raising=False)
-    with reaching(LlmHosts(allow_private=True, allow_loopback=True, allowed=("api.example",))):
+    with reaching(HostPolicy(allow_private=True, allow_loopback=True, allowed=("api.example",))):
         send(to("http://api.example/v1"), 5)
         with pytest.raises(LlmRefused, match="none of the hosts"):
             send(to("http://other.example/v1"), 5)

@@ -146,7 +146,7 @@ def test_without_a_key_there_is_no_header_for_it_and_one_with_an_umlaut_is_refus
 def test_an_option_that_baton_sets_itself_is_refused_by_name(a_call: Build, name: str) -> None:
     with pytest.raises(LlmRefused, match=name):
         anthropic.request(a_call(options={name: True}))
-    (refusal,) = anthropic.refusals(a_call(options={name: True}).settings)
+    (refusal,) = anthropic.unsupported_settings(a_call(options={name: True}).settings)
     assert refusal.setting == "options"
     assert name in refusal.sentence
 
@@ -205,7 +205,9 @@ def test_json_without_a_schema_is_asked_for_in_the_system_prompt(a_call: Build) 
     ],
 )
 def test_what_the_api_lacks_is_known_before_any_call(a_call: Build, settings: Any, refused: Any) -> None:
-    found = [(refusal.setting, refusal.sentence) for refusal in anthropic.refusals(a_call(**settings).settings)]
+    found = [
+        (refusal.setting, refusal.sentence) for refusal in anthropic.unsupported_settings(a_call(**settings).settings)
+    ]
     assert found == refused
 
 

@@ -18,7 +18,7 @@ from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, encodable
 from baton.adapters.llm.providers.anthropic import messages as anthropic
 from baton.domain.errors import LlmError, LlmUnreachable
 from baton.domain.llm.calls import LlmCall
-from tests.support.llm_endpoint import heard_and_read
+from tests.support.llm_endpoint import pieces_and_answer
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 GOOD: dict[str, Any] = {
@@ -99,9 +99,9 @@ def test_a_stream_that_is_cut_anywhere_is_broken_off_until_its_model_has_come_to
         pieces = anthropic.read_events(events([RECORDED[:cut]]), a_call())
         if cut < end:
             with pytest.raises(LlmUnreachable):
-                heard_and_read(pieces)
+                pieces_and_answer(pieces)
         else:
-            assert heard_and_read(pieces)[1].content == "Sweden won, in 3:16.6."
+            assert pieces_and_answer(pieces)[1].content == "Sweden won, in 3:16.6."
 
 
 @given(raw=st.lists(st.binary() | (told | shaped).map(as_event), max_size=6))
@@ -109,5 +109,5 @@ def test_a_stream_that_is_cut_anywhere_is_broken_off_until_its_model_has_come_to
 @example(raw=[b"data: " + b'{"delta": ' * 9000 + b"\n\n"])
 def test_any_stream_is_an_answer_or_a_named_failure(a_call: Build, raw: list[bytes]) -> None:
     with contextlib.suppress(LlmError):
-        pieces, answer = heard_and_read(anthropic.read_events(events(raw), a_call()))
+        pieces, answer = pieces_and_answer(anthropic.read_events(events(raw), a_call()))
         assert answer.content == encodable("".join(pieces))

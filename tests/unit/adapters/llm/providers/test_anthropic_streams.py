@@ -17,7 +17,7 @@ from baton.adapters.llm.http.wire import HttpReply
 from baton.adapters.llm.providers.anthropic import messages as anthropic
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmUnreachable
 from baton.domain.llm.calls import LlmAnswer, LlmCall
-from tests.support.llm_endpoint import Heard, heard_and_read
+from tests.support.llm_endpoint import RecordingListener, pieces_and_answer
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RECORDED = (Path(__file__).parent / "streams" / "anthropic.sse").read_bytes()
@@ -25,7 +25,7 @@ Build = Callable[..., LlmCall]
 
 
 def read(sent: Iterable[Event], call: LlmCall) -> tuple[list[str], LlmAnswer]:
-    return heard_and_read(anthropic.read_events(sent, call))
+    return pieces_and_answer(anthropic.read_events(sent, call))
 
 
 def told(*values: dict[str, Any]) -> list[Event]:
@@ -48,9 +48,9 @@ STOP = {"type": "message_stop"}
 
 
 def test_an_answer_that_is_listened_to_is_asked_for_as_a_stream(a_call: Build) -> None:
-    asked = json.loads(anthropic.request(a_call(listener=Heard())).body)
+    asked = json.loads(anthropic.request(a_call(listener=RecordingListener())).body)
     assert asked == json.loads(anthropic.request(a_call()).body) | {"stream": True}
-    for call in (a_call(stream=False, listener=Heard()), a_call(stream=True)):
+    for call in (a_call(stream=False, listener=RecordingListener()), a_call(stream=True)):
         assert anthropic.request(call) == anthropic.request(a_call())
 
 

@@ -31,7 +31,7 @@ from baton.domain.errors import (
     LlmUnreachable,
 )
 from baton.domain.llm.calls import LlmAnswer, LlmCall
-from baton.domain.llm.hosts import LlmHosts
+from baton.domain.llm.hosts import HostPolicy
 from tests.support.bedrock import KEY_ID, REGION, SECRET, account_at
 
 if TYPE_CHECKING:
@@ -277,20 +277,20 @@ def test_an_answer_over_the_bound_is_refused(endpoint: Endpoint, ask: Ask) -> No
 
 def test_only_allowed_hosts_are_called(endpoint: Endpoint, ask: Ask) -> None:
     for hosts, why in (
-        (LlmHosts(), "its address is loopback"),
-        (LlmHosts(allow_private=True, allow_loopback=True, allowed=("api.example",)), "none of the hosts"),
+        (HostPolicy(), "its address is loopback"),
+        (HostPolicy(allow_private=True, allow_loopback=True, allowed=("api.example",)), "none of the hosts"),
     ):
         with reaching(hosts), pytest.raises(LlmRefused, match=f"'demo' may not call 127.0.0.1: .*{why}"):
             ask()
     assert endpoint.connections == 0
-    with reaching(LlmHosts(allow_private=True, allow_loopback=True, allowed=("127.0.0.1",))):
+    with reaching(HostPolicy(allow_private=True, allow_loopback=True, allowed=("127.0.0.1",))):
         assert ask().content == "Sweden."
 
 
 def test_without_an_endpoint_of_its_own_the_regions_is_called(ask: Ask) -> None:
     """The host that an operator writes into the list of allowed ones."""
     regions_own = rf"bedrock-runtime\.{REGION}\.amazonaws\.com"
-    elsewhere = LlmHosts(allowed=("api.example",))
+    elsewhere = HostPolicy(allowed=("api.example",))
     with account_at(None), reaching(elsewhere), pytest.raises(LlmRefused, match=f"may not call {regions_own}: .*none"):
         ask()
 

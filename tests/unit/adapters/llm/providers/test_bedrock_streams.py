@@ -22,7 +22,7 @@ from baton.domain.errors import (
 from baton.domain.llm.calls import LlmAnswer, LlmCall
 from tests.support.bedrock import KEY_ID, account_at
 from tests.support.event_streams import event, exception, frame
-from tests.support.llm_endpoint import Heard
+from tests.support.llm_endpoint import RecordingListener
 
 if TYPE_CHECKING:
     from tests.support.llm_endpoint import Endpoint, Handler
@@ -59,12 +59,12 @@ def _account(endpoint: Endpoint) -> Iterator[None]:
 
 
 @pytest.fixture
-def heard() -> Heard:
-    return Heard()
+def heard() -> RecordingListener:
+    return RecordingListener()
 
 
 @pytest.fixture
-def ask(a_call: Build, heard: Heard) -> Ask:
+def ask(a_call: Build, heard: RecordingListener) -> Ask:
     def asked(**given: Any) -> LlmAnswer:
         call = a_call(provider="bedrock", base_url=None, api_key=None, **{"model": MODEL, "listener": heard} | given)
         return registry.complete(call)
@@ -76,7 +76,9 @@ def sending(*chunks: bytes) -> Callable[[Handler], None]:
     return lambda handler: handler.stream(*chunks, content_type=CONTENT_TYPE)
 
 
-def test_an_answer_is_heard_while_it_grows_and_comes_back_whole(endpoint: Endpoint, ask: Ask, heard: Heard) -> None:
+def test_an_answer_is_heard_while_it_grows_and_comes_back_whole(
+    endpoint: Endpoint, ask: Ask, heard: RecordingListener
+) -> None:
     endpoint.script = sending(START, delta(text="Swe"), delta(text="den."), stop("end_turn"), USAGE)
     assert ask(system="Be brief.", temperature=0) == ANSWER
     assert heard.pieces == ["Swe", "den."]
@@ -87,7 +89,7 @@ def test_an_answer_is_heard_while_it_grows_and_comes_back_whole(endpoint: Endpoi
 
 
 @pytest.mark.parametrize("size", [1, 3, 11, 12, 100, 10_000])
-def test_chunks_may_begin_and_end_anywhere(endpoint: Endpoint, ask: Ask, heard: Heard, size: int) -> None:
+def test_chunks_may_begin_and_end_anywhere(endpoint: Endpoint, ask: Ask, heard: RecordingListener, size: int) -> None:
     endpoint.script = sending(*(WHOLE[at : at + size] for at in range(0, len(WHOLE), size)))
     assert ask() == ANSWER
     assert "".join(heard.pieces) == "Sweden."
@@ -101,7 +103,7 @@ def test_where_nobody_listens_converse_is_asked(endpoint: Endpoint, ask: Ask, qu
     assert endpoint.requests[0][0].endswith("/converse")
 
 
-def test_a_whole_answer_in_place_of_a_stream_is_read(endpoint: Endpoint, ask: Ask, heard: Heard) -> None:
+def test_a_whole_answer_in_place_of_a_stream_is_read(endpoint: Endpoint, ask: Ask, heard: RecordingListener) -> None:
     whole = {"output": {"message": {"content": [{"text": "Sweden."}]}}, "stopReason": "end_turn"}
     endpoint.script = lambda handler: handler.reply(200, json.dumps(whole).encode(), Content_Type=CONTENT_TYPE)
     assert ask().content == "Sweden."

@@ -134,7 +134,9 @@ def test_an_option_wins_over_the_setting(a_call: Build) -> None:
 
 
 def test_options_that_baton_sets_itself_are_known_before_any_call(a_call: Build) -> None:
-    (refusal,) = openai.refusals(a_call(options={"stream": True, "top_k": 1}, seed=1, temperature=2).settings)
+    (refusal,) = openai.unsupported_settings(
+        a_call(options={"stream": True, "top_k": 1}, seed=1, temperature=2).settings
+    )
     assert (refusal.setting, refusal.sentence) == ("options", "'stream' can't be one: Baton sets it")
 
 

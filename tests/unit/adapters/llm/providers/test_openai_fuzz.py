@@ -18,7 +18,7 @@ from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, encodable
 from baton.adapters.llm.providers.openai import chat_completions as openai
 from baton.domain.errors import LlmError, LlmUnreachable
 from baton.domain.llm.calls import LlmCall
-from tests.support.llm_endpoint import heard_and_read
+from tests.support.llm_endpoint import pieces_and_answer
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 GOOD: dict[str, Any] = {
@@ -98,15 +98,15 @@ def test_a_stream_that_is_cut_anywhere_is_broken_off_until_its_model_has_come_to
     a_call: Build, recorded: Path
 ) -> None:
     whole = recorded.read_bytes()
-    _, answer = heard_and_read(openai.read_events(events([whole]), a_call()))
+    _, answer = pieces_and_answer(openai.read_events(events([whole]), a_call()))
     end = whole.index(b"}\n\n", whole.index(f'"{answer.finish_reason}"'.encode())) + len(b"}")
     for cut in range(len(whole)):
         pieces = openai.read_events(events([whole[:cut]]), a_call())
         if cut < end:
             with pytest.raises(LlmUnreachable):
-                heard_and_read(pieces)
+                pieces_and_answer(pieces)
         else:
-            assert heard_and_read(pieces)[1].content == answer.content
+            assert pieces_and_answer(pieces)[1].content == answer.content
 
 
 @given(raw=st.lists(st.binary() | streamed_shapes.map(as_event) | st.just(as_event(GOOD)), max_size=5))
@@ -114,5 +114,5 @@ def test_a_stream_that_is_cut_anywhere_is_broken_off_until_its_model_has_come_to
 @example(raw=[b"data: " + b'{"choices": ' * 9000 + b"\n\n"])
 def test_any_stream_is_an_answer_or_a_named_failure(a_call: Build, raw: list[bytes]) -> None:
     with contextlib.suppress(LlmError):
-        pieces, answer = heard_and_read(openai.read_events(events(raw), a_call()))
+        pieces, answer = pieces_and_answer(openai.read_events(events(raw), a_call()))
         assert answer.content == encodable("".join(pieces))

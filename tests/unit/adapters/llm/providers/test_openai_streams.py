@@ -25,7 +25,7 @@ from baton.domain.errors import (
     LlmUnreachable,
 )
 from baton.domain.llm.calls import LlmAnswer, LlmCall
-from tests.support.llm_endpoint import Heard, heard_and_read
+from tests.support.llm_endpoint import RecordingListener, pieces_and_answer
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 STREAMS = Path(__file__).parent / "streams"
@@ -33,7 +33,7 @@ Build = Callable[..., LlmCall]
 
 
 def read(sent: Iterable[Event], call: LlmCall) -> tuple[list[str], LlmAnswer]:
-    return heard_and_read(openai.read_events(sent, call))
+    return pieces_and_answer(openai.read_events(sent, call))
 
 
 def told(*values: object) -> list[Event]:
@@ -53,21 +53,23 @@ def body(call: LlmCall) -> dict[str, Any]:
 
 
 def test_an_answer_that_is_listened_to_is_asked_for_as_a_stream_with_its_counts(a_call: Build) -> None:
-    asked = body(a_call(listener=Heard()))
+    asked = body(a_call(listener=RecordingListener()))
     assert asked == body(a_call()) | {"stream": True, "stream_options": {"include_usage": True}}
 
 
-@pytest.mark.parametrize("given", [{"stream": False}, {"stream": False, "listener": Heard()}, {"stream": True}])
+@pytest.mark.parametrize(
+    "given", [{"stream": False}, {"stream": False, "listener": RecordingListener()}, {"stream": True}]
+)
 def test_without_a_listener_or_with_stream_off_the_request_is_as_ever(a_call: Build, given: dict[str, Any]) -> None:
     assert openai.request(a_call(**given)) == openai.request(a_call())
 
 
 def test_stream_options_of_ones_own_win(a_call: Build) -> None:
-    assert body(a_call(listener=Heard(), options={"stream_options": {}}))["stream_options"] == {}
+    assert body(a_call(listener=RecordingListener(), options={"stream_options": {}}))["stream_options"] == {}
 
 
 def test_mistral_is_not_asked_for_what_it_refuses(a_call: Build) -> None:
-    asked = body(a_call(listener=Heard(), base_url="https://api.mistral.ai/v1"))
+    asked = body(a_call(listener=RecordingListener(), base_url="https://api.mistral.ai/v1"))
     assert asked["stream"] is True
     assert "stream_options" not in asked
 

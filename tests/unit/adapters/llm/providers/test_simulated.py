@@ -16,7 +16,7 @@ from baton.adapters.llm import registry
 from baton.adapters.llm.providers.simulated import simulation as simulated
 from baton.domain.errors import LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmTimeout
 from baton.domain.llm.calls import LlmAnswer, LlmCall
-from tests.support.llm_endpoint import Heard
+from tests.support.llm_endpoint import RecordingListener
 
 Build = Callable[..., LlmCall]
 
@@ -68,7 +68,7 @@ def test_it_takes_its_time_up_to_the_time_out(a_call: Build) -> None:
     assert slept == [2.5, 2.5, 1]
 
 
-class Timed(Heard):
+class Timed(RecordingListener):
     """Keeps what it hears and how long was slept before."""
 
     def __init__(self) -> None:
@@ -76,8 +76,8 @@ class Timed(Heard):
         self.slept: list[float] = []
         self.at: list[tuple[str, float]] = []
 
-    def hear(self, piece: str) -> None:
-        super().hear(piece)
+    def on_text(self, piece: str) -> None:
+        super().on_text(piece)
         self.at.append((piece, sum(self.slept)))
 
 
@@ -245,7 +245,7 @@ def test_asked_for_a_schema_it_answers_the_same_value_that_follows_it(a_call: Bu
     call = a_call(response_format=schema, prompt="a b", model="m")
     assert json.loads(simulated.complete(call).content) == value
     assert registry.complete(replace(call, endpoint=replace(call.endpoint, provider="simulated"))).format_retries == 0
-    assert list(simulated.refusals(call.settings)) == []
+    assert list(simulated.unsupported_settings(call.settings)) == []
 
 
 @pytest.mark.parametrize(
@@ -270,11 +270,11 @@ def test_a_schema_that_is_too_hard_is_refused_by_keyword_unless_the_answer_is_gi
     call = a_call(response_format=schema)
     with pytest.raises(LlmRefused, match=f"'demo' is simulated; it can't make up .*{named}"):
         simulated.complete(call)
-    (refusal,) = simulated.refusals(call.settings)
+    (refusal,) = simulated.unsupported_settings(call.settings)
     assert refusal.setting == "response_format"
     given = a_call(response_format=schema, options={"answer": "{}"})
     assert simulated.complete(given).content == "{}"
-    assert list(simulated.refusals(given.settings)) == []
+    assert list(simulated.unsupported_settings(given.settings)) == []
 
 
 names = st.sampled_from(["a", "b", "c"])
@@ -302,5 +302,5 @@ def test_what_it_makes_up_for_a_simple_schema_always_follows_it(a_call: Build, s
 
 
 def test_an_option_of_the_wrong_type_is_refused_before_any_call(a_call: Build) -> None:
-    (refusal,) = simulated.refusals(a_call(options={"delay_seconds": "3", "top_k": 1}).settings)
+    (refusal,) = simulated.unsupported_settings(a_call(options={"delay_seconds": "3", "top_k": 1}).settings)
     assert (refusal.setting, refusal.sentence) == ("options", "option 'delay_seconds' must be a number of seconds")

@@ -33,7 +33,7 @@ MAX_CHECK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FieldError:
     """What is wrong with an answer: ``sentence`` names the place and quotes nothing; ``detail`` is for the model,
     and empty where asking again doesn't help."""
 
@@ -69,17 +69,17 @@ def ask(
     )
 
 
-def fault(answer: LlmAnswer, call: LlmCall) -> Fault | None:
+def fault(answer: LlmAnswer, call: LlmCall) -> FieldError | None:
     """What keeps the answer from being the JSON that was asked for; ``None`` if nothing does."""
     values = json_values(answer.content)
     if not values:
         cut = ": it was cut off at its end, perhaps by max_tokens" if answer.truncated else ""
-        return Fault(f"isn't JSON{cut}", f"It was not JSON{cut}.")
+        return FieldError(f"isn't JSON{cut}", f"It was not JSON{cut}.")
     wanted = call.settings.response_format
     return _fault_of_all(values, wanted) if isinstance(wanted, Mapping) else None
 
 
-def _fault_of_all(values: Sequence[Any], schema: Schema) -> Fault | None:
+def _fault_of_all(values: Sequence[Any], schema: Schema) -> FieldError | None:
     """That of the likeliest value, if none of them follows the schema."""
     import jsonschema  # noqa: F401, PLC0415 - cold start; and its import is no part of the time for checking
 
@@ -88,11 +88,11 @@ def _fault_of_all(values: Sequence[Any], schema: Schema) -> Fault | None:
             first, *others = (_schema_fault(value, schema) for value in values)
     except OutOfTime:
         what = "its JSON Schema's pattern" if '"pattern' in json.dumps(schema) else "its JSON Schema"
-        return Fault(f"can't be checked: {what} took more than {MAX_CHECK_SECONDS:g} s; simplify it")
+        return FieldError(f"can't be checked: {what} took more than {MAX_CHECK_SECONDS:g} s; simplify it")
     return None if None in others else first
 
 
-def _schema_fault(value: Any, schema: Schema) -> Fault | None:
+def _schema_fault(value: Any, schema: Schema) -> FieldError | None:
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - cold start: only a call with a schema needs it
     from jsonschema.exceptions import best_match  # noqa: PLC0415
     from jsonschema.validators import validator_for  # noqa: PLC0415
@@ -103,24 +103,24 @@ def _schema_fault(value: Any, schema: Schema) -> Fault | None:
     try:
         error = best_match(validator.iter_errors(value))
     except (RecursionError, OverflowError, Unresolvable):
-        return Fault("can't be checked: its JSON Schema leads on without end", "It was nested too deep.")
+        return FieldError("can't be checked: its JSON Schema leads on without end", "It was nested too deep.")
     if error is None:
         return None
     rule = json.dumps({error.validator: error.validator_value}, ensure_ascii=False)[1:-1] if error.validator else ""
     place = shortened(error.json_path)
-    return Fault(
+    return FieldError(
         f"breaks its JSON Schema at {place}: {shortened(rule) or 'nothing is allowed there'}",
         f"At {place} it broke the JSON Schema: {shortened(error.message)}.",
     )
 
 
-def _again(call: LlmCall, found: Fault, left: float) -> LlmCall:
+def _again(call: LlmCall, found: FieldError, left: float) -> LlmCall:
     asked = f"{call.prompt}\n\nYour last answer could not be used. {found.detail} {JSON_ONLY}"
     settings = replace(call.settings, timeout_seconds=min(call.timeout_seconds, left))
     return replace(call, prompt=asked, settings=settings, tries=call.tries + 1)
 
 
-def _broken(call: LlmCall, found: Fault) -> LlmFormatBroken:
+def _broken(call: LlmCall, found: FieldError) -> LlmFormatBroken:
     return LlmFormatBroken(f"LLM instance {call.endpoint.instance_name!r} gave an answer that {found.sentence}.")
 
 

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from baton.domain.errors import LlmRefused
 from baton.domain.llm.api_key_headers import objection_to
-from baton.domain.llm.calls import LlmCall, LlmSettings, Refusal
+from baton.domain.llm.calls import LlmCall
+from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 
 JSON_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 """For streams too: what imitates a vendor's API is tried out with the vendor's client, which asks for no other type."""
@@ -67,11 +68,11 @@ def json_body(call: LlmCall, body: Mapping[str, Any]) -> bytes:
         raise refused(call, "has a setting or option that can't be written as JSON") from None
 
 
-def option_refusals(settings: LlmSettings) -> Iterator[Refusal]:
+def unsupported_options(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
     """For options that are Baton's own to set."""
     for name in OURS:
         if name in settings.options:
-            yield Refusal("options", f"{name!r} can't be one: Baton sets it")
+            yield UnsupportedSetting("options", f"{name!r} can't be one: Baton sets it")
 
 
 def refused(call: LlmCall, what: str) -> LlmRefused:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from baton.domain.llm.calls import ResponseFormat
+from baton.domain.llm.settings import ResponseFormat
 
 type Schema = Mapping[str, Any]
 

@@ -65,12 +65,12 @@ class Accumulator(Protocol):
         """As it would have come unstreamed."""
 
 
-class Nobody:
+class NullListener:
     """Listens to an answer that nobody listens to."""
 
-    def begin(self) -> None: ...
+    def on_start(self) -> None: ...
 
-    def hear(self, piece: str) -> None: ...
+    def on_text(self, piece: str) -> None: ...
 
 
 def listener_of(call: LlmCall) -> AnswerListener | None:
@@ -85,8 +85,8 @@ def ask(
     Raises ``LlmError``, and what the listener raises."""
     from baton.adapters.llm.http.transport import stream  # noqa: PLC0415 - cold start: simulated runs never import requests
 
-    listener = listener_of(call) or Nobody()
-    listener.begin()
+    listener = listener_of(call) or NullListener()
+    listener.on_start()
     form = form or StreamForm()
     with stream(request, call.timeout_seconds, is_stream=form.is_stream) as reply:
         if not isinstance(reply, HttpReply):
@@ -109,7 +109,7 @@ def body_of(
         if isinstance(reply, HttpReply):
             return read_body(reply, call, datetime.now(UTC))
         rest = partial(reply.end_within, REST_SECONDS)
-        return _heard(accumulate(events(reply), accumulator(call), call, rest), Nobody())
+        return _heard(accumulate(events(reply), accumulator(call), call, rest), NullListener())
 
 
 def _heard[T](pieces: Pieces[T], listener: AnswerListener) -> T:
@@ -128,7 +128,7 @@ def _heard[T](pieces: Pieces[T], listener: AnswerListener) -> T:
 
 def _hear(text: str, listener: AnswerListener) -> None:
     if text:
-        listener.hear(encodable(text))
+        listener.on_text(encodable(text))
 
 
 def accumulate(

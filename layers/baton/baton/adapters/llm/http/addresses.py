@@ -15,7 +15,7 @@ from ipaddress import ip_address
 
 from urllib3.util.connection import allowed_gai_family
 
-from baton.domain.llm.hosts import LlmHosts
+from baton.domain.llm.hosts import HostPolicy
 
 type Found = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 """Family, type, protocol, name and socket address, as ``socket.getaddrinfo`` has them."""
@@ -24,7 +24,7 @@ type SocketOption = tuple[int, int, int | bytes]
 
 type Resolver = Callable[[str, int], Sequence[Found]]
 
-_hosts: ContextVar[LlmHosts] = ContextVar("hosts", default=LlmHosts())  # noqa: B039 - frozen
+_hosts: ContextVar[HostPolicy] = ContextVar("hosts", default=HostPolicy())  # noqa: B039 - frozen
 """For the calls of this thread. Who forgets to set it reaches public addresses only."""
 
 
@@ -36,7 +36,7 @@ class ForbiddenHost(Exception):
 
 
 @contextmanager
-def reaching(hosts: LlmHosts) -> Iterator[None]:
+def reaching(hosts: HostPolicy) -> Iterator[None]:
     """What is called in here reaches these hosts only; as a decorator, whatever the function calls."""
     token = _hosts.set(hosts)
     try:
@@ -45,7 +45,7 @@ def reaching(hosts: LlmHosts) -> Iterator[None]:
         _hosts.reset(token)
 
 
-def current_hosts() -> LlmHosts:
+def current_hosts() -> HostPolicy:
     """The hosts that may be called here."""
     return _hosts.get()
 

@@ -24,10 +24,10 @@ import requests
 from baton.adapters.llm.http.addresses import check_host, current_hosts
 from baton.adapters.llm.http.deadline import Clock, Deadline, DeadlineAdapter, until
 from baton.adapters.llm.http.server_sent_events import INSIGNIFICANT, is_stream, without_comments
-from baton.adapters.llm.http.transport_failures import FOREIGN, failures_named
+from baton.adapters.llm.http.transport_failures import FOREIGN, translate_errors
 from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest
 from baton.domain.errors import LlmAnswerInvalid
-from baton.domain.llm.hosts import LlmHosts
+from baton.domain.llm.hosts import HostPolicy
 
 CONNECT_SECONDS = 5.0
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -62,7 +62,7 @@ def send(request: HttpRequest, timeout_seconds: float, clock: Clock = time.monot
     caller's matter.
     """
     deadline = Deadline(timeout_seconds, clock)
-    with failures_named(request, deadline), _exchange(request, deadline) as response:
+    with translate_errors(request, deadline), _exchange(request, deadline) as response:
         return _reply(response, request)
 
 
@@ -80,11 +80,11 @@ def stream(
     unchanged. The connection ends with the block, unless the stream had come to its end.
     """
     deadline = Deadline(timeout_seconds, clock)
-    with failures_named(request, deadline):
+    with translate_errors(request, deadline):
         response = _exchange(request, deadline)
     with response:
         if response.status_code not in SUCCESSES:
-            with failures_named(request, deadline):
+            with translate_errors(request, deadline):
                 reply = _reply(response, request)
             yield reply
             return
@@ -135,7 +135,7 @@ def _chunks(response: requests.Response, request: HttpRequest, deadline: Deadlin
     """Whatever has arrived, decoded, up to the bound. The deadline is set for the reading only, not for the reader."""
     received = 0
     while True:
-        with failures_named(request, deadline):
+        with translate_errors(request, deadline):
             chunk = response.raw.read1(CHUNK_BYTES, decode_content=True)
         if not chunk:
             return
@@ -181,7 +181,7 @@ class _Adapter(DeadlineAdapter):
 
 
 class _Session(requests.Session):
-    def __init__(self, hosts: LlmHosts) -> None:
+    def __init__(self, hosts: HostPolicy) -> None:
         super().__init__()
         self._hosts = hosts
 
@@ -196,18 +196,18 @@ class _Session(requests.Session):
 
 
 @cache
-def session(hosts: LlmHosts) -> requests.Session:
+def session(hosts: HostPolicy) -> requests.Session:
     """One for each set of hosts: a connection that one of them allowed is none of another's."""
     session = _Session(hosts)
     session.headers = {"User-Agent": "baton", "Accept-Encoding": "identity"}
-    session.auth = _as_it_is
+    session.auth = _no_auth
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     session.mount("http://", _Adapter())
     session.mount("https://", _Adapter())
     return session
 
 
-def _as_it_is(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+def _no_auth(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
     """An authentication that does nothing; without one, requests looks into ``.netrc``."""
     return prepared
 

@@ -67,7 +67,7 @@ FOREIGN = (OSError, urllib3.HTTPError, http.client.HTTPException, UnicodeError)
 
 
 @contextmanager
-def failures_named(request: HttpRequest, deadline: Deadline) -> Iterator[None]:
+def translate_errors(request: HttpRequest, deadline: Deadline) -> Iterator[None]:
     """What is sent and read in here ends with the deadline, and what goes wrong has a name of ours."""
     try:
         with until(deadline):

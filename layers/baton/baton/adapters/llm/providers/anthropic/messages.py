@@ -36,7 +36,8 @@ from baton.adapters.llm.formats.schemas import closed, instruction, is_plain
 from baton.adapters.llm.http.server_sent_events import Event
 from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest, encodable
 from baton.adapters.llm.providers.anthropic.streams import Message
-from baton.domain.llm.calls import LlmAnswer, LlmCall, LlmSettings, Refusal
+from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 
 BASE_URL = "https://api.anthropic.com"
 """Where an instance without a base URL calls: unlike OpenAI's, this API is one vendor's own."""
@@ -53,15 +54,15 @@ INPUT_COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input
 """The first leaves out what was written to and read from the prompt cache."""
 
 
-def refusals(settings: LlmSettings) -> Iterator[Refusal]:
+def unsupported_settings(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
     """Settings that no model of Anthropic's takes. What only some models lack, the API says itself."""
     if settings.seed is not None:
-        yield Refusal("seed", "anthropic has no such setting")
+        yield UnsupportedSetting("seed", "anthropic has no such setting")
     if settings.temperature is not None and settings.temperature > MAX_TEMPERATURE:
-        yield Refusal("temperature", "anthropic takes 0 to 1")
+        yield UnsupportedSetting("temperature", "anthropic takes 0 to 1")
     if any(not text.strip() for text in settings.stop or ()):
-        yield Refusal("stop", "anthropic takes no sequence of spaces and line breaks alone")
-    yield from writing.option_refusals(settings)
+        yield UnsupportedSetting("stop", "anthropic takes no sequence of spaces and line breaks alone")
+    yield from writing.unsupported_options(settings)
 
 
 def complete(call: LlmCall) -> LlmAnswer:

@@ -28,7 +28,8 @@ from baton.adapters.llm.formats.schemas import instruction
 from baton.adapters.llm.http.server_sent_events import Event
 from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, encodable
 from baton.adapters.llm.providers.bedrock import streams as bedrock_streams
-from baton.domain.llm.calls import LlmAnswer, LlmCall, LlmSettings, Refusal
+from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 
 MAX_TEMPERATURE = 1
 MAX_STOP_SEQUENCES = 2_500
@@ -36,17 +37,17 @@ INPUT_COUNTS = ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
 """The first leaves out what was read from and written to the prompt cache."""
 
 
-def refusals(settings: LlmSettings) -> Iterator[Refusal]:
+def unsupported_settings(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
     """Settings that Converse has for no model. What only some models lack, the API says itself."""
     if settings.seed is not None:
-        yield Refusal("seed", "bedrock has no such setting")
+        yield UnsupportedSetting("seed", "bedrock has no such setting")
     if settings.temperature is not None and settings.temperature > MAX_TEMPERATURE:
-        yield Refusal("temperature", "bedrock takes 0 to 1")
+        yield UnsupportedSetting("temperature", "bedrock takes 0 to 1")
     if "" in (settings.stop or ()):
-        yield Refusal("stop", "bedrock takes no empty sequence")
+        yield UnsupportedSetting("stop", "bedrock takes no empty sequence")
     if len(settings.stop or ()) > MAX_STOP_SEQUENCES:
-        yield Refusal("stop", f"bedrock takes at most {MAX_STOP_SEQUENCES:,} sequences")
-    yield from writing.option_refusals(settings)
+        yield UnsupportedSetting("stop", f"bedrock takes at most {MAX_STOP_SEQUENCES:,} sequences")
+    yield from writing.unsupported_options(settings)
 
 
 def complete(call: LlmCall) -> LlmAnswer:

@@ -55,7 +55,8 @@ from baton.adapters.llm.providers.openai.streams import (
     is_there,
     message_in,
 )
-from baton.domain.llm.calls import LlmAnswer, LlmCall, LlmSettings, Refusal, ResponseFormat
+from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.settings import LlmSettings, ResponseFormat, UnsupportedSetting
 
 type Clock = Callable[[], float]
 
@@ -66,9 +67,9 @@ SCHEMA_NAME = "answer"
 """The API demands a name for a schema; the model may see it."""
 
 
-def refusals(settings: LlmSettings) -> Iterator[Refusal]:
+def unsupported_settings(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
     """Servers differ too much for more: what one of them lacks, it says itself."""
-    return writing.option_refusals(settings)
+    return writing.unsupported_options(settings)
 
 
 def complete(call: LlmCall, clock: Clock = time.monotonic) -> LlmAnswer:

@@ -34,7 +34,7 @@ UNDERSTOOD = ANNOTATIONS | {
 }
 
 
-class TooHard(Exception):
+class UnsupportedSchema(Exception):
     """The schema has something that no sample is known for; ``str()`` says what."""
 
 
@@ -42,7 +42,7 @@ def sample(schema: Any, text: str, number: int) -> Any:
     """Objects have all their properties, lists as few entries as they may; ``text`` and ``number`` are what stands
     where the schema leaves it open.
 
-    :raises TooHard: if there is no way to such a value here.
+    :raises UnsupportedSchema: if there is no way to such a value here.
     """
     return _Sampler(text, number).value(schema)
 
@@ -56,13 +56,13 @@ class _Sampler:
     def value(self, schema: Any) -> Any:
         self._left -= 1
         if self._left < 0:
-            raise TooHard(f"more than {MAX_VALUES:,} values")
+            raise UnsupportedSchema(f"more than {MAX_VALUES:,} values")
         if schema is True:
             return self._text
         if not isinstance(schema, Mapping):
-            raise TooHard("a schema that allows nothing")
+            raise UnsupportedSchema("a schema that allows nothing")
         if unknown := [name for name in schema if name not in UNDERSTOOD]:
-            raise TooHard(repr(unknown[0]))
+            raise UnsupportedSchema(repr(unknown[0]))
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
@@ -71,7 +71,7 @@ class _Sampler:
 
     def _option(self, schema: Mapping[str, Any]) -> Any:
         if schema.keys() - ANNOTATIONS != {"anyOf"}:
-            raise TooHard("'anyOf' beside other rules")
+            raise UnsupportedSchema("'anyOf' beside other rules")
         return self.value(_first(schema["anyOf"], "an empty 'anyOf'"))
 
     def _typed(self, schema: Mapping[str, Any]) -> Any:
@@ -89,7 +89,7 @@ class _Sampler:
             case "null":
                 return None
             case other:
-                raise TooHard(f"the type {other!r}")
+                raise UnsupportedSchema(f"the type {other!r}")
 
     def _object(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         declared = schema.get("properties", {})
@@ -104,7 +104,7 @@ class _Sampler:
     def _string(self, schema: Mapping[str, Any]) -> str:
         shortest = int(schema.get("minLength", 0))
         if shortest > MAX_CHARACTERS:
-            raise TooHard(f"a 'minLength' of more than {MAX_CHARACTERS:,}")
+            raise UnsupportedSchema(f"a 'minLength' of more than {MAX_CHARACTERS:,}")
         return self._text[: int(schema.get("maxLength", MAX_CHARACTERS))].ljust(shortest, ".")
 
     def _within(self, schema: Mapping[str, Any]) -> int | float:
@@ -126,5 +126,5 @@ def _type(schema: Mapping[str, Any]) -> Any:
 
 def _first(options: Any, otherwise: str) -> Any:
     if not isinstance(options, list) or not options:
-        raise TooHard(otherwise)
+        raise UnsupportedSchema(otherwise)
     return options[0]

@@ -34,9 +34,10 @@ from typing import Any
 from baton.adapters.llm.formats.failures import failure_of, timed_out
 from baton.adapters.llm.formats.streaming import listener_of
 from baton.adapters.llm.http.wire import FAILURES, HttpReply, encodable
-from baton.adapters.llm.providers.simulated.schema_samples import TooHard, sample
+from baton.adapters.llm.providers.simulated.schema_samples import UnsupportedSchema, sample
 from baton.domain.errors import LlmError, LlmRefused
-from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall, LlmSettings, Refusal
+from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
+from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 
 QUOTED_WORDS = 8
 WORD = re.compile(r"^\s+|\S+\s*")
@@ -91,22 +92,22 @@ CHECKS: Mapping[str, tuple[Callable[[object], bool], str]] = {
 }
 
 
-def refusals(settings: LlmSettings) -> Iterator[Refusal]:
+def unsupported_settings(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
     """Options of the wrong type, and JSON Schemas that no answer can be made up for."""
     yield from _option_refusals(settings)
     wanted = settings.response_format
     if isinstance(wanted, Mapping) and settings.options.get("answer") is None:
         try:
             sample(wanted, "", 0)
-        except TooHard as error:
-            yield Refusal("response_format", f"simulated can't make up {error}; give it the option 'answer'")
+        except UnsupportedSchema as error:
+            yield UnsupportedSetting("response_format", f"simulated can't make up {error}; give it the option 'answer'")
 
 
-def _option_refusals(settings: LlmSettings) -> Iterator[Refusal]:
+def _option_refusals(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
     for name, value in _said(settings).items():
         right, meaning = CHECKS[name]
         if not right(value):
-            yield Refusal("options", f"option {name!r} must be {meaning}")
+            yield UnsupportedSetting("options", f"option {name!r} must be {meaning}")
 
 
 def _said(settings: LlmSettings) -> dict[str, Any]:
@@ -123,7 +124,7 @@ def complete(call: LlmCall, sleep: Callable[[float], None] = time.sleep) -> LlmA
     told = Simulation.of(call)
     listener = listener_of(call)
     if listener is not None:
-        listener.begin()
+        listener.on_start()
     if call.tries < told.throttle_tries:
         raise _failure(call, 429, "A simulated rate limit.", told)
     if told.fail_status is not None:
@@ -166,7 +167,7 @@ def _say(call: LlmCall, text: str, seconds: float, sleep: Callable[[float], None
         if pause:
             sleep(pause)
         if word:
-            listener.hear(word)
+            listener.on_text(word)
     if seconds > call.timeout_seconds:
         sleep(max(0.0, call.timeout_seconds - in_time * pause))
         raise timed_out(call.endpoint.instance_name, call.timeout_seconds)
@@ -183,7 +184,7 @@ def _made_up(call: LlmCall) -> str:
         case schema:
             try:
                 return _json(sample(schema, _own_answer(call), len(words)))
-            except TooHard as error:
+            except UnsupportedSchema as error:
                 raise _refused(call, f"it can't make up {error} for the JSON Schema") from None
 
 
