@@ -27,9 +27,9 @@ def takes_everything(_settings: LlmSettings) -> Iterable[UnsupportedSetting]:
 class Provider:
     """What a module of a provider offers.
 
-    ``complete`` and ``check`` raise nothing but ``LlmError``; ``unsupported_settings`` tells, without
-    a call, what it would not take. ``check`` tells the models that the endpoint offers, ``None`` where it tells none; a provider that never has a
-    list can do without it. ``base_url`` is where calls go if an instance names no address.
+    ``complete`` and ``check`` raise nothing but ``LlmError``. ``unsupported_settings`` tells, without a call, what the
+    provider would not take. ``check`` returns the models that the endpoint lists, ``None`` where it lists none; a
+    provider that never has a list can do without it. ``base_url`` is where calls go if an instance names no address.
     """
 
     complete: Callable[[LlmCall], LlmAnswer]
