@@ -10,8 +10,8 @@ import pytest
 
 from baton.adapters.llm import registry
 from baton.adapters.llm.formats import model_lists as checks
+from baton.adapters.llm.provider import Provider
 from baton.adapters.llm.providers.simulated import simulation as simulated
-from baton.adapters.llm.registry import Provider
 from baton.domain.errors import LlmFormatBroken, LlmRefused
 from baton.domain.llm.calls import LlmCall
 from baton.domain.llm.settings import LlmSettings
@@ -21,7 +21,7 @@ Build = Callable[..., LlmCall]
 
 
 def test_the_instances_own_provider_answers(a_call: Build) -> None:
-    assert registry.PROVIDER_NAMES == ("anthropic", "bedrock", "openai", "simulated")
+    assert tuple(registry.PROVIDERS) == ("anthropic", "bedrock", "openai", "simulated")
     assert registry.complete(a_call(provider="simulated")) == simulated.complete(a_call())
 
 
@@ -61,7 +61,7 @@ def test_a_setting_that_the_provider_lacks_is_refused_without_a_call(a_call: Bui
     assert llm.calls == []
 
 
-@pytest.mark.parametrize("provider", registry.PROVIDER_NAMES)
+@pytest.mark.parametrize("provider", registry.PROVIDERS)
 def test_an_unsound_schema_is_taken_by_no_provider(a_call: Build, provider: str) -> None:
     (refusal,) = registry.unsupported_settings(provider, LlmSettings(response_format={"type": "text"}))
     assert refusal.setting == "response_format"
