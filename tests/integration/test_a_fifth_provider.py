@@ -11,9 +11,10 @@ from typing import Any, cast
 import pytest
 
 from baton.adapters.llm import registry
+from baton.adapters.llm.http.http_transport import HttpTransport
 from baton.adapters.llm.provider import Provider
 from baton.domain.errors import LlmRefused
-from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 from tests.integration.test_http import assert_problem
 from tests.support.deployment import Deployment
@@ -26,13 +27,13 @@ BASE_URL = "https://parrot.example/v1"
 # --- what providers/parrot/ would contain ----------------------------------------------------------------------------
 
 
-def complete(call: LlmCall) -> LlmAnswer:
+def complete(call: LlmCall, _listener: AnswerListener | None, _transport: HttpTransport) -> LlmAnswer:
     if call.api_key != "cracker":
         raise LlmRefused(f"LLM instance {call.endpoint.instance_name!r} has a wrong key.")
     return LlmAnswer(content=f"{call.prompt} {call.prompt}", model=call.model, finish_reason="stop")
 
 
-def check(call: LlmCall) -> Sequence[str]:
+def check(call: LlmCall, _transport: HttpTransport) -> Sequence[str]:
     return (call.model, "parrot-large")
 
 
@@ -48,6 +49,7 @@ PARROT = Provider(
     needs_base_url=True,
     base_url_example=BASE_URL,
     takes_api_key_header=False,
+    streams=False,
 )
 
 

@@ -68,7 +68,7 @@ def failed(instance_id: int) -> tuple[str, str]:
 
 
 def test_an_endpoint_with_a_list_of_models_is_connected(baton: Deployment) -> None:
-    listing = LlmProvider(complete=baton.llm, check=lambda _: ("m", "large-1"))
+    listing = LlmProvider(complete=baton.llm, check=lambda _call, _transport: ("m", "large-1"))
     baton.aws.monkeypatch.setitem(cast("dict[str, LlmProvider]", registry.PROVIDERS), "scripted", listing)
     answer = checked(created(baton, "https://llm.example/v1", provider="scripted"))
     duration_ms = answer.body.pop("duration_ms")

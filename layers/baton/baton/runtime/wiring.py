@@ -19,7 +19,7 @@ from baton.adapters.dynamodb.histories import DynamoRunHistories
 from baton.adapters.dynamodb.limits import DynamoLimitStore
 from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
-from baton.adapters.llm.http.addresses import reaching
+from baton.adapters.llm.http.http_transport import HttpTransport
 from baton.adapters.llm.registry import PROVIDERS, base_urls, check, complete, objection_to_fields, unsupported_settings
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets
@@ -123,7 +123,10 @@ def define_llm_instances() -> DefineLlmInstances:
 def check_llm_instance() -> CheckLlmInstance:
     """Check an LLM instance."""
     return CheckLlmInstance(
-        catalog=_catalog(), api_keys=_api_keys(), check=reaching(host_policy())(check), monotonic=time.monotonic
+        catalog=_catalog(),
+        api_keys=_api_keys(),
+        check=partial(check, transport=_http_transport()),
+        monotonic=time.monotonic,
     )
 
 
@@ -140,7 +143,7 @@ def execute_payload() -> ExecutePayload:
     jitter = partial(random.uniform, 0.0)
     return ExecutePayload(
         steps=steps,
-        llm=reaching(host_policy())(complete),
+        llm=partial(complete, transport=_http_transport()),
         api_keys=_api_keys(),
         limit_rate=LimitRate(
             store=DynamoLimitStore(_dynamodb(), setting("RUNS_TABLE")), clock=now, jitter=jitter, pause=time.sleep
@@ -172,6 +175,10 @@ def sender() -> Sender:
         "apigatewaymanagementapi", endpoint_url=setting("WEBSOCKET_CALLBACK_URL"), config=QUICK
     )
     return WebSocketSender(client)
+
+
+def _http_transport() -> HttpTransport:
+    return HttpTransport(host_policy())
 
 
 @cache

@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.adapters.llm.http.http_transport import HttpTransport
+from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
+
+type Complete = Callable[[LlmCall, AnswerListener | None, HttpTransport], LlmAnswer]
+type Check = Callable[[LlmCall, HttpTransport], Sequence[str] | None]
 
 
 def supports_all_settings(_settings: LlmSettings) -> Iterable[UnsupportedSetting]:
@@ -22,6 +26,8 @@ def supports_all_settings(_settings: LlmSettings) -> Iterable[UnsupportedSetting
 class Provider:
     """One provider of LLMs.
 
+    ``complete`` calls the LLM. With a listener it streams the answer, and what the listener raises passes through;
+    a provider that doesn't stream (``streams``) gets no listener, which then receives the whole answer at once.
     ``complete`` and ``check`` raise only ``LlmError``. ``unsupported_settings`` works without a call. ``check`` returns
     the models that the endpoint lists, ``None`` where it has no list; without a ``check``, a short question is sent
     through ``complete`` instead.
@@ -30,15 +36,16 @@ class Provider:
     such as ``base_url_example``. The ``takes_…`` fields say which fields an instance of this provider may have.
     """
 
-    complete: Callable[[LlmCall], LlmAnswer]
+    complete: Complete
     unsupported_settings: Callable[[LlmSettings], Iterable[UnsupportedSetting]] = supports_all_settings
-    check: Callable[[LlmCall], Sequence[str] | None] | None = None
+    check: Check | None = None
     base_url: str | None = None
     needs_base_url: bool = False
     base_url_example: str = ""
     takes_base_url: bool = True
     takes_api_key: bool = True
     takes_api_key_header: bool = True
+    streams: bool = True
 
     def objection_to_fields(self, name: str, given: Collection[str]) -> str | None:
         """Why an instance of this provider, registered as ``name``, can't have just the ``given`` fields."""

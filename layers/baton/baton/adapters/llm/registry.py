@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 from baton.adapters.llm.formats import json_answers, schemas
 from baton.adapters.llm.formats import model_lists as checks
+from baton.adapters.llm.http.http_transport import PUBLIC_ONLY, HttpTransport
 from baton.adapters.llm.provider import Provider
 from baton.adapters.llm.providers import anthropic, bedrock, openai, simulated
 from baton.domain.errors import LlmRefused
-from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.llm.endpoints import LlmEndpoint
 from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 
@@ -36,10 +38,15 @@ def objection_to_fields(
 
 
 def complete(
-    call: LlmCall, providers: Mapping[str, Provider] = PROVIDERS, clock: Callable[[], float] = time.monotonic
+    call: LlmCall,
+    listener: AnswerListener | None = None,
+    transport: HttpTransport = PUBLIC_ONLY,
+    providers: Mapping[str, Provider] = PROVIDERS,
+    clock: Callable[[], float] = time.monotonic,
 ) -> LlmAnswer:
     """Call the LLM through its provider; the answer is in the requested response format.
 
+    The answer is streamed if there is a listener, unless the call's settings turn streaming off.
     Raises ``LlmError``: ``LlmRefused`` for an unknown provider and for settings that it doesn't support, since the
     instance may have changed its provider after the payload was saved.
     """
@@ -47,12 +54,27 @@ def complete(
     for unsupported in unsupported_settings(call.endpoint.provider, call.settings, providers):
         what = f"{unsupported.setting}: {unsupported.sentence}"
         raise LlmRefused(f"LLM instance {call.endpoint.instance_name!r} can't be called with these settings: {what}.")
+    stream_to = None if call.settings.stream is False else listener
+    complete_once = partial(_complete_once, provider, listener=stream_to, transport=transport)
     if call.settings.response_format in (None, "text"):
-        return provider.complete(call)
-    return json_answers.ask(provider.complete, call, clock)
+        return complete_once(call)
+    return json_answers.ask(complete_once, call, clock)
 
 
-def check(call: LlmCall, providers: Mapping[str, Provider] = PROVIDERS) -> Sequence[str] | None:
+def _complete_once(
+    provider: Provider, call: LlmCall, listener: AnswerListener | None, transport: HttpTransport
+) -> LlmAnswer:
+    if listener is None or provider.streams:
+        return provider.complete(call, listener, transport)
+    listener.on_start()
+    answer = provider.complete(call, None, transport)
+    listener.on_text(answer.content)
+    return answer
+
+
+def check(
+    call: LlmCall, transport: HttpTransport = PUBLIC_ONLY, providers: Mapping[str, Provider] = PROVIDERS
+) -> Sequence[str] | None:
     """The models that the call's endpoint offers, ``None`` where it has no list of them.
 
     Raises ``LlmError`` if the endpoint can't be reached or refuses the call, and for an unknown provider as
@@ -60,8 +82,8 @@ def check(call: LlmCall, providers: Mapping[str, Provider] = PROVIDERS) -> Seque
     """
     provider = _provider(call.endpoint, providers)
     if provider.check is not None:
-        return provider.check(call)
-    provider.complete(checks.question(call, call.timeout_seconds))
+        return provider.check(call, transport)
+    provider.complete(checks.question(call, call.timeout_seconds), None, transport)
     return None
 
 
