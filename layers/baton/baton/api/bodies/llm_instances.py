@@ -13,7 +13,6 @@ from baton.api.bodies.definitions import STORED, Stored, own_fields
 from baton.api.bodies.fields import Id, Name, PlainText, Request, Whole
 from baton.api.bodies.settings import Settings, Timeout
 from baton.domain.catalog.definitions import LlmInstance, LlmInstanceDraft
-from baton.domain.files.workflow_files import said
 from baton.domain.llm.api_key_headers import objection_to
 from baton.domain.llm.api_keys import NO_KEY
 from baton.domain.llm.base_urls import objection_to_base_url
@@ -171,7 +170,7 @@ class LlmInstanceView(Stored):
         price = instance.price
         return cls(
             **own_fields(instance, *names),
-            defaults=said(instance.defaults),
+            defaults=instance.defaults.to_dict(),
             limits=Limits.of(instance.limits),
             price=Price(prompt=price.prompt, completion=price.completion) if price else None,
         )

@@ -17,7 +17,6 @@ from baton.domain.catalog.definitions import (
     Payload,
     PayloadDraft,
 )
-from baton.domain.files.workflow_files import said
 
 
 class Inline(Request):
@@ -124,4 +123,4 @@ class PayloadView(Stored):
     def of(cls, payload: Payload, titles: Mapping[int, str]) -> PayloadView:
         """The payload with its blocks' titles."""
         ordered = [OrderedBlock.of(block, index, titles) for index, block in enumerate(payload.blocks)]
-        return cls(**own_fields(payload, "name", "llm_instance"), **said(payload.settings), blocks=ordered)
+        return cls(**own_fields(payload, "name", "llm_instance"), **payload.settings.to_dict(), blocks=ordered)

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from baton.api.bodies.fields import View
-from baton.api.bodies.settings import settings_record
 from baton.api.budget import fit, room_beside, whole_values
 from baton.domain.llm.endpoints import LlmEndpoint
-from baton.domain.llm.settings import LlmSettings
+from baton.domain.llm.settings import SETTING_NAMES, LlmSettings
 from baton.domain.runs.run import OnMissing, PayloadSnapshot, Run, reference_record
 
 MARK_BYTES = 50
@@ -141,9 +140,14 @@ class DefinitionView(View):
 def _settings(settings: LlmSettings) -> dict[str, Any]:
     """Without what may be long."""
     empty = {name: type(value)() if value else value for name, value in _long_values(settings).items()}
-    return settings_record(settings) | empty | ({} if settings.system is None else {"system": ""})
+    return _every(settings) | empty | ({} if settings.system is None else {"system": ""})
 
 
 def _long_values(settings: LlmSettings) -> dict[str, Any]:
-    every = settings_record(settings)
+    every = _every(settings)
     return {name: every[name] for name in ("options", "response_format", "stop")}
+
+
+def _every(settings: LlmSettings) -> dict[str, Any]:
+    """``null`` for the settings that are left open or unset."""
+    return {**dict.fromkeys(SETTING_NAMES), "options": {}, **settings.to_dict()}

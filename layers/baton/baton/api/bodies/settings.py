@@ -10,9 +10,7 @@ from pydantic import Tag as Branch
 from baton.api.bodies.definitions import Content
 from baton.api.bodies.fields import Name, Request, Whole
 from baton.domain.llm.calls import MAX_TIMEOUT_SECONDS
-from baton.domain.llm.settings import LlmSettings
-
-SETTING_NAMES = sorted(LlmSettings().values())
+from baton.domain.llm.settings import SETTING_NAMES, LlmSettings
 
 Timeout = Annotated[float, Field(gt=0, le=MAX_TIMEOUT_SECONDS)]
 StopText = Annotated[str, Field(min_length=1, max_length=200)]
@@ -50,16 +48,6 @@ class Settings(Request):
 
     def settings(self) -> LlmSettings:
         """As the domain has them."""
-        said = {name: getattr(self, name) for name in SETTING_NAMES}
-        unset = tuple(name for name in SETTING_NAMES if name in self.model_fields_set and said[name] is None)
-        plain = {"stop": self._stop(), "options": self.options or {}}
-        return LlmSettings(**(said | plain), unset=unset)
-
-    def _stop(self) -> tuple[str, ...] | None:
-        return (self.stop,) if isinstance(self.stop, str) else None if self.stop is None else tuple(self.stop)
-
-
-def settings_record(settings: LlmSettings) -> dict[str, Any]:
-    """Settings of a call as clients read them; those of which nothing is said are ``null``."""
-    every = settings.values()
-    return every | {"stop": None if settings.stop is None else list(settings.stop), "options": dict(settings.options)}
+        sent = {name: getattr(self, name) for name in SETTING_NAMES if name in self.model_fields_set}
+        stop = {"stop": [self.stop]} if isinstance(self.stop, str) else {}
+        return LlmSettings.from_dict(sent | stop)
