@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 from hypothesis import given
 
@@ -23,5 +24,5 @@ def test_records_with_null_for_each_open_setting_are_read(settings: LlmSettings)
 
 
 def test_records_from_before_settings_could_be_unset_are_read() -> None:
-    stored = {"system": None, "temperature": 0.5, "stop": ["END"], "options": {}}
+    stored: dict[str, Any] = {"system": None, "temperature": 0.5, "stop": ["END"], "options": {}}
     assert settings_from_map(stored) == LlmSettings(temperature=0.5, stop=("END",))
