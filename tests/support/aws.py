@@ -129,7 +129,8 @@ def shared_client(service_name: str, **options: Any) -> Any:
     settings = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     key = repr((service_name, described, settings))
     if key not in _CLIENTS:
-        _CLIENTS[key] = boto3.Session().client(service_name, **options)
+        make: Any = boto3.Session().client
+        _CLIENTS[key] = make(service_name, **options)
     return _CLIENTS[key]
 
 
