@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from baton.domain.runs.plan import completed_before
 from baton.domain.runs.run import PartialAnswer, Response, Run, RunHistory
 
 MAX_CONTENT_BYTES = 100_000
@@ -81,7 +82,7 @@ def of_response(response: Response) -> Message:
         "payloadName": response.payload_name,
         "position": response.position,
         "content": content,
-        "progress": _percent(response.position + 1, response.total),
+        "progress": _percent(completed_before(response.position) + 1, response.total),
         "metadata": _told(response.metadata),
     }
     if cut or response.content_truncated:
