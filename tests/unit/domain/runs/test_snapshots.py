@@ -153,7 +153,12 @@ def test_at_most_100_names_are_found_in_the_prompt_and_the_system_text_together(
     prompt = "".join(f"{{{{v{number}}}}}" for number in range(100)) + "{{nobody}}" * 9
     within = definitions(a_payload(11, "first", 1, settings=LlmSettings(system="{{v0}} {{v99}}")), b1=prompt)
     (snapshot,) = compile_snapshots(within, variables)
-    assert len([reference for reference in snapshot.references if reference.source == "variable"]) == 102
+    assert (
+        len(
+            [reference for reference in snapshot.references_with(snapshot.own_target) if reference.source == "variable"]
+        )
+        == 102
+    )
     over = definitions(a_payload(11, "first", 1, settings=LlmSettings(system="{{v100}}")), b1=prompt)
     with pytest.raises(Invalid, match="payload 11 refers to 101 answers and variables"):
         compile_snapshots(over, variables)
