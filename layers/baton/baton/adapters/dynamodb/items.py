@@ -17,7 +17,6 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from baton.adapters.dynamodb.keys import Key
 from baton.domain.catalog.definitions import InlineBlock
 from baton.domain.llm.endpoints import LlmEndpoint, LlmLimits, LlmPrice
-from baton.domain.llm.limits import Place
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
 from baton.domain.runs.run import LlmTarget
@@ -68,7 +67,6 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "fallbacks": lambda value: tuple(_target(target) for target in value),
     "limits": _limits,
     "metadata": dict,
-    "places": lambda value: tuple(Place(**place) for place in value),
     "price": lambda value: LlmPrice(**value),
     "references": _references,
     "settings": _settings,
