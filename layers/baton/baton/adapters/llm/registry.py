@@ -68,7 +68,7 @@ def complete(
     """
     provider = _provider(call.endpoint, providers)
     for refusal in unsupported_settings(call.endpoint.provider, call.settings, providers):
-        what = f"{refusal.setting}: {refusal.sentence}"
+        what = f"{refusal.setting}: {refusal.detail}"
         raise LlmRefused(f"LLM instance {call.endpoint.instance_name!r} can't be called with these settings: {what}.")
     if call.settings.response_format in (None, "text"):
         return provider.complete(call)

@@ -52,7 +52,7 @@ def current_hosts() -> HostPolicy:
 
 def check_host(scheme: str, host: str) -> None:
     """:raises ForbiddenHost: before any look-up, if the name itself is refused."""
-    if objection := current_hosts().objection_to_host(scheme, host):
+    if objection := current_hosts().host_error(scheme, host):
         raise ForbiddenHost(host, objection)
 
 
@@ -68,7 +68,7 @@ def addresses(host: str, port: int, resolve: Resolver) -> Sequence[Found]:
     """
     found = resolve(host.strip("[]"), port)
     for *_, address in found:
-        if objection := current_hosts().objection_to_address(ip_address(address[0])):
+        if objection := current_hosts().address_error(ip_address(address[0])):
             raise ForbiddenHost(host, objection)
     return found
 
