@@ -35,7 +35,7 @@ STREAM = re.compile(rb"(?:data|event|id|retry)[ \t]*:|error[ \t]*:[ \t]*\{", re.
 END, COMMENT = "", ":"
 """Of lines that are no field."""
 
-ENOUGH_BYTES = 64
+MIN_PREFIX_BYTES = 64
 """To tell what a body is."""
 
 
@@ -57,14 +57,14 @@ def is_stream(beginning: bytes) -> bool | None:
 
     What a server says of its body's type is often wrong; JSON begins with a bracket, and a web page with ``<``.
     """
-    begun = without_comments(beginning)
+    begun = strip_comments(beginning)
     if STREAM.match(begun):
         return True
-    is_known = begun[:1] in (b"{", b"[", b"<") or (begun[:1] != b":" and len(begun) >= ENOUGH_BYTES)
+    is_known = begun[:1] in (b"{", b"[", b"<") or (begun[:1] != b":" and len(begun) >= MIN_PREFIX_BYTES)
     return False if is_known else None
 
 
-def without_comments(beginning: bytes) -> bytes:
+def strip_comments(beginning: bytes) -> bytes:
     """From the first line that says something, or the beginning of one."""
     found = COMMENTS.match(beginning)
     return beginning[found.end() :] if found else beginning

@@ -23,7 +23,7 @@ import requests
 
 from baton.adapters.llm.http.addresses import check_host
 from baton.adapters.llm.http.deadline import Clock, Deadline, DeadlineAdapter, deadline_scope
-from baton.adapters.llm.http.server_sent_events import INSIGNIFICANT, is_stream, without_comments
+from baton.adapters.llm.http.server_sent_events import INSIGNIFICANT, is_stream, strip_comments
 from baton.adapters.llm.http.transport_failures import FOREIGN, translate_errors
 from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest
 from baton.domain.errors import LlmAnswerInvalid
@@ -98,7 +98,7 @@ def stream(
             yield Chunks(chain((beginning,), chunks), deadline)
             _read_the_end(response, deadline)
         else:
-            yield _reply_of(response, without_comments(beginning + b"".join(chunks)))
+            yield _reply_of(response, strip_comments(beginning + b"".join(chunks)))
 
 
 def _exchange(request: HttpRequest, host_policy: HostPolicy, deadline: Deadline) -> requests.Response:
