@@ -16,9 +16,8 @@ from baton.adapters.llm.provider import Provider
 from baton.domain.errors import LlmRefused
 from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
-from tests.integration.test_http import assert_problem
 from tests.support.deployment import Deployment
-from tests.support.functions import request
+from tests.support.problems import assert_problem, request
 
 INSTANCES = "/api/llm/instances"
 BASE_URL = "https://parrot.example/v1"

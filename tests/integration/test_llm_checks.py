@@ -16,11 +16,11 @@ from baton.adapters.llm.provider import Provider as LlmProvider
 from baton.api.bodies.llm_checks import LlmCheckView
 from baton.api.caller import DEFAULT_TENANT as TENANT
 from baton.runtime import wiring
-from tests.e2e.provider import Provider, serving
-from tests.integration.test_http import assert_problem
 from tests.support.aws import forget
 from tests.support.deployment import Deployment
 from tests.support.functions import Answer, request
+from tests.support.openai_server import Provider, serving
+from tests.support.problems import assert_problem
 
 KEY = "sk-test-0123456789"
 

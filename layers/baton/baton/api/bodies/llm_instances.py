@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, replace
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from baton.api.bodies.definitions import STORED, Stored, own_fields
 from baton.api.bodies.fields import Id, Name, PlainText, Request, Whole
-from baton.api.bodies.settings import Settings, Timeout
+from baton.api.bodies.settings import Settings, SettingsView, Timeout
 from baton.domain.catalog.definitions import LlmInstance, LlmInstanceDraft
-from baton.domain.files.workflow_files import said
 from baton.domain.llm.api_key_headers import objection_to
 from baton.domain.llm.api_keys import NO_KEY
 from baton.domain.llm.base_urls import objection_to_base_url
@@ -138,7 +137,7 @@ class LlmInstanceView(Stored):
     provider: str
     base_url: str | None
     model: str
-    defaults: dict[str, Any]
+    defaults: SettingsView
     timeout_seconds: float
     price: Price | None
     has_api_key: bool
@@ -162,7 +161,7 @@ class LlmInstanceView(Stored):
         price = instance.price
         return cls(
             **own_fields(instance, *names),
-            defaults=said(instance.defaults),
+            defaults=SettingsView.of(instance.defaults),
             limits=Limits.of(instance.limits),
             price=Price(prompt=price.prompt, completion=price.completion) if price else None,
         )
