@@ -36,7 +36,7 @@ from baton.domain.times import timestamp
 from baton.usecases.clock import Clock
 from baton.usecases.live.stream_answer import StreamAnswer
 from baton.usecases.llm.api_keys import ApiKeys
-from baton.usecases.llm.limiter import LimitRate
+from baton.usecases.llm.limiter import Limiter
 from baton.usecases.llm.ports import Llm
 from baton.usecases.runs.ports import StepStore
 
@@ -68,7 +68,7 @@ class ExecutePayload:
     steps: StepStore
     llm: Llm
     api_keys: ApiKeys
-    limit_rate: LimitRate
+    limiter: Limiter
     stream_answer: StreamAnswer
     clock: Clock
     monotonic: Callable[[], float]
@@ -93,7 +93,7 @@ class ExecutePayload:
     def _execute(self, step: Step, run: Run, snapshot: PayloadSnapshot) -> Step:
         try:
             asking = self._asking(step, run, snapshot)
-            wait = self.limit_rate.acquire(run.tenant, asking.id, asking.call, reserved=step.reserved)
+            wait = self.limiter.acquire(run.tenant, asking.id, asking.call, reserved=step.reserved)
             if wait.seconds:
                 return step.waiting(wait.seconds, reserved=wait.reserved)
             self._ask(asking)
@@ -144,11 +144,11 @@ class ExecutePayload:
 
     def _ask(self, asking: PreparedCall) -> None:
         run = asking.run
-        with self.limit_rate.taking(run.tenant, asking.id, asking.call) as taking:
+        with self.limiter.hold_slot(run.tenant, asking.id, asking.call) as slot:
             began = self.monotonic()
-            taking.answer = self.llm(asking.call, self._listener(asking))
+            slot.answer = self.llm(asking.call, self._listener(asking))
             duration_ms = round((self.monotonic() - began) * 1000)
-            self.steps.store_response(self._response(asking, taking.answer, duration_ms))
+            self.steps.store_response(self._response(asking, slot.answer, duration_ms))
 
     def _listener(self, asking: PreparedCall) -> AnswerListener | None:
         """``None`` if the settings turn streaming off."""
