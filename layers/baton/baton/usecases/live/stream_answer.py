@@ -57,12 +57,12 @@ class PartialAnswerPublisher:
         self._poll_interval = FIRST_POLL_SECONDS
         self._has_subscribers = False
 
-    def on_text(self, piece: str) -> None:
+    def on_text(self, text: str) -> None:
         """Add the next piece of the answer's text; publish a part if one is due and the run has subscribers."""
         now = self._dependencies.monotonic()
         self._first_text_at = now if self._first_text_at is None else self._first_text_at
-        self._pending.append(piece)
-        self._received_chars += len(piece)
+        self._pending.append(text)
+        self._received_chars += len(text)
         if now >= self._next_part_at:
             self._next_part_at = now + MIN_SECONDS_BETWEEN_PARTS
             with suppress(Exception):
