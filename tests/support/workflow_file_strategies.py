@@ -20,9 +20,9 @@ from baton.domain.catalog.definitions import (
     PayloadDraft,
     Workflow,
     WorkflowDraft,
-    first_version,
+    new_definition,
 )
-from baton.domain.files.workflow_files import FileBlock, FilePayload, WorkflowFile
+from baton.domain.files.workflow_files import FilePayload, WorkflowFile
 from baton.domain.files.workflow_imports import Ids, Plan, Present, drafts, plan
 from baton.domain.llm.settings import SETTING_NAMES, LlmSettings
 from baton.domain.plain_text import objection_to_text
@@ -117,7 +117,7 @@ def _with_some_unset(draw: st.DrawFn) -> LlmSettings:
 
 settings = _with_some_unset()
 blocks = st.builds(
-    FileBlock,
+    BlockDraft,
     title=names,
     content=texts,
     tags=st.lists(tags, max_size=3).map(tuple),
@@ -146,7 +146,7 @@ def instances_of(file: WorkflowFile) -> tuple[LlmInstance, ...]:
     """The LLM instances that the file names, as they have to be there before."""
     named = dict.fromkeys(payload.llm_instance for payload in file.payloads)
     return tuple(
-        first_version(LlmInstance, LlmInstanceDraft(name=name, provider="simulated", model="small-1"), id_, AT_NOON)
+        new_definition(LlmInstance, LlmInstanceDraft(name=name, provider="simulated", model="small-1"), id_, AT_NOON)
         for id_, name in enumerate(named, start=1)
     )
 
@@ -163,11 +163,11 @@ def imported(planned: Plan, present: Present) -> Present:
         id_ = change.current.id if change.current else reserved[change.kind, change.name]
         match draft:
             case BlockDraft():
-                kept_blocks[draft.title] = first_version(Block, draft, id_, AT_NOON)
+                kept_blocks[draft.title] = new_definition(Block, draft, id_, AT_NOON)
             case PayloadDraft():
-                kept_payloads[draft.name] = first_version(Payload, draft, id_, AT_NOON)
+                kept_payloads[draft.name] = new_definition(Payload, draft, id_, AT_NOON)
             case WorkflowDraft():
-                workflow = first_version(Workflow, draft, id_, AT_NOON)
+                workflow = new_definition(Workflow, draft, id_, AT_NOON)
     return Present(
         workflow=workflow,
         payloads=tuple(kept_payloads.values()),

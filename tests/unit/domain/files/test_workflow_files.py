@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from baton.domain.catalog.definitions import MAX_TEMPLATE_BYTES, InlineBlock
+from baton.domain.catalog.definitions import MAX_TEMPLATE_BYTES, BlockDraft, InlineBlock
 from baton.domain.errors import Invalid
 from baton.domain.files.workflow_files import (
     BrokenFile,
     FieldError,
-    FileBlock,
     FilePayload,
     WorkflowFile,
     check,
@@ -23,8 +22,8 @@ from baton.domain.llm.settings import LlmSettings
 from baton.domain.runs.run import WorkflowBundle
 from tests.support.workflow_file_strategies import catalog_with, definitions_in, files
 
-ASK = FileBlock(title="Ask", content="Why?")
-ROLE = FileBlock(title="Role", content="You answer.", tags=("kept",), folder_path="/demo")
+ASK = BlockDraft(title="Ask", content="Why?")
+ROLE = BlockDraft(title="Role", content="You answer.", tags=("kept",), folder_path="/demo")
 FIRST = FilePayload(name="first", blocks=("Ask", InlineBlock(content="Now.")), llm_instance="demo")
 SECOND = FilePayload(
     name="second", blocks=("Role", "Ask"), llm_instance="other", settings=LlmSettings(temperature=0.0, stop=("END",))
@@ -81,7 +80,7 @@ def test_a_consistent_file_passes() -> None:
 
 
 def test_definitions_that_nothing_uses_pass() -> None:
-    check(replace(RELAY, order=(), blocks=(*RELAY.blocks, FileBlock(title="Spare", content=""))))
+    check(replace(RELAY, order=(), blocks=(*RELAY.blocks, BlockDraft(title="Spare", content=""))))
 
 
 @pytest.mark.parametrize(
@@ -114,8 +113,8 @@ def test_a_name_that_repeats_or_stands_for_nothing_is_refused(file: WorkflowFile
 
 
 def test_a_template_is_as_long_as_a_run_can_keep_and_no_longer() -> None:
-    long = FileBlock(title="Long", content="é" * 50_000)
-    rest = FileBlock(title="Rest", content="x" * (MAX_TEMPLATE_BYTES - 200_000 - 4))
+    long = BlockDraft(title="Long", content="é" * 50_000)
+    rest = BlockDraft(title="Rest", content="x" * (MAX_TEMPLATE_BYTES - 200_000 - 4))
     payload = replace(FIRST, blocks=("Long", "Long", "Rest"))
     file = WorkflowFile(name="Long", order=("first",), payloads=(payload,), blocks=(long, rest))
     check(file)
@@ -125,7 +124,7 @@ def test_a_template_is_as_long_as_a_run_can_keep_and_no_longer() -> None:
 
 def test_a_definition_is_as_large_as_a_store_can_keep_and_no_larger() -> None:
     large = replace(SECOND, settings=LlmSettings(options={"x": "é" * 760_000}))
-    controls = FileBlock(title="Controls", content="\x00" * 260_000)
+    controls = BlockDraft(title="Controls", content="\x00" * 260_000)
     faults = faults_of(replace(RELAY, payloads=(FIRST, large), blocks=(ASK, ROLE, controls)))
     assert [field for field, _ in faults] == ["blocks[2]", "payloads[1]"]
     assert all(sentence.endswith(" bytes as a definition; at most 1,500,000 are kept") for _, sentence in faults)

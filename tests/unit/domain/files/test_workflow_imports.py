@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from baton.domain.catalog.definitions import BlockDraft, InlineBlock, PayloadDraft, WorkflowDraft
-from baton.domain.files.workflow_files import BrokenFile, FileBlock, FilePayload, WorkflowFile, export
+from baton.domain.files.workflow_files import BrokenFile, FilePayload, WorkflowFile, export
 from baton.domain.files.workflow_imports import Plan, Present, drafts, plan
 from baton.domain.llm.settings import LlmSettings
 from tests.support.workflow_file_strategies import (
@@ -20,7 +20,7 @@ from tests.support.workflow_file_strategies import (
     instances_of,
 )
 
-ASK = FileBlock(title="Ask", content="Why?")
+ASK = BlockDraft(title="Ask", content="Why?")
 FIRST = FilePayload(name="first", blocks=("Ask", InlineBlock(content="Now.")), llm_instance="demo")
 SECOND = FilePayload(name="second", blocks=("Ask",), llm_instance="demo", settings=LlmSettings(temperature=0.5))
 RELAY = WorkflowFile(name="Relay", order=("first", "second"), payloads=(FIRST, SECOND), blocks=(ASK,))

@@ -9,16 +9,17 @@ import pytest
 
 from baton.domain.catalog.definitions import (
     Block,
+    BlockDraft,
     InlineBlock,
     Ledger,
     LlmInstance,
     Payload,
     Replacement,
     Workflow,
-    first_version,
+    new_definition,
 )
 from baton.domain.errors import LedgerConflict, NameTaken
-from baton.domain.files.workflow_files import BrokenFile, FileBlock, FilePayload, WorkflowFile
+from baton.domain.files.workflow_files import BrokenFile, FilePayload, WorkflowFile
 from baton.domain.llm.settings import LlmSettings
 from baton.usecases.files.transfer_workflows import MoveWorkflows
 from tests.fakes.catalog import FakeCatalog
@@ -30,7 +31,7 @@ FILE = WorkflowFile(
     name="w",
     order=tuple(NAMES),
     payloads=tuple(FilePayload(name=name, blocks=("b",), llm_instance="demo") for name in NAMES),
-    blocks=(FileBlock(title="b", content="new"),),
+    blocks=(BlockDraft(title="b", content="new"),),
 )
 
 
@@ -63,8 +64,8 @@ class MovingCatalog(FakeCatalog):
 
 
 def import_into(catalog: FakeCatalog) -> None:
-    catalog.create(TENANT, first_version(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
-    catalog.create(TENANT, first_version(Block, block_draft(title="b", content="old"), 50, AT_NOON), Ledger())
+    catalog.create(TENANT, new_definition(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
+    catalog.create(TENANT, new_definition(Block, block_draft(title="b", content="old"), 50, AT_NOON), Ledger())
     moving = MoveWorkflows(catalog=catalog, definitions=catalog, unsupported_settings=FakeUnsupportedSettings())
     moving.import_file(TENANT, FILE, NOON, dry_run=False)
 
@@ -94,7 +95,7 @@ def test_an_import_begins_anew_when_something_was_deleted_meanwhile() -> None:
 
 def test_an_inline_block_stays_with_its_payload() -> None:
     catalog = FakeCatalog()
-    catalog.create(TENANT, first_version(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
+    catalog.create(TENANT, new_definition(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
     payload = FilePayload(name="p", blocks=(InlineBlock(content="inline"),), llm_instance="demo")
     file = WorkflowFile(name="w", order=("p",), payloads=(payload,), blocks=())
     moving = MoveWorkflows(catalog=catalog, definitions=catalog, unsupported_settings=FakeUnsupportedSettings())
@@ -105,7 +106,7 @@ def test_an_inline_block_stays_with_its_payload() -> None:
 
 def test_a_payload_with_settings_that_its_instance_lacks_is_refused_by_its_place_and_nothing_is_saved() -> None:
     catalog, unsupported_settings = FakeCatalog(), FakeUnsupportedSettings()
-    catalog.create(TENANT, first_version(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
+    catalog.create(TENANT, new_definition(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
     moving = MoveWorkflows(catalog=catalog, definitions=catalog, unsupported_settings=unsupported_settings)
     seeded = replace(FILE.payloads[2], settings=LlmSettings(seed=1))
     file = replace(FILE, payloads=(*FILE.payloads[:2], seeded, FILE.payloads[3]))

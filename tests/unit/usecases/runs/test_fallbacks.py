@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from baton.domain.catalog.definitions import Block, LlmInstance, Payload, Workflow, first_version
+from baton.domain.catalog.definitions import Block, LlmInstance, Payload, Workflow, new_definition
 from baton.domain.catalog.fallbacks import MAX_FALLBACKS, targets
 from baton.domain.errors import (
     InUse,
@@ -214,4 +214,4 @@ def test_what_a_payload_unsets_is_unset_for_its_fallbacks_too_but_for_the_model_
 
 
 def a_kept_instance(**fields: Any) -> LlmInstance:
-    return first_version(LlmInstance, instance_draft("demo", **fields), 1, AT_NOON)
+    return new_definition(LlmInstance, instance_draft("demo", **fields), 1, AT_NOON)

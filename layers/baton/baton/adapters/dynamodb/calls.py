@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from baton.adapters.dynamodb.items import Item, to_item
+from baton.adapters.dynamodb.codecs.attributes import Item, to_attributes
 from baton.adapters.dynamodb.keys import Key
 from baton.domain.errors import BatonError
 
@@ -44,7 +44,7 @@ def get_many(client: DynamoDBClient, table: str, wanted: Iterable[Key], attribut
 def write_many(client: DynamoDBClient, table: str, puts: Iterable[Item] = (), deletes: Iterable[Key] = ()) -> None:
     """Put and delete, not as one transaction; all of it is done on return."""
     requests: list[Mapping[str, Any]] = [{"PutRequest": {"Item": item}} for item in puts]
-    requests += [{"DeleteRequest": {"Key": to_item(key)}} for key in deletes]
+    requests += [{"DeleteRequest": {"Key": to_attributes(key)}} for key in deletes]
 
     def write(pending: Mapping[str, Any]) -> Mapping[str, Any]:
         return client.batch_write_item(RequestItems=pending)["UnprocessedItems"]
@@ -83,7 +83,7 @@ def expression_names(*attributes: str) -> dict[str, str]:
 
 def values(**given: Any) -> Item:
     """``:name`` for each value."""
-    return {f":{name}": value for name, value in to_item(given).items()}
+    return {f":{name}": value for name, value in to_attributes(given).items()}
 
 
 def projection(attributes: Sequence[str]) -> dict[str, Any]:
@@ -101,7 +101,10 @@ def _as_pair(key: Key) -> tuple[str, str]:
 
 
 def _to_read(pairs: Iterable[tuple[str, str]], attributes: Sequence[str]) -> dict[str, Any]:
-    request: dict[str, Any] = {"Keys": [to_item({"pk": pk, "sk": sk}) for pk, sk in pairs], "ConsistentRead": True}
+    request: dict[str, Any] = {
+        "Keys": [to_attributes({"pk": pk, "sk": sk}) for pk, sk in pairs],
+        "ConsistentRead": True,
+    }
     return request | projection(attributes)
 
 

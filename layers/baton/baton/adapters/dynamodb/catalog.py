@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.calls import expression_names, get_many, query, values
-from baton.adapters.dynamodb.catalog_writes import CatalogWrites, definition_item, target_text
-from baton.adapters.dynamodb.items import Item, from_item, record_from_item, to_item
+from baton.adapters.dynamodb.catalog_writes import CatalogWrites
+from baton.adapters.dynamodb.codecs.attributes import Item, from_attributes, to_attributes
+from baton.adapters.dynamodb.codecs.definitions import definition_from_item, definition_to_item, target_text
+from baton.adapters.dynamodb.codecs.ledger import ledger_from_values
 from baton.adapters.dynamodb.large_records import sent_bytes, whole
 from baton.adapters.dynamodb.responses import RECORD_KEY, TextGone, Texts
 from baton.adapters.dynamodb.transactions import MAX_WRITES, transact
@@ -63,19 +65,19 @@ class DynamoCatalogStore:
         """The next id of this kind; an id that then isn't used is never given again."""
         answer = self._client.update_item(
             TableName=self._table,
-            Key=to_item(keys.counter(tenant, kind)),
+            Key=to_attributes(keys.counter(tenant, kind)),
             UpdateExpression="ADD #last :one",
             ExpressionAttributeNames=expression_names("last"),
             ExpressionAttributeValues=values(one=1),
             ReturnValues="UPDATED_NEW",
         )
-        return int(from_item(answer["Attributes"])["last"])
+        return int(from_attributes(answer["Attributes"])["last"])
 
     def read_ledger(self, tenant: str) -> Ledger:
         """To be read before references are checked, or users looked for."""
-        key = to_item(keys.ledger(tenant))
+        key = to_attributes(keys.ledger(tenant))
         item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})
-        return record_from_item(Ledger, item)
+        return ledger_from_values(from_attributes(item))
 
     def create(self, tenant: str, definition: Definition, ledger: Ledger) -> None:
         """Store a new definition.
@@ -99,7 +101,7 @@ class DynamoCatalogStore:
         parts: list[list[Replacement]] = [[]]
         size = 0
         for replacement in replacements:
-            added = sent_bytes(definition_item("", replacement.following))
+            added = sent_bytes(definition_to_item("", replacement.following))
             size += added
             if len(parts[-1]) == MAX_SAVED_AT_ONCE or size > MAX_TRANSACTION_BYTES:
                 parts.append([])
@@ -145,15 +147,15 @@ class DynamoCatalogStore:
             ),
             ConsistentRead=True,
         )
-        return [Referrer(kind=referrer, **from_item(item)) for item in found]
+        return [Referrer(kind=referrer, **from_attributes(item)) for item in found]
 
     def read[D: Definition](self, tenant: str, kind: type[D], definition_id: int) -> D:
         """:raises NotFound:"""
-        item = self._item(to_item(keys.definition(tenant, kind.kind, definition_id)))
+        item = self._item(to_attributes(keys.definition(tenant, kind.kind, definition_id)))
         found = self._whole(item) if item else None
         if found is None:
             raise NotFound(KIND_WORDS[kind.kind], definition_id)
-        return record_from_item(kind, found)
+        return definition_from_item(kind, found)
 
     def _item(self, key: Item) -> Item | None:
         return self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
@@ -169,21 +171,21 @@ class DynamoCatalogStore:
     def find[D: Definition](self, tenant: str, kind: type[D], names: Sequence[str]) -> Sequence[D]:
         """Those that have one of the names."""
         wanted = [keys.name(tenant, kind.kind, name) for name in names]
-        held = [from_item(item) for item in get_many(self._client, self._table, wanted)]
+        held = [from_attributes(item) for item in get_many(self._client, self._table, wanted)]
         return list(self.read_many(tenant, kind, [item["id"] for item in held]).values())
 
     def read_many[D: Definition](self, tenant: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
         """Those of the ids that there are."""
         wanted = [keys.definition(tenant, kind.kind, id_) for id_ in ids]
         items = [self._whole(item) for item in get_many(self._client, self._table, wanted)]
-        found = [record_from_item(kind, item) for item in items if item]
+        found = [definition_from_item(kind, item) for item in items if item]
         return {definition.id: definition for definition in found}
 
     def names(self, tenant: str, kind: Kind, ids: Sequence[int]) -> Mapping[int, str]:
         """What those of the ids that there are are called."""
         wanted = [keys.definition(tenant, kind, id_) for id_ in ids]
         name = "title" if kind == "BLOCK" else "name"
-        found = [from_item(item) for item in get_many(self._client, self._table, wanted, ("id", name))]
+        found = [from_attributes(item) for item in get_many(self._client, self._table, wanted, ("id", name))]
         return {item["id"]: item[name] for item in found}
 
     def page[D: Definition](self, tenant: str, kind: type[D], limit: int, after: int | None, search: Search) -> Page[D]:
@@ -197,7 +199,7 @@ class DynamoCatalogStore:
             complete = self._whole(item)
             if complete is None:
                 continue
-            definition = record_from_item(kind, complete)
+            definition = definition_from_item(kind, complete)
             is_found = search.finds(definition)
             size += len(json.dumps(complete)) if is_found else 0
             if found and size > MAX_PAGE_BYTES:
@@ -208,7 +210,7 @@ class DynamoCatalogStore:
         return Page(items=found)
 
     def _items_after(self, tenant: str, kind: Kind, after: int | None, at_once: int) -> Iterator[Item]:
-        start = {} if after is None else {"ExclusiveStartKey": to_item(keys.definition(tenant, kind, after))}
+        start = {} if after is None else {"ExclusiveStartKey": to_attributes(keys.definition(tenant, kind, after))}
         return query(
             self._client,
             TableName=self._table,

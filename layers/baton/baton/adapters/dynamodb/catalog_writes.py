@@ -10,10 +10,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from baton.adapters.dynamodb import keys, large_records
 from baton.adapters.dynamodb.calls import expression_names, values
-from baton.adapters.dynamodb.items import Item, record_to_item, to_item
+from baton.adapters.dynamodb.codecs.attributes import Item, to_attributes
+from baton.adapters.dynamodb.codecs.definitions import definition_to_item
 from baton.adapters.dynamodb.responses import Texts
 from baton.adapters.dynamodb.transactions import Write
-from baton.domain.catalog.definitions import KIND_WORDS, Definition, Ledger, Replacement, Target
+from baton.domain.catalog.definitions import KIND_WORDS, Definition, Ledger, Replacement
 from baton.domain.errors import LedgerConflict, NameTaken, VersionChanged
 
 
@@ -44,7 +45,7 @@ class CatalogWrites:
 
     def of_deleted(self, tenant: str, current: Definition, ledger: Ledger) -> list[Write]:
         """The definition, its name, and the deletion in the ledger."""
-        key = to_item(keys.definition(tenant, current.kind, current.id))
+        key = to_attributes(keys.definition(tenant, current.kind, current.id))
         request: Any = {"TableName": self._table, "Key": key, **_unchanged(current)}
         delete = Write(request={"Delete": request}, refusal=_changed(current))
         count = self._count(tenant, "deletions", unless_moved="links", since=ledger.links)
@@ -52,11 +53,11 @@ class CatalogWrites:
 
     def _item(self, tenant: str, definition: Definition) -> Item:
         """What is too long for the item is stored before it: one that is read has all of its texts."""
-        return large_records.stored(definition_item(tenant, definition), self._texts, _folder(tenant, definition))
+        return large_records.stored(definition_to_item(tenant, definition), self._texts, _folder(tenant, definition))
 
     def remove_texts(self, tenant: str, former: Definition) -> None:
         """Of a definition that was replaced or deleted. Texts that can't be removed are left over, unreferenced."""
-        key = large_records.stored_key(definition_item(tenant, former), self._texts, _folder(tenant, former))
+        key = large_records.stored_key(definition_to_item(tenant, former), self._texts, _folder(tenant, former))
         if key is not None:
             with suppress(ClientError, BotoCoreError):
                 self._texts.delete(key)
@@ -68,7 +69,7 @@ class CatalogWrites:
             request={
                 "Put": {
                     "TableName": self._table,
-                    "Item": to_item({**keys.name(tenant, kind, name), "id": definition.id}),
+                    "Item": to_attributes({**keys.name(tenant, kind, name), "id": definition.id}),
                     "ConditionExpression": is_free,
                     "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
                 }
@@ -77,7 +78,7 @@ class CatalogWrites:
         )
 
     def _free_name(self, tenant: str, definition: Definition) -> Write:
-        key = to_item(keys.name(tenant, definition.kind, definition.name))
+        key = to_attributes(keys.name(tenant, definition.kind, definition.name))
         return Write(request={"Delete": {"TableName": self._table, "Key": key}})
 
     def _count(self, tenant: str, counter: str, *, unless_moved: str, since: int) -> Write:
@@ -87,7 +88,7 @@ class CatalogWrites:
             request={
                 "Update": {
                     "TableName": self._table,
-                    "Key": to_item(keys.ledger(tenant)),
+                    "Key": to_attributes(keys.ledger(tenant)),
                     "UpdateExpression": "ADD #counter :one",
                     "ConditionExpression": not_moved,
                     "ExpressionAttributeNames": {"#counter": counter, "#other": unless_moved},
@@ -96,19 +97,6 @@ class CatalogWrites:
             },
             refusal=lambda _: LedgerConflict(),
         )
-
-
-def target_text(target: Target) -> str:
-    """A reference as an element of a string set."""
-    kind, definition_id = target
-    return f"{kind}#{definition_id}"
-
-
-def definition_item(tenant: str, definition: Definition) -> Item:
-    """The whole item, however large."""
-    refers_to = {target_text(target) for target in definition.refers_to} or None
-    key = keys.definition(tenant, definition.kind, definition.id)
-    return record_to_item(definition, key, refers_to=refers_to)
 
 
 def _folder(tenant: str, definition: Definition) -> str:

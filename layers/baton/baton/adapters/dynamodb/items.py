@@ -1,4 +1,4 @@
-"""Records as DynamoDB items and back.
+"""Records of runs as DynamoDB items and back; definitions have their own codecs.
 
 An item has the record's fields under their own names. Nested values and fractions are kept as JSON text: they are
 written and read whole, and JSON keeps them exact where DynamoDB's numbers would not.
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from baton.adapters.dynamodb.codecs.llm_instance import limits_from_map
 from baton.adapters.dynamodb.codecs.settings import settings_from_map
 from baton.adapters.dynamodb.keys import Key
-from baton.domain.catalog.definitions import InlineBlock
-from baton.domain.llm.endpoints import LlmEndpoint, LlmLimits, LlmPrice
+from baton.domain.llm.endpoints import LlmEndpoint
 from baton.domain.llm.limits import Place
 from baton.domain.prompts import Reference
 from baton.domain.runs.run import LlmTarget
@@ -32,12 +32,8 @@ _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
 
-def _limits(value: dict[str, Any] | None) -> LlmLimits | None:
-    return None if value is None else LlmLimits(**value)
-
-
 def _endpoint(value: dict[str, Any]) -> LlmEndpoint:
-    return LlmEndpoint(**(value | {"limits": _limits(value.get("limits"))}))
+    return LlmEndpoint(**(value | {"limits": limits_from_map(value.get("limits"))}))
 
 
 def _target(value: dict[str, Any]) -> LlmTarget:
@@ -52,21 +48,13 @@ def _references(values: Iterable[dict[str, Any]]) -> tuple[Reference, ...]:
     return tuple(Reference(**(value | {"path": tuple(value.get("path", ()))})) for value in values)
 
 
-def _blocks(value: tuple[Any, ...]) -> tuple[int | InlineBlock, ...]:
-    return tuple(InlineBlock(**block) if isinstance(block, dict) else block for block in value)
-
-
 _FROM_JSON: dict[str, Callable[[Any], Any]] = {
-    "defaults": settings_from_map,
     "endpoint": _endpoint,
     "fallbacks": lambda value: tuple(_target(target) for target in value),
-    "limits": _limits,
     "metadata": dict,
     "places": lambda value: tuple(Place(**place) for place in value),
-    "price": lambda value: LlmPrice(**value),
     "references": _references,
     "settings": settings_from_map,
-    "timeout_seconds": float,
     "tokens_per_second": float,
     "variables": dict,
 }
@@ -97,11 +85,7 @@ def record_from_item[R: DataclassInstance](kind: type[R], item: Mapping[str, Any
 def _stored(name: str, value: Any) -> Any:
     if name in _FROM_JSON:
         return json.dumps(value, ensure_ascii=False, default=_as_json)
-    return (
-        [asdict(entry) if isinstance(entry, InlineBlock) else entry for entry in value]
-        if isinstance(value, tuple)
-        else value
-    )
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _as_json(value: Any) -> Any:
@@ -113,7 +97,7 @@ def _as_json(value: Any) -> Any:
 def _read(name: str, value: Any) -> Any:
     if name in _FROM_JSON:
         return _FROM_JSON[name](json.loads(value))
-    return _blocks(value) if name == "blocks" else value
+    return value
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from baton.adapters.dynamodb.items import Item
+from baton.adapters.dynamodb.codecs.attributes import Item
 from baton.adapters.dynamodb.responses import RECORD_KEY, Texts
 
 MAX_ITEM_BYTES = 350_000

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from baton.adapters.dynamodb.items import from_item
+from baton.adapters.dynamodb.codecs.attributes import from_attributes
 from baton.domain.errors import BatonError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _reasons(error: ClientError) -> Sequence[dict[str, Any]]:
 def _raise_refusal(writes: Sequence[Write], reasons: Sequence[dict[str, Any]], error: ClientError) -> None:
     for write, reason in zip(writes, reasons, strict=False):
         if reason.get("Code") == "ConditionalCheckFailed" and write.refusal:
-            raise write.refusal(from_item(reason.get("Item", {}))) from error
+            raise write.refusal(from_attributes(reason.get("Item", {}))) from error
 
 
 def _only_in_conflict(reasons: Sequence[dict[str, Any]]) -> bool:

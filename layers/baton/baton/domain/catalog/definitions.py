@@ -234,19 +234,19 @@ def check_size(draft: Draft) -> None:
         raise Invalid("body", f"comes to {size:,} bytes as a definition; at most {MAX_RECORD_BYTES:,} are kept.")
 
 
-def first_version[D: Definition](kind: type[D], draft: Draft, definition_id: int, now: str) -> D:
+def new_definition[D: Definition](kind: type[D], draft: Draft, definition_id: int, now: str) -> D:
     """The draft as a new definition."""
-    return kind(**_said(draft), id=definition_id, version=1, created_at=now, updated_at=now)
+    return kind(**draft_fields(draft), id=definition_id, version=1, created_at=now, updated_at=now)
 
 
-def next_version[D: Definition](current: D, draft: Draft, now: str) -> D:
-    """The draft as what follows on the present definition."""
+def new_version[D: Definition](current: D, draft: Draft, now: str) -> D:
+    """The draft as the next version of a definition."""
     return type(current)(
-        **_said(draft), id=current.id, version=current.version + 1, created_at=current.created_at, updated_at=now
+        **draft_fields(draft), id=current.id, version=current.version + 1, created_at=current.created_at, updated_at=now
     )
 
 
-def _said(draft: Draft) -> dict[str, Any]:
-    """What the draft itself says, also where it is a stored definition."""
+def draft_fields(draft: Draft) -> dict[str, Any]:
+    """The fields that a draft has, also of a stored definition."""
     names = {f.name for f in fields(draft)} - {f.name for f in fields(Record)}
     return {name: getattr(draft, name) for name in names}

@@ -19,6 +19,7 @@ from baton.domain.catalog.definitions import (
     InlineBlock,
     Kind,
     PayloadDraft,
+    draft_fields,
     record_bytes,
 )
 from baton.domain.errors import Invalid
@@ -32,16 +33,6 @@ _PLAIN_NAME = re.compile(r"""[^\s."'[\]{}:,]+""")
 
 type Path = tuple[str | int, ...]
 """Where something stands in a file, from the outside in."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileBlock:
-    """A block in a file."""
-
-    title: str
-    content: str
-    tags: tuple[str, ...] = ()
-    folder_path: str = "/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +52,7 @@ class WorkflowFile:
     name: str
     order: tuple[str, ...]
     payloads: tuple[FilePayload, ...]
-    blocks: tuple[FileBlock, ...]
+    blocks: tuple[BlockDraft, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +117,7 @@ def export(definitions: WorkflowBundle) -> WorkflowFile:
         name=definitions.workflow.name,
         order=tuple(definitions.payloads[id_].name for id_ in order),
         payloads=tuple(payload_in_file(payload, lambda id_: blocks[id_].title, instance_name) for payload in payloads),
-        blocks=tuple(block_in_file(block) for block in blocks.values()),
+        blocks=tuple(BlockDraft(**draft_fields(block)) for block in blocks.values()),
     )
 
 
@@ -134,11 +125,6 @@ def _found[D](definitions: Mapping[int, D], kind: Kind, definition_id: int, wher
     if definition_id not in definitions:
         raise Invalid(where, f"the workflow needs {KIND_WORDS[kind]} {definition_id}, which is gone.")
     return definitions[definition_id]
-
-
-def block_in_file(block: BlockDraft) -> FileBlock:
-    """The block without what only the catalog knows of it."""
-    return FileBlock(title=block.title, content=block.content, tags=block.tags, folder_path=block.folder_path)
 
 
 def payload_in_file(

@@ -23,10 +23,8 @@ from baton.domain.catalog.definitions import (
 )
 from baton.domain.files.workflow_files import (
     FieldError,
-    FileBlock,
     FilePayload,
     WorkflowFile,
-    block_in_file,
     payload_in_file,
     raise_any,
 )
@@ -105,7 +103,7 @@ def drafts(plan: Plan, reserved: Ids) -> tuple[tuple[FileChange, FileDraft], ...
     """
     ids = {**plan.ids, **reserved}
     every: list[FileDraft] = [
-        *(_block_draft(block) for block in plan.file.blocks),
+        *plan.file.blocks,
         *(_payload_draft(payload, ids) for payload in plan.file.payloads),
         WorkflowDraft(name=plan.file.name, payloads=tuple(ids["PAYLOAD", name] for name in plan.file.order)),
     ]
@@ -132,7 +130,7 @@ def _stored(present: Present) -> dict[Named, tuple[Current, Facts]]:
     instance_name = _name_of({instance.id: instance.name for instance in present.instances})
     stored: dict[Named, tuple[Current, Facts]] = {}
     for block in present.blocks:
-        stored["BLOCK", block.title] = (block, _block_facts(block_in_file(block)))
+        stored["BLOCK", block.title] = (block, _block_facts(block))
     for payload in present.payloads:
         stored["PAYLOAD", payload.name] = (payload, _payload_facts(payload_in_file(payload, title, instance_name)))
     if (workflow := present.workflow) is not None:
@@ -145,7 +143,7 @@ def _name_of(names: Mapping[int, str]) -> Callable[[int], str]:
     return lambda id_: names.get(id_, f"{{{id_}}}")
 
 
-def _block_facts(block: FileBlock) -> Facts:
+def _block_facts(block: BlockDraft) -> Facts:
     return {"content": block.content, "tags": list(block.tags), "folder_path": block.folder_path}
 
 
@@ -172,10 +170,6 @@ def _action(current: Current | None, differences: Facts) -> Literal["create", "r
 def _is_same(old: Any, new: Any) -> bool:
     """As JSON: to a provider 1 is not ``true``, and the order of a schema's properties can matter."""
     return json.dumps(old) == json.dumps(new)
-
-
-def _block_draft(block: FileBlock) -> BlockDraft:
-    return BlockDraft(title=block.title, content=block.content, tags=block.tags, folder_path=block.folder_path)
 
 
 def _payload_draft(payload: FilePayload, ids: Ids) -> PayloadDraft:

@@ -19,8 +19,8 @@ from baton.domain.catalog.definitions import (
     PayloadDraft,
     WorkflowDraft,
     check_size,
-    first_version,
-    next_version,
+    new_definition,
+    new_version,
 )
 from baton.domain.catalog.fallbacks import chain, check_fallbacks, targets, with_fallbacks
 from baton.domain.errors import InUse, Invalid, LedgerConflict, VersionChanged
@@ -65,7 +65,7 @@ class Define:
         :raises NameTaken: if another definition of the kind has the name.
         """
         definition_id = self.catalog.reserve_id(tenant, draft.kind)
-        return self.store_new(tenant, first_version(kind, draft, definition_id, timestamp(now)))
+        return self.store_new(tenant, new_definition(kind, draft, definition_id, timestamp(now)))
 
     def replace[D: Definition](
         self, edit: Edit, kind: type[D], draft: Draft, complete: Callable[[D], Draft] | None = None
@@ -85,7 +85,7 @@ class Define:
             self._check(edit.tenant, draft, edit.definition_id)
             current = self._expected(edit, kind)
             completed = complete(current) if complete else draft
-            following = next_version(current, completed, timestamp(edit.now))
+            following = new_version(current, completed, timestamp(edit.now))
             self.catalog.replace(edit.tenant, current, following, ledger)
             return following
 

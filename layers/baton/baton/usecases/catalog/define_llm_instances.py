@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from baton.domain.catalog.definitions import LlmInstance, LlmInstanceDraft, first_version
+from baton.domain.catalog.definitions import LlmInstance, LlmInstanceDraft, new_definition
 from baton.domain.errors import BatonError, Invalid, NotFound
 from baton.domain.llm.api_keys import MAX_TEXT_BYTES, ApiKey, Destination
 from baton.domain.llm.base_urls import BaseUrlError
@@ -32,7 +32,7 @@ class DefineLlmInstances:
         key = self._new_key(draft, api_key)
         instance_id = self.define.catalog.reserve_id(tenant, draft.kind)
         keyed = replace(draft, has_api_key=key is not None, api_key_version=1)
-        instance = first_version(LlmInstance, keyed, instance_id, timestamp(now))
+        instance = new_definition(LlmInstance, keyed, instance_id, timestamp(now))
         if key is None:
             return self.define.store_new(tenant, instance)
         try:

@@ -17,8 +17,8 @@ from baton.domain.catalog.definitions import (
     Payload,
     Replacement,
     Workflow,
-    first_version,
-    next_version,
+    new_definition,
+    new_version,
 )
 from baton.domain.catalog.fallbacks import with_fallbacks
 from baton.domain.errors import Conflict
@@ -128,7 +128,7 @@ class MoveWorkflows:
             with suppress(Conflict):
                 ledger = self.catalog.read_ledger(tenant)
                 if replacement.current is not None:
-                    former = next_version(replacement.following, replacement.current, now)
+                    former = new_version(replacement.following, replacement.current, now)
                     self.catalog.replace(tenant, replacement.following, former, ledger)
                 elif not self.catalog.referrers(tenant, replacement.following):
                     self.catalog.delete(tenant, replacement.following, ledger)
@@ -136,6 +136,6 @@ class MoveWorkflows:
 
 def _replacement(change: FileChange, draft: Draft, reserved: Ids, now: str) -> Replacement:
     if change.current is not None:
-        return Replacement(current=change.current, following=next_version(change.current, draft, now))
+        return Replacement(current=change.current, following=new_version(change.current, draft, now))
     kind: type[Definition] = _DEFINITIONS[change.kind]
-    return Replacement(current=None, following=first_version(kind, draft, reserved[change.kind, change.name], now))
+    return Replacement(current=None, following=new_definition(kind, draft, reserved[change.kind, change.name], now))
