@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Annotated, ClassVar, Self
 
@@ -17,12 +16,10 @@ from baton.domain.llm.api_key_headers import objection_to
 from baton.domain.llm.api_keys import NO_KEY
 from baton.domain.llm.base_urls import objection_to_base_url
 from baton.domain.llm.endpoints import LlmLimits, LlmPrice
+from baton.runtime import wiring
 
-UNKNOWN_TO: Mapping[str, tuple[str, ...]] = {
-    "bedrock": ("base_url", "api_key", "api_key_header"),
-    "simulated": ("api_key_header",),
-}
-"""Fields of an instance that mean nothing to its provider: Bedrock goes by the function's own role and region."""
+PROVIDER_FIELDS = ("base_url", "api_key", "api_key_header")
+"""Fields that some providers need, and others don't have."""
 
 DEFAULT_TIMEOUT_SECONDS = 120
 
@@ -105,16 +102,10 @@ class LlmInstanceRequest(Request):
         return value
 
     @model_validator(mode="after")
-    def _openai_needs_an_address(self) -> Self:
-        if self.provider == "openai" and self.base_url is None:
-            raise ValueError("provider 'openai' needs a base_url, such as https://api.openai.com/v1")
-        return self
-
-    @model_validator(mode="after")
-    def _has_only_what_its_provider_knows(self) -> Self:
-        for name in UNKNOWN_TO.get(self.provider, ()):
-            if getattr(self, name) is not None:
-                raise ValueError(f"provider {self.provider!r} has no {name}; leave it out")
+    def _has_the_fields_of_its_provider(self) -> Self:
+        given = [name for name in PROVIDER_FIELDS if getattr(self, name) is not None]
+        if objection := wiring.objection_to_provider_fields(self.provider, given):
+            raise ValueError(objection)
         return self
 
     def draft(self) -> LlmInstanceDraft:
