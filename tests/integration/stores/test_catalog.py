@@ -12,17 +12,16 @@ from baton.domain.catalog.definitions import (
     Definition,
     Draft,
     InlineBlock,
-    Kind,
     LlmInstance,
     Payload,
     PayloadDraft,
-    Referrer,
     Workflow,
     new_definition,
     new_version,
 )
 from baton.domain.catalog.searches import Search
 from baton.domain.errors import LedgerConflict, NameTaken, NotFound, VersionChanged
+from baton.domain.kinds import Kind, Referrer
 from baton.domain.llm.endpoints import LlmLimits, LlmPrice
 from baton.domain.llm.settings import LlmSettings
 from tests.support.records import (

@@ -32,10 +32,8 @@ Messages are sentences for the person who asked: they name what is wrong and nev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from baton.domain.catalog.definitions import Referrer
+from baton.domain.kinds import Referrer
 
 MAX_REFERRERS_NAMED = 5
 
@@ -79,13 +77,13 @@ class VersionChanged(Conflict):
 
 
 class InUse(Conflict):
-    """Deleting this would leave references to nothing; ``users`` says where they are."""
+    """Other definitions refer to this one, so it can't be deleted; ``referrers`` are these."""
 
-    def __init__(self, users: Sequence[Referrer]) -> None:
-        named = ", ".join(str(user) for user in users[:MAX_REFERRERS_NAMED])
-        more = f" and {len(users) - MAX_REFERRERS_NAMED} more" if len(users) > MAX_REFERRERS_NAMED else ""
+    def __init__(self, referrers: Sequence[Referrer]) -> None:
+        named = ", ".join(str(referrer) for referrer in referrers[:MAX_REFERRERS_NAMED])
+        more = f" and {len(referrers) - MAX_REFERRERS_NAMED} more" if len(referrers) > MAX_REFERRERS_NAMED else ""
         super().__init__(f"It is used by {named}{more}; change or delete these first.")
-        self.referrers = users
+        self.referrers = referrers
 
 
 class LedgerConflict(Conflict):

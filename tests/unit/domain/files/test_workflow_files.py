@@ -40,7 +40,7 @@ def without(definitions: WorkflowBundle, section: str, gone: int) -> WorkflowBun
 def faults_of(file: WorkflowFile) -> list[tuple[str, str]]:
     with pytest.raises(BrokenFile) as refused:
         check(file)
-    return [(fault.field, fault.sentence) for fault in refused.value.faults]
+    return [(fault.field, fault.detail) for fault in refused.value.faults]
 
 
 def test_an_export_has_payloads_and_blocks_in_the_order_of_their_first_use() -> None:
@@ -141,7 +141,7 @@ def test_the_first_five_faults_are_named_and_all_are_listed() -> None:
 
 
 def test_the_place_of_a_fault_is_as_much_as_is_known_and_bounded() -> None:
-    assert FieldError(path=(), sentence="").place == "file"
-    assert FieldError(path=(), sentence="", line=3).place == "line 3"
-    assert FieldError(path=("blocks", 0, "title"), sentence="", line=3).place == "line 3: blocks[0].title"
-    assert len(FieldError(path=("x" * 10_000,), sentence="").place) < 300
+    assert FieldError(path=(), detail="").place == "file"
+    assert FieldError(path=(), detail="", line=3).place == "line 3"
+    assert FieldError(path=("blocks", 0, "title"), detail="", line=3).place == "line 3: blocks[0].title"
+    assert len(FieldError(path=("x" * 10_000,), detail="").place) < 300

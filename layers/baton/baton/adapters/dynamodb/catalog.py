@@ -17,21 +17,19 @@ from baton.adapters.dynamodb.large_records import sent_bytes, whole
 from baton.adapters.dynamodb.responses import RECORD_KEY, TextGone, Texts
 from baton.adapters.dynamodb.transactions import MAX_WRITES, transact
 from baton.domain.catalog.definitions import (
-    KIND_WORDS,
     REFERRERS,
     Block,
     Definition,
-    Kind,
     Ledger,
     LlmInstance,
     Payload,
-    Referrer,
     Replacement,
     Workflow,
 )
 from baton.domain.catalog.fallbacks import with_fallbacks
 from baton.domain.catalog.searches import Search
 from baton.domain.errors import NotFound
+from baton.domain.kinds import KIND_WORDS, Kind, Referrer
 from baton.domain.pages import Page
 from baton.domain.runs.run import WorkflowBundle
 

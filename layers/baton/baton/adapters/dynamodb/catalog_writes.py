@@ -14,8 +14,9 @@ from baton.adapters.dynamodb.codecs.attributes import Item, to_attributes
 from baton.adapters.dynamodb.codecs.definitions import definition_to_item
 from baton.adapters.dynamodb.responses import Texts
 from baton.adapters.dynamodb.transactions import Write
-from baton.domain.catalog.definitions import KIND_WORDS, Definition, Ledger, Replacement
+from baton.domain.catalog.definitions import Definition, Ledger, Replacement
 from baton.domain.errors import LedgerConflict, NameTaken, VersionChanged
+from baton.domain.kinds import KIND_WORDS
 
 
 class CatalogWrites:

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from baton.domain.errors import Invalid
+from baton.domain.kinds import Kind
 from baton.domain.llm.endpoints import LlmEndpoint, LlmLimits, LlmPrice
 from baton.domain.llm.settings import LlmSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-Kind = Literal["BLOCK", "PAYLOAD", "WORKFLOW", "LLM_INSTANCE"]
-
-KIND_WORDS: dict[Kind, str] = {
-    "BLOCK": "block",
-    "PAYLOAD": "payload",
-    "WORKFLOW": "workflow",
-    "LLM_INSTANCE": "LLM instance",
-}
-"""What each kind is called in a sentence."""
 
 REFERRERS: dict[Kind, tuple[Kind, ...]] = {
     "BLOCK": ("PAYLOAD",),
@@ -65,19 +56,6 @@ class Ledger:
 
     links: int = 0
     deletions: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Referrer:
-    """A definition that refers to another one."""
-
-    kind: Kind
-    id: int
-    name: str
-
-    def __str__(self) -> str:
-        """As it stands in a sentence."""
-        return f"{KIND_WORDS[self.kind]} {self.id} ({self.name})"
 
 
 @dataclass(frozen=True, kw_only=True)

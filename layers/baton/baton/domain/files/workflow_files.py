@@ -12,17 +12,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from baton.domain.catalog.definitions import (
-    KIND_WORDS,
     MAX_RECORD_BYTES,
     MAX_TEMPLATE_BYTES,
     BlockDraft,
     InlineBlock,
-    Kind,
     PayloadDraft,
     draft_fields,
     record_bytes,
 )
 from baton.domain.errors import Invalid
+from baton.domain.kinds import KIND_WORDS, Kind
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.runs.run import WorkflowBundle
 from baton.domain.templates import BLOCK_SEPARATOR
@@ -60,7 +59,7 @@ class FieldError:
     """One thing that is wrong with a file; ``line`` where it is known."""
 
     path: Path
-    sentence: str
+    detail: str
     line: int | None = None
 
     @property
@@ -93,9 +92,9 @@ class BrokenFile(Invalid):
 
     def __init__(self, faults: Sequence[FieldError]) -> None:
         first, *others = faults[:MAX_FAULTS_NAMED]
-        further = "".join(f"; {fault.place}: {fault.sentence}" for fault in others)
+        further = "".join(f"; {fault.place}: {fault.detail}" for fault in others)
         more = f" (and {len(faults) - MAX_FAULTS_NAMED} more)" if len(faults) > MAX_FAULTS_NAMED else ""
-        super().__init__(first.place, f"{first.sentence}{further}{more}.")
+        super().__init__(first.place, f"{first.detail}{further}{more}.")
         self.field = first.field
         self.faults = tuple(faults)
 
@@ -160,7 +159,7 @@ def _repeated(section: str, key: str, names: Sequence[str]) -> Iterator[FieldErr
     for index, name in enumerate(names):
         holder = first.setdefault(name, index)
         if holder != index:
-            yield FieldError(path=(section, index, key), sentence=f"{section}[{holder}] has the {key} {name!r} already")
+            yield FieldError(path=(section, index, key), detail=f"{section}[{holder}] has the {key} {name!r} already")
 
 
 def _dangling(file: WorkflowFile) -> Iterator[FieldError]:
@@ -168,14 +167,12 @@ def _dangling(file: WorkflowFile) -> Iterator[FieldError]:
     titles = {block.title for block in file.blocks}
     for index, name in enumerate(file.order):
         if name not in names:
-            yield FieldError(
-                path=("workflow", "payloads", index), sentence=f"no payload in this file is named {name!r}"
-            )
+            yield FieldError(path=("workflow", "payloads", index), detail=f"no payload in this file is named {name!r}")
     for position, payload in enumerate(file.payloads):
         for index, block in enumerate(payload.blocks):
             if isinstance(block, str) and block not in titles:
                 path = ("payloads", position, "blocks", index)
-                yield FieldError(path=path, sentence=f"no block in this file has the title {block!r}")
+                yield FieldError(path=path, detail=f"no block in this file has the title {block!r}")
 
 
 def _long_templates(file: WorkflowFile) -> Iterator[FieldError]:
@@ -184,8 +181,8 @@ def _long_templates(file: WorkflowFile) -> Iterator[FieldError]:
         parts = (sizes.get(b, 0) if isinstance(b, str) else len(b.content.encode()) for b in payload.blocks)
         size = sum(parts) + len(BLOCK_SEPARATOR) * max(0, len(payload.blocks) - 1)
         if size > MAX_TEMPLATE_BYTES:
-            sentence = f"come to {size:,} bytes of text; at most {MAX_TEMPLATE_BYTES:,}"
-            yield FieldError(path=("payloads", position, "blocks"), sentence=sentence)
+            detail = f"come to {size:,} bytes of text; at most {MAX_TEMPLATE_BYTES:,}"
+            yield FieldError(path=("payloads", position, "blocks"), detail=detail)
 
 
 def _long_records(file: WorkflowFile) -> Iterator[FieldError]:
@@ -199,5 +196,5 @@ def _long_records(file: WorkflowFile) -> Iterator[FieldError]:
 def _long_record(path: Path, size: int) -> Iterator[FieldError]:
     if size > MAX_RECORD_BYTES:
         yield FieldError(
-            path=path, sentence=f"comes to {size:,} bytes as a definition; at most {MAX_RECORD_BYTES:,} are kept"
+            path=path, detail=f"comes to {size:,} bytes as a definition; at most {MAX_RECORD_BYTES:,} are kept"
         )

@@ -14,7 +14,6 @@ from typing import Any, Literal
 from baton.domain.catalog.definitions import (
     Block,
     BlockDraft,
-    Kind,
     LlmInstance,
     Payload,
     PayloadDraft,
@@ -28,6 +27,7 @@ from baton.domain.files.workflow_files import (
     payload_in_file,
     raise_any,
 )
+from baton.domain.kinds import Kind
 
 type Named = tuple[Kind, str]
 type Ids = Mapping[Named, int]
@@ -114,8 +114,8 @@ def drafts(plan: Plan, reserved: Ids) -> tuple[tuple[FileChange, FileDraft], ...
 def _unknown_instances(file: WorkflowFile, known: Collection[Named]) -> Iterator[FieldError]:
     for position, payload in enumerate(file.payloads):
         if ("LLM_INSTANCE", payload.llm_instance) not in known:
-            sentence = f"there is no LLM instance {payload.llm_instance!r}; create it first"
-            yield FieldError(path=("payloads", position, "llm_instance"), sentence=sentence)
+            detail = f"there is no LLM instance {payload.llm_instance!r}; create it first"
+            yield FieldError(path=("payloads", position, "llm_instance"), detail=detail)
 
 
 def _wanted(file: WorkflowFile) -> dict[Named, Facts]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from baton.domain.catalog.definitions import (
-    KIND_WORDS,
-    Block,
     Definition,
     Draft,
     Ledger,
     LlmInstance,
     LlmInstanceDraft,
-    Payload,
     PayloadDraft,
     WorkflowDraft,
     check_size,
@@ -24,6 +21,7 @@ from baton.domain.catalog.definitions import (
 )
 from baton.domain.catalog.fallbacks import chain, check_fallbacks, targets, with_fallbacks
 from baton.domain.errors import InUse, Invalid, LedgerConflict, VersionChanged
+from baton.domain.kinds import KIND_WORDS, Kind
 from baton.domain.llm.hosts import HostPolicy
 from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 from baton.domain.times import timestamp
@@ -129,13 +127,13 @@ class Define:
         check_size(draft)
         match draft:
             case PayloadDraft():
-                self._require_existing(tenant, "blocks", Block, draft.block_ids)
-                found = self._require_existing(tenant, "llm_instance", LlmInstance, [draft.llm_instance])
+                self._require_names(tenant, "blocks", "BLOCK", draft.block_ids)
+                found = self._require_instance(tenant, "llm_instance", draft.llm_instance)
                 instances = with_fallbacks(found.values(), partial(self.catalog.read_many, tenant, LlmInstance))
                 for refusal in refused(self.unsupported_settings, draft.settings, found[draft.llm_instance], instances):
                     raise Invalid(refusal.setting, f"{refusal.sentence}.")
             case WorkflowDraft():
-                self._require_existing(tenant, "payloads", Payload, draft.payloads)
+                self._require_names(tenant, "payloads", "PAYLOAD", draft.payloads)
             case LlmInstanceDraft():
                 self._check_instance(tenant, draft, definition_id)
 
@@ -148,18 +146,24 @@ class Define:
         if draft.base_url is not None and (objection := self.host_policy.objection_to_url(draft.base_url)):
             raise Invalid("base_url", f"its host can't be called: {objection}.")
         if draft.fallback is not None:
-            found = self._require_existing(tenant, "fallback", LlmInstance, [draft.fallback])
+            found = self._require_instance(tenant, "fallback", draft.fallback)
             following = with_fallbacks(found.values(), partial(self.catalog.read_many, tenant, LlmInstance))
             check_fallbacks(definition_id, draft, following)
 
-    def _require_existing[D: Definition](
-        self, tenant: str, field: str, kind: type[D], ids: Sequence[int]
-    ) -> Mapping[int, D]:
-        found = self.catalog.read_many(tenant, kind, ids)
-        missing = [str(id_) for id_ in dict.fromkeys(ids) if id_ not in found]
-        if missing:
-            raise Invalid(field, f"there is no {KIND_WORDS[kind.kind]} {', '.join(missing)}.")
+    def _require_names(self, tenant: str, field: str, kind: Kind, ids: Sequence[int]) -> None:
+        """Reads names only: the definitions themselves may be large."""
+        _require_existing(field, kind, ids, self.catalog.names(tenant, kind, ids))
+
+    def _require_instance(self, tenant: str, field: str, instance_id: int) -> Mapping[int, LlmInstance]:
+        found = self.catalog.read_many(tenant, LlmInstance, [instance_id])
+        _require_existing(field, "LLM_INSTANCE", [instance_id], found)
         return found
+
+
+def _require_existing(field: str, kind: Kind, ids: Sequence[int], found: Container[int]) -> None:
+    missing = [str(id_) for id_ in dict.fromkeys(ids) if id_ not in found]
+    if missing:
+        raise Invalid(field, f"there is no {KIND_WORDS[kind]} {', '.join(missing)}.")
 
 
 def refused(

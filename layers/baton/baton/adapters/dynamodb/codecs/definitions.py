@@ -11,7 +11,8 @@ from baton.adapters.dynamodb.codecs.block import block_from_values, block_to_val
 from baton.adapters.dynamodb.codecs.llm_instance import llm_instance_from_values, llm_instance_to_values
 from baton.adapters.dynamodb.codecs.payload import payload_from_values, payload_to_values
 from baton.adapters.dynamodb.codecs.workflow import workflow_from_values, workflow_to_values
-from baton.domain.catalog.definitions import Definition, Kind, Target
+from baton.domain.catalog.definitions import Definition, Target
+from baton.domain.kinds import Kind
 
 _TO_VALUES: Mapping[Kind, Callable[[Any], dict[str, Any]]] = {
     "BLOCK": block_to_values,
