@@ -56,9 +56,9 @@ class FakeCatalog:
         try:
             for replacement in replacements:
                 if replacement.current is None:
-                    self.create(tenant, replacement.following, ledger)
+                    self.create(tenant, replacement.new, ledger)
                 else:
-                    self.replace(tenant, replacement.current, replacement.following, ledger)
+                    self.replace(tenant, replacement.current, replacement.new, ledger)
         except Conflict:
             self._kept = before
             raise
@@ -98,7 +98,7 @@ class FakeCatalog:
 
     def page[D: Definition](self, tenant: str, kind: type[D], limit: int, after: int | None, search: Search) -> Page[D]:
         there = self._of_kind(tenant, kind)
-        found = [there[id_] for id_ in sorted(there) if (after is None or id_ > after) and search.finds(there[id_])]
+        found = [there[id_] for id_ in sorted(there) if (after is None or id_ > after) and search.matches(there[id_])]
         items = found[:limit]
         return Page(items=items, next_after=items[-1].id if len(found) > limit else None)
 

@@ -23,7 +23,7 @@ from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
 from baton.domain.runs.run import LlmTarget, RunHistory
 from baton.runtime import wiring
-from baton.usecases.files.transfer_workflows import Imported
+from baton.usecases.files.import_workflow_file import Imported
 from tests.fakes.texts import FakeTexts
 from tests.support.deployment import Deployment
 from tests.support.functions import answer_of, event, invoke, request

@@ -218,7 +218,7 @@ def test_a_transaction_is_as_large_as_the_request_for_what_it_writes_into_the_ta
     def replacements(size: int, character: str = "x") -> list[Replacement]:
         drafts = [BlockDraft(title=f"b{number}", content=character * size) for number in range(12)]
         return [
-            Replacement(current=None, following=new_definition(Block, draft, number + 1, AT_NOON))
+            Replacement(current=None, new=new_definition(Block, draft, number + 1, AT_NOON))
             for number, draft in enumerate(drafts)
         ]
 

@@ -103,7 +103,7 @@ def _extension(error: BatonError) -> dict[str, Any]:
         case NameTaken():
             return {"holder": error.holder}
         case BrokenFile():
-            found = error.faults[:MAX_LISTED]
+            found = error.errors[:MAX_LISTED]
             return {"errors": [{"field": f.field, "line": f.line, "message": f.detail} for f in found]}
         case InUse():
             return {"users": [asdict(user) for user in error.referrers[:MAX_LISTED]]}

@@ -8,7 +8,7 @@ BatonError
 │   ├── NameTaken            another definition of this kind has the name
 │   ├── VersionChanged       the definition is no longer as it was read
 │   ├── InUse                other definitions refer to what was to be deleted
-│   ├── LedgerConflict          another definition came or went between a check and a write
+│   ├── LedgerConflict       definitions were linked or deleted between a check and a write
 │   ├── RunNotFinished       only a finished run can be deleted or resumed
 │   └── RunFinished          a finished run can't be cancelled
 ├── ResponseAlreadyStored    this payload's response was written by another delivery
@@ -70,7 +70,7 @@ class NameTaken(Conflict):
 
 
 class VersionChanged(Conflict):
-    """Somebody else has changed the definition since it was read."""
+    """Another request has changed the definition since it was read."""
 
     def __init__(self, kind: str, definition_id: int) -> None:
         super().__init__(f"The {kind} {definition_id} is no longer as it was read; read it again.")
@@ -87,7 +87,7 @@ class InUse(Conflict):
 
 
 class LedgerConflict(Conflict):
-    """Too many others are changing definitions at this moment, so that a check never holds until the write."""
+    """Definitions were linked or deleted between the check of references and the write, in every retry."""
 
     def __init__(self) -> None:
         super().__init__("Other definitions are being changed at this moment; try again.")

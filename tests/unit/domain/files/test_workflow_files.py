@@ -40,7 +40,7 @@ def without(definitions: WorkflowBundle, section: str, gone: int) -> WorkflowBun
 def faults_of(file: WorkflowFile) -> list[tuple[str, str]]:
     with pytest.raises(BrokenFile) as refused:
         check(file)
-    return [(fault.field, fault.detail) for fault in refused.value.faults]
+    return [(fault.field, fault.detail) for fault in refused.value.errors]
 
 
 def test_an_export_has_payloads_and_blocks_in_the_order_of_their_first_use() -> None:
@@ -64,9 +64,9 @@ def test_an_export_is_consistent_and_its_import_exports_the_same(file: WorkflowF
 @pytest.mark.parametrize(
     ("section", "gone", "sentence"),
     [
-        ("payloads", 1003, "payloads: the workflow needs payload 1003, which is gone."),
-        ("blocks", 1001, "blocks: the workflow needs block 1001, which is gone."),
-        ("instances", 2, "llm_instance: the workflow needs LLM instance 2, which is gone."),
+        ("payloads", 1003, "payloads: the workflow refers to payload 1003, which was deleted."),
+        ("blocks", 1001, "blocks: the workflow refers to block 1001, which was deleted."),
+        ("instances", 2, "llm_instance: the workflow refers to LLM instance 2, which was deleted."),
     ],
 )
 def test_a_workflow_that_points_to_nothing_is_not_exported(section: str, gone: int, sentence: str) -> None:
@@ -119,7 +119,7 @@ def test_a_template_is_as_long_as_a_run_can_keep_and_no_longer() -> None:
     file = WorkflowFile(name="Long", order=("first",), payloads=(payload,), blocks=(long, rest))
     check(file)
     longer = replace(file, blocks=(long, replace(rest, content=rest.content + "x")))
-    assert faults_of(longer) == [("payloads[0].blocks", "come to 1,000,001 bytes of text; at most 1,000,000")]
+    assert faults_of(longer) == [("payloads[0].blocks", "have 1,000,001 bytes of text; at most 1,000,000")]
 
 
 def test_a_definition_is_as_large_as_a_store_can_keep_and_no_larger() -> None:
@@ -127,7 +127,7 @@ def test_a_definition_is_as_large_as_a_store_can_keep_and_no_larger() -> None:
     controls = BlockDraft(title="Controls", content="\x00" * 260_000)
     faults = faults_of(replace(RELAY, payloads=(FIRST, large), blocks=(ASK, ROLE, controls)))
     assert [field for field, _ in faults] == ["blocks[2]", "payloads[1]"]
-    assert all(sentence.endswith(" bytes as a definition; at most 1,500,000 are kept") for _, sentence in faults)
+    assert all(sentence.endswith(" bytes as a definition; at most 1,500,000 can be stored") for _, sentence in faults)
 
 
 def test_the_first_five_faults_are_named_and_all_are_listed() -> None:
@@ -137,7 +137,7 @@ def test_the_first_five_faults_are_named_and_all_are_listed() -> None:
     assert sentence.startswith("workflow.payloads[0]: no payload in this file is named 'a'; workflow.payloads[1]: no ")
     assert sentence.endswith("workflow.payloads[4]: no payload in this file is named 'e' (and 2 more).")
     assert refused.value.field == "workflow.payloads[0]"
-    assert len(refused.value.faults) == 7
+    assert len(refused.value.errors) == 7
 
 
 def test_the_place_of_a_fault_is_as_much_as_is_known_and_bounded() -> None:

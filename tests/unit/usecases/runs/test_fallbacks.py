@@ -155,15 +155,15 @@ def test_a_fallback_must_be_there(fake_baton: FakeBaton) -> None:
 
 def test_a_chain_never_leads_back(fake_baton: FakeBaton) -> None:
     first, _, last = instances(fake_baton, {}, {}, {})
-    with pytest.raises(Invalid, match=r"^fallback: leads back to this instance after 3 of them"):
+    with pytest.raises(Invalid, match=r"^fallback: forms a cycle: fallback 3 of the chain is this instance"):
         fake_baton.instances.replace(edit(last), instance_draft("i2", fallback=first), None)
-    with pytest.raises(Invalid, match=r"^fallback: leads back to this instance after 1 of them"):
+    with pytest.raises(Invalid, match=r"^fallback: forms a cycle: fallback 1 of the chain is this instance"):
         fake_baton.instances.replace(edit(last), instance_draft("i2", fallback=last), None)
 
 
 def test_a_chain_has_an_end(fake_baton: FakeBaton) -> None:
     first = instances(fake_baton, *[{}] * (MAX_FALLBACKS + 1))[0]
-    with pytest.raises(Invalid, match=f"^fallback: leads on to more than {MAX_FALLBACKS} instances"):
+    with pytest.raises(Invalid, match=f"^fallback: starts a chain of more than {MAX_FALLBACKS} instances"):
         fake_baton.instances.create(TENANT, instance_draft("one more", fallback=first), None, NOON)
 
 

@@ -100,7 +100,7 @@ def read_file(text: str, media_type: str) -> WorkflowFile:
     except ValidationError as error:
         raise _broken(document, faults(error.errors(include_url=False), document.value)) from None
     except BrokenFile as error:
-        raise _broken(document, error.faults) from None
+        raise _broken(document, error.errors) from None
     return file
 
 

@@ -1,4 +1,4 @@
-"""The definitions that a team keeps: blocks, payloads, workflows and LLM instances."""
+"""The definitions of a tenant: blocks, payloads, workflows and LLM instances."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ MAX_TEXT_BYTES = 300_000
 
 MAX_TEMPLATE_BYTES = 1_000_000
 MAX_RECORD_BYTES = 1_500_000
-"""A definition, as JSON: a payload's own text, a system text, and room for the rest."""
+"""A definition as JSON: a payload's own text, a system text, and room for the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What every stored definition carries; times are ISO 8601 UTC."""
+    """The fields that every stored definition has; times are ISO 8601 UTC."""
 
     id: int
     version: int
@@ -48,10 +48,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """How often a tenant's definitions have come to refer to others, and been deleted.
+    """Two counters of a tenant: writes that add references, and deletions.
 
-    Whoever adds a reference counts on no deletion having come between the check and the write, and the other way
-    round; so a definition that is used can't be deleted, however the two race.
+    A write that adds references fails if a deletion was counted since the references were checked, and a deletion
+    fails if such a write was. So no definition that others refer to is deleted, even by concurrent requests.
     """
 
     links: int = 0
@@ -60,7 +60,7 @@ class Ledger:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockDraft:
-    """A reusable piece of prompt text, as a client writes it. Its title is its name."""
+    """A reusable piece of prompt text, without what the catalog adds. Its title is its name."""
 
     kind: ClassVar[Kind] = "BLOCK"
 
@@ -71,12 +71,12 @@ class BlockDraft:
 
     @property
     def name(self) -> str:
-        """What the block is called where every kind has a name."""
+        """The title, under the name of the field that the other kinds have."""
         return self.title
 
     @property
     def refers_to(self) -> frozenset[Target]:
-        """Nothing: a block stands by itself."""
+        """Nothing."""
         return frozenset()
 
 
@@ -89,7 +89,7 @@ class InlineBlock:
 
 @dataclass(frozen=True, kw_only=True)
 class PayloadDraft:
-    """One LLM call: blocks in order, kept ones by id; the instance that answers; and the settings."""
+    """One LLM call: its blocks in order, stored ones by id; its LLM instance; and its settings."""
 
     kind: ClassVar[Kind] = "PAYLOAD"
 
@@ -100,12 +100,12 @@ class PayloadDraft:
 
     @property
     def block_ids(self) -> tuple[int, ...]:
-        """The kept blocks that it takes, each once."""
+        """The ids of its stored blocks, each once."""
         return tuple(dict.fromkeys(block for block in self.blocks if isinstance(block, int)))
 
     @property
     def refers_to(self) -> frozenset[Target]:
-        """Its kept blocks, and its instance."""
+        """Its stored blocks and its LLM instance."""
         blocks: set[Target] = {("BLOCK", id_) for id_ in self.block_ids}
         return frozenset(blocks | {("LLM_INSTANCE", self.llm_instance)})
 
@@ -127,10 +127,10 @@ class WorkflowDraft:
 
 @dataclass(frozen=True, kw_only=True)
 class LlmInstanceDraft:
-    """A model endpoint. The secret that opens it is kept elsewhere; here is only whether there is one.
+    """A model endpoint. The API key is stored elsewhere; ``has_api_key`` is whether there is one.
 
-    ``api_key_version`` is the version of the record that brought or removed the key: whoever wrote that version is the
-    one to write the secret. ``fallback`` is the instance to ask when this one can't or won't answer.
+    ``api_key_version`` is the version of the record in which the key was last set or removed; only the writer of that
+    version writes the secret. ``fallback`` is the instance that is called after this one's final failure.
     """
 
     kind: ClassVar[Kind] = "LLM_INSTANCE"
@@ -150,7 +150,7 @@ class LlmInstanceDraft:
 
     @property
     def refers_to(self) -> frozenset[Target]:
-        """Its fallback, if it names one."""
+        """Its fallback, if it has one."""
         return frozenset() if self.fallback is None else frozenset({("LLM_INSTANCE", self.fallback)})
 
 
@@ -194,22 +194,22 @@ Definition = Block | Payload | Workflow | LlmInstance
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replacement:
-    """A definition to store in the place of another one; or of none, if it is new."""
+    """The new version of a definition, and the ``current`` one that it replaces; ``None`` if there is none."""
 
     current: Definition | None
-    following: Definition
+    new: Definition
 
 
 def record_bytes(record: DataclassInstance) -> int:
-    """About what the record takes where it is stored."""
+    """The approximate size of the stored record."""
     return len(json.dumps(asdict(record), ensure_ascii=False).encode())
 
 
 def check_size(draft: Draft) -> None:
-    """:raises Invalid: if the definition is too long to be kept."""
+    """:raises Invalid: if the definition is too large to be stored."""
     size = record_bytes(draft)
     if size > MAX_RECORD_BYTES:
-        raise Invalid("body", f"comes to {size:,} bytes as a definition; at most {MAX_RECORD_BYTES:,} are kept.")
+        raise Invalid("body", f"has {size:,} bytes as a definition; at most {MAX_RECORD_BYTES:,} can be stored.")
 
 
 def new_definition[D: Definition](kind: type[D], draft: Draft, definition_id: int, now: str) -> D:

@@ -1,4 +1,4 @@
-"""Create, replace or delete a definition. What an LLM instance needs besides is in ``define_llm_instances``."""
+"""Create, replace or delete a definition; ``define_llm_instances`` adds the API keys of LLM instances."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from baton.usecases.catalog.ports import CatalogStore
 from baton.usecases.llm.ports import UnsupportedSettings
 
 MAX_TRIES = 10
-"""How often a change is begun anew because somebody else's came between its check and its write."""
+"""How often a change is tried when other changes come between its check and its write."""
 
 type Versions = frozenset[int] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """Which definition is to be changed, and when.
+    """Which definition to change, and the time of the change.
 
-    ``versions`` are those that the change is meant for; ``None``: whichever is there, so that the last writer wins.
+    ``versions`` are the versions that the client expects; ``None`` accepts any, so that the last writer wins.
     """
 
     tenant: str
@@ -49,7 +49,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Define:
-    """What defining needs; an LLM instance chooses one of the ``providers``, and a host among ``host_policy``."""
+    """Create, replace and delete definitions; ``providers`` and ``host_policy`` restrict LLM instances."""
 
     catalog: CatalogStore
     providers: frozenset[str]
@@ -59,7 +59,7 @@ class Define:
     def create[D: Definition](self, tenant: str, kind: type[D], draft: Draft, now: datetime) -> D:
         """The stored definition, with its id.
 
-        :raises Invalid: if it refers to what isn't there.
+        :raises Invalid: if it refers to a definition that does not exist.
         :raises NameTaken: if another definition of the kind has the name.
         """
         definition_id = self.catalog.reserve_id(tenant, draft.kind)
@@ -70,52 +70,52 @@ class Define:
     ) -> D:
         """The stored definition, in its next version.
 
-        ``complete`` makes the draft out of the definition that is replaced, where it depends on that.
+        ``complete`` returns the draft to store, where this depends on the definition that is replaced.
 
-        :raises NotFound: if it isn't there.
-        :raises Invalid: if it refers to what isn't there.
+        :raises NotFound: if it does not exist.
+        :raises Invalid: if it refers to a definition that does not exist.
         :raises NameTaken: if another definition of the kind has the name.
-        :raises VersionChanged: if it is in none of the versions that the change is meant for.
+        :raises VersionChanged: if it has none of the expected versions.
         """
 
-        def once() -> D:
+        def attempt() -> D:
             ledger = self.catalog.read_ledger(edit.tenant)
             self._check(edit.tenant, draft, edit.definition_id)
             current = self._expected(edit, kind)
             completed = complete(current) if complete else draft
-            following = new_version(current, completed, timestamp(edit.now))
-            self.catalog.replace(edit.tenant, current, following, ledger)
-            return following
+            new = new_version(current, completed, timestamp(edit.now))
+            self.catalog.replace(edit.tenant, current, new, ledger)
+            return new
 
-        return retry_on_conflict(once, edit.versions)
+        return retry_on_conflict(attempt, edit.versions)
 
     def delete(self, edit: Edit, kind: type[Definition]) -> None:
-        """Remove a definition that nothing refers to. Its id is never given again.
+        """Remove a definition that no other refers to. Its id is never used again.
 
-        :raises NotFound: if it isn't there.
+        :raises NotFound: if it does not exist.
         :raises InUse: if other definitions refer to it.
-        :raises VersionChanged: if it is in none of the versions that the change is meant for.
+        :raises VersionChanged: if it has none of the expected versions.
         """
 
-        def once() -> None:
+        def attempt() -> None:
             ledger = self.catalog.read_ledger(edit.tenant)
             current = self._expected(edit, kind)
-            if users := self.catalog.referrers(edit.tenant, current):
-                raise InUse(users)
+            if referrers := self.catalog.referrers(edit.tenant, current):
+                raise InUse(referrers)
             self.catalog.delete(edit.tenant, current, ledger)
 
-        retry_on_conflict(once, edit.versions)
+        retry_on_conflict(attempt, edit.versions)
 
     def store_new[D: Definition](self, tenant: str, definition: D) -> D:
-        """As :meth:`create`, under an id that was reserved for it."""
+        """As :meth:`create`, with an id that was reserved before."""
 
-        def once() -> D:
+        def attempt() -> D:
             ledger = self.catalog.read_ledger(tenant) if definition.refers_to else Ledger()
             self._check(tenant, definition, definition.id)
             self.catalog.create(tenant, definition, ledger)
             return definition
 
-        return retry_on_conflict(once)
+        return retry_on_conflict(attempt)
 
     def _expected[D: Definition](self, edit: Edit, kind: type[D]) -> D:
         current = self.catalog.read(edit.tenant, kind, edit.definition_id)
@@ -130,25 +130,26 @@ class Define:
                 self._require_names(tenant, "blocks", "BLOCK", draft.block_ids)
                 found = self._require_instance(tenant, "llm_instance", draft.llm_instance)
                 instances = with_fallbacks(found.values(), partial(self.catalog.read_many, tenant, LlmInstance))
-                for refusal in refused(self.unsupported_settings, draft.settings, found[draft.llm_instance], instances):
-                    raise Invalid(refusal.setting, f"{refusal.sentence}.")
+                instance = found[draft.llm_instance]
+                for unsupported in unsupported_by(self.unsupported_settings, draft.settings, instance, instances):
+                    raise Invalid(unsupported.setting, f"{unsupported.sentence}.")
             case WorkflowDraft():
                 self._require_names(tenant, "payloads", "PAYLOAD", draft.payloads)
             case LlmInstanceDraft():
                 self._check_instance(tenant, draft, definition_id)
 
     def _check_instance(self, tenant: str, draft: LlmInstanceDraft, definition_id: int | None) -> None:
-        """Of an instance that is replaced, the payloads are not looked at: what it then lacks, their runs tell."""
+        """The payloads of a replaced instance are not checked again: their runs fail on settings that it lacks."""
         if draft.provider not in self.providers:
             raise Invalid("provider", f"{draft.provider!r} is none of {', '.join(sorted(self.providers))}.")
-        for refusal in self.unsupported_settings(draft.provider, draft.defaults):
-            raise Invalid(f"defaults.{refusal.setting}", f"{refusal.sentence}.")
+        for unsupported in self.unsupported_settings(draft.provider, draft.defaults):
+            raise Invalid(f"defaults.{unsupported.setting}", f"{unsupported.sentence}.")
         if draft.base_url is not None and (objection := self.host_policy.objection_to_url(draft.base_url)):
             raise Invalid("base_url", f"its host can't be called: {objection}.")
         if draft.fallback is not None:
             found = self._require_instance(tenant, "fallback", draft.fallback)
-            following = with_fallbacks(found.values(), partial(self.catalog.read_many, tenant, LlmInstance))
-            check_fallbacks(definition_id, draft, following)
+            instances = with_fallbacks(found.values(), partial(self.catalog.read_many, tenant, LlmInstance))
+            check_fallbacks(definition_id, draft, instances)
 
     def _require_names(self, tenant: str, field: str, kind: Kind, ids: Sequence[int]) -> None:
         """Reads names only: the definitions themselves may be large."""
@@ -166,28 +167,28 @@ def _require_existing(field: str, kind: Kind, ids: Sequence[int], found: Contain
         raise Invalid(field, f"there is no {KIND_WORDS[kind]} {', '.join(missing)}.")
 
 
-def refused(
+def unsupported_by(
     unsupported_settings: UnsupportedSettings,
     settings: LlmSettings,
     instance: LlmInstance,
     instances: Mapping[int, LlmInstance],
 ) -> Iterator[UnsupportedSetting]:
-    """What the payload's instance, and those that may answer in its place, don't take of its settings."""
+    """The settings of a payload that its instance, or one of the fallbacks, does not support."""
     for target in targets(settings, chain(instance, instances)):
         endpoint = target.endpoint
-        for refusal in unsupported_settings(endpoint.provider, target.settings):
-            of_whom = "" if endpoint.instance_id == instance.id else f"of the fallback {endpoint.instance_name!r}: "
-            yield UnsupportedSetting(refusal.setting, f"{of_whom}{refusal.sentence}")
+        for unsupported in unsupported_settings(endpoint.provider, target.settings):
+            prefix = "" if endpoint.instance_id == instance.id else f"of the fallback {endpoint.instance_name!r}: "
+            yield UnsupportedSetting(unsupported.setting, f"{prefix}{unsupported.sentence}")
 
 
-def retry_on_conflict[T](once: Callable[[], T], versions: Versions = None) -> T:
-    """Begin anew while others come between; a change that is meant for certain versions gives up on another one."""
+def retry_on_conflict[T](attempt: Callable[[], T], versions: Versions = None) -> T:
+    """Repeat the attempt while other writers interfere; a change that expects versions fails on any other version."""
     for _ in range(MAX_TRIES - 1):
         try:
-            return once()
+            return attempt()
         except LedgerConflict:
             continue
         except VersionChanged:
             if versions is not None:
                 raise
-    return once()
+    return attempt()
