@@ -10,21 +10,11 @@ from functools import partial
 from itertools import batched
 from typing import Any
 
-from baton.domain.catalog.definitions import (
-    KIND_WORDS,
-    Block,
-    Definition,
-    Kind,
-    Ledger,
-    LlmInstance,
-    Payload,
-    Referrer,
-    Replacement,
-    Workflow,
-)
+from baton.domain.catalog.definitions import Block, Definition, Ledger, LlmInstance, Payload, Replacement, Workflow
 from baton.domain.catalog.fallbacks import with_fallbacks
 from baton.domain.catalog.searches import Search
 from baton.domain.errors import Conflict, LedgerConflict, NameTaken, NotFound, VersionChanged
+from baton.domain.kinds import KIND_WORDS, Kind, Referrer
 from baton.domain.pages import Page
 from baton.domain.runs.run import WorkflowBundle
 
@@ -66,9 +56,9 @@ class FakeCatalog:
         try:
             for replacement in replacements:
                 if replacement.current is None:
-                    self.create(tenant, replacement.following, ledger)
+                    self.create(tenant, replacement.new, ledger)
                 else:
-                    self.replace(tenant, replacement.current, replacement.following, ledger)
+                    self.replace(tenant, replacement.current, replacement.new, ledger)
         except Conflict:
             self._kept = before
             raise
@@ -108,7 +98,7 @@ class FakeCatalog:
 
     def page[D: Definition](self, tenant: str, kind: type[D], limit: int, after: int | None, search: Search) -> Page[D]:
         there = self._of_kind(tenant, kind)
-        found = [there[id_] for id_ in sorted(there) if (after is None or id_ > after) and search.finds(there[id_])]
+        found = [there[id_] for id_ in sorted(there) if (after is None or id_ > after) and search.matches(there[id_])]
         items = found[:limit]
         return Page(items=items, next_after=items[-1].id if len(found) > limit else None)
 

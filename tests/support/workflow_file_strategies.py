@@ -20,10 +20,10 @@ from baton.domain.catalog.definitions import (
     PayloadDraft,
     Workflow,
     WorkflowDraft,
-    first_version,
+    new_definition,
 )
-from baton.domain.files.workflow_files import FileBlock, FilePayload, WorkflowFile
-from baton.domain.files.workflow_imports import Ids, Plan, Present, drafts, plan
+from baton.domain.files.workflow_files import FilePayload, WorkflowFile
+from baton.domain.files.workflow_imports import Existing, Ids, Plan, drafts, plan
 from baton.domain.llm.settings import SETTING_NAMES, LlmSettings
 from baton.domain.plain_text import objection_to_text
 from baton.domain.runs.run import WorkflowBundle
@@ -117,7 +117,7 @@ def _with_some_unset(draw: st.DrawFn) -> LlmSettings:
 
 settings = _with_some_unset()
 blocks = st.builds(
-    FileBlock,
+    BlockDraft,
     title=names,
     content=texts,
     tags=st.lists(tags, max_size=3).map(tuple),
@@ -146,48 +146,48 @@ def instances_of(file: WorkflowFile) -> tuple[LlmInstance, ...]:
     """The LLM instances that the file names, as they have to be there before."""
     named = dict.fromkeys(payload.llm_instance for payload in file.payloads)
     return tuple(
-        first_version(LlmInstance, LlmInstanceDraft(name=name, provider="simulated", model="small-1"), id_, AT_NOON)
+        new_definition(LlmInstance, LlmInstanceDraft(name=name, provider="simulated", model="small-1"), id_, AT_NOON)
         for id_, name in enumerate(named, start=1)
     )
 
 
-def imported(planned: Plan, present: Present) -> Present:
+def imported(planned: Plan, existing: Existing) -> Existing:
     """The catalog with what the plan changes, as a use case would save it."""
     wanted = [(change.kind, change.name) for change in planned.changes if change.action == "create"]
-    free = max([999, *(one.id for one in (*present.blocks, *present.payloads))]) + 1
+    free = max([999, *(one.id for one in (*existing.blocks, *existing.payloads))]) + 1
     reserved: Ids = {named: id_ for id_, named in enumerate(wanted, start=free)}
-    kept_blocks = {block.title: block for block in present.blocks}
-    kept_payloads = {payload.name: payload for payload in present.payloads}
-    workflow = present.workflow
+    kept_blocks = {block.title: block for block in existing.blocks}
+    kept_payloads = {payload.name: payload for payload in existing.payloads}
+    workflow = existing.workflow
     for change, draft in drafts(planned, reserved):
         id_ = change.current.id if change.current else reserved[change.kind, change.name]
         match draft:
             case BlockDraft():
-                kept_blocks[draft.title] = first_version(Block, draft, id_, AT_NOON)
+                kept_blocks[draft.title] = new_definition(Block, draft, id_, AT_NOON)
             case PayloadDraft():
-                kept_payloads[draft.name] = first_version(Payload, draft, id_, AT_NOON)
+                kept_payloads[draft.name] = new_definition(Payload, draft, id_, AT_NOON)
             case WorkflowDraft():
-                workflow = first_version(Workflow, draft, id_, AT_NOON)
-    return Present(
+                workflow = new_definition(Workflow, draft, id_, AT_NOON)
+    return Existing(
         workflow=workflow,
         payloads=tuple(kept_payloads.values()),
         blocks=tuple(kept_blocks.values()),
-        instances=present.instances,
+        instances=existing.instances,
     )
 
 
-def catalog_with(file: WorkflowFile) -> Present:
+def catalog_with(file: WorkflowFile) -> Existing:
     """A catalog that was empty before the file's import."""
-    empty = Present(instances=instances_of(file))
+    empty = Existing(instances=instances_of(file))
     return imported(plan(file, empty), empty)
 
 
-def definitions_in(present: Present) -> WorkflowBundle:
+def definitions_in(existing: Existing) -> WorkflowBundle:
     """What a run of the imported workflow would be made from."""
-    assert present.workflow is not None
+    assert existing.workflow is not None
     return WorkflowBundle(
-        workflow=present.workflow,
-        payloads={payload.id: payload for payload in present.payloads},
-        blocks={block.id: block for block in present.blocks},
-        instances={instance.id: instance for instance in present.instances},
+        workflow=existing.workflow,
+        payloads={payload.id: payload for payload in existing.payloads},
+        blocks={block.id: block for block in existing.blocks},
+        instances={instance.id: instance for instance in existing.instances},
     )

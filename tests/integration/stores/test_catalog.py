@@ -12,17 +12,16 @@ from baton.domain.catalog.definitions import (
     Definition,
     Draft,
     InlineBlock,
-    Kind,
     LlmInstance,
     Payload,
     PayloadDraft,
-    Referrer,
     Workflow,
-    first_version,
-    next_version,
+    new_definition,
+    new_version,
 )
 from baton.domain.catalog.searches import Search
 from baton.domain.errors import LedgerConflict, NameTaken, NotFound, VersionChanged
+from baton.domain.kinds import Kind, Referrer
 from baton.domain.llm.endpoints import LlmLimits, LlmPrice
 from baton.domain.llm.settings import LlmSettings
 from tests.support.records import (
@@ -62,13 +61,13 @@ DRAFTS: list[tuple[type[Definition], Draft]] = [
 
 
 def create[D: Definition](catalog: Catalog, kind: type[D], draft: Draft, tenant: str = TENANT) -> D:
-    definition = first_version(kind, draft, catalog.reserve_id(tenant, draft.kind), AT_NOON)
+    definition = new_definition(kind, draft, catalog.reserve_id(tenant, draft.kind), AT_NOON)
     catalog.create(tenant, definition, catalog.read_ledger(tenant))
     return definition
 
 
 def replaced[D: Definition](catalog: Catalog, current: D, draft: Draft, tenant: str = TENANT) -> D:
-    following = next_version(current, draft, LATER)
+    following = new_version(current, draft, LATER)
     catalog.replace(tenant, current, following, catalog.read_ledger(tenant))
     return following
 
@@ -265,11 +264,11 @@ def test_a_reference_is_refused_when_something_was_deleted_since_the_ledger_was_
     stale = catalog.read_ledger(TENANT)
     payload = create(catalog, Payload, payload_draft())
     delete(catalog, create(catalog, Block, block_draft()))
-    late = first_version(Payload, payload_draft("late"), 9, AT_NOON)
+    late = new_definition(Payload, payload_draft("late"), 9, AT_NOON)
     with pytest.raises(LedgerConflict):
         catalog.create(TENANT, late, stale)
     with pytest.raises(LedgerConflict):
-        catalog.replace(TENANT, payload, next_version(payload, payload_draft("late"), LATER), stale)
+        catalog.replace(TENANT, payload, new_version(payload, payload_draft("late"), LATER), stale)
     catalog.create(TENANT, late, catalog.read_ledger(TENANT))
     assert listed(catalog, Payload) == [1, 9]
 
@@ -277,7 +276,7 @@ def test_a_reference_is_refused_when_something_was_deleted_since_the_ledger_was_
 def test_what_refers_to_nothing_does_not_mind_a_deletion(catalog: Catalog) -> None:
     stale = catalog.read_ledger(TENANT)
     delete(catalog, create(catalog, Block, block_draft()))
-    catalog.create(TENANT, first_version(Block, block_draft(), 9, AT_NOON), stale)
+    catalog.create(TENANT, new_definition(Block, block_draft(), 9, AT_NOON), stale)
     assert listed(catalog, Block) == [9]
 
 

@@ -25,8 +25,8 @@ from baton.domain.catalog.definitions import (
     LlmInstance,
     Payload,
     Replacement,
-    first_version,
-    next_version,
+    new_definition,
+    new_version,
 )
 from baton.domain.catalog.searches import Search
 from baton.domain.errors import NotFound, VersionChanged
@@ -64,7 +64,7 @@ def catalog(aws: Account) -> DynamoCatalogStore:
 @pytest.fixture
 def create(catalog: DynamoCatalogStore) -> Callable[[type[Definition], Draft], Any]:
     def created(kind: type[Definition], draft: Draft) -> Any:
-        definition = first_version(kind, draft, catalog.reserve_id(TENANT, draft.kind), AT_NOON)
+        definition = new_definition(kind, draft, catalog.reserve_id(TENANT, draft.kind), AT_NOON)
         catalog.create(TENANT, definition, catalog.read_ledger(TENANT))
         return definition
 
@@ -104,10 +104,10 @@ def test_who_refers_to_a_definition_is_seen_where_the_referrer_is_large(
 def test_a_small_definition_needs_no_client_of_s3(aws: Account) -> None:
     store = DynamoCatalogStore(aws.dynamodb, aws.catalog_table, S3Texts(no_s3, aws.texts_bucket))
     room = MAX_ITEM_BYTES - 1_000
-    block = first_version(Block, BlockDraft(title="b", content='"' * room), 1, AT_NOON)
+    block = new_definition(Block, BlockDraft(title="b", content='"' * room), 1, AT_NOON)
     ledger = store.read_ledger(TENANT)
     store.create(TENANT, block, ledger)
-    following = next_version(block, replace(block, content="x"), AT_NOON)
+    following = new_version(block, replace(block, content="x"), AT_NOON)
     store.replace(TENANT, block, following, ledger)
     assert store.read(TENANT, Block, 1) == following
     store.delete(TENANT, following, ledger)
@@ -117,11 +117,11 @@ def test_the_texts_of_a_former_version_are_removed_and_those_of_the_present_one_
     aws: Account, catalog: DynamoCatalogStore, create: Any
 ) -> None:
     block = create(*DRAFTS[0])
-    same = next_version(block, block, AT_NOON)
+    same = new_version(block, block, AT_NOON)
     catalog.replace(TENANT, block, same, catalog.read_ledger(TENANT))
     assert catalog.read(TENANT, Block, 1) == same
     assert len(objects(aws)) == 1
-    small = next_version(same, replace(block, content="x"), AT_NOON)
+    small = new_version(same, replace(block, content="x"), AT_NOON)
     catalog.replace(TENANT, same, small, catalog.read_ledger(TENANT))
     assert (catalog.read(TENANT, Block, 1), objects(aws)) == (small, [])
 
@@ -133,10 +133,10 @@ def test_a_deleted_definition_leaves_no_text(aws: Account, catalog: DynamoCatalo
 
 def test_a_replacement_that_is_refused_breaks_nothing(catalog: DynamoCatalogStore, create: Any) -> None:
     block = create(*DRAFTS[0])
-    second = next_version(block, replace(block, content=LONG + "2"), AT_NOON)
+    second = new_version(block, replace(block, content=LONG + "2"), AT_NOON)
     catalog.replace(TENANT, block, second, catalog.read_ledger(TENANT))
     with pytest.raises(VersionChanged):
-        catalog.replace(TENANT, block, next_version(block, block, AT_NOON), catalog.read_ledger(TENANT))
+        catalog.replace(TENANT, block, new_version(block, block, AT_NOON), catalog.read_ledger(TENANT))
     assert catalog.read(TENANT, Block, 1) == second
 
 
@@ -160,7 +160,7 @@ def test_a_reader_that_comes_between_item_and_text_reads_the_newer_version(
 ) -> None:
     """The definition is replaced after its item has been read, and the text of the old version is gone."""
     block = create(*DRAFTS[0])
-    newer = next_version(block, replace(block, content=LONG + "2"), AT_NOON)
+    newer = new_version(block, replace(block, content=LONG + "2"), AT_NOON)
     get_object = aws.s3.get_object
     versions = [block, newer]
 
@@ -178,7 +178,7 @@ def test_a_reader_that_comes_between_item_and_text_reads_the_newer_version(
         monkeypatch.setattr(aws.s3, "get_object", replaced_meanwhile)
         last = versions[-1]
         assert read() == last
-        versions.append(next_version(last, replace(last, content=last.content + "2"), AT_NOON))
+        versions.append(new_version(last, replace(last, content=last.content + "2"), AT_NOON))
 
 
 def test_a_reader_does_not_find_what_is_deleted_between_item_and_text(
@@ -218,7 +218,7 @@ def test_a_transaction_is_as_large_as_the_request_for_what_it_writes_into_the_ta
     def replacements(size: int, character: str = "x") -> list[Replacement]:
         drafts = [BlockDraft(title=f"b{number}", content=character * size) for number in range(12)]
         return [
-            Replacement(current=None, following=first_version(Block, draft, number + 1, AT_NOON))
+            Replacement(current=None, new=new_definition(Block, draft, number + 1, AT_NOON))
             for number, draft in enumerate(drafts)
         ]
 

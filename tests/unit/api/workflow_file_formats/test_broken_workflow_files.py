@@ -127,7 +127,7 @@ def test_a_broken_json_file_is_refused_with_its_path(text: str, sentence: str) -
 def test_faults_come_in_the_order_of_their_lines() -> None:
     with pytest.raises(BrokenFile) as refused:
         read_file(GOOD.replace("Relay", "1").replace("Ask\n", "2\n").replace("0.5", "x"), YAML)
-    assert [fault.line for fault in refused.value.faults] == [2, 8, 10]
+    assert [fault.line for fault in refused.value.errors] == [2, 8, 10]
 
 
 def test_the_line_is_the_one_that_an_editor_shows_whatever_ends_it() -> None:

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 
 from baton.api.bodies.workflow_files import JSON, YAML, json_schema, read_file, write_file
 from baton.api.workflow_file_formats import yaml_writer
-from baton.domain.catalog.definitions import InlineBlock
+from baton.domain.catalog.definitions import BlockDraft, InlineBlock
 from baton.domain.errors import Invalid
-from baton.domain.files.workflow_files import FileBlock, FilePayload, WorkflowFile
+from baton.domain.files.workflow_files import FilePayload, WorkflowFile
 from baton.domain.llm.settings import LlmSettings
 from tests.support.workflow_file_strategies import files, objects, texts
 
@@ -71,7 +71,7 @@ def test_what_has_its_default_is_left_out_and_text_keeps_its_lines() -> None:
                 ),
             ),
         ),
-        blocks=(FileBlock(title="Greet", content="Line one\n  line two\n"),),
+        blocks=(BlockDraft(title="Greet", content="Line one\n  line two\n"),),
     )
     assert write_file(file, YAML) == (
         'workflow:\n  name: "yes"\n  payloads: [first]\n\n'
@@ -101,7 +101,7 @@ def test_unquoted_words_that_older_yaml_takes_for_something_else_are_text() -> N
     text = "workflow: {name: no, payloads: [on]}\npayloads: [{name: on, blocks: [2024-01-31], llm_instance: 0x10}]\n"
     file = read_file(text + "blocks: [{title: 2024-01-31, content: 012}]", YAML)
     assert (file.name, file.order, file.payloads[0].llm_instance) == ("no", ("on",), "0x10")
-    assert file.blocks == (FileBlock(title="2024-01-31", content="012"),)
+    assert file.blocks == (BlockDraft(title="2024-01-31", content="012"),)
 
 
 def test_numbers_and_words_are_read_as_in_yaml_1_2() -> None:
@@ -134,8 +134,8 @@ def test_whatever_settings_the_api_takes_are_read_back() -> None:
 
 
 def test_a_file_too_long_to_be_imported_is_not_written() -> None:
-    block = FileBlock(title="Long", content="é" * 50_000)
-    blocks = tuple(FileBlock(title=f"Long {number}", content=block.content) for number in range(41))
+    block = BlockDraft(title="Long", content="é" * 50_000)
+    blocks = tuple(BlockDraft(title=f"Long {number}", content=block.content) for number in range(41))
     for media_type in (JSON, YAML):
         with pytest.raises(Invalid, match=r"file: 4,\d+,\d+ bytes; at most 4,000,000 fit into one\."):
             write_file(WorkflowFile(name="a", order=(), payloads=(), blocks=blocks), media_type)

@@ -68,9 +68,9 @@ def refusal(text: str) -> BrokenFile:
     ],
 )
 def test_text_that_needs_quotes_is_found_with_its_line(block: str, sentence: str) -> None:
-    (fault,) = refusal(FILE.replace("{block}", block)).faults
-    assert sentence in fault.sentence
-    assert "quote it" in fault.sentence
+    (fault,) = refusal(FILE.replace("{block}", block)).errors
+    assert sentence in fault.detail
+    assert "quote it" in fault.detail
     assert fault.line == (8 if "\n" in block else 7)
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from baton.domain.catalog.definitions import BlockDraft, InlineBlock, PayloadDraft, WorkflowDraft
-from baton.domain.files.workflow_files import BrokenFile, FileBlock, FilePayload, WorkflowFile, export
-from baton.domain.files.workflow_imports import Plan, Present, drafts, plan
+from baton.domain.files.workflow_files import BrokenFile, FilePayload, WorkflowFile, export
+from baton.domain.files.workflow_imports import Existing, Plan, drafts, plan
 from baton.domain.llm.settings import LlmSettings
 from tests.support.workflow_file_strategies import (
     catalog_with,
@@ -20,7 +20,7 @@ from tests.support.workflow_file_strategies import (
     instances_of,
 )
 
-ASK = FileBlock(title="Ask", content="Why?")
+ASK = BlockDraft(title="Ask", content="Why?")
 FIRST = FilePayload(name="first", blocks=("Ask", InlineBlock(content="Now.")), llm_instance="demo")
 SECOND = FilePayload(name="second", blocks=("Ask",), llm_instance="demo", settings=LlmSettings(temperature=0.5))
 RELAY = WorkflowFile(name="Relay", order=("first", "second"), payloads=(FIRST, SECOND), blocks=(ASK,))
@@ -36,7 +36,7 @@ def differences(file: WorkflowFile) -> dict[str, Any]:
 
 
 def test_in_an_empty_catalog_everything_is_created_blocks_first_and_the_workflow_last() -> None:
-    planned = plan(RELAY, Present(instances=instances_of(RELAY)))
+    planned = plan(RELAY, Existing(instances=instances_of(RELAY)))
     assert actions(planned) == [
         ("BLOCK", "Ask", "create"),
         ("PAYLOAD", "first", "create"),
@@ -51,7 +51,7 @@ def test_in_an_empty_catalog_everything_is_created_blocks_first_and_the_workflow
 
 
 def test_drafts_refer_to_the_reserved_ids() -> None:
-    planned = plan(RELAY, Present(instances=instances_of(RELAY)))
+    planned = plan(RELAY, Existing(instances=instances_of(RELAY)))
     reserved = {("BLOCK", "Ask"): 7, ("PAYLOAD", "first"): 8, ("PAYLOAD", "second"): 9, ("WORKFLOW", "Relay"): 10}
     assert [draft for _, draft in drafts(planned, reserved)] == [  # type: ignore[arg-type]
         BlockDraft(title="Ask", content="Why?"),
@@ -75,7 +75,7 @@ def test_importing_a_file_twice_changes_nothing_the_second_time(file: WorkflowFi
 @given(files(), files())
 def test_an_import_over_other_definitions_leaves_what_the_file_says(before: WorkflowFile, file: WorkflowFile) -> None:
     named = instances_of(replace(file, payloads=before.payloads + file.payloads))
-    start = Present(instances=named)
+    start = Existing(instances=named)
     present = imported(plan(before, start), start)
     if before.name != file.name:
         present = replace(present, workflow=None)

@@ -16,8 +16,8 @@ from baton.domain.catalog.definitions import (
     LlmInstance,
     Payload,
     Workflow,
-    first_version,
-    next_version,
+    new_definition,
+    new_version,
 )
 from baton.domain.errors import InUse, Invalid, LedgerConflict, NameTaken, NotFound, VersionChanged
 from baton.domain.llm.settings import LlmSettings
@@ -212,7 +212,7 @@ def test_without_a_version_the_last_writer_wins(defined: FakeBaton) -> None:
 def test_a_writer_that_is_overtaken_begins_anew_unless_it_meant_one_version() -> None:
     def overtaken() -> None:
         block = FakeCatalog.read(catalog, TENANT, Block, 1)
-        following = next_version(block, block_draft(content=f"after {block.content}"), AT_NOON)
+        following = new_version(block, block_draft(content=f"after {block.content}"), AT_NOON)
         FakeCatalog.replace(catalog, TENANT, block, following, Ledger())
 
     class Overtaken(FakeCatalog):
@@ -276,7 +276,7 @@ def test_a_reference_that_is_added_meanwhile_stops_the_deletion() -> None:
     """Both have found nothing in their way; the one who writes first wins."""
 
     def refer_to_it() -> None:
-        payload = first_version(Payload, payload_draft("late", [1], 1), 9, AT_NOON)
+        payload = new_definition(Payload, payload_draft("late", [1], 1), 9, AT_NOON)
         FakeCatalog.create(catalog, TENANT, payload, FakeCatalog.read_ledger(catalog, TENANT))
 
     catalog = BusyCatalog(0, refer_to_it)
@@ -307,7 +307,7 @@ def test_a_change_that_is_always_disturbed_gives_up() -> None:
     others = count()
 
     def delete_another() -> None:
-        other = first_version(Block, block_draft(f"other {next(others)}"), 50, AT_NOON)
+        other = new_definition(Block, block_draft(f"other {next(others)}"), 50, AT_NOON)
         FakeCatalog.create(catalog, TENANT, other, Ledger())
         FakeCatalog.delete(catalog, TENANT, other, FakeCatalog.read_ledger(catalog, TENANT))
 

@@ -53,7 +53,7 @@ def keyed(fake_baton: FakeBaton) -> FakeBaton:
     ],
 )
 def test_another_origin_or_provider_needs_the_key_again(keyed: FakeBaton, changed: Any) -> None:
-    with pytest.raises(Invalid, match=r"^api_key: the key that is kept was given for another provider or base_url"):
+    with pytest.raises(Invalid, match=r"^api_key: the stored key is for another provider or base_url"):
         keyed.instances.replace(EDIT, changed, None)
     assert keyed.catalog.read(TENANT, LlmInstance, 1).version == 1
     assert keyed.secrets.keys == {(TENANT, 1): "sk-a"}

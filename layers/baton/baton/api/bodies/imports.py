@@ -10,9 +10,9 @@ from pydantic import Field
 
 from baton.api.bodies.fields import View
 from baton.api.budget import MAX_ANSWER_BYTES, body_size, room_beside, whole_values
-from baton.domain.catalog.definitions import Kind
 from baton.domain.files.workflow_imports import FileChange
-from baton.usecases.files.transfer_workflows import Imported
+from baton.domain.kinds import Kind
+from baton.usecases.files.import_workflow_file import Imported
 
 MAX_SHOWN_CHARACTERS = 300
 

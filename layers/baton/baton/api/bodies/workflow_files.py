@@ -14,9 +14,9 @@ from baton.api.bodies.settings import Settings
 from baton.api.validation import faults
 from baton.api.workflow_file_formats import json_text
 from baton.api.workflow_file_formats.documents import MAX_FILE_BYTES, Document
-from baton.domain.catalog.definitions import MAX_BLOCKS_PER_PAYLOAD, MAX_PAYLOADS_PER_WORKFLOW, InlineBlock
+from baton.domain.catalog.definitions import MAX_BLOCKS_PER_PAYLOAD, MAX_PAYLOADS_PER_WORKFLOW, BlockDraft, InlineBlock
 from baton.domain.errors import Invalid
-from baton.domain.files.workflow_files import BrokenFile, FieldError, FileBlock, FilePayload, WorkflowFile, check
+from baton.domain.files.workflow_files import BrokenFile, FieldError, FilePayload, WorkflowFile, check
 
 JSON = "application/json"
 YAML = "application/yaml"
@@ -37,11 +37,6 @@ TakenBlock = Annotated[
 
 class BlockInFile(BlockFields):
     """A reusable piece of prompt text."""
-
-    def block(self) -> FileBlock:
-        """As the domain has it."""
-        draft = self.draft()
-        return FileBlock(title=draft.title, content=draft.content, tags=draft.tags, folder_path=draft.folder_path)
 
 
 class PayloadInFile(Settings):
@@ -82,7 +77,7 @@ class FileModel(Request):
             name=self.workflow.name,
             order=tuple(self.workflow.payloads or ()),
             payloads=tuple(payload.payload() for payload in self.payloads or ()),
-            blocks=tuple(block.block() for block in self.blocks or ()),
+            blocks=tuple(block.draft() for block in self.blocks or ()),
         )
 
 
@@ -105,7 +100,7 @@ def read_file(text: str, media_type: str) -> WorkflowFile:
     except ValidationError as error:
         raise _broken(document, faults(error.errors(include_url=False), document.value)) from None
     except BrokenFile as error:
-        raise _broken(document, error.faults) from None
+        raise _broken(document, error.errors) from None
     return file
 
 
@@ -169,7 +164,7 @@ def _written_payload(payload: FilePayload) -> dict[str, Any]:
     return {"name": payload.name, "blocks": blocks, "llm_instance": payload.llm_instance, **payload.settings.to_dict()}
 
 
-def _written_block(block: FileBlock) -> dict[str, Any]:
+def _written_block(block: BlockDraft) -> dict[str, Any]:
     folder = {} if block.folder_path == "/" else {"folder_path": block.folder_path}
     tags = {"tags": list(block.tags)} if block.tags else {}
     return {"title": block.title, **folder, **tags, "content": block.content}

@@ -21,6 +21,7 @@ from baton.domain.errors import (
     NotFound,
     VersionChanged,
 )
+from baton.domain.files.workflow_files import export
 from baton.runtime import wiring
 
 BODIES = {"/api/workflows/import": RequestBody(media_types=YAML_TYPES | {JSON}, max_bytes=MAX_FILE_BYTES)}
@@ -42,7 +43,7 @@ def export_workflow(
     In YAML, unless JSON is asked for.
     """
     media_type = JSON if JSON in (accept or "") else YAML
-    text = write_file(wiring.move_workflows().export(caller.tenant, workflow_id), media_type)
+    text = write_file(export(wiring.definitions().read_workflow(caller.tenant, workflow_id)), media_type)
     return Response(status_code=HTTPStatus.OK, content_type=media_type, body=text)
 
 
@@ -59,7 +60,7 @@ def import_workflow(caller: RequestCaller, dry_run: Annotated[bool, Query()] = F
     """
     event = router.current_event
     file = read_file(event.decoded_body or "", event.headers.get("content-type", JSON))
-    imported = wiring.move_workflows().import_file(caller.tenant, file, wiring.now(), dry_run=dry_run)
+    imported = wiring.import_workflow_file()(caller.tenant, file, wiring.now(), dry_run=dry_run)
     return ImportView.of(imported, dry_run=dry_run)
 
 

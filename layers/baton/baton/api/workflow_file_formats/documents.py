@@ -41,9 +41,9 @@ class Document:
         return replace(fault, line=place.line)
 
 
-def broken(sentence: str, line: int | None = None, path: Path = ()) -> BrokenFile:
+def broken(detail: str, line: int | None = None, path: Path = ()) -> BrokenFile:
     """A file with one fault."""
-    return BrokenFile([FieldError(path=path, sentence=sentence, line=line)])
+    return BrokenFile([FieldError(path=path, detail=detail, line=line)])
 
 
 TOO_DEEP = f"is nested more than {MAX_NESTING} levels deep"

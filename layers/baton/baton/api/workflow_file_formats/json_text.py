@@ -41,7 +41,7 @@ EXPECTED = {
 class _Refused:
     """Stands in the place of a value that can't be taken, until its path is known."""
 
-    sentence: str
+    detail: str
 
 
 def read(text: str) -> Document:
@@ -102,7 +102,7 @@ def _check(value: Any) -> None:
         if len(path) > MAX_NESTING:
             raise broken(TOO_DEEP, path=path)
         if isinstance(entry, _Refused):
-            raise broken(entry.sentence, path=path)
+            raise broken(entry.detail, path=path)
         if not _is_unicode(entry):
             raise broken("holds half of a surrogate pair, which is no character", path=path)
 
