@@ -52,7 +52,7 @@ def complete(
     """
     provider = _provider(call.endpoint, providers)
     for unsupported in unsupported_settings(call.endpoint.provider, call.settings, providers):
-        what = f"{unsupported.setting}: {unsupported.sentence}"
+        what = f"{unsupported.setting}: {unsupported.detail}"
         raise LlmRefused(f"LLM instance {call.endpoint.instance_name!r} can't be called with these settings: {what}.")
     stream_to = None if call.settings.stream is False else listener
     complete_once = partial(_complete_once, provider, listener=stream_to, transport=transport)

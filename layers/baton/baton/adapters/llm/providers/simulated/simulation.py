@@ -61,7 +61,7 @@ class Simulation:
     def of(cls, call: LlmCall) -> Simulation:
         """Raises ``LlmRefused`` naming the first option of the wrong type."""
         for unsupported in _unsupported_options(call.settings):
-            raise _refused(call, f"its {unsupported.sentence}")
+            raise _refused(call, f"its {unsupported.detail}")
         return cls(**_options(call.settings))
 
 
