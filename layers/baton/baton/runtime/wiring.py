@@ -32,6 +32,7 @@ from baton.usecases.catalog.define_llm_instances import DefineLlmInstances
 from baton.usecases.catalog.ports import CatalogStore, DefinitionSource
 from baton.usecases.files.transfer_workflows import MoveWorkflows
 from baton.usecases.live.follow_runs import FollowRuns
+from baton.usecases.live.handle_frame import HandleFrame
 from baton.usecases.live.notify_subscribers import NotifySubscribers
 from baton.usecases.live.ports import Sender
 from baton.usecases.live.stream_answer import StreamAnswer
@@ -57,7 +58,7 @@ def now() -> datetime:
 
 
 def changes(event: Mapping[str, Any]) -> list[Change]:
-    """What a batch of the Runs table's stream tells."""
+    """The changes in a batch of the Runs table's stream."""
     return stream.changes(event["Records"])
 
 
@@ -163,14 +164,20 @@ def follow_runs() -> FollowRuns:
 
 
 @cache
+def handle_frame() -> HandleFrame:
+    """Handle a WebSocket client's frame."""
+    return HandleFrame(follow_runs=follow_runs(), sender=sender(), clock=now)
+
+
+@cache
 def notify_subscribers() -> NotifySubscribers:
-    """Tell subscribers what has changed."""
+    """Send changes of runs to their subscribers."""
     return NotifySubscribers(connections=_connections(), sender=sender(), clock=now)
 
 
 @cache
 def sender() -> Sender:
-    """The way back to WebSocket clients."""
+    """Sends frames to WebSocket clients."""
     client: ApiGatewayManagementApiClient = boto3.client(
         "apigatewaymanagementapi", endpoint_url=setting("WEBSOCKET_CALLBACK_URL"), config=QUICK
     )
