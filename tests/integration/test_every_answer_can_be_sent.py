@@ -147,9 +147,7 @@ def record(baton: Deployment, character: str) -> None:
             name=name(character, position),
             template=filled(character, share // 4),
             references=references,
-            settings=target.settings,
-            endpoint=endpoint,
-            fallbacks=(target,),
+            targets=(target, target),
         )
         for position in range(PAYLOADS)
     ]

@@ -38,7 +38,7 @@ from baton.usecases.live.ports import Sender
 from baton.usecases.live.stream_answer import StreamAnswer
 from baton.usecases.llm.api_keys import ApiKeys
 from baton.usecases.llm.check_llm_instance import CheckLlmInstance
-from baton.usecases.llm.limiter import LimitRate
+from baton.usecases.llm.limiter import Limiter
 from baton.usecases.runs.change_run import ChangeRun
 from baton.usecases.runs.execute_payload import ExecutePayload
 from baton.usecases.runs.ports import LongTexts, RunStore
@@ -146,8 +146,8 @@ def execute_payload() -> ExecutePayload:
         steps=steps,
         llm=partial(complete, transport=_http_transport()),
         api_keys=_api_keys(),
-        limit_rate=LimitRate(
-            store=DynamoLimitStore(_dynamodb(), setting("RUNS_TABLE")), clock=now, jitter=jitter, pause=time.sleep
+        limiter=Limiter(
+            store=DynamoLimitStore(_dynamodb(), setting("RUNS_TABLE")), clock=now, jitter=jitter, sleep=time.sleep
         ),
         stream_answer=StreamAnswer(steps=steps, connections=_connections(), clock=now, monotonic=time.monotonic),
         clock=now,

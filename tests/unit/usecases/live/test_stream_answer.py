@@ -180,7 +180,8 @@ def test_a_payload_that_is_not_to_be_streamed_has_no_listener(fake_baton: FakeBa
     fake_baton.execute_payload(fake_baton.step(run))
     there = fake_baton.runs.find(TENANT, run.id)
     assert there
-    silent = replace(there.snapshots[1], settings=LlmSettings(stream=False))
+    own = there.snapshots[1].own_target
+    silent = replace(there.snapshots[1], targets=(replace(own, settings=LlmSettings(stream=False)),))
     there.snapshots = {1: silent}
     fake_baton.execute_payload(fake_baton.step(run, 1))
     assert [listener is None for listener in fake_baton.llm.listeners] == [False, True]

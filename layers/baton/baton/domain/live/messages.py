@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from baton.domain.runs.plan import completed_before
 from baton.domain.runs.run import PartialAnswer, Response, Run, RunHistory, Status
 
 MessageType = Literal[
@@ -86,7 +87,7 @@ def message_of_response(response: Response) -> Message:
         "payloadName": response.payload_name,
         "position": response.position,
         "content": content,
-        "progress": _percent(response.position + 1, response.total),
+        "progress": _percent(completed_before(response.position) + 1, response.total),
         "metadata": _bounded(response.metadata),
     }
     if is_truncated or response.content_truncated:
