@@ -138,7 +138,7 @@ def test_the_line_is_the_one_that_an_editor_shows_whatever_ends_it() -> None:
 
 def test_another_media_type_is_refused() -> None:
     assert refusal(GOOD, "text/xml") == (
-        "Content-Type: 'text/xml' is not what workflow files come in: application/yaml or application/json."
+        "Content-Type: 'text/xml' is not a media type of workflow files; send application/yaml or application/json."
     )
 
 
@@ -157,8 +157,8 @@ YAML_BOMB = "a: &a [x, x]\n" + "".join(f"b{n}: &b{n} [*a, *a]\n" for n in range(
         (lambda: "[" * 100_000, JSON, "is nested more than 256 levels deep."),
         (lambda: '{"a":' * 100_000 + "1" + "}" * 100_000, JSON, "is nested more than 256 levels deep."),
         (lambda: "[" * 300 + "]" * 300, JSON, "is nested more than 256 levels deep."),
-        (lambda: "#" * 6_000_000 + GOOD, YAML, " bytes; at most 4,000,000 fit into one."),
-        (lambda: " " * 6_000_000, JSON, "file: 6,000,000 bytes; at most 4,000,000 fit into one."),
+        (lambda: "#" * 6_000_000 + GOOD, YAML, " bytes; at most 4,000,000 are allowed."),
+        (lambda: " " * 6_000_000, JSON, "file: has 6,000,000 bytes; at most 4,000,000 are allowed."),
         (lambda: "- a\n" * 900_000, YAML, "line 250000: holds more than 250,000 values."),
         (lambda: f"[{'1,' * 1_900_000}1]", JSON, "file: holds more than 250,000 values."),
         (lambda: GOOD.replace("demo", "demo " * 190_000), YAML, "line 7: payloads[0].llm_instance: should have"),

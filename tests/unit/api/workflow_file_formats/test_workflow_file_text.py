@@ -137,7 +137,7 @@ def test_a_file_too_long_to_be_imported_is_not_written() -> None:
     block = BlockDraft(title="Long", content="é" * 50_000)
     blocks = tuple(BlockDraft(title=f"Long {number}", content=block.content) for number in range(41))
     for media_type in (JSON, YAML):
-        with pytest.raises(Invalid, match=r"file: 4,\d+,\d+ bytes; at most 4,000,000 fit into one\."):
+        with pytest.raises(Invalid, match=r"file: has 4,\d+,\d+ bytes; at most 4,000,000 are allowed\."):
             write_file(WorkflowFile(name="a", order=(), payloads=(), blocks=blocks), media_type)
 
 
