@@ -1,4 +1,4 @@
-"""Text that YAML takes for something else: the refusal says on which line to quote it."""
+"""Text that YAML reads as something else: the error has the line on which to quote it."""
 
 from __future__ import annotations
 

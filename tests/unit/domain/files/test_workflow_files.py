@@ -1,4 +1,4 @@
-"""Workflow files in the domain: from the catalog into a file, and what is wrong with one."""
+"""Workflow files in the domain: export, and the errors of a file."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_an_export_has_payloads_and_blocks_in_the_order_of_their_first_use() -> 
     assert exported == replace(RELAY, payloads=(SECOND, FIRST), blocks=(ROLE, ASK))
 
 
-def test_an_export_leaves_out_what_the_workflow_does_not_use() -> None:
+def test_an_export_omits_definitions_that_the_workflow_does_not_use() -> None:
     exported = export(definitions_in(catalog_with(replace(RELAY, order=("first",)))))
     assert exported == WorkflowFile(name="Relay", order=("first",), payloads=(FIRST,), blocks=(ASK,))
 
@@ -69,17 +69,17 @@ def test_an_export_is_consistent_and_its_import_exports_the_same(file: WorkflowF
         ("instances", 2, "llm_instance: the workflow refers to LLM instance 2, which was deleted."),
     ],
 )
-def test_a_workflow_that_points_to_nothing_is_not_exported(section: str, gone: int, sentence: str) -> None:
+def test_a_workflow_that_refers_to_a_deleted_definition_is_not_exported(section: str, gone: int, sentence: str) -> None:
     with pytest.raises(Invalid) as refused:
         export(without(definitions_in(catalog_with(RELAY)), section, gone))
     assert str(refused.value) == sentence
 
 
-def test_a_consistent_file_passes() -> None:
+def test_a_consistent_file_is_accepted() -> None:
     check(RELAY)
 
 
-def test_definitions_that_nothing_uses_pass() -> None:
+def test_definitions_that_the_workflow_does_not_use_are_accepted() -> None:
     check(replace(RELAY, order=(), blocks=(*RELAY.blocks, BlockDraft(title="Spare", content=""))))
 
 
@@ -108,11 +108,11 @@ def test_definitions_that_nothing_uses_pass() -> None:
         ),
     ],
 )
-def test_a_name_that_repeats_or_stands_for_nothing_is_refused(file: WorkflowFile, field: str, sentence: str) -> None:
+def test_a_name_that_is_defined_twice_or_not_at_all_is_rejected(file: WorkflowFile, field: str, sentence: str) -> None:
     assert faults_of(file) == [(field, sentence)]
 
 
-def test_a_template_is_as_long_as_a_run_can_keep_and_no_longer() -> None:
+def test_a_template_has_the_same_maximum_as_in_a_run() -> None:
     long = BlockDraft(title="Long", content="é" * 50_000)
     rest = BlockDraft(title="Rest", content="x" * (MAX_TEMPLATE_BYTES - 200_000 - 4))
     payload = replace(FIRST, blocks=("Long", "Long", "Rest"))
@@ -122,7 +122,7 @@ def test_a_template_is_as_long_as_a_run_can_keep_and_no_longer() -> None:
     assert faults_of(longer) == [("payloads[0].blocks", "have 1,000,001 bytes of text; at most 1,000,000")]
 
 
-def test_a_definition_is_as_large_as_a_store_can_keep_and_no_larger() -> None:
+def test_a_definition_has_the_same_maximum_as_in_the_store() -> None:
     large = replace(SECOND, settings=LlmSettings(options={"x": "é" * 760_000}))
     controls = BlockDraft(title="Controls", content="\x00" * 260_000)
     faults = faults_of(replace(RELAY, payloads=(FIRST, large), blocks=(ASK, ROLE, controls)))
@@ -130,7 +130,7 @@ def test_a_definition_is_as_large_as_a_store_can_keep_and_no_larger() -> None:
     assert all(sentence.endswith(" bytes as a definition; at most 1,500,000 can be stored") for _, sentence in faults)
 
 
-def test_the_first_five_faults_are_named_and_all_are_listed() -> None:
+def test_the_first_five_errors_are_named_and_all_are_listed() -> None:
     with pytest.raises(BrokenFile) as refused:
         check(replace(RELAY, order=tuple("abcdefg")))
     sentence = str(refused.value)
@@ -140,7 +140,7 @@ def test_the_first_five_faults_are_named_and_all_are_listed() -> None:
     assert len(refused.value.errors) == 7
 
 
-def test_the_place_of_a_fault_is_as_much_as_is_known_and_bounded() -> None:
+def test_the_place_of_an_error_has_line_and_path_where_known_and_a_maximum_length() -> None:
     assert FieldError(path=(), detail="").place == "file"
     assert FieldError(path=(), detail="", line=3).place == "line 3"
     assert FieldError(path=("blocks", 0, "title"), detail="", line=3).place == "line 3: blocks[0].title"
