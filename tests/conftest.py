@@ -1,12 +1,21 @@
-"""Fixtures that tests of more than one tier use."""
+"""Fixtures that tests of more than one tier use, and how tests are spread over processes."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.support.aws import Account, account
+
+E2E = "tests/e2e"
+
+settings.register_profile("shared cores", deadline=None)  # an example may wait for its turn on a core
+settings.load_profile("shared cores")
 
 
 @pytest.fixture
@@ -14,3 +23,23 @@ def aws() -> Iterator[Account]:
     """An AWS account in memory, as after a deploy of template.yaml; forgotten after the test."""
     with account() as made:
         yield made
+
+
+class ByFunction(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """All cases of a test function run in one process; so do all tests of tests/e2e, since they share one stack."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return E2E if nodeid.startswith(E2E) else nodeid.partition("[")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    return ByFunction(config, log)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """For folders one process per core, and one more for tests/e2e, which mostly wait. For files and tests none."""
+    folders = [Path(arg).resolve() for arg in config.args]
+    e2e = config.rootpath / E2E
+    if config.option.capture == "no" or not all(folder.is_dir() for folder in folders) or folders == [e2e]:
+        return 0
+    return (os.process_cpu_count() or 1) + any(e2e.is_relative_to(folder) for folder in folders)

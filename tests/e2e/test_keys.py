@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.e2e.baton import Baton
 from tests.e2e.cloud import Cloud
-from tests.e2e.provider import serving
+from tests.support.openai_server import serving
 
 BODY = {"provider": "simulated", "model": "m", "api_key": "sk-test-keys"}
 

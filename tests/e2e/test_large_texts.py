@@ -12,7 +12,7 @@ import yaml
 
 from tests.e2e.baton import Baton, Prompt
 from tests.e2e.cloud import Cloud
-from tests.e2e.provider import ANSWER, Provider, serving
+from tests.support.openai_server import ANSWER, Provider, serving
 
 YAML = "application/yaml"
 BLOCKS = [letter * 100_000 for letter in ("x", '"', "\\")]

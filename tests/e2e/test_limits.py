@@ -8,8 +8,8 @@ import pytest
 
 from tests.e2e.baton import Baton, Prompt
 from tests.e2e.cloud import Cloud
-from tests.e2e.provider import Provider, serving
 from tests.e2e.waiting import eventually
+from tests.support.openai_server import Provider, serving
 
 RUNS = 50
 A_MINUTE = 60

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.baton import Baton, Prompt
 from tests.e2e.live import complete_outline, is_a, outline
-from tests.e2e.provider import ANSWER, serving
+from tests.support.openai_server import ANSWER, serving
 
 RUNS = 20
 PAYLOADS = 5

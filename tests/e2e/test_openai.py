@@ -8,7 +8,7 @@ from local.stack import Stack
 from tests.e2e.baton import Baton, Prompt
 from tests.e2e.cloud import Cloud
 from tests.e2e.live import is_the_end_of
-from tests.e2e.provider import ANSWER, MODEL, USAGE, serving
+from tests.support.openai_server import ANSWER, MODEL, USAGE, serving
 
 KEY = "sk-test-e2e"
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from baton.domain.errors import LlmError, LlmRefused
 from baton.domain.llm.api_keys import ApiKey, Destination, key_from
-from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 from tests.fakes.clock import FakeClock
 from tests.support.records import an_answer
@@ -17,18 +17,23 @@ type Reply = str | LlmAnswer | BaseException
 
 
 class FakeLlm:
-    """An Llm: gives its replies in turn and keeps the calls. A call more than there are replies is an error."""
+    """An Llm, and a provider's ``complete``: returns its replies in turn, and stores the calls and their listeners.
+
+    More calls than replies are an error.
+    """
 
     def __init__(self, *replies: Reply) -> None:
         self.calls: list[LlmCall] = []
+        self.listeners: list[AnswerListener | None] = []
         self._replies = deque(replies)
 
     def script(self, *replies: Reply) -> None:
         """Add replies."""
         self._replies.extend(replies)
 
-    def __call__(self, call: LlmCall) -> LlmAnswer:
+    def __call__(self, call: LlmCall, listener: AnswerListener | None = None, _transport: object = None) -> LlmAnswer:
         self.calls.append(call)
+        self.listeners.append(listener)
         assert self._replies, "the LLM was called more often than the test expects"
         reply = self._replies.popleft()
         if isinstance(reply, BaseException):

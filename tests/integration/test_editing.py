@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.test_http import assert_problem
 from tests.support.deployment import Deployment
 from tests.support.functions import invoke, request
+from tests.support.problems import assert_problem
 
 pytestmark = pytest.mark.usefixtures("baton")
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.test_http import assert_problem
 from tests.support import template
 from tests.support.deployment import Deployment
 from tests.support.functions import Answer, request
+from tests.support.problems import assert_problem
 
 pytestmark = pytest.mark.usefixtures("baton")
 

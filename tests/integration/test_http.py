@@ -9,16 +9,9 @@ import pytest
 
 from tests.support.deployment import Deployment
 from tests.support.functions import request
+from tests.support.problems import assert_problem
 
 pytestmark = pytest.mark.usefixtures("baton")
-
-
-def assert_problem(answer: Any, status: int, slug: str, *words: str) -> None:
-    assert (answer.status, answer.body["status"], answer.body["type"]) == (status, status, slug)
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.body["title"]
-    for word in words:
-        assert word in answer.body["detail"]
 
 
 def test_a_block_is_read_back_as_it_was_created() -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.test_http import assert_problem
-from tests.integration.test_llm_instances import INSTANCES, instance
 from tests.support.deployment import Deployment
 from tests.support.functions import request
+from tests.support.llm_instances import INSTANCES, instance
+from tests.support.problems import assert_problem
 
 NO_IDS = ["01", "+1", "1 ", " 1", "1.0", "\uff11", "1_0", "-1", "0", "1e0", "0x1", "1000000000000", "%31"]
 

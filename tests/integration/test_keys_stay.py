@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from baton.runtime import wiring
-from tests.integration.test_http import assert_problem
-from tests.integration.test_llm_instances import INSTANCES, workflow
 from tests.support.aws import forget
 from tests.support.deployment import Deployment
 from tests.support.functions import request
+from tests.support.llm_instances import INSTANCES, workflow
+from tests.support.problems import assert_problem
 
 NAME = "/baton-test/default/llm-instances/1/api-key"
 

@@ -7,26 +7,10 @@ from typing import Any
 import pytest
 
 from baton.domain.errors import LlmRefused, LlmThrottled
-from tests.integration.test_http import assert_problem
 from tests.support.deployment import Deployment
 from tests.support.functions import request
-
-INSTANCES = "/api/llm/instances"
-
-
-def instance(name: str = "llm", **more: Any) -> dict[str, Any]:
-    return {"name": name, "provider": "scripted", "model": "m", **more}
-
-
-def workflow(baton: Deployment, instance_id: int, payloads: int = 1) -> int:
-    """A workflow of such payloads, p0, p1, …, all of one instance."""
-    ids = [
-        baton.create(
-            "/api/payloads", {"name": f"p{number}", "blocks": [{"content": "Say."}], "llm_instance": instance_id}
-        )
-        for number in range(payloads)
-    ]
-    return baton.create("/api/workflows", {"name": "w", "payloads": ids})
+from tests.support.llm_instances import INSTANCES, instance, workflow
+from tests.support.problems import assert_problem
 
 
 def test_limits_fallback_and_header_read_back_as_they_were_saved_and_go_with_a_put(baton: Deployment) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from baton.domain.errors import LlmThrottled
-from tests.integration.test_http import assert_problem
 from tests.support.deployment import Deployment
 from tests.support.functions import request
+from tests.support.problems import assert_problem
 from tests.support.records import an_answer
 
 SCHEMA: dict[str, Any] = {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
+from botocore.config import Config
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
@@ -54,7 +55,7 @@ CREATE_TABLE = ("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes",
 
 @dataclass(kw_only=True)
 class Account:
-    """Clients of the account, made when first used, and the names of what is in it."""
+    """Clients of the account, and the names of what is in it."""
 
     monkeypatch: pytest.MonkeyPatch
     runs_table: str = KNOWN["RunsTable"]
@@ -108,6 +109,7 @@ def account(config: DefaultConfig | None = None) -> Iterator[Account]:
     """
     with pytest.MonkeyPatch.context() as monkeypatch, mock_aws(config=config):
         _no_other_account(monkeypatch)
+        monkeypatch.setattr(boto3, "client", shared_client)
         made = Account(monkeypatch=monkeypatch)
         _create_tables(made.dynamodb)
         for bucket in template.resources("AWS::S3::Bucket"):
@@ -116,6 +118,23 @@ def account(config: DefaultConfig | None = None) -> Iterator[Account]:
         made.become(*template.function_names())
         yield made
     forget(wiring)
+
+
+def shared_client(service_name: str, **options: Any) -> Any:
+    """In place of ``boto3.client``: one client per service, options and settings of the environment, for all tests.
+
+    A new client costs about 30 ms, more than most tests. Its state is moto's, which every account starts anew.
+    """
+    described = {name: vars(value) if isinstance(value, Config) else value for name, value in options.items()}
+    settings = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    key = repr((service_name, described, settings))
+    if key not in _CLIENTS:
+        make: Any = boto3.Session().client
+        _CLIENTS[key] = make(service_name, **options)
+    return _CLIENTS[key]
+
+
+_CLIENTS: dict[str, Any] = {}
 
 
 def forget(module: ModuleType) -> None:

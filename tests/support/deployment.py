@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -17,15 +18,20 @@ import boto3
 import pytest
 from moto.awslambda.models import LambdaFunction
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 
 from baton.adapters.llm import registry
-from baton.runtime import wiring
+from baton.adapters.llm.provider import Provider
 from tests.fakes.llm import FakeLlm
 from tests.support import template
 from tests.support.aws import EXECUTE_PAYLOAD_ARN, KNOWN, STACK, Account, account
 from tests.support.functions import Answer, invoke, request
 
 SECONDS_TO_END = 60
+
+PARSE = cache(AmazonStateLanguageParser.parse)
+"""moto parses a definition when it is created and again for each execution, in 60 ms each time; the parsed program is
+not changed by executions, which keep their state in an environment of their own."""
 
 type Invocation = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -93,6 +99,7 @@ def deployment() -> Iterator[Deployment]:
         account({"stepfunctions": {"execute_state_machine": True}}) as aws,
         pytest.MonkeyPatch.context() as monkeypatch,
     ):
+        monkeypatch.setattr(AmazonStateLanguageParser, "parse", staticmethod(PARSE))
         deployed = Deployment(aws=aws, llm=FakeLlm())
         _create_payload_function()
         aws.create_state_machine(state_machine_definition())
@@ -101,9 +108,8 @@ def deployment() -> Iterator[Deployment]:
         monkeypatch.setattr(
             "moto.stepfunctions.parser.asl.component.common.retry.retrier_decl.time", SimpleNamespace(sleep=_at_once)
         )
-        scripted = registry.Provider(complete=deployed.llm)
-        monkeypatch.setitem(cast("dict[str, registry.Provider]", registry.PROVIDERS), "scripted", scripted)
-        monkeypatch.setattr(wiring, "PROVIDER_NAMES", tuple(registry.PROVIDERS))
+        scripted = Provider(complete=deployed.llm)
+        monkeypatch.setitem(cast("dict[str, Provider]", registry.PROVIDERS), "scripted", scripted)
         yield deployed
 
 

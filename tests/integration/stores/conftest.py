@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 import pytest
 
@@ -16,29 +14,15 @@ from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets
-from baton.usecases.catalog.ports import CatalogStore, DefinitionSource
 from baton.usecases.live.ports import Connections
 from baton.usecases.llm.ports import LimitStore, Secrets
-from baton.usecases.runs.ports import RunHistories, RunStore, StepStore
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.clients import FakeConnections
 from tests.fakes.limits import FakeLimits
 from tests.fakes.llm import FakeSecrets
 from tests.fakes.runs import FakeRuns, FakeSteps
 from tests.support.aws import Account
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunStores:
-    """The three views of the same runs."""
-
-    runs: RunStore
-    steps: StepStore
-    histories: RunHistories
-
-
-class Catalog(CatalogStore, DefinitionSource, Protocol):
-    """Both views of the same definitions."""
+from tests.support.stores import Catalog, RunStores
 
 
 @pytest.fixture(params=["fake", "dynamodb"])

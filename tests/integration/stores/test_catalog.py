@@ -25,7 +25,6 @@ from baton.domain.catalog.searches import Search
 from baton.domain.errors import LedgerConflict, NameTaken, NotFound, VersionChanged
 from baton.domain.llm.endpoints import LlmLimits, LlmPrice
 from baton.domain.llm.settings import LlmSettings
-from tests.integration.stores.conftest import Catalog
 from tests.support.records import (
     AT_NOON,
     OTHER_TENANT,
@@ -35,6 +34,7 @@ from tests.support.records import (
     payload_draft,
     workflow_draft,
 )
+from tests.support.stores import Catalog
 
 EVERYTHING = Search()
 LATER = "2026-01-31T13:00:00.000Z"

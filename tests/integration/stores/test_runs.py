@@ -14,9 +14,9 @@ from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference, Sources
 from baton.domain.runs.run import LlmTarget, PartialAnswer, Response, Run, Status, cancelled, failed, resumed
 from baton.usecases.runs.ports import RunStore
-from tests.integration.stores.conftest import RunStores
 from tests.support.aws import Account
 from tests.support.records import AT_NOON, OTHER_TENANT, TENANT, a_part, a_response, a_run, a_snapshot, an_endpoint
+from tests.support.stores import RunStores
 
 LONG = "é" * 60_000
 

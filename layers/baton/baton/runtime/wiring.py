@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,8 @@ from baton.adapters.dynamodb.histories import DynamoRunHistories
 from baton.adapters.dynamodb.limits import DynamoLimitStore
 from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
-from baton.adapters.llm.http.addresses import reaching
-from baton.adapters.llm.registry import BASE_URLS, PROVIDER_NAMES, check, complete, unsupported_settings
+from baton.adapters.llm.http.http_transport import HttpTransport
+from baton.adapters.llm.registry import PROVIDERS, base_urls, check, complete, objection_to_fields, unsupported_settings
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets
 from baton.adapters.step_functions import StepFunctionsExecutions
@@ -59,6 +59,11 @@ def now() -> datetime:
 def changes(event: Mapping[str, Any]) -> list[Change]:
     """What a batch of the Runs table's stream tells."""
     return stream.changes(event["Records"])
+
+
+def objection_to_provider_fields(provider: str, given: Collection[str]) -> str | None:
+    """Why an LLM instance of this provider can't have just the ``given`` fields; ``None`` if it can."""
+    return objection_to_fields(provider, given)
 
 
 @cache
@@ -102,7 +107,7 @@ def define() -> Define:
     """Create or replace a definition."""
     return Define(
         catalog=_catalog(),
-        providers=frozenset(PROVIDER_NAMES),
+        providers=frozenset(PROVIDERS),
         unsupported_settings=unsupported_settings,
         host_policy=host_policy(),
     )
@@ -118,7 +123,10 @@ def define_llm_instances() -> DefineLlmInstances:
 def check_llm_instance() -> CheckLlmInstance:
     """Check an LLM instance."""
     return CheckLlmInstance(
-        catalog=_catalog(), api_keys=_api_keys(), check=reaching(host_policy())(check), monotonic=time.monotonic
+        catalog=_catalog(),
+        api_keys=_api_keys(),
+        check=partial(check, transport=_http_transport()),
+        monotonic=time.monotonic,
     )
 
 
@@ -135,7 +143,7 @@ def execute_payload() -> ExecutePayload:
     jitter = partial(random.uniform, 0.0)
     return ExecutePayload(
         steps=steps,
-        llm=reaching(host_policy())(complete),
+        llm=partial(complete, transport=_http_transport()),
         api_keys=_api_keys(),
         limit_rate=LimitRate(
             store=DynamoLimitStore(_dynamodb(), setting("RUNS_TABLE")), clock=now, jitter=jitter, pause=time.sleep
@@ -169,6 +177,10 @@ def sender() -> Sender:
     return WebSocketSender(client)
 
 
+def _http_transport() -> HttpTransport:
+    return HttpTransport(host_policy())
+
+
 @cache
 def _dynamodb() -> DynamoDBClient:
     return boto3.client("dynamodb", config=QUICK)
@@ -192,7 +204,7 @@ def _executions() -> StepFunctionsExecutions:
 @cache
 def _api_keys() -> ApiKeys:
     secrets = SsmSecrets(lambda: boto3.client("ssm", config=QUICK), setting("SECRETS_PREFIX"))
-    return ApiKeys(secrets=secrets, base_urls=BASE_URLS)
+    return ApiKeys(secrets=secrets, base_urls=base_urls())
 
 
 @cache

@@ -243,7 +243,7 @@ def test_an_answer_that_comes_after_the_cancel_is_told_to_both() -> None:
     fake_baton = FakeBaton(runs=runs)
     run = fake_baton.started("1", "2")
 
-    def cancelled_meanwhile(call: LlmCall) -> LlmAnswer:
+    def cancelled_meanwhile(call: LlmCall, _listener: object) -> LlmAnswer:
         fake_baton.change_run.cancel(TENANT, 1, NOON)
         return an_answer(f"an answer of {call.model}")
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from baton.domain.live.messages import Change, messages_of
-from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.runs.run import PartialAnswer, Run
 from baton.usecases.live.stream_answer import MAX_DELTA_CHARACTERS, PartialAnswerPublisher
@@ -144,19 +144,18 @@ class StreamingLlm(FakeLlm):
         super().__init__(*replies)
         self._world = fake_baton
 
-    def __call__(self, call: LlmCall) -> LlmAnswer:
-        answer = super().__call__(call)
-        if call.listener:
-            call.listener.on_start()
-            hear_words(self._world, call, answer.content)
+    def __call__(self, call: LlmCall, listener: AnswerListener | None = None, _transport: object = None) -> LlmAnswer:
+        answer = super().__call__(call, listener)
+        if listener:
+            listener.on_start()
+            stream_words(self._world, listener, answer.content)
         return answer
 
 
-def hear_words(fake_baton: FakeBaton, call: LlmCall, content: str) -> None:
+def stream_words(fake_baton: FakeBaton, listener: AnswerListener, content: str) -> None:
     for word in content.split():
         fake_baton.clock.advance(0.1)
-        assert call.listener
-        call.listener.on_text(f"{word} ")
+        listener.on_text(f"{word} ")
 
 
 def message_types(changes: list[Change]) -> Iterator[str]:
@@ -183,4 +182,4 @@ def test_a_payload_that_is_not_to_be_streamed_has_no_listener(fake_baton: FakeBa
     silent = replace(there.snapshots[1], settings=LlmSettings(stream=False))
     there.snapshots = {1: silent}
     fake_baton.execute_payload(fake_baton.step(run, 1))
-    assert [call.listener is None for call in fake_baton.llm.calls] == [False, True]
+    assert [listener is None for listener in fake_baton.llm.listeners] == [False, True]

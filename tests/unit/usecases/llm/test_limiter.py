@@ -10,7 +10,7 @@ import pytest
 
 from baton.domain.catalog.definitions import Block, LlmInstance, Payload, Workflow
 from baton.domain.errors import LimitsConflict, LlmRefused, LlmThrottled
-from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.llm.endpoints import LlmLimits
 from baton.domain.llm.limits import LimitState
 from baton.domain.llm.settings import LlmSettings
@@ -83,11 +83,11 @@ class SlowLlm(FakeLlm):
         self._others = others
         self.meanwhile: list[Step] = []
 
-    def __call__(self, call: LlmCall) -> LlmAnswer:
+    def __call__(self, call: LlmCall, listener: AnswerListener | None = None, _transport: object = None) -> LlmAnswer:
         others, self._others = self._others, []
         self.meanwhile += [self._world.execute_payload(self._world.step(other)) for other in others]
         self._world.clock.advance(5)
-        return super().__call__(call)
+        return super().__call__(call, listener)
 
 
 def test_no_more_calls_than_allowed_are_under_way_at_once(fake_baton: FakeBaton) -> None:

@@ -58,12 +58,12 @@ class PartialAnswerPublisher:
         self._look_after = FIRST_LOOK_SECONDS
         self._is_followed = False
 
-    def on_text(self, piece: str) -> None:
+    def on_text(self, text: str) -> None:
         """The next piece of the answer's text; told at once, if a part is due and anybody follows."""
         now = self._needs.monotonic()
         self._began = now if self._began is None else self._began
-        self._untold.append(piece)
-        self._heard += len(piece)
+        self._untold.append(text)
+        self._heard += len(text)
         if now >= self._next_part:
             self._next_part = now + PAUSE_SECONDS
             with suppress(Exception):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from baton.domain.llm.api_keys import ApiKey, Destination
-from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.llm.limits import LimitState
 from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 
@@ -14,8 +14,11 @@ from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 class Llm(Protocol):
     """Every configured provider behind one call."""
 
-    def __call__(self, call: LlmCall) -> LlmAnswer:
-        """:raises LlmError: whenever there is no usable answer."""
+    def __call__(self, call: LlmCall, listener: AnswerListener | None, /) -> LlmAnswer:
+        """The answer; with a ``listener``, it is streamed where the provider supports that.
+
+        :raises LlmError: whenever there is no usable answer.
+        """
 
 
 class LlmCheck(Protocol):

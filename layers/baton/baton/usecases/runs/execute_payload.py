@@ -16,7 +16,7 @@ from baton.domain.errors import (
     ReferenceMissing,
     ResponseAlreadyStored,
 )
-from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.prompts import Reference, Sources, look_up
 from baton.domain.runs.run import (
     LlmTarget,
@@ -143,14 +143,15 @@ class ExecutePayload:
         run = asking.run
         with self.limit_rate.taking(run.tenant, asking.id, asking.call) as taking:
             began = self.monotonic()
-            taking.answer = self.llm(self._with_listener(asking))
+            taking.answer = self.llm(asking.call, self._listener(asking))
             duration_ms = round((self.monotonic() - began) * 1000)
             self.steps.store_response(self._response(asking, taking.answer, duration_ms))
 
-    def _with_listener(self, asking: PreparedCall) -> LlmCall:
+    def _listener(self, asking: PreparedCall) -> AnswerListener | None:
+        """``None`` if the settings turn streaming off."""
         if asking.call.settings.stream is False:
-            return asking.call
-        return replace(asking.call, listener=self.stream_answer.listener(asking.run, asking.snapshot))
+            return None
+        return self.stream_answer.listener(asking.run, asking.snapshot)
 
     def _response(self, asking: PreparedCall, answer: LlmAnswer, duration_ms: int) -> Response:
         run, snapshot = asking.run, asking.snapshot

@@ -17,22 +17,20 @@ from baton.adapters.llm.formats.error_bodies import is_error, words_without_an_a
 from baton.adapters.llm.formats.finish_reasons import ERROR as FAILED
 from baton.adapters.llm.formats.finish_reasons import finish_reason
 from baton.adapters.llm.formats.response_parts import invalid
+from baton.adapters.llm.http.http_transport import HttpTransport
 from baton.adapters.llm.http.server_sent_events import ERROR, Event, events, is_stream
 from baton.adapters.llm.http.wire import HttpReply, HttpRequest, encodable
 from baton.domain.errors import LlmError, LlmUnreachable
 from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 
-type Pieces[T] = Generator[str, None, T]
-"""Of an answer's text, as they come; what is returned in the end is the whole."""
+type TextChunks[T] = Generator[str, None, T]
+"""Yields an answer's text chunk by chunk, and returns the whole at the end."""
 
-type Read = Callable[[HttpReply, LlmCall, datetime], LlmAnswer]
-type OnReason = Callable[[], None]
-"""Called once the model has said why it stopped."""
+type OnFinish = Callable[[], None]
+"""Called when the finish reason has arrived."""
 
-type ReadEvents = Callable[[Iterable[Event], LlmCall, OnReason], Pieces[LlmAnswer]]
-
-REST_SECONDS = 5.0
-"""For what follows the reason why a model stopped. It can only be counts, and some servers never end their stream."""
+SECONDS_AFTER_FINISH = 5.0
+"""For the rest of a stream after the finish reason: it can only contain counts, and some servers never end a stream."""
 
 
 def ignore() -> None:
@@ -40,9 +38,12 @@ def ignore() -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StreamForm:
-    """How a stream is known by its first bytes, and taken apart."""
+class AnswerForm:
+    """How a provider's answers are read: ``read`` a whole reply, ``read_events`` a stream; ``is_stream`` recognises a
+    stream by its first bytes, and ``events`` splits its bytes into events."""
 
+    read: Callable[[HttpReply, LlmCall, datetime], LlmAnswer]
+    read_events: Callable[[Iterable[Event], LlmCall, OnFinish], TextChunks[LlmAnswer]]
     is_stream: Callable[[bytes], bool | None] = is_stream
     events: Callable[[Iterable[bytes]], Iterable[Event]] = events
 
@@ -65,81 +66,79 @@ class Accumulator(Protocol):
         """As it would have come unstreamed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyForm:
+    """How a provider's bodies are read: ``read`` a whole reply; ``accumulator`` builds the same from a stream."""
+
+    read: Callable[[HttpReply, LlmCall, datetime], object]
+    accumulator: Callable[[LlmCall], Accumulator]
+
+
 class NullListener:
-    """Listens to an answer that nobody listens to."""
+    """Ignores the answer."""
 
     def on_start(self) -> None: ...
 
-    def on_text(self, piece: str) -> None: ...
-
-
-def listener_of(call: LlmCall) -> AnswerListener | None:
-    """Who hears the answer while it grows, if it is to be streamed."""
-    return None if call.settings.stream is False else call.listener
+    def on_text(self, text: str) -> None: ...
 
 
 def ask(
-    request: HttpRequest, call: LlmCall, read: Read, read_events: ReadEvents, form: StreamForm | None = None
+    request: HttpRequest, call: LlmCall, form: AnswerForm, listener: AnswerListener | None, transport: HttpTransport
 ) -> LlmAnswer:
-    """Send the request and read what comes, aloud if somebody listens: as a stream where it is one, asked for or not.
-    Raises ``LlmError``, and what the listener raises."""
-    from baton.adapters.llm.http.transport import stream  # noqa: PLC0415 - cold start: simulated runs never import requests
+    """Send the request, read the answer and publish its text to the listener.
 
-    listener = listener_of(call) or NullListener()
+    The reply is read as a stream if it is one, whether or not the request demanded a stream. Raises ``LlmError``, and
+    what the listener raises.
+    """
+    listener = listener or NullListener()
     listener.on_start()
-    form = form or StreamForm()
-    with stream(request, call.timeout_seconds, is_stream=form.is_stream) as reply:
+    with transport.stream(request, call.timeout_seconds, form.is_stream) as reply:
         if not isinstance(reply, HttpReply):
-            return _heard(read_events(form.events(reply), call, partial(reply.end_within, REST_SECONDS)), listener)
-        answer = read(reply, call, datetime.now(UTC))
-        _hear(answer.content, listener)
+            on_finish = partial(reply.end_within, SECONDS_AFTER_FINISH)
+            return _publish(form.read_events(form.events(reply), call, on_finish), listener)
+        answer = form.read(reply, call, datetime.now(UTC))
+        _publish_text(answer.content, listener)
         return answer
 
 
-def body_of(
-    request: HttpRequest,
-    call: LlmCall,
-    read_body: Callable[[HttpReply, LlmCall, datetime], object],
-    accumulator: Callable[[LlmCall], Accumulator],
-) -> object:
-    """What is sent, as it would have come unstreamed, whether or not it is an answer. Raises ``LlmError``."""
-    from baton.adapters.llm.http.transport import stream  # noqa: PLC0415 - cold start: simulated runs never import requests
-
-    with stream(request, call.timeout_seconds) as reply:
+def read_body(request: HttpRequest, call: LlmCall, form: BodyForm, transport: HttpTransport) -> object:
+    """Send the request; the reply's body, or the equivalent of one for a stream, whether or not it is an answer.
+    Raises ``LlmError``."""
+    with transport.stream(request, call.timeout_seconds) as reply:
         if isinstance(reply, HttpReply):
-            return read_body(reply, call, datetime.now(UTC))
-        rest = partial(reply.end_within, REST_SECONDS)
-        return _heard(accumulate(events(reply), accumulator(call), call, rest), NullListener())
+            return form.read(reply, call, datetime.now(UTC))
+        on_finish = partial(reply.end_within, SECONDS_AFTER_FINISH)
+        return _publish(accumulate(events(reply), form.accumulator(call), call, on_finish), NullListener())
 
 
-def _heard[T](pieces: Pieces[T], listener: AnswerListener) -> T:
-    """The pieces joined are the answer's content: half of a surrogate pair waits for the other half."""
+def _publish[T](chunks: TextChunks[T], listener: AnswerListener) -> T:
+    """The published texts joined are the answer's content: half of a surrogate pair waits for the other half."""
     half = ""
     while True:
         try:
-            piece = half + next(pieces)
+            text = half + next(chunks)
         except StopIteration as end:
-            _hear(half, listener)
+            _publish_text(half, listener)
             whole: T = end.value
             return whole
-        half = piece[-1:] if "\ud800" <= piece[-1:] <= "\udbff" else ""
-        _hear(piece.removesuffix(half), listener)
+        half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        _publish_text(text.removesuffix(half), listener)
 
 
-def _hear(text: str, listener: AnswerListener) -> None:
+def _publish_text(text: str, listener: AnswerListener) -> None:
     if text:
         listener.on_text(encodable(text))
 
 
 def accumulate(
-    sent: Iterable[Event], accumulator: Accumulator, call: LlmCall, on_reason: OnReason = ignore
-) -> Pieces[object]:
+    sent: Iterable[Event], accumulator: Accumulator, call: LlmCall, on_finish: OnFinish = ignore
+) -> TextChunks[object]:
     """Yields the answer's text, and returns the body that would have come unstreamed, be it an answer or an error.
 
     Once the model has said why it stopped, nothing costs the answer: not an error, an event that can't be read, a
     connection that breaks or stays open. Counts may be lost.
     """
-    stream = _Stream(sent, accumulator, call, on_reason)
+    stream = _Stream(sent, accumulator, call, on_finish)
     try:
         yield from stream.pieces()
     except LlmError:
@@ -155,11 +154,11 @@ def accumulate(
 class _Stream:
     """The events of one answer. ``error`` is what the server said instead of an answer, or of the rest of one."""
 
-    def __init__(self, sent: Iterable[Event], accumulator: Accumulator, call: LlmCall, on_reason: OnReason) -> None:
+    def __init__(self, sent: Iterable[Event], accumulator: Accumulator, call: LlmCall, on_finish: OnFinish) -> None:
         self._sent = sent
         self._accumulator = accumulator
         self._call = call
-        self._on_reason = on_reason
+        self._on_finish = on_finish
         self.error: object = None
         self.is_done = False
 
@@ -191,7 +190,7 @@ class _Stream:
         was_whole = self.is_whole
         text = self._accumulator.take(value)
         if self.is_whole and not was_whole:
-            self._on_reason()
+            self._on_finish()
         self.is_done = self._accumulator.is_over
         return text
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Buffer, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -23,6 +24,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from baton.adapters.llm.http.addresses import connect
+from baton.domain.llm.hosts import HostPolicy
 
 Clock = Callable[[], float]
 """Seconds, monotonic."""
@@ -73,8 +75,8 @@ _deadline: ContextVar[Deadline] = ContextVar("deadline")
 
 
 @contextmanager
-def until(deadline: Deadline) -> Iterator[None]:
-    """Everything sent and read in here, by the pools of ``DeadlineAdapter``, ends with the deadline."""
+def deadline_scope(deadline: Deadline) -> Iterator[None]:
+    """Within this block, every send and read on connections of a ``DeadlineAdapter`` ends with the deadline."""
     token = _deadline.set(deadline)
     try:
         yield
@@ -121,13 +123,18 @@ class _Response(http.client.HTTPResponse):
         raise http.client.HTTPException(f"more than {MAX_INTERIM_RESPONSES} interim responses")
 
 
-class _Sending(HTTPConnection):
+class _Connection(HTTPConnection):
     response_class = _Response
 
+    def __init__(self, *args: Any, host_policy: HostPolicy, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._host_policy = host_policy
+
     def _new_conn(self) -> socket.socket:
-        """As urllib3's own, with its errors, but to addresses that were looked at."""
+        """As urllib3's own method, with its errors, but to checked addresses only."""
+        target = (self._dns_host, self.port)
         try:
-            return connect(self._dns_host, self.port, self._seconds_to_connect, self.socket_options or ())
+            return connect(target, self._host_policy, self._seconds_to_connect, self.socket_options or ())
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         except TimeoutError as error:
@@ -146,11 +153,11 @@ class _Sending(HTTPConnection):
         super().send(data)
 
 
-class _HttpConnection(_Sending):
+class _HttpConnection(_Connection):
     pass
 
 
-class _HttpsConnection(_Sending, HTTPSConnection):
+class _HttpsConnection(_Connection, HTTPSConnection):
     pass
 
 
@@ -163,17 +170,24 @@ class _HttpsPool(HTTPSConnectionPool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """requests' own adapter on those connections, whether straight to the endpoint or through a proxy."""
+    """requests' adapter on these connections, whether direct or through a proxy."""
+
+    def __init__(self, host_policy: HostPolicy) -> None:
+        self.host_policy = host_policy  # before HTTPAdapter makes its pool manager
+        super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, socket_options=SOCKET_OPTIONS, **kwargs)
-        _use_deadlines(self.poolmanager)
+        self._use_our_connections(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> PoolManager:
         manager: PoolManager = super().proxy_manager_for(proxy, socket_options=SOCKET_OPTIONS, **kwargs)
-        _use_deadlines(manager)
+        self._use_our_connections(manager)
         return manager
 
-
-def _use_deadlines(manager: PoolManager) -> None:
-    manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+    def _use_our_connections(self, manager: PoolManager) -> None:
+        pools: dict[str, Any] = {"http": _HttpPool, "https": _HttpsPool}
+        manager.pool_classes_by_scheme = {
+            scheme: partial(pool, host_policy=self.host_policy)  # type: ignore[misc]  # called, not subclassed
+            for scheme, pool in pools.items()
+        }

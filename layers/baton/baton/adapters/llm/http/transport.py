@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from baton.adapters.llm.http.addresses import check_host, current_hosts
-from baton.adapters.llm.http.deadline import Clock, Deadline, DeadlineAdapter, until
+from baton.adapters.llm.http.addresses import check_host
+from baton.adapters.llm.http.deadline import Clock, Deadline, DeadlineAdapter, deadline_scope
 from baton.adapters.llm.http.server_sent_events import INSIGNIFICANT, is_stream, without_comments
 from baton.adapters.llm.http.transport_failures import FOREIGN, translate_errors
 from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest
@@ -54,7 +54,9 @@ class Chunks:
         self._deadline.shorten(seconds)
 
 
-def send(request: HttpRequest, timeout_seconds: float, clock: Clock = time.monotonic) -> HttpReply:
+def send(
+    request: HttpRequest, timeout_seconds: float, host_policy: HostPolicy, clock: Clock = time.monotonic
+) -> HttpReply:
     """Send it and read the whole reply, redirects included as they are, within ``timeout_seconds``.
 
     Raises ``LlmUnreachable``, ``LlmTimeout``, ``LlmRefused`` (what can't or mustn't be sent) and ``LlmAnswerInvalid``
@@ -62,7 +64,7 @@ def send(request: HttpRequest, timeout_seconds: float, clock: Clock = time.monot
     caller's matter.
     """
     deadline = Deadline(timeout_seconds, clock)
-    with translate_errors(request, deadline), _exchange(request, deadline) as response:
+    with translate_errors(request, deadline), _exchange(request, host_policy, deadline) as response:
         return _reply(response, request)
 
 
@@ -70,6 +72,7 @@ def send(request: HttpRequest, timeout_seconds: float, clock: Clock = time.monot
 def stream(
     request: HttpRequest,
     timeout_seconds: float,
+    host_policy: HostPolicy,
     clock: Clock = time.monotonic,
     is_stream: Callable[[bytes], bool | None] = is_stream,
 ) -> Iterator[HttpReply | Chunks]:
@@ -81,7 +84,7 @@ def stream(
     """
     deadline = Deadline(timeout_seconds, clock)
     with translate_errors(request, deadline):
-        response = _exchange(request, deadline)
+        response = _exchange(request, host_policy, deadline)
     with response:
         if response.status_code not in SUCCESSES:
             with translate_errors(request, deadline):
@@ -98,10 +101,10 @@ def stream(
             yield _reply_of(response, without_comments(beginning + b"".join(chunks)))
 
 
-def _exchange(request: HttpRequest, deadline: Deadline) -> requests.Response:
+def _exchange(request: HttpRequest, host_policy: HostPolicy, deadline: Deadline) -> requests.Response:
     """The beginning of the reply; its body is still to be read."""
     left = deadline.left()
-    return session(current_hosts()).request(
+    return session(host_policy).request(
         request.method,
         request.url,
         data=request.body,
@@ -147,7 +150,7 @@ def _chunks(response: requests.Response, request: HttpRequest, deadline: Deadlin
 
 def _read_the_end(response: requests.Response, deadline: Deadline) -> None:
     """Nothing but the end of the body follows an answer, as a rule at once; then the connection can be used again."""
-    with suppress(*FOREIGN), until(deadline.at_most(END_SECONDS)):
+    with suppress(*FOREIGN), deadline_scope(deadline.at_most(END_SECONDS)):
         response.raw.read1(1, decode_content=True)
 
 
@@ -176,34 +179,34 @@ class _Adapter(DeadlineAdapter):
         Behind a proxy too, and for a connection that was kept.
         """
         host, tls = super().build_connection_pool_key_attributes(*args, **kwargs)
-        check_host(host["scheme"], host["host"])
+        check_host(host["scheme"], host["host"], self.host_policy)
         return host, tls
 
 
 class _Session(requests.Session):
-    def __init__(self, hosts: HostPolicy) -> None:
+    def __init__(self, host_policy: HostPolicy) -> None:
         super().__init__()
-        self._hosts = hosts
+        self._host_policy = host_policy
 
     def get_redirect_target(self, resp: object) -> None:
         """None, ever: requests prepares the next request, and reads this body without bound, even if none follows."""
 
     def merge_environment_settings(self, url: Any, *args: Any) -> Any:
         settings = super().merge_environment_settings(url, *args)
-        if not self._hosts.allow_private or _is_this_machine(url):
+        if not self._host_policy.allow_private or _is_this_machine(url):
             settings["proxies"] = {}
         return settings
 
 
 @cache
-def session(hosts: HostPolicy) -> requests.Session:
-    """One for each set of hosts: a connection that one of them allowed is none of another's."""
-    session = _Session(hosts)
+def session(host_policy: HostPolicy) -> requests.Session:
+    """One session per host policy: no connection is shared between policies."""
+    session = _Session(host_policy)
     session.headers = {"User-Agent": "baton", "Accept-Encoding": "identity"}
     session.auth = _no_auth
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-    session.mount("http://", _Adapter())
-    session.mount("https://", _Adapter())
+    session.mount("http://", _Adapter(host_policy))
+    session.mount("https://", _Adapter(host_policy))
     return session
 
 

@@ -13,7 +13,7 @@ from urllib3 import exceptions as urllib3
 
 from baton.adapters.llm.formats.failures import timed_out
 from baton.adapters.llm.http.addresses import ForbiddenHost
-from baton.adapters.llm.http.deadline import Deadline, until
+from baton.adapters.llm.http.deadline import Deadline, deadline_scope
 from baton.adapters.llm.http.wire import HttpRequest, encodable
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmTimeout, LlmUnreachable
 
@@ -70,7 +70,7 @@ FOREIGN = (OSError, urllib3.HTTPError, http.client.HTTPException, UnicodeError)
 def translate_errors(request: HttpRequest, deadline: Deadline) -> Iterator[None]:
     """What is sent and read in here ends with the deadline, and what goes wrong has a name of ours."""
     try:
-        with until(deadline):
+        with deadline_scope(deadline):
             yield
     except ForbiddenHost as error:
         raise LlmRefused(f"LLM instance {request.instance_name!r} may not call {encodable(str(error))}.") from None

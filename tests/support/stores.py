@@ -1,0 +1,22 @@
+"""Ports that one store serves together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from baton.usecases.catalog.ports import CatalogStore, DefinitionSource
+from baton.usecases.runs.ports import RunHistories, RunStore, StepStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStores:
+    """The three views of the same runs."""
+
+    runs: RunStore
+    steps: StepStore
+    histories: RunHistories
+
+
+class Catalog(CatalogStore, DefinitionSource, Protocol):
+    """Both views of the same definitions."""
