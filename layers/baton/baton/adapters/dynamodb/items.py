@@ -18,7 +18,6 @@ from baton.adapters.dynamodb.codecs.settings import settings_from_map
 from baton.adapters.dynamodb.keys import Key
 from baton.domain.catalog.definitions import InlineBlock
 from baton.domain.llm.endpoints import LlmEndpoint, LlmLimits, LlmPrice
-from baton.domain.llm.limits import Place
 from baton.domain.prompts import Reference
 from baton.domain.runs.run import LlmTarget
 
@@ -62,7 +61,6 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "fallbacks": lambda value: tuple(_target(target) for target in value),
     "limits": _limits,
     "metadata": dict,
-    "places": lambda value: tuple(Place(**place) for place in value),
     "price": lambda value: LlmPrice(**value),
     "references": _references,
     "settings": settings_from_map,
