@@ -1,6 +1,7 @@
 """From a status and an error body to a named failure, the same for every provider that speaks HTTP.
 
-The statuses are those of the table in docs/design.md, section 8. An error that comes with a success counts by its own code.
+The statuses are those of the table in docs/design.md, section 8. An error that comes with a success counts by its own
+code.
 """
 
 from __future__ import annotations
