@@ -13,6 +13,10 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from tests.support.aws import Account, account
 
 E2E = "tests/e2e"
+OWN_STACK = ("tests/e2e/test_limits.py", "tests/e2e/test_restart.py")
+"""Mostly wait, for a minute or more: they run beside the others of their tier, on a stack of their own."""
+
+LONGEST_FIRST = ("tests/e2e/test_limits.py", "tests/e2e", "tests/integration", "tests/contract", "tests")
 
 settings.register_profile("shared cores", deadline=None)  # an example may wait for its turn on a core
 settings.load_profile("shared cores")
@@ -26,10 +30,17 @@ def aws() -> Iterator[Account]:
 
 
 class ByFunction(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """All cases of a test function run in one process; so do all tests of tests/e2e, since they share one stack."""
+    """All cases of a test function run in one process; so do the tests of tests/e2e that share one stack."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return E2E if nodeid.startswith(E2E) else nodeid.partition("[")[0]
+        shares_stack = nodeid.startswith(E2E) and not nodeid.startswith(OWN_STACK)
+        return E2E if shares_stack else nodeid.partition("[")[0]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Processes take tests in this order, so that none is left with a long one at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: next(n for n, start in enumerate(LONGEST_FIRST) if item.nodeid.startswith(start)))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:

@@ -43,6 +43,12 @@ def cloud(stack: Stack) -> Cloud:
     return Cloud(stack.emulator.url)
 
 
+def pytest_keyboard_interrupt() -> None:
+    """Another signal does not stop the fixtures from ending their processes; xdist sends one after five seconds."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Where the model can't be installed, there is nothing to test of it; the report's header says so."""
     return True if model.why_unavailable() and collection_path.name.startswith("test_model_") else None
