@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from baton.adapters.llm import registry
+from baton.adapters.llm.provider import Provider as LlmProvider
 from baton.api.bodies.llm_checks import LlmCheckView
 from baton.api.caller import DEFAULT_TENANT as TENANT
 from baton.runtime import wiring
@@ -67,8 +68,8 @@ def failed(instance_id: int) -> tuple[str, str]:
 
 
 def test_an_endpoint_with_a_list_of_models_is_connected(baton: Deployment) -> None:
-    listing = registry.Provider(complete=baton.llm, check=lambda _: ("m", "large-1"))
-    baton.aws.monkeypatch.setitem(cast("dict[str, registry.Provider]", registry.PROVIDERS), "scripted", listing)
+    listing = LlmProvider(complete=baton.llm, check=lambda _call, _transport: ("m", "large-1"))
+    baton.aws.monkeypatch.setitem(cast("dict[str, LlmProvider]", registry.PROVIDERS), "scripted", listing)
     answer = checked(created(baton, "https://llm.example/v1", provider="scripted"))
     duration_ms = answer.body.pop("duration_ms")
     assert answer.body == {

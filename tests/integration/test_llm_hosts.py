@@ -90,7 +90,7 @@ def test_the_payloads_function_calls_no_private_host(monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *rest, **also: real("127.0.0.1", *rest, **also))
         for host in ("127.0.0.1", "inside.example"):
             with pytest.raises(LlmRefused, match=f"may not call {host}: its address is loopback"):
-                wiring.execute_payload().llm(call_to(f"https://{host}:{port}/v1"))
+                wiring.execute_payload().llm(call_to(f"https://{host}:{port}/v1"), None)
         listening.settimeout(0.05)
         with pytest.raises(TimeoutError):
             listening.accept()
@@ -105,7 +105,7 @@ def test_private_hosts_on_aws_are_never_the_functions_own_machine(baton: Deploym
     assert (answer.status, "its host can't be called" in answer.body["detail"]) == (422, True)
     assert request("POST", INSTANCES, sent("http://10.0.0.1/v1")).status == 201
     with pytest.raises(LlmRefused, match="may not call"):
-        wiring.execute_payload().llm(call_to(f"http://{host}/v1"))
+        wiring.execute_payload().llm(call_to(f"http://{host}/v1"), None)
 
 
 @pytest.mark.usefixtures("private_hosts_allowed")
@@ -113,4 +113,4 @@ def test_where_private_hosts_are_allowed_they_are_called() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     with pytest.raises(LlmUnreachable, match="Connection refused"):
-        wiring.execute_payload().llm(call_to(f"http://127.0.0.1:{port}/v1"))
+        wiring.execute_payload().llm(call_to(f"http://127.0.0.1:{port}/v1"), None)

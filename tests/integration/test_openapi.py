@@ -29,6 +29,7 @@ from baton.domain.ids import MAX_ID
 from local.openapi import DOCUMENT
 from tests.support.aws import Account
 from tests.support.deployment import state_machine_definition
+from tests.support.events import http_event
 from tests.support.functions import invoke, request
 from tests.support.gateway import application
 
@@ -180,8 +181,7 @@ def put_status(aws: Account, run: int, status: str) -> None:
 
 
 def served(path: str, **headers: str) -> dict[str, Any]:
-    context = {"http": {"method": "GET", "path": path}, "stage": "$default"}
-    return invoke("runs_api", {"rawPath": path, "headers": headers, "requestContext": context})
+    return invoke("runs_api", http_event("GET", path, headers=headers))
 
 
 def test_the_document_is_served_as_it_is_in_its_file() -> None:

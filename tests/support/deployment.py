@@ -21,7 +21,7 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 
 from baton.adapters.llm import registry
-from baton.runtime import wiring
+from baton.adapters.llm.provider import Provider
 from tests.fakes.llm import FakeLlm
 from tests.support import template
 from tests.support.aws import EXECUTE_PAYLOAD_ARN, KNOWN, STACK, Account, account
@@ -108,9 +108,8 @@ def deployment() -> Iterator[Deployment]:
         monkeypatch.setattr(
             "moto.stepfunctions.parser.asl.component.common.retry.retrier_decl.time", SimpleNamespace(sleep=_at_once)
         )
-        scripted = registry.Provider(complete=deployed.llm)
-        monkeypatch.setitem(cast("dict[str, registry.Provider]", registry.PROVIDERS), "scripted", scripted)
-        monkeypatch.setattr(wiring, "PROVIDER_NAMES", tuple(registry.PROVIDERS))
+        scripted = Provider(complete=deployed.llm)
+        monkeypatch.setitem(cast("dict[str, Provider]", registry.PROVIDERS), "scripted", scripted)
         yield deployed
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from baton.adapters.llm.formats.streaming import Pieces
+from baton.adapters.llm.formats.streaming import TextChunks
 from baton.domain.llm.calls import LlmAnswer
 from baton.domain.llm.hosts import HostPolicy
 
@@ -17,7 +17,7 @@ PROMPT = "Tell me about the relay race of 1912 in one sentence."
 
 
 class RecordingListener:
-    """A listener that keeps what it hears, one list an answer."""
+    """A listener that stores the texts that it receives, one list per answer."""
 
     def __init__(self) -> None:
         self.answers: list[list[str]] = []
@@ -25,8 +25,8 @@ class RecordingListener:
     def on_start(self) -> None:
         self.answers.append([])
 
-    def on_text(self, piece: str) -> None:
-        self.answers[-1].append(piece)
+    def on_text(self, text: str) -> None:
+        self.answers[-1].append(text)
 
     @property
     def pieces(self) -> list[str]:
@@ -35,7 +35,7 @@ class RecordingListener:
         return pieces
 
 
-def pieces_and_answer(pieces: Pieces[LlmAnswer]) -> tuple[list[str], LlmAnswer]:
+def pieces_and_answer(pieces: TextChunks[LlmAnswer]) -> tuple[list[str], LlmAnswer]:
     """The pieces of a streamed answer, and the answer."""
     heard: list[str] = []
     while True:

@@ -24,7 +24,7 @@ from baton.domain.catalog.definitions import (
 )
 from baton.domain.files.workflow_files import FileBlock, FilePayload, WorkflowFile
 from baton.domain.files.workflow_imports import Ids, Plan, Present, drafts, plan
-from baton.domain.llm.settings import LlmSettings
+from baton.domain.llm.settings import SETTING_NAMES, LlmSettings
 from baton.domain.plain_text import objection_to_text
 from baton.domain.runs.run import WorkflowBundle
 from tests.support.records import AT_NOON
@@ -93,7 +93,7 @@ json_values = st.recursive(
     max_leaves=6,
 )
 objects = st.dictionaries(texts, json_values, max_size=3)
-_said = st.builds(
+_explicit_settings = st.builds(
     LlmSettings,
     system=st.none() | texts,
     temperature=st.none() | st.floats(0, 2),
@@ -110,9 +110,9 @@ _said = st.builds(
 
 @st.composite
 def _with_some_unset(draw: st.DrawFn) -> LlmSettings:
-    said = draw(_said)
-    open_ = sorted(name for name, value in said.values().items() if value is None or (name == "options" and not value))
-    return replace(said, unset=tuple(name for name in open_ if draw(st.booleans())))
+    explicit = draw(_explicit_settings)
+    left_open = sorted(set(SETTING_NAMES) - explicit.to_dict().keys())
+    return replace(explicit, unset=tuple(name for name in left_open if draw(st.booleans())))
 
 
 settings = _with_some_unset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,8 @@ from baton.adapters.dynamodb.histories import DynamoRunHistories
 from baton.adapters.dynamodb.limits import DynamoLimitStore
 from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
-from baton.adapters.llm.http.addresses import reaching
-from baton.adapters.llm.registry import BASE_URLS, PROVIDER_NAMES, check, complete, unsupported_settings
+from baton.adapters.llm.http.http_transport import HttpTransport
+from baton.adapters.llm.registry import PROVIDERS, base_urls, check, complete, objection_to_fields, unsupported_settings
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets
 from baton.adapters.step_functions import StepFunctionsExecutions
@@ -32,12 +32,13 @@ from baton.usecases.catalog.define_llm_instances import DefineLlmInstances
 from baton.usecases.catalog.ports import CatalogStore, DefinitionSource
 from baton.usecases.files.transfer_workflows import MoveWorkflows
 from baton.usecases.live.follow_runs import FollowRuns
+from baton.usecases.live.handle_frame import HandleFrame
 from baton.usecases.live.notify_subscribers import NotifySubscribers
 from baton.usecases.live.ports import Sender
 from baton.usecases.live.stream_answer import StreamAnswer
 from baton.usecases.llm.api_keys import ApiKeys
 from baton.usecases.llm.check_llm_instance import CheckLlmInstance
-from baton.usecases.llm.limiter import LimitRate
+from baton.usecases.llm.limiter import Limiter
 from baton.usecases.runs.change_run import ChangeRun
 from baton.usecases.runs.execute_payload import ExecutePayload
 from baton.usecases.runs.ports import LongTexts, RunStore
@@ -57,8 +58,13 @@ def now() -> datetime:
 
 
 def changes(event: Mapping[str, Any]) -> list[Change]:
-    """What a batch of the Runs table's stream tells."""
+    """The changes in a batch of the Runs table's stream."""
     return stream.changes(event["Records"])
+
+
+def objection_to_provider_fields(provider: str, given: Collection[str]) -> str | None:
+    """Why an LLM instance of this provider can't have just the ``given`` fields; ``None`` if it can."""
+    return objection_to_fields(provider, given)
 
 
 @cache
@@ -102,7 +108,7 @@ def define() -> Define:
     """Create or replace a definition."""
     return Define(
         catalog=_catalog(),
-        providers=frozenset(PROVIDER_NAMES),
+        providers=frozenset(PROVIDERS),
         unsupported_settings=unsupported_settings,
         host_policy=host_policy(),
     )
@@ -118,7 +124,10 @@ def define_llm_instances() -> DefineLlmInstances:
 def check_llm_instance() -> CheckLlmInstance:
     """Check an LLM instance."""
     return CheckLlmInstance(
-        catalog=_catalog(), api_keys=_api_keys(), check=reaching(host_policy())(check), monotonic=time.monotonic
+        catalog=_catalog(),
+        api_keys=_api_keys(),
+        check=partial(check, transport=_http_transport()),
+        monotonic=time.monotonic,
     )
 
 
@@ -135,10 +144,10 @@ def execute_payload() -> ExecutePayload:
     jitter = partial(random.uniform, 0.0)
     return ExecutePayload(
         steps=steps,
-        llm=reaching(host_policy())(complete),
+        llm=partial(complete, transport=_http_transport()),
         api_keys=_api_keys(),
-        limit_rate=LimitRate(
-            store=DynamoLimitStore(_dynamodb(), setting("RUNS_TABLE")), clock=now, jitter=jitter, pause=time.sleep
+        limiter=Limiter(
+            store=DynamoLimitStore(_dynamodb(), setting("RUNS_TABLE")), clock=now, jitter=jitter, sleep=time.sleep
         ),
         stream_answer=StreamAnswer(steps=steps, connections=_connections(), clock=now, monotonic=time.monotonic),
         clock=now,
@@ -155,18 +164,28 @@ def follow_runs() -> FollowRuns:
 
 
 @cache
+def handle_frame() -> HandleFrame:
+    """Handle a WebSocket client's frame."""
+    return HandleFrame(follow_runs=follow_runs(), sender=sender(), clock=now)
+
+
+@cache
 def notify_subscribers() -> NotifySubscribers:
-    """Tell subscribers what has changed."""
+    """Send changes of runs to their subscribers."""
     return NotifySubscribers(connections=_connections(), sender=sender(), clock=now)
 
 
 @cache
 def sender() -> Sender:
-    """The way back to WebSocket clients."""
+    """Sends frames to WebSocket clients."""
     client: ApiGatewayManagementApiClient = boto3.client(
         "apigatewaymanagementapi", endpoint_url=setting("WEBSOCKET_CALLBACK_URL"), config=QUICK
     )
     return WebSocketSender(client)
+
+
+def _http_transport() -> HttpTransport:
+    return HttpTransport(host_policy())
 
 
 @cache
@@ -192,7 +211,7 @@ def _executions() -> StepFunctionsExecutions:
 @cache
 def _api_keys() -> ApiKeys:
     secrets = SsmSecrets(lambda: boto3.client("ssm", config=QUICK), setting("SECRETS_PREFIX"))
-    return ApiKeys(secrets=secrets, base_urls=BASE_URLS)
+    return ApiKeys(secrets=secrets, base_urls=base_urls())
 
 
 @cache

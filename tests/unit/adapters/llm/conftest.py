@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from baton.adapters.llm.http import transport
-from baton.adapters.llm.http.addresses import reaching
-from baton.domain.llm.calls import AnswerListener, LlmCall
+from baton.domain.llm.calls import LlmCall
 from baton.domain.llm.endpoints import LlmEndpoint
 from baton.domain.llm.settings import LlmSettings
 from tests.support.llm_endpoint import ANY_HOST, Endpoint
@@ -19,13 +18,6 @@ from tests.support.llm_endpoint import ANY_HOST, Endpoint
 KEY = "sk-test-0123456789"
 ENDPOINT_FIELDS = ("provider", "base_url", "timeout_seconds", "api_key_header")
 PROMPT = "Tell me about the relay race of 1912 in one sentence."
-
-
-@pytest.fixture(autouse=True)
-def _any_host() -> Iterator[None]:
-    """The endpoints of these tests are on this machine; what is refused by default is tested for itself."""
-    with reaching(ANY_HOST):
-        yield
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +37,6 @@ def a_call() -> Callable[..., LlmCall]:
         prompt: str = PROMPT,
         api_key: str | None = KEY,
         tries: int = 0,
-        listener: AnswerListener | None = None,
         **given: Any,
     ) -> LlmCall:
         ours = {name: given.pop(name) for name in ENDPOINT_FIELDS if name in given}
@@ -55,7 +46,6 @@ def a_call() -> Callable[..., LlmCall]:
             prompt=prompt,
             api_key=api_key,
             tries=tries,
-            listener=listener,
         )
 
     return build

@@ -10,44 +10,47 @@ import pytest
 
 from baton.adapters.llm import registry
 from baton.adapters.llm.formats import model_lists as checks
+from baton.adapters.llm.provider import Provider
 from baton.adapters.llm.providers.simulated import simulation as simulated
-from baton.adapters.llm.registry import Provider
 from baton.domain.errors import LlmFormatBroken, LlmRefused
 from baton.domain.llm.calls import LlmCall
 from baton.domain.llm.settings import LlmSettings
 from tests.fakes.llm import FakeLlm
+from tests.support.llm_calls import check, complete
+from tests.support.llm_endpoint import RecordingListener
 
 Build = Callable[..., LlmCall]
+NAMES = tuple(registry.PROVIDERS)
 
 
 def test_the_instances_own_provider_answers(a_call: Build) -> None:
-    assert registry.PROVIDER_NAMES == ("anthropic", "bedrock", "openai", "simulated")
-    assert registry.complete(a_call(provider="simulated")) == simulated.complete(a_call())
+    assert NAMES == ("anthropic", "bedrock", "openai", "simulated")
+    assert complete(a_call(provider="simulated")) == simulated.complete(a_call())
 
 
 def test_an_unknown_provider_is_refused_by_name(a_call: Build) -> None:
     with pytest.raises(LlmRefused, match=r"'demo'.*'parrot'.*anthropic, bedrock, openai, simulated"):
-        registry.complete(a_call(provider="parrot"))
+        complete(a_call(provider="parrot"))
     with pytest.raises(LlmRefused, match=r"'demo'.*'parrot'"):
-        registry.check(a_call(provider="parrot"))
+        check(a_call(provider="parrot"))
     assert registry.unsupported_settings("parrot", LlmSettings(seed=1)) == []
 
 
 def test_a_provider_tells_the_models_that_it_offers(a_call: Build) -> None:
     llm = FakeLlm()
-    providers = {"openai": Provider(complete=llm, check=lambda call: (call.model, "large-1"))}
-    assert registry.check(a_call(), providers) == ("small-1", "large-1")
+    providers = {"openai": Provider(complete=llm, check=lambda call, _transport: (call.model, "large-1"))}
+    assert check(a_call(), providers=providers) == ("small-1", "large-1")
     assert llm.calls == []
 
 
 def test_a_provider_without_a_list_is_asked_something_short(a_call: Build) -> None:
     llm = FakeLlm("Yes.", LlmRefused("The key is wrong."))
     providers = {"openai": Provider(complete=llm)}
-    assert registry.check(a_call(model="large-1"), providers) is None
+    assert check(a_call(model="large-1"), providers=providers) is None
     (asked,) = llm.calls
     assert (asked.model, asked.settings.max_tokens, asked.prompt) == ("large-1", 16, checks.QUESTION)
     with pytest.raises(LlmRefused, match="The key is wrong"):
-        registry.check(a_call(), providers)
+        check(a_call(), providers=providers)
 
 
 def test_a_setting_that_the_provider_lacks_is_refused_without_a_call(a_call: Build) -> None:
@@ -57,34 +60,53 @@ def test_a_setting_that_the_provider_lacks_is_refused_without_a_call(a_call: Bui
         "anthropic": Provider(complete=llm, unsupported_settings=registry.PROVIDERS["anthropic"].unsupported_settings)
     }
     with pytest.raises(LlmRefused, match=r"'demo' can't be called .*: seed: anthropic has no such setting\."):
-        registry.complete(a_call(provider="anthropic", seed=1), providers)
+        complete(a_call(provider="anthropic", seed=1), providers=providers)
     assert llm.calls == []
 
 
-@pytest.mark.parametrize("provider", registry.PROVIDER_NAMES)
+@pytest.mark.parametrize("provider", NAMES)
 def test_an_unsound_schema_is_taken_by_no_provider(a_call: Build, provider: str) -> None:
     (refusal,) = registry.unsupported_settings(provider, LlmSettings(response_format={"type": "text"}))
     assert refusal.setting == "response_format"
     with pytest.raises(LlmRefused, match="response_format"):
-        registry.complete(a_call(provider=provider, response_format={"type": "text"}))
+        complete(a_call(provider=provider, response_format={"type": "text"}))
 
 
 @pytest.mark.parametrize("wanted", [None, "text"])
 def test_text_is_not_looked_into(a_call: Build, wanted: str | None) -> None:
     llm = FakeLlm("not json")
     providers = {"openai": Provider(complete=llm)}
-    assert registry.complete(a_call(response_format=wanted), providers).content == "not json"
+    assert complete(a_call(response_format=wanted), providers=providers).content == "not json"
+
+
+@pytest.mark.parametrize(("stream", "is_streamed"), [(None, True), (True, True), (False, False)])
+@pytest.mark.parametrize("response_format", ["text", "json"])
+def test_with_stream_off_the_provider_gets_no_listener(
+    a_call: Build, stream: bool | None, is_streamed: bool, response_format: str
+) -> None:
+    llm, listener = FakeLlm("{}"), RecordingListener()
+    complete(
+        a_call(stream=stream, response_format=response_format), listener, providers={"openai": Provider(complete=llm)}
+    )
+    assert llm.listeners == [listener if is_streamed else None]
+
+
+def test_a_provider_that_does_not_stream_publishes_its_answer_at_once(a_call: Build) -> None:
+    llm, listener = FakeLlm("not json", "{}"), RecordingListener()
+    providers = {"openai": Provider(complete=llm, streams=False)}
+    complete(a_call(response_format="json"), listener, providers=providers)
+    assert (listener.answers, llm.listeners) == ([["not json"], ["{}"]], [None, None])
 
 
 def test_json_is(a_call: Build) -> None:
     providers = {"openai": Provider(complete=FakeLlm("not json", "still not"))}
     with pytest.raises(LlmFormatBroken):
-        registry.complete(a_call(response_format="json"), providers)
+        complete(a_call(response_format="json"), providers=providers)
 
 
 def test_a_simulated_answer_that_is_cut_is_no_json(a_call: Build) -> None:
     with pytest.raises(LlmFormatBroken, match="cut off"):
-        registry.complete(a_call(provider="simulated", response_format="json", max_tokens=2))
+        complete(a_call(provider="simulated", response_format="json", max_tokens=2))
 
 
 def test_importing_the_registry_imports_neither_an_http_library_nor_jsonschema() -> None:

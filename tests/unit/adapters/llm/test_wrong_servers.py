@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 import pytest
 
-from baton.adapters.llm import registry
 from baton.adapters.llm.providers.openai import stream_options as openai_stream_options
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmUnreachable
 from baton.domain.llm.calls import LlmCall
+from tests.support.llm_calls import complete
 from tests.support.llm_endpoint import RecordingListener
 from tests.support.wrong_servers import Reply, Script, serving
 
@@ -456,16 +456,16 @@ def test_a_wrong_server_is_a_right_answer_or_a_failure_by_name(
 ) -> None:
     listener = RecordingListener() if case.asked else None
     given = {"provider": case.provider, "base_url": f"{origin}/{case.path}/v1", "timeout_seconds": SECONDS}
-    call = a_call(listener=listener, **given)
+    call = a_call(**given)
     if isinstance(case.right, Answer):
-        answer = registry.complete(call)
+        answer = complete(call, listener)
         assert Answer(answer.content, answer.finish_reason) == case.right
         assert answer.truncated == (case.right.finish_reason == "length")
         assert answer.empty == (not case.right.content.strip())
         assert listener is None or "".join(listener.pieces) == case.right.content
     else:
         with pytest.raises(case.right, match=r"^LLM instance 'demo' ") as caught:
-            registry.complete(call)
+            complete(call, listener)
         assert "gave no complete answer within" not in str(caught.value)
     assert script.asked[case.path] == 1
 
@@ -515,8 +515,8 @@ def test_refused_stream_options_are_left_out_at_once_and_from_then_on(
     script = Script({"old": [refused(status, told), Reply(body=good)]})
     with serving(script) as origin:
         for _ in range(2):
-            call = a_call(base_url=f"{origin}/old/v1", listener=RecordingListener())
-            assert registry.complete(call).content == "Hello"
+            call = a_call(base_url=f"{origin}/old/v1")
+            assert complete(call, RecordingListener()).content == "Hello"
     assert [body.get("stream_options") for body in script.bodies["old"]] == [{"include_usage": True}, None, None]
     assert all(body["stream"] for body in script.bodies["old"])
 
@@ -527,7 +527,7 @@ def test_another_base_url_is_still_asked_for_its_counts(a_call: Build) -> None:
     script = Script({"old": [refused(status, told), Reply(body=whole(OpenAI()))], "new": [Reply(body=whole(OpenAI()))]})
     with serving(script) as origin:
         for path in ("old", "new"):
-            registry.complete(a_call(base_url=f"{origin}/{path}/v1", listener=RecordingListener()))
+            complete(a_call(base_url=f"{origin}/{path}/v1"), RecordingListener())
     assert script.bodies["new"][0]["stream_options"] == {"include_usage": True}
 
 
@@ -549,14 +549,14 @@ def test_what_is_refused_for_something_else_or_for_good_is_not_asked_again(
 ) -> None:
     script = Script({"old": [reply]})
     with serving(script) as origin, pytest.raises(LlmRefused):
-        registry.complete(a_call(base_url=f"{origin}/old/v1", listener=RecordingListener(), **given))
+        complete(a_call(base_url=f"{origin}/old/v1", **given), RecordingListener())
     assert script.asked["old"] == asked
-    assert not openai_stream_options.are_refused_by(f"{origin}/old/v1/chat/completions")
+    assert not openai_stream_options.are_rejected_by(f"{origin}/old/v1/chat/completions")
 
 
 @pytest.mark.usefixtures("_nothing_remembered")
 def test_a_bounded_number_of_endpoints_is_remembered() -> None:
     for number in range(openai_stream_options.MAX_REMEMBERED + 1):
         openai_stream_options.remember(f"https://{number}.example/v1?key=1")
-    assert not openai_stream_options.are_refused_by("https://0.example/v1")
-    assert openai_stream_options.are_refused_by("https://1.example/v1?key=2")
+    assert not openai_stream_options.are_rejected_by("https://0.example/v1")
+    assert openai_stream_options.are_rejected_by("https://1.example/v1?key=2")

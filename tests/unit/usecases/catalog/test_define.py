@@ -131,7 +131,7 @@ def test_a_provider_that_there_is_not_is_refused_and_the_others_are_named(fake_b
 def test_what_a_provider_lacks_is_refused_in_an_instances_defaults_before_its_key_is_kept(
     fake_baton: FakeBaton,
 ) -> None:
-    fake_baton.unsupported_settings.lacking["openai"] = ["seed"]
+    fake_baton.unsupported_settings.unsupported["openai"] = ["seed"]
     draft = instance_draft(provider="openai", defaults=LlmSettings(seed=0), base_url="https://api.openai.com/v1")
     with pytest.raises(Invalid, match=r"^defaults\.seed: openai has no such setting\.$"):
         fake_baton.instances.create(TENANT, draft, "sk-one", NOON)
@@ -142,7 +142,7 @@ def test_what_a_provider_lacks_is_refused_in_an_instances_defaults_before_its_ke
 
 
 def test_what_the_provider_of_a_payloads_instance_lacks_is_refused(defined: FakeBaton) -> None:
-    defined.unsupported_settings.lacking["simulated"] = ["seed"]
+    defined.unsupported_settings.unsupported["simulated"] = ["seed"]
     draft = replace(payload_draft("second"), settings=LlmSettings(seed=0))
     with pytest.raises(Invalid, match=r"^seed: simulated has no such setting\.$"):
         defined.define.create(TENANT, Payload, draft, NOON)

@@ -88,7 +88,7 @@ def test_a_providers_own_address_is_the_same_as_none(fake_baton: FakeBaton) -> N
 
 def test_null_removes_the_key_and_then_any_origin_will_do(keyed: FakeBaton) -> None:
     following = keyed.instances.replace(EDIT, draft(B), NO_KEY)
-    assert (following.has_api_key, keyed.secrets.kept, sent_to(keyed)) == (False, {}, None)
+    assert (following.has_api_key, keyed.secrets.stored, sent_to(keyed)) == (False, {}, None)
     assert not keyed.instances.replace(EDIT, draft(), None).has_api_key
     assert not keyed.instances.create(TENANT, draft(name="other"), NO_KEY, NOON).has_api_key
 
@@ -105,7 +105,7 @@ def test_a_record_that_was_turned_all_the_same_sends_nothing(keyed: FakeBaton) -
 
 @pytest.mark.parametrize("kept", ["sk-plain", "123", "null", '"sk"', '{"key": "sk-a"}', "[" * 100_000])
 def test_a_key_that_was_kept_without_its_address_is_refused_by_name(keyed: FakeBaton, kept: str) -> None:
-    keyed.secrets.kept[TENANT, 1] = kept
+    keyed.secrets.stored[TENANT, 1] = kept
     with pytest.raises(LlmRefused, match="was stored without the address it is for; set it again"):
         sent_to(keyed)
 
@@ -231,7 +231,7 @@ def test_a_creation_that_fails_at_any_step_leaves_no_key_behind(step: int, momen
         created = disturbed.instances.create(TENANT, draft(), "sk-a", NOON)
     except FieldError:
         assert fake_baton.catalog.read_many(TENANT, LlmInstance, [1]) == {}, "it was taken back"
-        assert fake_baton.secrets.kept == {}
+        assert fake_baton.secrets.stored == {}
         created = disturbed.instances.create(TENANT, draft(), "sk-a", NOON)
     assert created.has_api_key
     assert fake_baton.secrets.keys == {(TENANT, created.id): "sk-a"}
@@ -250,7 +250,7 @@ def test_a_creation_that_stops_at_any_step_is_seen_or_leaves_nothing(step: int, 
         disturbed.instances.create(TENANT, draft(), "sk-a", NOON)
     except KeyboardInterrupt:
         there = fake_baton.catalog.read_many(TENANT, LlmInstance, [1])
-        assert there or not fake_baton.secrets.kept
+        assert there or not fake_baton.secrets.stored
         assert_safe(fake_baton)
         if there:
             fake_baton.instances.replace(EDIT, draft(), "sk-a")
@@ -294,7 +294,7 @@ def test_a_deletion_that_fails_at_any_step_leaves_nothing_once_it_is_asked_for_a
         else:
             with pytest.raises(NotFound):
                 disturbed.instances.delete(EDIT)
-    assert fake_baton.secrets.kept == {}
+    assert fake_baton.secrets.stored == {}
 
 
 @pytest.mark.parametrize("at", EVERY_STEP)
@@ -331,7 +331,7 @@ def test_two_replacements_at_once_leave_a_key_that_fits_the_record_or_none(
     newest = fake_baton.catalog.read(TENANT, LlmInstance, 1)
     if NO_KEY not in (my_key, other_key) and None in (my_key, other_key):
         assert newest.has_api_key
-    assert newest.has_api_key or not fake_baton.secrets.kept
+    assert newest.has_api_key or not fake_baton.secrets.stored
     assert set(fields) <= {"api_key"}
     if my_key and other_key and sent_or_refused(fake_baton) is LlmRefused:
         fake_baton.instances.replace(EDIT, other, other_key)
@@ -375,4 +375,4 @@ def test_a_key_does_not_outlive_an_instance_that_is_deleted_meanwhile(step: int,
     except BatonError:
         assert fake_baton.catalog.read_many(TENANT, LlmInstance, [1]) == {}
     if steps.at is None:
-        assert fake_baton.secrets.kept == {}
+        assert fake_baton.secrets.stored == {}

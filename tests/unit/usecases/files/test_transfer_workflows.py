@@ -109,13 +109,13 @@ def test_a_payload_with_settings_that_its_instance_lacks_is_refused_by_its_place
     moving = MoveWorkflows(catalog=catalog, definitions=catalog, unsupported_settings=unsupported_settings)
     seeded = replace(FILE.payloads[2], settings=LlmSettings(seed=1))
     file = replace(FILE, payloads=(*FILE.payloads[:2], seeded, FILE.payloads[3]))
-    unsupported_settings.lacking["simulated"] = ["seed"]
+    unsupported_settings.unsupported["simulated"] = ["seed"]
     for dry_run in (True, False):
         with pytest.raises(BrokenFile, match=r"payloads\[2\]\.seed: simulated has no such setting"):
             moving.import_file(TENANT, file, NOON, dry_run=dry_run)
     assert catalog.find(TENANT, Payload, NAMES) == []
-    unsupported_settings.lacking.clear()
+    unsupported_settings.unsupported.clear()
     moving.import_file(TENANT, file, NOON, dry_run=False)
-    unsupported_settings.lacking["simulated"] = ["seed"]
+    unsupported_settings.unsupported["simulated"] = ["seed"]
     changes = moving.import_file(TENANT, file, NOON, dry_run=False).changes
     assert {change.action for change in changes} == {"keep"}, "what is there already is left alone"

@@ -334,7 +334,7 @@ def test_a_payload_that_occurs_twice_answers_twice_and_the_latest_is_meant(fake_
 def test_metadata_tells_how_long_the_call_took(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one")
 
-    def slowly(_call: object) -> object:
+    def slowly(_call: object, _listener: object) -> object:
         fake_baton.clock.advance(2.5)
         return an_answer("first", completion_tokens=50)
 

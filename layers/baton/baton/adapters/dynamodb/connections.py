@@ -134,7 +134,7 @@ class DynamoConnections:
         followed: list[keys.Key] = [{"pk": topic, "sk": connection_id} for topic in topics]
         write_many(self._client, self._table, deletes=[*followed, me])
 
-    def forget(self, tenant: str, connection_id: str, connected_before: int) -> None:
+    def disconnect_if_connected_before(self, tenant: str, connection_id: str, connected_before: int) -> None:
         """Forget a connection that is gone, unless it was only just made, after this moment (epoch seconds)."""
         key = to_item(keys.connection(tenant, connection_id))
         found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})

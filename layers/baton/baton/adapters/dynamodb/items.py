@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from baton.adapters.dynamodb.codecs.settings import settings_from_map
 from baton.adapters.dynamodb.keys import Key
 from baton.domain.catalog.definitions import InlineBlock
 from baton.domain.llm.endpoints import LlmEndpoint, LlmLimits, LlmPrice
-from baton.domain.llm.limits import Place
-from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
 from baton.domain.runs.run import LlmTarget
 
@@ -32,12 +31,6 @@ _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
 
-def _settings(value: dict[str, Any]) -> LlmSettings:
-    stop = value.get("stop")
-    lists = {"stop": None if stop is None else tuple(stop), "unset": tuple(value.get("unset", ()))}
-    return LlmSettings(**(value | lists))
-
-
 def _limits(value: dict[str, Any] | None) -> LlmLimits | None:
     return None if value is None else LlmLimits(**value)
 
@@ -49,7 +42,7 @@ def _endpoint(value: dict[str, Any]) -> LlmEndpoint:
 def _target(value: dict[str, Any]) -> LlmTarget:
     return LlmTarget(
         endpoint=_endpoint(value["endpoint"]),
-        settings=_settings(value["settings"]),
+        settings=settings_from_map(value["settings"]),
         references=_references(value.get("references", ())),
     )
 
@@ -63,15 +56,14 @@ def _blocks(value: tuple[Any, ...]) -> tuple[int | InlineBlock, ...]:
 
 
 _FROM_JSON: dict[str, Callable[[Any], Any]] = {
-    "defaults": _settings,
+    "defaults": settings_from_map,
     "endpoint": _endpoint,
     "fallbacks": lambda value: tuple(_target(target) for target in value),
     "limits": _limits,
     "metadata": dict,
-    "places": lambda value: tuple(Place(**place) for place in value),
     "price": lambda value: LlmPrice(**value),
     "references": _references,
-    "settings": _settings,
+    "settings": settings_from_map,
     "timeout_seconds": float,
     "tokens_per_second": float,
     "variables": dict,

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from baton.api.bodies.definitions import STORED, Stored, own_fields
 from baton.api.bodies.fields import Id, Name, PlainText, Request, Whole
-from baton.api.bodies.settings import Settings, Timeout
+from baton.api.bodies.settings import Settings, SettingsView, Timeout
 from baton.domain.catalog.definitions import LlmInstance, LlmInstanceDraft
-from baton.domain.files.workflow_files import said
-from baton.domain.llm.api_key_headers import objection_to
+from baton.domain.llm.api_key_headers import header_name_error
 from baton.domain.llm.api_keys import NO_KEY
-from baton.domain.llm.base_urls import objection_to_base_url
+from baton.domain.llm.base_urls import base_url_error
 from baton.domain.llm.endpoints import LlmLimits, LlmPrice
+from baton.runtime import wiring
 
-UNKNOWN_TO: Mapping[str, tuple[str, ...]] = {
-    "bedrock": ("base_url", "api_key", "api_key_header"),
-    "simulated": ("api_key_header",),
-}
-"""Fields of an instance that mean nothing to its provider: Bedrock goes by the function's own role and region."""
+PROVIDER_FIELDS = ("base_url", "api_key", "api_key_header")
+"""Fields that some providers need, and others don't have."""
 
 DEFAULT_TIMEOUT_SECONDS = 120
 
@@ -80,7 +76,7 @@ class LlmInstanceRequest(Request):
     @field_validator("base_url")
     @classmethod
     def _is_a_web_address(cls, value: str | None) -> str | None:
-        if value is not None and (objection := objection_to_base_url(value)):
+        if value is not None and (objection := base_url_error(value)):
             raise ValueError(objection)
         return value
 
@@ -101,21 +97,15 @@ class LlmInstanceRequest(Request):
     @field_validator("api_key_header")
     @classmethod
     def _can_carry_a_key(cls, value: str | None) -> str | None:
-        if value is not None and (objection := objection_to(value)):
+        if value is not None and (objection := header_name_error(value)):
             raise ValueError(objection)
         return value
 
     @model_validator(mode="after")
-    def _openai_needs_an_address(self) -> Self:
-        if self.provider == "openai" and self.base_url is None:
-            raise ValueError("provider 'openai' needs a base_url, such as https://api.openai.com/v1")
-        return self
-
-    @model_validator(mode="after")
-    def _has_only_what_its_provider_knows(self) -> Self:
-        for name in UNKNOWN_TO.get(self.provider, ()):
-            if getattr(self, name) is not None:
-                raise ValueError(f"provider {self.provider!r} has no {name}; leave it out")
+    def _has_the_fields_of_its_provider(self) -> Self:
+        given = [name for name in PROVIDER_FIELDS if getattr(self, name) is not None]
+        if objection := wiring.objection_to_provider_fields(self.provider, given):
+            raise ValueError(objection)
         return self
 
     def draft(self) -> LlmInstanceDraft:
@@ -147,7 +137,7 @@ class LlmInstanceView(Stored):
     provider: str
     base_url: str | None
     model: str
-    defaults: dict[str, Any]
+    defaults: SettingsView
     timeout_seconds: float
     price: Price | None
     has_api_key: bool
@@ -171,7 +161,7 @@ class LlmInstanceView(Stored):
         price = instance.price
         return cls(
             **own_fields(instance, *names),
-            defaults=said(instance.defaults),
+            defaults=SettingsView.of(instance.defaults),
             limits=Limits.of(instance.limits),
             price=Price(prompt=price.prompt, completion=price.completion) if price else None,
         )

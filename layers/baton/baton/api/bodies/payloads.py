@@ -10,14 +10,13 @@ from pydantic import Tag as Branch
 
 from baton.api.bodies.definitions import STORED, Content, Stored, own_fields
 from baton.api.bodies.fields import Id, Name, Request, View
-from baton.api.bodies.settings import Settings
+from baton.api.bodies.settings import SettingFields, Settings
 from baton.domain.catalog.definitions import (
     MAX_BLOCKS_PER_PAYLOAD,
     InlineBlock,
     Payload,
     PayloadDraft,
 )
-from baton.domain.files.workflow_files import said
 
 
 class Inline(Request):
@@ -94,34 +93,20 @@ class OrderedBlock(View):
         return cls(id=block, title=titles.get(block), order_index=index)
 
 
-_LEFT_OUT: Any = object()
-"""Stands for a setting that isn't said, until the answer is written: there it isn't, while ``null`` is a value."""
-
-
-def _left_out() -> Any:
-    return Field(default_factory=lambda: _LEFT_OUT, exclude_if=lambda value: value is _LEFT_OUT)
-
-
-class PayloadView(Stored):
-    """A payload; its settings stand beside its name. Those that were left out are left out, unset ones are `null`."""
+class StoredPayload(Stored):
+    """A payload without its settings."""
 
     name: str
     blocks: list[OrderedBlock]
     llm_instance: int
-    system: str | None = _left_out()
-    temperature: float | None = _left_out()
-    top_p: float | None = _left_out()
-    max_tokens: int | None = _left_out()
-    stop: list[str] | None = _left_out()
-    seed: int | None = _left_out()
-    response_format: str | dict[str, Any] | None = _left_out()
-    model: str | None = _left_out()
-    timeout_seconds: float | None = _left_out()
-    stream: bool | None = _left_out()
-    options: dict[str, Any] | None = _left_out()
+
+
+class PayloadView(SettingFields, StoredPayload):
+    """A payload; its settings stand beside its name. Those that are left open are absent, unset ones are `null`."""
 
     @classmethod
     def of(cls, payload: Payload, titles: Mapping[int, str]) -> PayloadView:
         """The payload with its blocks' titles."""
         ordered = [OrderedBlock.of(block, index, titles) for index, block in enumerate(payload.blocks)]
-        return cls(**own_fields(payload, "name", "llm_instance"), **said(payload.settings), blocks=ordered)
+        own = own_fields(payload, "name", "llm_instance")
+        return cls.model_construct(**own, **payload.settings.to_dict(), blocks=ordered)

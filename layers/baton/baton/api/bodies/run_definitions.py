@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
+
+from pydantic import Field
 
 from baton.api.bodies.fields import View
-from baton.api.bodies.settings import settings_record
+from baton.api.bodies.settings import SettingsView
 from baton.api.budget import fit, room_beside, whole_values
 from baton.domain.llm.endpoints import LlmEndpoint
-from baton.domain.llm.settings import LlmSettings
+from baton.domain.llm.settings import SETTING_NAMES, LlmSettings
 from baton.domain.runs.run import OnMissing, PayloadSnapshot, Run, reference_record
 
 MARK_BYTES = 50
@@ -34,11 +36,31 @@ class EndpointView(View):
         return cls(id=endpoint.instance_id, name=endpoint.instance_name, **own)
 
 
+def _mark() -> Any:
+    return Field(default=False, exclude_if=lambda is_truncated: not is_truncated)
+
+
+class RunSettingsView(SettingsView):
+    """All settings of a call; `null` for those that neither the payload nor the instance has."""
+
+    options_truncated: bool = _mark()
+    response_format_truncated: bool = _mark()
+    stop_truncated: bool = _mark()
+    system_truncated: bool = _mark()
+
+    @classmethod
+    def of(cls, settings: LlmSettings) -> Self:
+        """The settings as clients read them, without what may be long."""
+        empty = {name: type(value)() for name, value in _long_values(settings).items() if value}
+        system = {} if settings.system is None else {"system": ""}
+        return cls.model_construct(**(_every(settings) | empty | system))
+
+
 class FallbackView(View):
     """Who is asked when the instances before can't or won't answer, and with which settings."""
 
     llm_instance: EndpointView
-    settings: dict[str, Any]
+    settings: RunSettingsView
 
 
 class SnapshotView(View):
@@ -51,7 +73,7 @@ class SnapshotView(View):
     template_truncated: bool = False
     references: list[dict[str, Any]]
     references_truncated: bool = False
-    settings: dict[str, Any]
+    settings: RunSettingsView
     llm_instance: EndpointView
     fallbacks: list[FallbackView]
 
@@ -64,15 +86,15 @@ class SnapshotView(View):
             payload_name=snapshot.payload_name,
             template="",
             references=[],
-            settings=_settings(snapshot.settings),
-            llm_instance=EndpointView.of(snapshot.endpoint),
+            settings=RunSettingsView.of(snapshot.own_target.settings),
+            llm_instance=EndpointView.of(snapshot.own_target.endpoint),
             fallbacks=[
-                FallbackView(llm_instance=EndpointView.of(other.endpoint), settings=_settings(other.settings))
-                for other in snapshot.fallbacks
+                FallbackView(llm_instance=EndpointView.of(other.endpoint), settings=RunSettingsView.of(other.settings))
+                for other in snapshot.targets[1:]
             ],
         )
 
-    def all_settings(self) -> list[dict[str, Any]]:
+    def all_settings(self) -> list[RunSettingsView]:
         """Of everyone who may be asked, in that order."""
         return [self.settings, *(fallback.settings for fallback in self.fallbacks)]
 
@@ -97,7 +119,7 @@ class DefinitionView(View):
             run_id=run.id,
             workflow_id=run.workflow_id,
             workflow_name=run.workflow_name,
-            on_missing=snapshots[0].on_missing if snapshots else "keep",
+            on_missing=run.on_missing,
             payloads=[SnapshotView.of(snapshot) for snapshot in snapshots],
         )
         told.fill_in(snapshots)
@@ -110,7 +132,10 @@ class DefinitionView(View):
 
     def _fill_in_values(self, snapshots: Sequence[PayloadSnapshot]) -> None:
         """Each whole, or not at all."""
-        references = [[reference_record(reference) for reference in snapshot.references] for snapshot in snapshots]
+        references = [
+            [reference_record(reference) for reference in snapshot.references_with(snapshot.own_target)]
+            for snapshot in snapshots
+        ]
         targets = [target for snapshot in snapshots for target in snapshot.targets]
         settings = [each for payload in self.payloads for each in payload.all_settings()]
         long = [
@@ -124,7 +149,7 @@ class DefinitionView(View):
         for payload, value, fits in zip(self.payloads, references, fitting, strict=False):
             payload.references, payload.references_truncated = (value, False) if fits else ([], True)
         for (told, name, value), fits in zip(long, fitting[len(references) :], strict=True):
-            told.update({name: value} if fits else {f"{name}_truncated": True})
+            setattr(told, *((name, value) if fits else (f"{name}_truncated", True)))
 
     def _fill_in_texts(self, snapshots: Sequence[PayloadSnapshot]) -> None:
         targets = [target for snapshot in snapshots for target in snapshot.targets]
@@ -133,17 +158,17 @@ class DefinitionView(View):
         for payload, (template, cut) in zip(self.payloads, fitting, strict=False):
             payload.template, payload.template_truncated = template, cut
         settings = [each for payload in self.payloads for each in payload.all_settings()]
-        for said, target, (system, cut) in zip(settings, targets, fitting[len(snapshots) :], strict=True):
+        for view, target, (system, cut) in zip(settings, targets, fitting[len(snapshots) :], strict=True):
             if target.settings.system is not None:
-                said.update({"system": system} | ({"system_truncated": True} if cut else {}))
-
-
-def _settings(settings: LlmSettings) -> dict[str, Any]:
-    """Without what may be long."""
-    empty = {name: type(value)() if value else value for name, value in _long_values(settings).items()}
-    return settings_record(settings) | empty | ({} if settings.system is None else {"system": ""})
+                view.system, view.system_truncated = system, cut
 
 
 def _long_values(settings: LlmSettings) -> dict[str, Any]:
-    every = settings_record(settings)
-    return {name: every[name] for name in ("options", "response_format", "stop")}
+    every = _every(settings)
+    values = {name: every[name] for name in ("options", "response_format", "stop")}
+    return {name: value for name, value in values.items() if isinstance(value, list | dict)}
+
+
+def _every(settings: LlmSettings) -> dict[str, Any]:
+    """``null`` for the settings that are left open or unset."""
+    return {**dict.fromkeys(SETTING_NAMES), "options": {}, **settings.to_dict()}

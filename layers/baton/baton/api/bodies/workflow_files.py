@@ -16,7 +16,7 @@ from baton.api.workflow_file_formats import json_text
 from baton.api.workflow_file_formats.documents import MAX_FILE_BYTES, Document
 from baton.domain.catalog.definitions import MAX_BLOCKS_PER_PAYLOAD, MAX_PAYLOADS_PER_WORKFLOW, InlineBlock
 from baton.domain.errors import Invalid
-from baton.domain.files.workflow_files import BrokenFile, FieldError, FileBlock, FilePayload, WorkflowFile, check, said
+from baton.domain.files.workflow_files import BrokenFile, FieldError, FileBlock, FilePayload, WorkflowFile, check
 
 JSON = "application/json"
 YAML = "application/yaml"
@@ -166,7 +166,7 @@ def _broken(document: Document, found: Iterable[FieldError]) -> BrokenFile:
 
 def _written_payload(payload: FilePayload) -> dict[str, Any]:
     blocks = [block if isinstance(block, str) else {"content": block.content} for block in payload.blocks]
-    return {"name": payload.name, "blocks": blocks, "llm_instance": payload.llm_instance, **said(payload.settings)}
+    return {"name": payload.name, "blocks": blocks, "llm_instance": payload.llm_instance, **payload.settings.to_dict()}
 
 
 def _written_block(block: FileBlock) -> dict[str, Any]:

@@ -46,7 +46,9 @@ def targets(settings: LlmSettings, asked: Sequence[LlmInstance]) -> tuple[LlmTar
     return tuple(
         LlmTarget(
             endpoint=instance.endpoint(),
-            settings=(settings if instance == own else _carried(settings, own, instance)).over(instance.defaults),
+            settings=(settings if instance == own else _carried(settings, own, instance)).with_defaults(
+                instance.defaults
+            ),
         )
         for instance in asked
     )

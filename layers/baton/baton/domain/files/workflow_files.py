@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from baton.domain.catalog.definitions import (
     KIND_WORDS,
@@ -216,8 +215,3 @@ def _long_record(path: Path, size: int) -> Iterator[FieldError]:
         yield FieldError(
             path=path, sentence=f"comes to {size:,} bytes as a definition; at most {MAX_RECORD_BYTES:,} are kept"
         )
-
-
-def said(settings: LlmSettings) -> dict[str, Any]:
-    """The settings that are not left open, as plain values; ``None`` for those that are unset."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.said().items()}

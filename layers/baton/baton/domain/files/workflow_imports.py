@@ -29,7 +29,6 @@ from baton.domain.files.workflow_files import (
     block_in_file,
     payload_in_file,
     raise_any,
-    said,
 )
 
 type Named = tuple[Kind, str]
@@ -152,7 +151,7 @@ def _block_facts(block: FileBlock) -> Facts:
 
 def _payload_facts(payload: FilePayload) -> Facts:
     blocks = [block if isinstance(block, str) else {"content": block.content} for block in payload.blocks]
-    return {"blocks": blocks, "llm_instance": payload.llm_instance, **said(payload.settings)}
+    return {"blocks": blocks, "llm_instance": payload.llm_instance, **payload.settings.to_dict()}
 
 
 def _change(named: Named, new: Facts, current: Current | None, old: Facts) -> FileChange:

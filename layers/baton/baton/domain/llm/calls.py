@@ -1,4 +1,4 @@
-"""An LLM call and its answer, in the same words for every provider."""
+"""An LLM call and its answer, the same for every provider."""
 
 from __future__ import annotations
 
@@ -9,37 +9,32 @@ from baton.domain.llm.endpoints import LlmEndpoint
 from baton.domain.llm.settings import LlmSettings
 
 MAX_TIMEOUT_SECONDS = 840
-"""The longest that one LLM call may take; the payload function itself has 900 s."""
+"""The longest timeout of one LLM call; the payload function itself has 900 s."""
 
 
 class AnswerListener(Protocol):
-    """Hears an answer while it grows."""
+    """Receives an answer while it is streamed."""
 
     def on_start(self) -> None:
-        """An answer begins; what was heard of one before it is void."""
+        """A new answer begins; text received before it is void."""
 
-    def on_text(self, piece: str) -> None:
-        """The next piece of the answer's text."""
+    def on_text(self, text: str) -> None:
+        """The next chunk of the answer's text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmCall:
-    """One call, complete. ``tries`` counts the calls for this payload that came before it.
-
-    With a ``listener`` the answer is asked for piece by piece, where the provider can; what is returned in the end is
-    the whole, all the same.
-    """
+    """All parameters of one call. ``tries`` counts the earlier calls for this payload."""
 
     endpoint: LlmEndpoint
     settings: LlmSettings
     prompt: str
     api_key: str | None = field(default=None, repr=False)
     tries: int = 0
-    listener: AnswerListener | None = field(default=None, repr=False, compare=False)
 
     @property
     def model(self) -> str:
-        """The payload's own choice, else the instance's."""
+        """The payload's model, else the instance's."""
         return self.settings.model or self.endpoint.model
 
     @property
@@ -50,11 +45,10 @@ class LlmCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmAnswer:
-    """What came back. Counts are ``None`` where the provider doesn't tell.
+    """The LLM's answer. Counts are ``None`` where the provider doesn't report them.
 
-    ``finish_reason`` is ``stop``, ``length`` or ``tool_calls`` for every provider, else its own
-    word. ``format_retries`` counts the answers before this one that were not the JSON that was asked for; the counts
-    of tokens are for all of them.
+    ``finish_reason`` is ``stop``, ``length`` or ``tool_calls`` for every provider, else the provider's own term.
+    ``format_retries`` counts the earlier answers that were not the requested JSON; token counts include them.
     """
 
     content: str
@@ -66,10 +60,10 @@ class LlmAnswer:
 
     @property
     def truncated(self) -> bool:
-        """Whether the model was stopped before it had come to an end."""
+        """Whether the model was stopped before the end of its answer."""
         return self.finish_reason == "length"
 
     @property
     def empty(self) -> bool:
-        """Whether the model stopped without a word: there is no more than white space."""
+        """Whether the content is empty or white space."""
         return not self.content.strip()

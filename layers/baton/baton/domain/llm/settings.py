@@ -12,11 +12,11 @@ type ResponseFormat = Literal["text", "json"] | Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmSettings:
-    """The settings of one call. ``None`` means: not said here; 0 is a value.
+    """The settings of one call. ``None`` means that a setting is left open; 0 is a value.
 
-    ``stream`` is whether the answer is asked for piece by piece, so that it can be read while it grows; it is, unless
-    this says no. ``options`` are the provider's own settings, handed on as they are. ``unset`` names the settings, in
-    order, for which nothing is said on purpose: an instance's default doesn't take their place.
+    ``stream`` is whether the answer is requested in chunks, so that it can be read while it grows; it is, unless this
+    is ``False``. ``options`` are the provider's own settings and are passed on unchanged. ``unset`` names, in
+    alphabetical order, the settings that are ``None`` on purpose: an instance's default does not replace them.
     """
 
     system: str | None = None
@@ -32,28 +32,43 @@ class LlmSettings:
     options: Mapping[str, Any] = field(default_factory=dict)
     unset: tuple[str, ...] = ()
 
-    def over(self, defaults: LlmSettings) -> LlmSettings:
-        """These settings, with ``defaults`` for whatever they leave open and don't unset."""
-        said = {name: value for name, value in self.values().items() if value is not None}
+    def with_defaults(self, defaults: LlmSettings) -> LlmSettings:
+        """These settings, with ``defaults`` for those that are left open; ``options`` are merged key by key."""
         options = {**({} if "options" in self.unset else defaults.options), **self.options}
-        return replace(defaults, **(dict.fromkeys(self.unset) | said | {"options": options}), unset=())
+        merged = LlmSettings.from_dict(defaults.to_dict() | self.to_dict())
+        return replace(merged, options=options, unset=())
 
-    def values(self) -> dict[str, Any]:
-        """Every setting by its name, also those of which nothing is said."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "unset"}
-
-    def said(self) -> dict[str, Any]:
-        """The settings of which something is said, ``None`` for those that are unset."""
+    def to_dict(self) -> dict[str, Any]:
+        """The explicit settings as plain JSON values: ``None`` for those that are unset, no key for those left open."""
         return {
-            name: None if name in self.unset else value
-            for name, value in self.values().items()
-            if name in self.unset or (value is not None and (name != "options" or value))
+            name: None if name in self.unset else self._plain(name) for name in SETTING_NAMES if self._is_explicit(name)
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> LlmSettings:
+        """The inverse of :meth:`to_dict`."""
+        given = {name: value for name, value in values.items() if value is not None}
+        stop = {"stop": tuple(given["stop"])} if "stop" in given else {}
+        return cls(**(given | stop), unset=tuple(sorted(values.keys() - given.keys())))
+
+    def _is_explicit(self, name: str) -> bool:
+        value = getattr(self, name)
+        return name in self.unset or not (value is None or (name == "options" and not value))
+
+    def _plain(self, name: str) -> Any:
+        value = getattr(self, name)
+        if isinstance(value, tuple):
+            return list(value)
+        return dict(value) if isinstance(value, Mapping) else value
+
+
+SETTING_NAMES = tuple(f.name for f in fields(LlmSettings) if f.name != "unset")
+"""Every setting, in the order in which settings are written."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnsupportedSetting:
-    """A setting that a provider doesn't take, and why, to stand after its name."""
+    """A setting that a provider does not support; ``detail`` is why, to follow the setting's name."""
 
     setting: str
-    sentence: str
+    detail: str

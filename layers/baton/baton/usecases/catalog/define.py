@@ -133,7 +133,7 @@ class Define:
                 found = self._require_existing(tenant, "llm_instance", LlmInstance, [draft.llm_instance])
                 instances = with_fallbacks(found.values(), partial(self.catalog.read_many, tenant, LlmInstance))
                 for refusal in refused(self.unsupported_settings, draft.settings, found[draft.llm_instance], instances):
-                    raise Invalid(refusal.setting, f"{refusal.sentence}.")
+                    raise Invalid(refusal.setting, f"{refusal.detail}.")
             case WorkflowDraft():
                 self._require_existing(tenant, "payloads", Payload, draft.payloads)
             case LlmInstanceDraft():
@@ -144,8 +144,8 @@ class Define:
         if draft.provider not in self.providers:
             raise Invalid("provider", f"{draft.provider!r} is none of {', '.join(sorted(self.providers))}.")
         for refusal in self.unsupported_settings(draft.provider, draft.defaults):
-            raise Invalid(f"defaults.{refusal.setting}", f"{refusal.sentence}.")
-        if draft.base_url is not None and (objection := self.host_policy.objection_to_url(draft.base_url)):
+            raise Invalid(f"defaults.{refusal.setting}", f"{refusal.detail}.")
+        if draft.base_url is not None and (objection := self.host_policy.url_error(draft.base_url)):
             raise Invalid("base_url", f"its host can't be called: {objection}.")
         if draft.fallback is not None:
             found = self._require_existing(tenant, "fallback", LlmInstance, [draft.fallback])
@@ -173,7 +173,7 @@ def refused(
         endpoint = target.endpoint
         for refusal in unsupported_settings(endpoint.provider, target.settings):
             of_whom = "" if endpoint.instance_id == instance.id else f"of the fallback {endpoint.instance_name!r}: "
-            yield UnsupportedSetting(refusal.setting, f"{of_whom}{refusal.sentence}")
+            yield UnsupportedSetting(refusal.setting, f"{of_whom}{refusal.detail}")
 
 
 def retry_on_conflict[T](once: Callable[[], T], versions: Versions = None) -> T:

@@ -98,7 +98,7 @@ class MoveWorkflows:
             instance = instances[payload.llm_instance]
             if payload.name in saved:
                 for refusal in refused(self.unsupported_settings, payload.settings, instance, by_id):
-                    yield FieldError(path=("payloads", position, refusal.setting), sentence=refusal.sentence)
+                    yield FieldError(path=("payloads", position, refusal.setting), sentence=refusal.detail)
 
     def _save(self, tenant: str, planned: Plan, now: str, ledger: Ledger) -> Plan:
         """The plan with the ids that its new definitions got.

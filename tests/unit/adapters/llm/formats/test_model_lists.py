@@ -27,7 +27,7 @@ from baton.domain.errors import (
     LlmUnreachable,
 )
 from baton.domain.llm.calls import LlmCall
-from tests.support.llm_endpoint import RecordingListener
+from tests.support.llm_calls import TRANSPORT
 
 if TYPE_CHECKING:
     from tests.support.llm_endpoint import Endpoint, Handler
@@ -65,7 +65,7 @@ def test_the_models_are_those_of_the_list_and_no_model_is_asked(
     endpoint: Endpoint, a_call: Build, provider: Any
 ) -> None:
     endpoint.script = answering((200, MODELS), (500, {}))
-    assert provider.check(a_call(base_url=endpoint.url, listener=RecordingListener())) == ("small-1", "big-2")
+    assert provider.check(a_call(base_url=endpoint.url), TRANSPORT) == ("small-1", "big-2")
     ((path, headers, body),) = endpoint.requests
     assert path.startswith("/v1/models")
     assert "sk-test-0123456789" in (headers.get("Authorization", "") + headers.get("x-api-key", ""))
@@ -98,9 +98,8 @@ def test_without_a_list_one_short_question_shows_that_the_endpoint_can_be_called
         stop=("END",),
         response_format="json",
         temperature=0,
-        listener=RecordingListener(),
     )
-    assert provider.check(call) is None
+    assert provider.check(call, TRANSPORT) is None
     asked = question(endpoint)
     assert asked["messages"] == [{"role": "user", "content": checks.QUESTION}]
     assert (asked["max_tokens"], asked["temperature"], asked["model"]) == (16, 0, "small-1")
@@ -126,7 +125,7 @@ def test_what_keeps_an_endpoint_from_being_called_is_the_failure_of_a_call(
 ) -> None:
     endpoint.script = answering(*replies)
     with pytest.raises(LlmError, match="'demo'") as caught:
-        provider.check(a_call(base_url=endpoint.url))
+        provider.check(a_call(base_url=endpoint.url), TRANSPORT)
     assert type(caught.value) is kind
 
 
@@ -135,19 +134,19 @@ def test_a_host_that_is_not_there_is_unreachable(a_call: Build, provider: Any) -
     with socket.create_server(("127.0.0.1", 0)) as gone:
         url = f"http://127.0.0.1:{gone.getsockname()[1]}/v1"
     with pytest.raises(LlmUnreachable, match="Connection refused"):
-        provider.check(a_call(base_url=url))
+        provider.check(a_call(base_url=url), TRANSPORT)
 
 
 def test_a_model_that_thinks_the_whole_bound_away_has_answered(endpoint: Endpoint, a_call: Build) -> None:
     thought = {"choices": [{"message": {"content": None, "reasoning": "Hm"}, "finish_reason": "length"}]}
     endpoint.script = answering((404, {}), (200, thought))
-    assert openai.check(a_call(base_url=endpoint.url)) is None
+    assert openai.check(a_call(base_url=endpoint.url), TRANSPORT) is None
 
 
 def test_a_model_of_anthropics_that_thinks_the_whole_bound_away_has_answered(endpoint: Endpoint, a_call: Build) -> None:
     thought = {"content": [{"type": "thinking", "thinking": "Hm"}], "stop_reason": "max_tokens"}
     endpoint.script = answering((404, {}), (200, thought))
-    assert anthropic.check(a_call(base_url=endpoint.url)) is None
+    assert anthropic.check(a_call(base_url=endpoint.url), TRANSPORT) is None
 
 
 @pytest.mark.parametrize("provider", [openai, anthropic])
@@ -165,7 +164,7 @@ def test_a_server_that_always_streams_can_be_checked(endpoint: Endpoint, a_call:
             handler.stream(events[provider])
 
     endpoint.script = script
-    assert provider.check(a_call(base_url=endpoint.url)) is None
+    assert provider.check(a_call(base_url=endpoint.url), TRANSPORT) is None
 
 
 def test_where_anybody_may_see_the_list_the_key_is_tried_too(
@@ -174,10 +173,10 @@ def test_where_anybody_may_see_the_list_the_key_is_tried_too(
     assert openai_dialects.dialect_of("https://openrouter.ai/api/v1").models == "public"
     monkeypatch.setattr(openai_dialects, "BY_HOST", {"127.0.0.1": Dialect(models="public")})
     endpoint.script = answering((200, MODELS), (200, ANSWERS[openai]))
-    assert openai.check(a_call(base_url=endpoint.url)) == ("small-1", "big-2")
+    assert openai.check(a_call(base_url=endpoint.url), TRANSPORT) == ("small-1", "big-2")
     endpoint.script = answering((200, MODELS), (401, {"error": {"message": "No such key"}}))
     with pytest.raises(LlmRefused, match="No such key"):
-        openai.check(a_call(base_url=endpoint.url))
+        openai.check(a_call(base_url=endpoint.url), TRANSPORT)
 
 
 def test_on_azure_the_question_is_asked_at_once_and_without_a_bound(
@@ -185,7 +184,7 @@ def test_on_azure_the_question_is_asked_at_once_and_without_a_bound(
 ) -> None:
     monkeypatch.setattr(openai_dialects, "BY_HOST", {"127.0.0.1": openai_dialects.AZURE})
     endpoint.script = answering((200, MODELS), (200, ANSWERS[openai]))
-    assert openai.check(a_call(base_url=endpoint.url)) is None
+    assert openai.check(a_call(base_url=endpoint.url), TRANSPORT) is None
     ((path, headers, body),) = endpoint.requests
     assert (path, headers["api-key"]) == ("/v1/chat/completions", "sk-test-0123456789")
     assert "max_tokens" not in json.loads(body)
@@ -207,7 +206,7 @@ def test_list_and_question_end_within_one_time_out(endpoint: Endpoint, a_call: B
     endpoint.script = late
     began = time.monotonic()
     with pytest.raises(LlmTimeout, match="'demo'"):
-        provider.check(a_call(base_url=endpoint.url, timeout_seconds=0.5))
+        provider.check(a_call(base_url=endpoint.url, timeout_seconds=0.5), TRANSPORT)
     assert 0.49 <= time.monotonic() - began < 2
 
 
@@ -215,8 +214,9 @@ def test_without_time_left_no_question_is_asked(endpoint: Endpoint, a_call: Buil
     endpoint.script = answering((404, {}), (200, ANSWERS[openai]))
     call = a_call(base_url=endpoint.url, timeout_seconds=5)
     moments = iter([0.0, 5.0])
+    check = checks.ModelCheck(listing=openai.models_request(call), ask=openai.complete)
     with pytest.raises(LlmTimeout, match="within 5 s"):
-        checks.models_offered(openai.models_request(call), call, openai.complete, clock=lambda: next(moments))
+        checks.offered_models(check, call, TRANSPORT, clock=lambda: next(moments))
     assert len(endpoint.requests) == 1
 
 

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from baton.adapters.llm import registry
 from baton.adapters.llm.formats import streaming
 from baton.adapters.llm.http import transport
-from baton.adapters.llm.http.addresses import reaching
-from baton.adapters.llm.http.transport import send
+from baton.adapters.llm.http.http_transport import HttpTransport
 from baton.adapters.llm.http.wire import HttpRequest
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmThrottled, LlmTimeout, LlmUnreachable
 from baton.domain.llm.calls import LlmCall
 from baton.domain.llm.hosts import HostPolicy
+from tests.support.llm_calls import complete, send
 from tests.support.llm_endpoint import RecordingListener
 
 if TYPE_CHECKING:
@@ -64,8 +63,8 @@ class Waiting(RecordingListener):
         super().__init__()
         self.heard = threading.Semaphore(0)
 
-    def on_text(self, piece: str) -> None:
-        super().on_text(piece)
+    def on_text(self, text: str) -> None:
+        super().on_text(text)
         self.heard.release()
 
 
@@ -103,7 +102,7 @@ def test_each_piece_is_heard_before_the_next_one_is_sent(
         return packer.compress(sent) + packer.flush(zlib.Z_SYNC_FLUSH) if framed == "compressed" else sent
 
     endpoint.script = script
-    answer = registry.complete(a_call(provider=provider, base_url=endpoint.url, listener=listener))
+    answer = complete(a_call(provider=provider, base_url=endpoint.url), listener)
     assert (answer.content, answer.finish_reason) == ("Sweden.", "stop")
     assert (heard_in_time, listener.pieces) == ([True, True], ["Swe", "den."])
 
@@ -122,7 +121,7 @@ def test_a_stream_under_a_wrong_label_is_heard_live_too(endpoint: Endpoint, a_ca
         handler.wfile.write(b"".join(ANSWERS["openai"][2:]))
 
     endpoint.script = script
-    assert registry.complete(a_call(base_url=endpoint.url, listener=listener)).content == "Sweden."
+    assert complete(a_call(base_url=endpoint.url), listener).content == "Sweden."
     assert (heard_in_time, listener.pieces) == ([True, True], ["Swe", "den."])
 
 
@@ -133,10 +132,7 @@ def test_a_stream_that_grows_too_long_after_its_stop_reason_costs_no_answer(
     monkeypatch.setattr(transport, "MAX_BODY_BYTES", 100_000)
     begun = ANSWERS[provider][:-1]
     endpoint.script = lambda handler: handler.stream(*begun, *repeat(b": ping\n\n" * 1_000, 100))
-    assert (
-        registry.complete(a_call(provider=provider, base_url=endpoint.url, listener=RecordingListener())).content
-        == "Sweden."
-    )
+    assert complete(a_call(provider=provider, base_url=endpoint.url), RecordingListener()).content == "Sweden."
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
@@ -145,8 +141,8 @@ def test_a_stream_that_goes_on_after_its_stop_reason_until_the_time_out_costs_no
 ) -> None:
     begun = b"".join(ANSWERS[provider][:-1])
     endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + begun, b": ping\n\n")
-    call = a_call(provider=provider, base_url=endpoint.url, listener=RecordingListener(), timeout_seconds=0.5)
-    assert registry.complete(call).content == "Sweden."
+    call = a_call(provider=provider, base_url=endpoint.url, timeout_seconds=0.5)
+    assert complete(call, RecordingListener()).content == "Sweden."
 
 
 @pytest.mark.parametrize("still_sent", [b"", b": ping\n\n"])
@@ -154,22 +150,22 @@ def test_a_stream_that_goes_on_after_its_stop_reason_until_the_time_out_costs_no
 def test_after_the_stop_reason_a_stream_without_an_end_is_not_waited_for_until_the_time_out(
     endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch, provider: str, still_sent: bytes
 ) -> None:
-    monkeypatch.setattr(streaming, "REST_SECONDS", 0.2)
+    monkeypatch.setattr(streaming, "SECONDS_AFTER_FINISH", 0.2)
     begun = b"".join(ANSWERS[provider][:-1])
     endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + begun, still_sent)
     for listener in (RecordingListener(), None):
-        call = a_call(provider=provider, base_url=endpoint.url, listener=listener, timeout_seconds=600)
-        assert registry.complete(call).content == "Sweden."
+        call = a_call(provider=provider, base_url=endpoint.url, timeout_seconds=600)
+        assert complete(call, listener).content == "Sweden."
 
 
 def test_counts_that_follow_the_stop_reason_are_waited_for(
     endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, "REST_SECONDS", 0.5)
+    monkeypatch.setattr(streaming, "SECONDS_AFTER_FINISH", 0.5)
     begun = b"".join(ANSWERS["openai"][:-1])
     counts = b'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}\n\n'
     endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + begun, counts)
-    answer = registry.complete(a_call(base_url=endpoint.url, listener=RecordingListener(), timeout_seconds=600))
+    answer = complete(a_call(base_url=endpoint.url, timeout_seconds=600), RecordingListener())
     assert (answer.content, answer.prompt_tokens, answer.completion_tokens) == ("Sweden.", 3, 2)
 
 
@@ -177,7 +173,7 @@ def test_half_of_a_surrogate_pair_waits_for_the_other_half(endpoint: Endpoint, a
     runner = [piece("a\ud83c"), piece("\udfc3b"), piece("\ud83c"), piece("c"), piece("\ud83c", "stop")]
     endpoint.script = lambda handler: handler.stream(*runner, DONE)
     listener = RecordingListener()
-    answer = registry.complete(a_call(base_url=endpoint.url, listener=listener))
+    answer = complete(a_call(base_url=endpoint.url), listener)
     assert answer.content == "".join(listener.pieces) == "a\U0001f3c3b\ufffdc\ufffd"
     assert listener.pieces[:2] == ["a", "\U0001f3c3b"]
 
@@ -186,7 +182,7 @@ def test_half_of_a_surrogate_pair_waits_for_the_other_half(endpoint: Endpoint, a
 def test_one_connection_serves_many_streams(endpoint: Endpoint, a_call: Build, provider: str) -> None:
     endpoint.script = lambda handler: handler.stream(*ANSWERS[provider])
     for _ in range(3):
-        registry.complete(a_call(provider=provider, base_url=endpoint.url, listener=RecordingListener()))
+        complete(a_call(provider=provider, base_url=endpoint.url), RecordingListener())
     assert endpoint.connections == 1
 
 
@@ -200,7 +196,7 @@ def test_a_server_that_leaves_its_stream_open_after_the_end_is_not_waited_for(
 
     endpoint.script = leave_open
     began = time.monotonic()
-    assert registry.complete(a_call(base_url=endpoint.url, listener=RecordingListener())).content == "Sweden."
+    assert complete(a_call(base_url=endpoint.url), RecordingListener()).content == "Sweden."
     assert time.monotonic() - began < 3
 
 
@@ -210,20 +206,20 @@ def test_a_server_that_answers_whole_though_asked_for_a_stream_is_heard_all_at_o
     whole = json.dumps({"choices": [{"message": {"content": "Sweden."}, "finish_reason": "stop"}]}).encode()
     endpoint.script = lambda handler: handler.reply(200, whole, Content_Type="application/json")
     listener = RecordingListener()
-    assert registry.complete(a_call(base_url=endpoint.url, listener=listener)).content == "Sweden."
+    assert complete(a_call(base_url=endpoint.url), listener).content == "Sweden."
     assert listener.pieces == ["Sweden."]
 
 
 def test_a_server_that_streams_though_not_asked_to_is_read_all_the_same(endpoint: Endpoint, a_call: Build) -> None:
     endpoint.script = lambda handler: handler.stream(*ANSWERS["openai"])
-    assert registry.complete(a_call(base_url=endpoint.url)).content == "Sweden."
+    assert complete(a_call(base_url=endpoint.url)).content == "Sweden."
     assert "stream" not in json.loads(endpoint.requests[0][2])
 
 
 def test_the_type_of_a_stream_may_be_written_in_any_way(endpoint: Endpoint, a_call: Build) -> None:
     written = "Text/Event-Stream;charset=utf-8"
     endpoint.script = lambda handler: handler.stream(*ANSWERS["openai"], content_type=written)
-    assert registry.complete(a_call(base_url=endpoint.url, listener=RecordingListener())).content == "Sweden."
+    assert complete(a_call(base_url=endpoint.url), RecordingListener()).content == "Sweden."
 
 
 def test_a_refused_call_has_begun_and_was_not_heard(endpoint: Endpoint, a_call: Build) -> None:
@@ -232,7 +228,7 @@ def test_a_refused_call_has_begun_and_was_not_heard(endpoint: Endpoint, a_call: 
     )
     listener = RecordingListener()
     with pytest.raises(LlmThrottled, match="status 429") as caught:
-        registry.complete(a_call(base_url=endpoint.url, listener=listener))
+        complete(a_call(base_url=endpoint.url), listener)
     assert (caught.value.retry_after, listener.answers) == (2, [[]])
 
 
@@ -241,8 +237,8 @@ def test_what_the_listener_raises_passes_through_and_ends_the_connection(
     endpoint: Endpoint, a_call: Build, error: Exception
 ) -> None:
     class Failing(RecordingListener):
-        def on_text(self, piece: str) -> None:
-            super().on_text(piece)
+        def on_text(self, text: str) -> None:
+            super().on_text(text)
             raise error
 
     hung_up = threading.Event()
@@ -256,7 +252,7 @@ def test_what_the_listener_raises_passes_through_and_ends_the_connection(
 
     endpoint.script = script
     with pytest.raises(type(error)) as caught:
-        registry.complete(a_call(base_url=endpoint.url, listener=Failing()))
+        complete(a_call(base_url=endpoint.url), Failing())
     assert caught.value is error
     assert hung_up.wait(3)
 
@@ -266,8 +262,8 @@ def test_a_listener_may_make_calls_of_its_own(endpoint: Endpoint, a_call: Build)
     other = HttpRequest(instance_name="other", url=endpoint.url, headers={}, body=b"other")
 
     class Calling(RecordingListener):
-        def on_text(self, piece: str) -> None:
-            super().on_text(piece + send(other, 5).body.decode())
+        def on_text(self, text: str) -> None:
+            super().on_text(text + send(other, 5).body.decode())
 
     def script(handler: Handler) -> None:
         if endpoint.requests[-1][2] == b"other":
@@ -277,7 +273,7 @@ def test_a_listener_may_make_calls_of_its_own(endpoint: Endpoint, a_call: Build)
 
     endpoint.script = script
     listener = Calling()
-    assert registry.complete(a_call(base_url=endpoint.url, listener=listener)).content == "Sweden."
+    assert complete(a_call(base_url=endpoint.url), listener).content == "Sweden."
     assert listener.pieces == ["Sweother", "den.other"]
 
 
@@ -285,14 +281,14 @@ def test_a_broken_json_answer_is_begun_anew_and_heard_again(endpoint: Endpoint, 
     said = iter(["no", "{}"])
     endpoint.script = lambda handler: handler.stream(piece(next(said), "stop"), DONE)
     listener = RecordingListener()
-    answer = registry.complete(a_call(base_url=endpoint.url, listener=listener, response_format="json"))
+    answer = complete(a_call(base_url=endpoint.url, response_format="json"), listener)
     assert (answer.content, answer.format_retries) == ("{}", 1)
     assert listener.answers == [["no"], ["{}"]]
 
 
 def test_a_host_that_may_not_be_called_is_not_streamed_from_either(endpoint: Endpoint, a_call: Build) -> None:
-    with reaching(HostPolicy()), pytest.raises(LlmRefused, match="may not call"):
-        registry.complete(a_call(base_url=endpoint.url, listener=RecordingListener()))
+    with pytest.raises(LlmRefused, match="may not call"):
+        complete(a_call(base_url=endpoint.url), RecordingListener(), HttpTransport(HostPolicy()))
     assert endpoint.connections == 0
 
 
@@ -310,12 +306,12 @@ def test_a_host_that_may_not_be_called_is_not_streamed_from_either(endpoint: End
 def test_a_connection_that_breaks_costs_the_answer_only_before_its_end(
     endpoint: Endpoint, a_call: Build, framing: bytes
 ) -> None:
-    call = a_call(base_url=endpoint.url, listener=RecordingListener())
+    call = a_call(base_url=endpoint.url)
     endpoint.script = hang_up(HEAD, framing, piece("Swe"))
     with pytest.raises(LlmUnreachable, match="'demo' broke"):
-        registry.complete(call)
+        complete(call, RecordingListener())
     endpoint.script = hang_up(HEAD, framing, piece("Sweden.", "stop"))
-    assert registry.complete(call).content == "Sweden."
+    assert complete(call, RecordingListener()).content == "Sweden."
 
 
 @pytest.mark.parametrize(
@@ -339,7 +335,7 @@ def test_a_stream_that_trickles_is_waited_for_no_longer_than_the_time_out(
     endpoint.script = lambda handler: handler.trickle(start)
     began = time.monotonic()
     with pytest.raises(LlmTimeout, match=r"'demo' gave no complete answer within 0.2 s\."):
-        registry.complete(a_call(base_url=endpoint.url, listener=RecordingListener(), timeout_seconds=0.2))
+        complete(a_call(base_url=endpoint.url, timeout_seconds=0.2), RecordingListener())
     assert 0.19 <= time.monotonic() - began < 1.5
 
 
@@ -348,7 +344,7 @@ def test_a_stream_that_goes_on_and_on_ends_with_the_time_out(endpoint: Endpoint,
     endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n", event)
     began = time.monotonic()
     with pytest.raises(LlmTimeout):
-        registry.complete(a_call(base_url=endpoint.url, listener=RecordingListener(), timeout_seconds=0.2))
+        complete(a_call(base_url=endpoint.url, timeout_seconds=0.2), RecordingListener())
     assert 0.19 <= time.monotonic() - began < 1.5
 
 
@@ -359,7 +355,7 @@ def test_an_endless_stream_ends_at_the_bound(
     monkeypatch.setattr(transport, "MAX_BODY_BYTES", 1_000_000)
     endpoint.script = lambda handler: handler.stream(*repeat(sent, 1000))
     with pytest.raises(LlmAnswerInvalid, match="'demo' sent an answer of more than 1,000,000 bytes"):
-        registry.complete(a_call(base_url=endpoint.url, listener=RecordingListener()))
+        complete(a_call(base_url=endpoint.url), RecordingListener())
 
 
 @pytest.mark.parametrize("body", [b"<html>Sign in</html>", b"", b'{"choices": []}', b"\xff\xfe", b"data: [DONE]"])
@@ -369,10 +365,10 @@ def test_a_stream_that_is_none_is_a_named_failure(
 ) -> None:
     endpoint.script = lambda handler: handler.reply(200, body, Content_Type="text/event-stream")
     with pytest.raises(LlmError, match="'demo'"):
-        registry.complete(a_call(provider=provider, base_url=endpoint.url, listener=RecordingListener()))
+        complete(a_call(provider=provider, base_url=endpoint.url), RecordingListener())
 
 
 def test_a_stream_of_more_than_ten_megabytes_is_too_long(endpoint: Endpoint, a_call: Build) -> None:
     endpoint.script = lambda handler: handler.stream(*repeat(piece("Sweden. " * 8_000), 200))
     with pytest.raises(LlmAnswerInvalid, match="more than 10,485,760 bytes"):
-        registry.complete(a_call(base_url=endpoint.url, listener=RecordingListener()))
+        complete(a_call(base_url=endpoint.url), RecordingListener())

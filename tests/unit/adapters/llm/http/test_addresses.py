@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import socket
-import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from baton.adapters.llm import registry
 from baton.adapters.llm.http import transport
-from baton.adapters.llm.http.addresses import ForbiddenHost, Found, connect, current_hosts, look_up, reaching
-from baton.adapters.llm.http.transport import send
+from baton.adapters.llm.http.addresses import AddressInfo, ForbiddenHost, connect, resolve_host
+from baton.adapters.llm.http.http_transport import HttpTransport
 from baton.adapters.llm.http.wire import HttpRequest
 from baton.domain.errors import LlmRefused, LlmUnreachable
 from baton.domain.llm.calls import LlmCall
 from baton.domain.llm.hosts import HostPolicy
+from tests.support.llm_calls import complete, send
 
 if TYPE_CHECKING:
     from tests.support.llm_endpoint import Endpoint
@@ -62,7 +64,7 @@ def to(url: str) -> HttpRequest:
     return HttpRequest(instance_name="demo", url=url, headers={"Authorization": "Bearer sk-test"}, body=b"{}")
 
 
-def found(address: str, port: int) -> Found:
+def found(address: str, port: int) -> AddressInfo:
     if ":" in address:
         return (socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port, 0, 0))
     return (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port))
@@ -76,7 +78,7 @@ class Dns:
         self.asked: list[str] = []
         self.port = port
 
-    def __call__(self, host: str, port: int, *_: object, **__: object) -> list[Found]:
+    def __call__(self, host: str, port: int, *_: object, **__: object) -> list[AddressInfo]:
         self.asked.append(host)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return [found(address, self.port or port) for address in answer]
@@ -132,8 +134,8 @@ def seconds() -> float:
 def test_an_address_of_another_kind_is_refused_by_name_however_it_is_written(
     witness: Witness, scheme: str, host: str, kind: str
 ) -> None:
-    with reaching(PUBLIC_ONLY), pytest.raises(LlmRefused) as caught:
-        send(to(f"{scheme}://{host}:{witness.port}/v1?key=secret"), 2)
+    with pytest.raises(LlmRefused) as caught:
+        send(to(f"{scheme}://{host}:{witness.port}/v1?key=secret"), 2, PUBLIC_ONLY)
     shown = str(caught.value)
     assert shown.startswith("LLM instance 'demo' may not call ")
     assert shown.endswith(f": its address is {kind}, which this deployment doesn't call.")
@@ -144,8 +146,8 @@ def test_an_address_of_another_kind_is_refused_by_name_however_it_is_written(
 
 @pytest.mark.parametrize("host", ["127。0。0。1", "①②⑦.0.0.1", "127.0.0.1\\@a.example"])
 def test_other_characters_lead_nowhere(witness: Witness, host: str) -> None:
-    with reaching(PUBLIC_ONLY), pytest.raises(LlmRefused):
-        send(to(f"https://{host}:{witness.port}/v1"), 2)
+    with pytest.raises(LlmRefused):
+        send(to(f"https://{host}:{witness.port}/v1"), 2, PUBLIC_ONLY)
     assert witness.has_seen_nobody
 
 
@@ -158,11 +160,8 @@ def test_a_name_that_leads_there_is_refused_with_all_its_addresses(
 ) -> None:
     dns = Dns(answer)
     monkeypatch.setattr(socket, "getaddrinfo", dns)
-    with (
-        reaching(PUBLIC_ONLY),
-        pytest.raises(LlmRefused, match=r"may not call inside\.example: its address is") as caught,
-    ):
-        send(to(f"https://inside.example:{witness.port}/v1"), 2)
+    with pytest.raises(LlmRefused, match=r"may not call inside\.example: its address is") as caught:
+        send(to(f"https://inside.example:{witness.port}/v1"), 2, PUBLIC_ONLY)
     assert not any(address in str(caught.value) for address in answer)  # a network's inner addresses are its own
     assert dns.asked == ["inside.example"]
     assert connected_to == []
@@ -172,11 +171,8 @@ def test_a_name_that_leads_there_is_refused_with_all_its_addresses(
 def test_http_is_refused_before_any_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
     dns = Dns([PUBLIC])
     monkeypatch.setattr(socket, "getaddrinfo", dns)
-    with (
-        reaching(PUBLIC_ONLY),
-        pytest.raises(LlmRefused, match=r"may not call a\.example: this deployment calls https"),
-    ):
-        send(to("http://a.example/v1"), 2)
+    with pytest.raises(LlmRefused, match=r"may not call a\.example: this deployment calls https"):
+        send(to("http://a.example/v1"), 2, PUBLIC_ONLY)
     assert dns.asked == []
 
 
@@ -184,15 +180,15 @@ def test_a_host_that_is_not_on_the_list_is_refused_before_any_look_up(monkeypatc
     dns = Dns([PUBLIC])
     monkeypatch.setattr(socket, "getaddrinfo", dns)
     hosts = HostPolicy(allowed=("api.example", "*.azure.example"))
-    with reaching(hosts), pytest.raises(LlmRefused, match=r"may not call a\.example: it is none of the hosts"):
-        send(to("https://a.example/v1"), 2)
+    with pytest.raises(LlmRefused, match=r"may not call a\.example: it is none of the hosts"):
+        send(to("https://a.example/v1"), 2, hosts)
     assert dns.asked == []
 
 
 def test_a_redirect_there_is_refused(endpoint: Endpoint, witness: Witness, a_call: Build) -> None:
     endpoint.script = lambda handler: handler.reply(307, b"", Location=f"http://127.0.0.1:{witness.port}/")
     with pytest.raises(LlmRefused, match=r"status 307.*not followed"):
-        registry.complete(a_call(base_url=endpoint.url))
+        complete(a_call(base_url=endpoint.url))
     assert witness.has_seen_nobody
 
 
@@ -200,21 +196,27 @@ def test_the_metadata_service_is_refused_where_private_hosts_are_allowed(connect
     with pytest.raises(LlmRefused, match="the metadata service's"):
         send(to("http://169.254.169.254/latest"), 2)
     with pytest.raises(ForbiddenHost):
-        connect("inside.example", 80, seconds, (), Dns(["169.254.169.254"]))
+        connect(("inside.example", 80), ANY_HOST, seconds, (), Dns(["169.254.169.254"]))
     assert connected_to == []
 
 
-def test_who_says_nothing_reaches_public_hosts_only() -> None:
-    seen: list[HostPolicy] = []
-    thread = threading.Thread(target=lambda: seen.append(current_hosts()))
-    thread.start()
-    thread.join()
-    assert seen == [PUBLIC_ONLY]
+def test_without_a_transport_only_public_hosts_are_called(endpoint: Endpoint, a_call: Build) -> None:
+    assert HttpTransport().host_policy == PUBLIC_ONLY
+    call = a_call(base_url=endpoint.url)
+    for calling in (registry.complete, registry.check):
+        with pytest.raises(LlmRefused, match="its address is loopback"):
+            calling(call)
+    assert endpoint.connections == 0
 
 
-def test_a_function_can_be_bound_to_its_hosts() -> None:
-    bound = reaching(PUBLIC_ONLY)(current_hosts)
-    assert (bound(), bound(), current_hosts()) == (PUBLIC_ONLY, PUBLIC_ONLY, ANY_HOST)
+def test_a_function_can_be_bound_to_its_host_policy(endpoint: Endpoint, a_call: Build) -> None:
+    answer = {"choices": [{"message": {"content": "Sweden."}, "finish_reason": "stop"}]}
+    endpoint.script = lambda handler: handler.reply(200, json.dumps(answer).encode())
+    bound = partial(registry.complete, transport=HttpTransport(PUBLIC_ONLY))
+    for _ in range(2):
+        with pytest.raises(LlmRefused, match="may not call"):
+            bound(a_call(base_url=endpoint.url))
+        assert complete(a_call(base_url=endpoint.url)).content == "Sweden."
 
 
 # --- what is checked is what is connected to -------------------------------------------------------------------------
@@ -222,12 +224,12 @@ def test_a_function_can_be_bound_to_its_hosts() -> None:
 
 def test_a_second_answer_of_the_same_name_is_never_asked_for(connected_to: list[Any]) -> None:
     rebinding = Dns([PUBLIC], ["127.0.0.1"])
-    with reaching(PUBLIC_ONLY):
-        connect("rebinding.example", 443, seconds, (), rebinding).close()
-        assert rebinding.asked == ["rebinding.example"]
-        assert connected_to == [(PUBLIC, 443)]
-        with pytest.raises(ForbiddenHost):
-            connect("rebinding.example", 443, seconds, (), rebinding)
+    target = ("rebinding.example", 443)
+    connect(target, PUBLIC_ONLY, seconds, (), rebinding).close()
+    assert rebinding.asked == ["rebinding.example"]
+    assert connected_to == [(PUBLIC, 443)]
+    with pytest.raises(ForbiddenHost):
+        connect(target, PUBLIC_ONLY, seconds, (), rebinding)
     assert connected_to == [(PUBLIC, 443)]
 
 
@@ -252,8 +254,8 @@ def test_a_connection_that_was_kept_is_none_of_another_policys(
     url = endpoint.url.replace("127.0.0.1", "model.example")
     send(to(url), 5)
     for hosts in (PUBLIC_ONLY, HostPolicy(allow_private=True, allow_loopback=True, allowed=("other.example",))):
-        with reaching(hosts), pytest.raises(LlmRefused):
-            send(to(url), 5)
+        with pytest.raises(LlmRefused):
+            send(to(url), 5, hosts)
     assert len(endpoint.requests) == 1
 
 
@@ -261,10 +263,10 @@ def test_the_next_address_is_tried_where_one_does_not_answer(witness: Witness) -
     with socket.create_server(("127.0.0.1", 0)) as closed:
         gone = closed.getsockname()[1]
 
-    def resolve(_host: str, port: int) -> Sequence[Found]:
+    def resolve(_host: str, port: int) -> Sequence[AddressInfo]:
         return [found("127.0.0.1", gone), found("127.0.0.1", port)]
 
-    with connect("model.example", witness.port, seconds, [], resolve) as made:
+    with connect(("model.example", witness.port), ANY_HOST, seconds, [], resolve) as made:
         assert made.getpeername() == ("127.0.0.1", witness.port)
 
 
@@ -276,7 +278,7 @@ def test_a_name_without_an_address_is_unreachable(monkeypatch: pytest.MonkeyPatc
 
 def test_the_systems_resolver_is_asked_by_default(witness: Witness) -> None:
     """It reads ``127.1`` as an address; so it is its answer, and not the text, that has to be checked."""
-    (only,) = look_up("127.1", witness.port)
+    (only,) = resolve_host("127.1", witness.port)
     assert only[4] == ("127.0.0.1", witness.port)
 
 
@@ -289,8 +291,8 @@ def test_a_proxy_is_not_asked_where_only_public_hosts_are_called(
 ) -> None:
     monkeypatch.setenv(name, f"http://127.0.0.1:{witness.port}")
     monkeypatch.setattr(socket, "getaddrinfo", dns := Dns(["10.0.0.1"]))
-    with reaching(PUBLIC_ONLY), pytest.raises(LlmRefused, match="its address is private"):
-        send(to("https://inside.example/v1"), 2)
+    with pytest.raises(LlmRefused, match="its address is private"):
+        send(to("https://inside.example/v1"), 2, PUBLIC_ONLY)
     assert dns.asked == ["inside.example"]
     assert witness.has_seen_nobody
 
@@ -298,8 +300,8 @@ def test_a_proxy_is_not_asked_where_only_public_hosts_are_called(
 def test_behind_a_proxy_the_list_of_hosts_still_holds(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", endpoint.url.removesuffix("/v1"))
     monkeypatch.delenv("NO_PROXY", raising=False)
-    with reaching(HostPolicy(allow_private=True, allow_loopback=True, allowed=("api.example",))):
-        send(to("http://api.example/v1"), 5)
-        with pytest.raises(LlmRefused, match="none of the hosts"):
-            send(to("http://other.example/v1"), 5)
+    policy = HostPolicy(allow_private=True, allow_loopback=True, allowed=("api.example",))
+    send(to("http://api.example/v1"), 5, policy)
+    with pytest.raises(LlmRefused, match="none of the hosts"):
+        send(to("http://other.example/v1"), 5, policy)
     assert [path for path, _, _ in endpoint.requests] == ["http://api.example/v1"]

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from baton.adapters.llm.http import transport
-from baton.adapters.llm.http.transport import send
 from baton.adapters.llm.http.wire import HttpRequest
 from baton.domain.errors import LlmRefused
+from tests.support.llm_calls import send
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.timeout(20)]
 

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from baton.adapters.llm import registry
 from baton.adapters.llm.http import transport
 from baton.adapters.llm.http.deadline import Deadline
-from baton.adapters.llm.http.transport import send
 from baton.adapters.llm.http.wire import HttpRequest
 from baton.domain.errors import LlmAnswerInvalid, LlmRefused, LlmThrottled, LlmTimeout
 from baton.domain.llm.calls import LlmCall
+from tests.support.llm_calls import complete, send
 
 if TYPE_CHECKING:
     from tests.support.llm_endpoint import Endpoint, Handler
@@ -35,7 +34,7 @@ def test_a_call_goes_out_and_its_answer_comes_back(endpoint: Endpoint, a_call: B
     answer = {"choices": [{"message": {"content": "Sweden."}, "finish_reason": "stop"}]}
     endpoint.script = lambda handler: handler.reply(200, json.dumps(answer).encode(), Set_Cookie="a=b")
     for _ in range(2):
-        assert registry.complete(a_call(base_url=endpoint.url)).content == "Sweden."
+        assert complete(a_call(base_url=endpoint.url)).content == "Sweden."
     path, headers, body = endpoint.requests[1]
     assert path == "/v1/chat/completions"
     assert headers["Authorization"] == "Bearer sk-test-0123456789"
@@ -46,7 +45,7 @@ def test_a_call_goes_out_and_its_answer_comes_back(endpoint: Endpoint, a_call: B
 def test_a_throttled_call_brings_the_wish_along(endpoint: Endpoint, a_call: Build) -> None:
     endpoint.script = lambda handler: handler.reply(429, b'{"error": {"message": "Slow down"}}', Retry_After="2")
     with pytest.raises(LlmThrottled, match=r"'demo' answered with status 429: Slow down\.") as caught:
-        registry.complete(a_call(base_url=endpoint.url))
+        complete(a_call(base_url=endpoint.url))
     assert caught.value.retry_after == 2
 
 
@@ -166,7 +165,7 @@ def test_of_a_long_failure_the_beginning_is_enough(endpoint: Endpoint) -> None:
 def test_a_redirect_is_not_followed(endpoint: Endpoint, a_call: Build, location: str) -> None:
     endpoint.script = lambda handler: handler.reply(307, b"", Location=location)
     with pytest.raises(LlmRefused, match=r"status 307.*not followed"):
-        registry.complete(a_call(base_url=endpoint.url))
+        complete(a_call(base_url=endpoint.url))
     assert len(endpoint.requests) == 1
 
 

@@ -13,12 +13,11 @@ import pytest
 import requests.exceptions
 import urllib3.exceptions
 
-from baton.adapters.llm import registry
 from baton.adapters.llm.http import transport, transport_failures
-from baton.adapters.llm.http.transport import send
 from baton.adapters.llm.http.wire import HttpRequest
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmUnreachable
 from baton.domain.llm.calls import LlmCall
+from tests.support.llm_calls import complete, send
 
 if TYPE_CHECKING:
     from tests.support.llm_endpoint import Endpoint, Handler
@@ -39,7 +38,7 @@ def test_a_refused_connection_is_named(a_call: Build) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         url = f"http://127.0.0.1:{gone.getsockname()[1]}/v1"
     with pytest.raises(LlmUnreachable, match=r"'demo' can't be reached \(127.0.0.1:\d+\): Connection refused."):
-        registry.complete(a_call(base_url=url))
+        complete(a_call(base_url=url))
 
 
 def test_two_lengths_of_one_answer_are_the_servers_fault_and_not_the_keys(endpoint: Endpoint, a_call: Build) -> None:
@@ -49,7 +48,7 @@ def test_two_lengths_of_one_answer_are_the_servers_fault_and_not_the_keys(endpoi
 
     endpoint.script = script
     with pytest.raises(LlmAnswerInvalid, match=r"'demo' sent something that isn't a whole HTTP answer"):
-        registry.complete(a_call(base_url=endpoint.url))
+        complete(a_call(base_url=endpoint.url))
 
 
 def test_a_name_that_is_not_found_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

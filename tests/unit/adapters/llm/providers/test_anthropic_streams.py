@@ -17,7 +17,7 @@ from baton.adapters.llm.http.wire import HttpReply
 from baton.adapters.llm.providers.anthropic import messages as anthropic
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmUnreachable
 from baton.domain.llm.calls import LlmAnswer, LlmCall
-from tests.support.llm_endpoint import RecordingListener, pieces_and_answer
+from tests.support.llm_endpoint import pieces_and_answer
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RECORDED = (Path(__file__).parent / "streams" / "anthropic.sse").read_bytes()
@@ -48,10 +48,10 @@ STOP = {"type": "message_stop"}
 
 
 def test_an_answer_that_is_listened_to_is_asked_for_as_a_stream(a_call: Build) -> None:
-    asked = json.loads(anthropic.request(a_call(listener=RecordingListener())).body)
+    asked = json.loads(anthropic.request(a_call(), streamed=True).body)
     assert asked == json.loads(anthropic.request(a_call()).body) | {"stream": True}
-    for call in (a_call(stream=False, listener=RecordingListener()), a_call(stream=True)):
-        assert anthropic.request(call) == anthropic.request(a_call())
+    for stream in (False, True):
+        assert anthropic.request(a_call(stream=stream)) == anthropic.request(a_call())
 
 
 def test_what_the_api_sends_is_heard_in_pieces_without_the_thinking_and_read_whole(a_call: Build) -> None:

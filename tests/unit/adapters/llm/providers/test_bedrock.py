@@ -11,6 +11,7 @@ import pytest
 from baton.adapters.llm.providers.bedrock import converse as bedrock
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmServerError
 from baton.domain.llm.calls import LlmAnswer, LlmCall
+from tests.support.llm_calls import TRANSPORT
 
 MODEL = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
 GOOD: dict[str, Any] = {
@@ -100,15 +101,13 @@ def test_an_option_that_is_no_json_is_refused_unseen(a_call: Build, value: objec
     ],
 )
 def test_what_the_api_lacks_is_known_before_any_call(a_call: Build, settings: Any, refused: Any) -> None:
-    found = [
-        (refusal.setting, refusal.sentence) for refusal in bedrock.unsupported_settings(a_call(**settings).settings)
-    ]
+    found = [(refusal.setting, refusal.detail) for refusal in bedrock.unsupported_settings(a_call(**settings).settings)]
     assert found == refused
 
 
 def test_an_instance_that_says_where_is_refused_before_any_call(a_call: Build) -> None:
     with pytest.raises(LlmRefused, match="'demo' is of bedrock, which is called in this deployment's own region"):
-        bedrock.complete(a_call(base_url="https://llm.example/v1"))
+        bedrock.complete(a_call(base_url="https://llm.example/v1"), None, TRANSPORT)
 
 
 # --- answer --------------------------------------------------------------------------------------------------------

@@ -17,8 +17,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from baton.adapters.llm import registry
-from baton.adapters.llm.http.addresses import reaching
+from baton.adapters.llm.http.http_transport import HttpTransport
 from baton.adapters.llm.providers.bedrock import client as bedrock_client
 from baton.adapters.llm.providers.bedrock import converse as bedrock
 from baton.domain.errors import (
@@ -33,6 +32,7 @@ from baton.domain.errors import (
 from baton.domain.llm.calls import LlmAnswer, LlmCall
 from baton.domain.llm.hosts import HostPolicy
 from tests.support.bedrock import KEY_ID, REGION, SECRET, account_at
+from tests.support.llm_calls import TRANSPORT, check, complete
 
 if TYPE_CHECKING:
     from tests.support.llm_endpoint import Endpoint, Handler
@@ -77,8 +77,9 @@ def _account(endpoint: Endpoint) -> Iterator[None]:
 def ask(a_call: Build) -> Callable[..., LlmAnswer]:
     """A call from the registry on, as the use case makes it."""
 
-    def asked(**given: Any) -> LlmAnswer:
-        return registry.complete(a_call(provider="bedrock", base_url=None, api_key=None, **{"model": MODEL} | given))
+    def asked(transport: HttpTransport = TRANSPORT, **given: Any) -> LlmAnswer:
+        call = a_call(provider="bedrock", base_url=None, api_key=None, **{"model": MODEL} | given)
+        return complete(call, transport=transport)
 
     return asked
 
@@ -141,13 +142,13 @@ def test_a_schema_is_told_and_a_broken_answer_is_asked_for_again(endpoint: Endpo
 
 def test_a_check_asks_a_few_words_of_the_same_model(endpoint: Endpoint, a_call: Build) -> None:
     call = a_call(provider="bedrock", base_url=None, model=MODEL)
-    assert registry.check(call) is None
+    assert check(call) is None
     ((path, _, body),) = endpoint.requests
     assert MODEL.replace(":", "%3A") in path
     assert json.loads(body)["inferenceConfig"] == {"maxTokens": 16}
     endpoint.script = answering({"message": "The provided model identifier is invalid."}, 400)
     with pytest.raises(LlmRefused, match="model identifier is invalid"):
-        registry.check(call)
+        check(call)
 
 
 # --- failures ------------------------------------------------------------------------------------------------------
@@ -280,19 +281,19 @@ def test_only_allowed_hosts_are_called(endpoint: Endpoint, ask: Ask) -> None:
         (HostPolicy(), "its address is loopback"),
         (HostPolicy(allow_private=True, allow_loopback=True, allowed=("api.example",)), "none of the hosts"),
     ):
-        with reaching(hosts), pytest.raises(LlmRefused, match=f"'demo' may not call 127.0.0.1: .*{why}"):
-            ask()
+        with pytest.raises(LlmRefused, match=f"'demo' may not call 127.0.0.1: .*{why}"):
+            ask(transport=HttpTransport(hosts))
     assert endpoint.connections == 0
-    with reaching(HostPolicy(allow_private=True, allow_loopback=True, allowed=("127.0.0.1",))):
-        assert ask().content == "Sweden."
+    only_this_host = HostPolicy(allow_private=True, allow_loopback=True, allowed=("127.0.0.1",))
+    assert ask(transport=HttpTransport(only_this_host)).content == "Sweden."
 
 
 def test_without_an_endpoint_of_its_own_the_regions_is_called(ask: Ask) -> None:
     """The host that an operator writes into the list of allowed ones."""
     regions_own = rf"bedrock-runtime\.{REGION}\.amazonaws\.com"
-    elsewhere = HostPolicy(allowed=("api.example",))
-    with account_at(None), reaching(elsewhere), pytest.raises(LlmRefused, match=f"may not call {regions_own}: .*none"):
-        ask()
+    elsewhere = HttpTransport(HostPolicy(allowed=("api.example",)))
+    with account_at(None), pytest.raises(LlmRefused, match=f"may not call {regions_own}: .*none"):
+        ask(transport=elsewhere)
 
 
 def test_calls_at_the_same_time_keep_their_own_names_and_time_outs(endpoint: Endpoint, a_call: Build) -> None:
@@ -307,7 +308,7 @@ def test_calls_at_the_same_time_keep_their_own_names_and_time_outs(endpoint: End
     def told(model: str) -> str:
         call = a_call(base_url=None, model=model, timeout_seconds=0.5 if model == "slow" else 10)
         with pytest.raises(LlmError) as caught:
-            bedrock.complete(replace(call, endpoint=replace(call.endpoint, instance_name=model)))
+            bedrock.complete(replace(call, endpoint=replace(call.endpoint, instance_name=model)), None, TRANSPORT)
         return str(caught.value)
 
     endpoint.script = named

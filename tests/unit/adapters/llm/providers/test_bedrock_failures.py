@@ -17,6 +17,7 @@ from baton.adapters.llm.providers.bedrock.failures import client_failure
 from baton.domain.errors import LlmRefused, LlmUnreachable
 from baton.domain.llm.calls import LlmCall
 from tests.support.bedrock import account_at
+from tests.support.llm_calls import TRANSPORT
 
 Build = Callable[..., LlmCall]
 ROWS = bedrock_failures.FAILURES.keys()
@@ -38,13 +39,13 @@ ROWS = bedrock_failures.FAILURES.keys()
 )
 def test_what_the_environment_lacks_is_named(a_call: Build, environment: dict[str, str | None], said: str) -> None:
     with account_at(None, **environment), pytest.raises(LlmRefused, match=f"LLM instance 'demo' .*{said}"):
-        bedrock.complete(a_call(base_url=None))
+        bedrock.complete(a_call(base_url=None), None, TRANSPORT)
 
 
 @pytest.mark.parametrize("settings", [{"max_tokens": 0}, {"top_p": "a secret"}])
 def test_a_parameter_that_boto3_refuses_is_named_without_its_value(a_call: Build, settings: dict[str, Any]) -> None:
     with account_at(None), pytest.raises(LlmRefused, match=r"setting that Converse doesn't take \(Param") as caught:
-        bedrock.complete(a_call(base_url=None, **settings))
+        bedrock.complete(a_call(base_url=None, **settings), None, TRANSPORT)
     assert "secret" not in str(caught.value)
     no_traceback = (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)
     assert no_traceback, "botocore's own message quotes the value"

@@ -16,6 +16,7 @@ from baton.adapters.llm.providers.bedrock import converse as bedrock
 from baton.domain.errors import LlmError
 from baton.domain.llm.calls import LlmCall
 from tests.support.bedrock import account_at
+from tests.support.llm_calls import TRANSPORT
 
 if TYPE_CHECKING:
     from tests.support.llm_endpoint import Endpoint
@@ -63,7 +64,7 @@ def outcome(endpoint: Endpoint, call: LlmCall, body: bytes, status: int = 200, *
     """The answer's first words, or the failure's; anything else that is raised is the test's own failure."""
     endpoint.script = lambda handler: handler.reply(status, body, **headers)
     try:
-        answer = bedrock.complete(call)
+        answer = bedrock.complete(call, None, TRANSPORT)
     except LlmError as error:
         return str(error)
     assert status in SUCCESSES
@@ -110,7 +111,7 @@ def test_an_endless_answer_ends_with_the_time_out(endpoint: Endpoint, a_call: Bu
     endpoint.script = lambda handler: handler.trickle(start)
     started = time.monotonic()
     with pytest.raises(LlmError, match=r"within 0\.2 s"):
-        bedrock.complete(a_call(base_url=None, timeout_seconds=0.2))
+        bedrock.complete(a_call(base_url=None, timeout_seconds=0.2), None, TRANSPORT)
     assert time.monotonic() - started < 1.5
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from baton.adapters.llm import registry
 from baton.adapters.llm.formats import streaming
 from baton.domain.errors import (
     LlmAnswerInvalid,
@@ -22,6 +21,7 @@ from baton.domain.errors import (
 from baton.domain.llm.calls import LlmAnswer, LlmCall
 from tests.support.bedrock import KEY_ID, account_at
 from tests.support.event_streams import event, exception, frame
+from tests.support.llm_calls import complete
 from tests.support.llm_endpoint import RecordingListener
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ def heard() -> RecordingListener:
 
 @pytest.fixture
 def ask(a_call: Build, heard: RecordingListener) -> Ask:
-    def asked(**given: Any) -> LlmAnswer:
-        call = a_call(provider="bedrock", base_url=None, api_key=None, **{"model": MODEL, "listener": heard} | given)
-        return registry.complete(call)
+    def asked(listener: RecordingListener | None = heard, **given: Any) -> LlmAnswer:
+        call = a_call(provider="bedrock", base_url=None, api_key=None, **{"model": MODEL} | given)
+        return complete(call, listener)
 
     return asked
 
@@ -262,7 +262,7 @@ def test_a_cut_is_not_undone_by_another_stop(endpoint: Endpoint, ask: Ask, reaso
 def test_after_the_stop_reason_a_stream_without_an_end_is_not_waited_for_until_the_time_out(
     endpoint: Endpoint, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, "REST_SECONDS", 0.2)
+    monkeypatch.setattr(streaming, "SECONDS_AFTER_FINISH", 0.2)
     begun = START + TOLD + stop("end_turn")
     endpoint.script = lambda handler: handler.trickle(b"HTTP/1.1 200 OK\r\n\r\n" + begun, b"")
     assert ask(timeout_seconds=600).content == "Sweden."

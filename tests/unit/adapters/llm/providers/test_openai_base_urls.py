@@ -12,6 +12,7 @@ from baton.adapters.llm.providers.anthropic import messages as anthropic
 from baton.adapters.llm.providers.openai import chat_completions as openai
 from baton.domain.errors import LlmError, LlmRefused
 from baton.domain.llm.calls import LlmCall
+from tests.support.llm_calls import TRANSPORT
 
 if TYPE_CHECKING:
     from tests.support.llm_endpoint import Endpoint, Handler
@@ -41,7 +42,7 @@ def api_below(
 
 def failure(call: LlmCall) -> str:
     with pytest.raises(LlmError) as caught:
-        openai.check(call)
+        openai.check(call, TRANSPORT)
     return str(caught.value)
 
 
@@ -147,5 +148,5 @@ def test_all_of_it_ends_within_the_calls_time_out(endpoint: Endpoint, a_call: Bu
 def test_a_base_url_of_anthropics_needs_no_version(endpoint: Endpoint, a_call: Build) -> None:
     endpoint.script = lambda handler: handler.reply(404, b"{}")
     with pytest.raises(LlmRefused, match="answered with status 404"):
-        anthropic.check(a_call(base_url=endpoint.url.removesuffix("/v1")))
+        anthropic.check(a_call(base_url=endpoint.url.removesuffix("/v1")), TRANSPORT)
     assert {path.partition("?")[0] for path, _, _ in endpoint.requests} == {"/v1/models", "/v1/messages"}

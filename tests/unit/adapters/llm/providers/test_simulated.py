@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.adapters.llm import registry
 from baton.adapters.llm.providers.simulated import simulation as simulated
 from baton.domain.errors import LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmTimeout
 from baton.domain.llm.calls import LlmAnswer, LlmCall
+from tests.support.llm_calls import complete
 from tests.support.llm_endpoint import RecordingListener
 
 Build = Callable[..., LlmCall]
@@ -61,10 +61,10 @@ def test_max_tokens_cuts_and_says_so(a_call: Build, max_tokens: int | None, cont
 
 def test_it_takes_its_time_up_to_the_time_out(a_call: Build) -> None:
     slept: list[float] = []
-    simulated.complete(a_call(options={"delay_seconds": 2.5}), slept.append)
-    simulated.complete(a_call(options={"delay_seconds": 2.5}, timeout_seconds=2.5), slept.append)
+    simulated.complete(a_call(options={"delay_seconds": 2.5}), sleep=slept.append)
+    simulated.complete(a_call(options={"delay_seconds": 2.5}, timeout_seconds=2.5), sleep=slept.append)
     with pytest.raises(LlmTimeout, match="within 1 s"):
-        simulated.complete(a_call(options={"delay_seconds": 2.5}, timeout_seconds=1), slept.append)
+        simulated.complete(a_call(options={"delay_seconds": 2.5}, timeout_seconds=1), sleep=slept.append)
     assert slept == [2.5, 2.5, 1]
 
 
@@ -83,8 +83,8 @@ class Timed(RecordingListener):
 
 def test_its_words_are_heard_spread_over_its_delay(a_call: Build) -> None:
     listener = Timed()
-    call = a_call(listener=listener, options={"answer": " one\n two  three four ", "delay_seconds": 2})
-    answer = simulated.complete(call, listener.slept.append)
+    call = a_call(options={"answer": " one\n two  three four ", "delay_seconds": 2})
+    answer = simulated.complete(call, listener, sleep=listener.slept.append)
     assert answer == simulated.complete(a_call(options={"answer": call.settings.options["answer"]}))
     assert listener.at == [(" ", 0.4), ("one\n ", 0.8), ("two  ", 1.2000000000000002), ("three ", 1.6), ("four ", 2.0)]
 
@@ -92,15 +92,15 @@ def test_its_words_are_heard_spread_over_its_delay(a_call: Build) -> None:
 def test_without_a_delay_they_are_heard_at_once_and_with_stream_off_not_at_all(a_call: Build) -> None:
     listener = Timed()
     options = {"answer": "one two"}
-    simulated.complete(a_call(listener=listener, options=options), listener.slept.append)
-    simulated.complete(a_call(listener=listener, options=options, stream=False), listener.slept.append)
-    simulated.complete(a_call(listener=listener, options={"answer": ""}), listener.slept.append)
+    simulated.complete(a_call(options=options), listener, sleep=listener.slept.append)
+    complete(a_call(provider="simulated", options=options, stream=False), listener)
+    simulated.complete(a_call(options={"answer": ""}), listener, sleep=listener.slept.append)
     assert (listener.answers, listener.slept) == ([["one two"], []], [])
 
 
 def test_an_answer_without_words_takes_its_time_all_the_same(a_call: Build) -> None:
     listener = Timed()
-    simulated.complete(a_call(listener=listener, options={"answer": "", "delay_seconds": 2}), listener.slept.append)
+    simulated.complete(a_call(options={"answer": "", "delay_seconds": 2}), listener, sleep=listener.slept.append)
     assert (listener.answers, listener.slept) == ([[]], [2])
 
 
@@ -109,9 +109,9 @@ def test_an_answer_without_words_takes_its_time_all_the_same(a_call: Build) -> N
 )
 def test_what_is_said_after_the_time_out_is_not_heard(a_call: Build, seconds: float, heard: list[str]) -> None:
     listener = Timed()
-    call = a_call(listener=listener, timeout_seconds=seconds, options={"answer": "a b c d", "delay_seconds": 2})
+    call = a_call(timeout_seconds=seconds, options={"answer": "a b c d", "delay_seconds": 2})
     with pytest.raises(LlmTimeout) if seconds < 2 else nullcontext():
-        simulated.complete(call, listener.slept.append)
+        simulated.complete(call, listener, sleep=listener.slept.append)
     assert (listener.pieces, sum(listener.slept)) == (heard, seconds)
 
 
@@ -119,15 +119,15 @@ def test_what_is_said_after_the_time_out_is_not_heard(a_call: Build, seconds: fl
 def test_a_failure_that_is_told_has_begun_and_was_not_heard(a_call: Build, options: dict[str, Any]) -> None:
     listener = Timed()
     with pytest.raises(LlmError):
-        simulated.complete(a_call(listener=listener, options=options), listener.slept.append)
+        simulated.complete(a_call(options=options), listener, sleep=listener.slept.append)
     assert (listener.answers, sum(listener.slept)) == ([[]], options.get("delay_seconds", 0))
 
 
 @given(answer=st.text(), seconds=st.floats(0, 100))
 def test_the_pieces_joined_are_the_answer(a_call: Build, answer: str, seconds: float) -> None:
     listener = Timed()
-    call = a_call(listener=listener, timeout_seconds=100, options={"answer": answer, "delay_seconds": seconds})
-    assert simulated.complete(call, listener.slept.append).content == "".join(listener.pieces)
+    call = a_call(timeout_seconds=100, options={"answer": answer, "delay_seconds": seconds})
+    assert simulated.complete(call, listener, sleep=listener.slept.append).content == "".join(listener.pieces)
     assert sum(listener.slept) == pytest.approx(seconds)
 
 
@@ -136,10 +136,10 @@ def test_it_throttles_the_first_tries_at_once_with_its_wish(a_call: Build) -> No
     options = {"throttle_tries": 2, "retry_after_seconds": 2, "delay_seconds": 9}
     for tries in (0, 1):
         with pytest.raises(LlmThrottled, match="429") as caught:
-            simulated.complete(a_call(options=options, tries=tries), slept.append)
+            simulated.complete(a_call(options=options, tries=tries), sleep=slept.append)
         assert caught.value.retry_after == 2
     assert not slept
-    assert simulated.complete(a_call(options=options, tries=2), slept.append).content
+    assert simulated.complete(a_call(options=options, tries=2), sleep=slept.append).content
 
 
 def test_throttling_without_a_wish_says_none(a_call: Build) -> None:
@@ -155,7 +155,7 @@ def test_it_fails_through_the_same_table(a_call: Build, status: int, kind: type[
     slept: list[float] = []
     options = {"fail_status": status, "fail_message": "As told", "delay_seconds": 1}
     with pytest.raises(LlmError, match=f"status {status}: As told.") as caught:
-        simulated.complete(a_call(options=options), slept.append)
+        simulated.complete(a_call(options=options), sleep=slept.append)
     assert type(caught.value) is kind
     assert slept == [1]
 
@@ -244,7 +244,7 @@ SAID = "m read 2 words: “a b”."
 def test_asked_for_a_schema_it_answers_the_same_value_that_follows_it(a_call: Build, schema: Any, value: Any) -> None:
     call = a_call(response_format=schema, prompt="a b", model="m")
     assert json.loads(simulated.complete(call).content) == value
-    assert registry.complete(replace(call, endpoint=replace(call.endpoint, provider="simulated"))).format_retries == 0
+    assert complete(replace(call, endpoint=replace(call.endpoint, provider="simulated"))).format_retries == 0
     assert list(simulated.unsupported_settings(call.settings)) == []
 
 
@@ -298,9 +298,9 @@ simple_schemas = st.recursive(
 @given(schema=simple_schemas, prompt=st.text(max_size=30))
 def test_what_it_makes_up_for_a_simple_schema_always_follows_it(a_call: Build, schema: Any, prompt: str) -> None:
     call = a_call(provider="simulated", response_format=schema, prompt=prompt)
-    assert registry.complete(call).format_retries == 0
+    assert complete(call).format_retries == 0
 
 
 def test_an_option_of_the_wrong_type_is_refused_before_any_call(a_call: Build) -> None:
     (refusal,) = simulated.unsupported_settings(a_call(options={"delay_seconds": "3", "top_k": 1}).settings)
-    assert (refusal.setting, refusal.sentence) == ("options", "option 'delay_seconds' must be a number of seconds")
+    assert (refusal.setting, refusal.detail) == ("options", "option 'delay_seconds' must be a number of seconds")

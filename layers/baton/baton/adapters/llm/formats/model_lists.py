@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 
 from baton.adapters.llm.formats.failures import failure_of, parsed, timed_out
 from baton.adapters.llm.formats.response_parts import name_of
+from baton.adapters.llm.http.http_transport import HttpTransport
 from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest
 from baton.domain.llm.calls import LlmCall
 
-type Ask = Callable[[LlmCall], object]
 type Clock = Callable[[], float]
 
 QUESTION = "Answer with the word yes, and nothing else."
@@ -29,20 +29,28 @@ NO_LIST = (401, 403, 404, 405, 501)
 scope for it. If the key is wrong altogether, the question says so."""
 
 
-def models_offered(
-    listing: HttpRequest, call: LlmCall, ask: Ask, *, list_is_public: bool = False, clock: Clock = time.monotonic
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCheck:
+    """How an endpoint is checked: the request for its list of models, and how a question is asked. The list of a
+    public endpoint (``list_is_public``) doesn't prove that the key is valid."""
+
+    listing: HttpRequest
+    ask: Callable[[LlmCall], object]
+    list_is_public: bool = False
+
+
+def offered_models(
+    check: ModelCheck, call: LlmCall, transport: HttpTransport, clock: Clock = time.monotonic
 ) -> tuple[str, ...] | None:
     """The models in the list; ``None`` if there is no list, but the question was answered. Both end within the call's
-    time-out. Raises ``LlmError``."""
-    from baton.adapters.llm.http.transport import send  # noqa: PLC0415 - cold start: only a check needs it here
-
+    timeout. Raises ``LlmError``."""
     began = clock()
-    reply = send(listing, call.timeout_seconds)
+    reply = transport.send(check.listing, call.timeout_seconds)
     if reply.status not in SUCCESSES and reply.status not in NO_LIST:
         raise failure_of(reply, call, datetime.now(UTC))
     models = models_in(reply) if reply.status in SUCCESSES else None
-    if models is None or list_is_public:
-        ask(question(call, call.timeout_seconds - (clock() - began)))
+    if models is None or check.list_is_public:
+        check.ask(question(call, call.timeout_seconds - (clock() - began)))
     return models
 
 
@@ -65,4 +73,4 @@ def question(call: LlmCall, seconds: float) -> LlmCall:
     settings = replace(
         call.settings, max_tokens=MAX_QUESTION_TOKENS, stop=None, response_format=None, timeout_seconds=seconds
     )
-    return replace(call, prompt=QUESTION, settings=settings, listener=None)
+    return replace(call, prompt=QUESTION, settings=settings)

@@ -6,13 +6,14 @@ A JSON Schema in the keywords that the API's own form knows goes out as ``output
 to it (Claude 4.5 and later; its objects are closed first, since the API takes no others). Any other schema, and
 ``"json"``, for which the API has no form, is written into the system prompt. Either way the answer is checked.
 
-An answer that somebody listens to is asked for as a stream.
+With a listener, the answer is streamed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,8 +21,8 @@ from baton.adapters.llm.formats import model_lists as checks
 from baton.adapters.llm.formats import request_parts as writing
 from baton.adapters.llm.formats import streaming
 from baton.adapters.llm.formats.answer_text import Output, answer_text
-from baton.adapters.llm.formats.error_bodies import is_error, words_without_an_answer
-from baton.adapters.llm.formats.failures import failure_inside, failure_of
+from baton.adapters.llm.formats.error_bodies import is_error, message_without_answer
+from baton.adapters.llm.formats.failures import failure_in_success, failure_of
 from baton.adapters.llm.formats.finish_reasons import LENGTH, finish_reason
 from baton.adapters.llm.formats.response_parts import (
     count_of,
@@ -33,10 +34,11 @@ from baton.adapters.llm.formats.response_parts import (
     type_of,
 )
 from baton.adapters.llm.formats.schemas import closed, instruction, is_plain
+from baton.adapters.llm.http.http_transport import PUBLIC_ONLY, HttpTransport
 from baton.adapters.llm.http.server_sent_events import Event
 from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest, encodable
 from baton.adapters.llm.providers.anthropic.streams import Message
-from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 
 BASE_URL = "https://api.anthropic.com"
@@ -65,26 +67,31 @@ def unsupported_settings(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
     yield from writing.unsupported_options(settings)
 
 
-def complete(call: LlmCall) -> LlmAnswer:
-    """Ask the endpoint. Raises ``LlmError``, and what the call's listener raises."""
-    return streaming.ask(request(call), call, read, read_events)
+def complete(
+    call: LlmCall, listener: AnswerListener | None = None, transport: HttpTransport = PUBLIC_ONLY
+) -> LlmAnswer:
+    """Call the endpoint. Raises ``LlmError``, and what the listener raises."""
+    form = streaming.AnswerForm(read=read, read_events=read_events)
+    return streaming.complete_call(request(call, streamed=listener is not None), call, form, listener, transport)
 
 
-def check(call: LlmCall) -> tuple[str, ...] | None:
+def check(call: LlmCall, transport: HttpTransport = PUBLIC_ONLY) -> tuple[str, ...] | None:
     """The models that the endpoint offers; ``None`` if it can be called but has no list, as some gateways have none.
     Raises ``LlmError``."""
-    return checks.models_offered(models_request(call), call, _prove)
+    model_check = checks.ModelCheck(listing=models_request(call), ask=partial(_ask, transport=transport))
+    return checks.offered_models(model_check, call, transport)
 
 
-def _prove(question: LlmCall) -> None:
-    """A model that thinks may use up the question's bound without a word."""
-    sent = streaming.body_of(request(question), question, _body, Message)
+def _ask(question: LlmCall, transport: HttpTransport) -> None:
+    """Raises ``LlmError`` for a reply that is no answer; reasoning that uses up ``max_tokens`` counts as one."""
+    form = streaming.BodyForm(read=_body, accumulator=Message)
+    sent = streaming.read_body(request(question), question, form, transport)
     output = _output(_message(sent, question), question)
     if not output.reasoning and finish_reason(output.reason) != LENGTH:
         answer_text(output, question)
 
 
-def request(call: LlmCall) -> HttpRequest:
+def request(call: LlmCall, *, streamed: bool = False) -> HttpRequest:
     """The POST for this call. Raises ``LlmRefused`` for a base URL, key or option that could never be sent."""
     settings = call.settings
     body = {
@@ -96,7 +103,7 @@ def request(call: LlmCall) -> HttpRequest:
         "top_p": settings.top_p,
         "stop_sequences": settings.stop,
         "output_config": _output_config(settings),
-        "stream": None if streaming.listener_of(call) is None else True,
+        "stream": streamed or None,
     }
     return HttpRequest(
         instance_name=call.endpoint.instance_name,
@@ -145,11 +152,11 @@ def read(reply: HttpReply, call: LlmCall, now: datetime) -> LlmAnswer:
 
 
 def read_events(
-    events: Iterable[Event], call: LlmCall, on_reason: streaming.OnReason = streaming.ignore
-) -> streaming.Pieces[LlmAnswer]:
+    events: Iterable[Event], call: LlmCall, on_finish: streaming.OnFinish = streaming.ignore
+) -> streaming.TextChunks[LlmAnswer]:
     """The same answer, or the same failure, out of a stream of events; yields its text as it comes. Raises
     ``LlmUnreachable`` besides, for a stream that ends before its answer does, and whatever ``events`` raises."""
-    body = yield from streaming.accumulate(events, Message(call), call, on_reason)
+    body = yield from streaming.accumulate(events, Message(call), call, on_finish)
     return _answer(body, call)
 
 
@@ -161,10 +168,10 @@ def _body(reply: HttpReply, call: LlmCall, now: datetime) -> object:
 
 def _message(body: object, call: LlmCall) -> dict[str, Any]:
     if is_error(body):
-        raise failure_inside(body, call)
+        raise failure_in_success(body, call)
     message: dict[str, Any] = expect(body, dict, "body", call)
-    if not message.get("content") and words_without_an_answer(message):
-        raise failure_inside(message, call)
+    if not message.get("content") and message_without_answer(message):
+        raise failure_in_success(message, call)
     return message
 
 

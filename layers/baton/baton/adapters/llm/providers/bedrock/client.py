@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
@@ -25,7 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError, UnknownClientMethodE
 
 from baton.adapters.llm.formats.failures import failure_of, parsed
 from baton.adapters.llm.formats.response_parts import expect, invalid, json_body
-from baton.adapters.llm.http.transport import send
+from baton.adapters.llm.http.http_transport import PUBLIC_ONLY, HttpTransport
 from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest
 from baton.adapters.llm.providers.bedrock.failures import UNREADABLE, client_failure, service_failure
 from baton.domain.llm.calls import LlmCall
@@ -35,18 +36,25 @@ if TYPE_CHECKING:
 
 ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1})
 
-_calling: ContextVar[LlmCall] = ContextVar("calling")
-"""The call that this thread is making: the client, and so what it hands over to, is everybody's."""
 
-_kept: ContextVar[list[HttpRequest]] = ContextVar("kept")
-"""Where a request goes that is only signed."""
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """The call that is being made. ``transport`` sends it; without one, the signed request is added to ``signed``."""
+
+    call: LlmCall
+    transport: HttpTransport | None = None
+    signed: list[HttpRequest] = field(default_factory=list)
 
 
-def converse(parameters: Mapping[str, Any], call: LlmCall) -> dict[str, Any]:
-    """What Converse answers. Raises nothing but ``LlmError``."""
+_exchange: ContextVar[_Exchange] = ContextVar("exchange")
+"""For the client's event handlers: the client is shared by all calls, and botocore passes them nothing of the call."""
+
+
+def converse(parameters: Mapping[str, Any], call: LlmCall, transport: HttpTransport) -> dict[str, Any]:
+    """What Converse returns. Raises only ``LlmError``."""
     client = _client_for(call)
     try:
-        with _made_for(call):
+        with _exchange_scope(_Exchange(call, transport)):
             return dict(client.converse(**parameters))
     except ClientError as error:
         raise service_failure(error.response, call, datetime.now(UTC)) from None
@@ -57,20 +65,17 @@ def converse(parameters: Mapping[str, Any], call: LlmCall) -> dict[str, Any]:
 
 
 def signed(parameters: Mapping[str, Any], call: LlmCall) -> HttpRequest:
-    """The request for ConverseStream, to be sent by the caller. Raises nothing but ``LlmError``."""
+    """The signed request for ConverseStream, for the caller to send. Raises only ``LlmError``."""
     client = _client_for(call)
     if not hasattr(client, "converse_stream"):
         raise client_failure(UnknownClientMethodError(method_name="converse_stream"), call)
-    kept: list[HttpRequest] = []
-    token = _kept.set(kept)
+    exchange = _Exchange(call)
     try:
-        with _made_for(call):
+        with _exchange_scope(exchange):
             client.converse_stream(**parameters)
     except BotoCoreError as error:
         raise client_failure(error, call) from None
-    finally:
-        _kept.reset(token)
-    return kept[0]
+    return exchange.signed[0]
 
 
 @cache
@@ -78,7 +83,7 @@ def bedrock() -> Any:
     """One client, in the session of all others, which knows AWS's endpoints already: that saves most of the time."""
     client: Any = boto3.client("bedrock-runtime", config=ONCE)
     client.meta.events.register("before-send.bedrock-runtime.Converse", _send)
-    client.meta.events.register("before-send.bedrock-runtime.ConverseStream", _keep)
+    client.meta.events.register("before-send.bedrock-runtime.ConverseStream", _store_signed)
     return client
 
 
@@ -90,24 +95,26 @@ def _client_for(call: LlmCall) -> Any:
 
 
 @contextmanager
-def _made_for(call: LlmCall) -> Iterator[None]:
-    token = _calling.set(call)
+def _exchange_scope(exchange: _Exchange) -> Iterator[None]:
+    token = _exchange.set(exchange)
     try:
         yield
     finally:
-        _calling.reset(token)
+        _exchange.reset(token)
 
 
 def _send(request: AWSPreparedRequest, **_: object) -> AWSResponse:
-    """In place of botocore's own connection. What is raised here, botocore lets pass as it is."""
-    call = _calling.get()
-    reply = send(_request(request, call), call.timeout_seconds)
+    """In place of botocore's own connection. Exceptions from here pass through botocore unchanged."""
+    exchange = _exchange.get()
+    call = exchange.call
+    reply = (exchange.transport or PUBLIC_ONLY).send(_request(request, call), call.timeout_seconds)
     return AWSResponse(request.url, reply.status, HTTPHeaders.from_dict(reply.headers), _Body(_readable(reply, call)))
 
 
-def _keep(request: AWSPreparedRequest, **_: object) -> AWSResponse:
-    """Nothing is sent; botocore gets an answer without events, which nobody reads."""
-    _kept.get().append(_request(request, _calling.get()))
+def _store_signed(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+    """Nothing is sent; botocore gets a response without events, which is never read."""
+    exchange = _exchange.get()
+    exchange.signed.append(_request(request, exchange.call))
     return AWSResponse(request.url, SUCCESSES.start, HTTPHeaders(), _Body(b""))
 
 

@@ -6,7 +6,7 @@ A call is made in the function's own region and with its role, so an instance ha
 another provider isn't used. JSON and JSON Schemas are written into the system prompt: the API's own form for schemas
 holds for some models only, and the boto3 that Lambda brings along may not know it.
 
-An answer that somebody listens to is asked for as a stream, of ConverseStream.
+With a listener, the answer is streamed through ConverseStream.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from baton.adapters.llm.formats.finish_reasons import finish_reason
 from baton.adapters.llm.formats.request_parts import refused
 from baton.adapters.llm.formats.response_parts import count_of, expect, json_body
 from baton.adapters.llm.formats.schemas import instruction
+from baton.adapters.llm.http.http_transport import PUBLIC_ONLY, HttpTransport
 from baton.adapters.llm.http.server_sent_events import Event
 from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, encodable
 from baton.adapters.llm.providers.bedrock import streams as bedrock_streams
-from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 
 MAX_TEMPERATURE = 1
@@ -50,16 +51,23 @@ def unsupported_settings(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
     yield from writing.unsupported_options(settings)
 
 
-def complete(call: LlmCall) -> LlmAnswer:
-    """Ask the model. Raises ``LlmError``, and what the call's listener raises."""
+def complete(
+    call: LlmCall, listener: AnswerListener | None = None, transport: HttpTransport = PUBLIC_ONLY
+) -> LlmAnswer:
+    """Call the model. Raises ``LlmError``, and what the listener raises."""
     from baton.adapters.llm.providers.bedrock import client as bedrock_client  # noqa: PLC0415 - cold start: others never import requests
 
     if call.endpoint.base_url:
         raise refused(call, "is of bedrock, which is called in this deployment's own region: it takes no base URL")
-    if streaming.listener_of(call) is None:
-        return read(bedrock_client.converse(request(call), call), call)
-    form = streaming.StreamForm(is_stream=bedrock_streams.is_stream, events=partial(bedrock_streams.events, call=call))
-    return streaming.ask(bedrock_client.signed(request(call), call), call, read_reply, read_events, form)
+    if listener is None:
+        return read(bedrock_client.converse(request(call), call, transport), call)
+    form = streaming.AnswerForm(
+        read=read_reply,
+        read_events=read_events,
+        is_stream=bedrock_streams.is_stream,
+        events=partial(bedrock_streams.events, call=call),
+    )
+    return streaming.complete_call(bedrock_client.signed(request(call), call), call, form, listener, transport)
 
 
 def request(call: LlmCall) -> dict[str, Any]:
@@ -107,13 +115,13 @@ def read_reply(reply: HttpReply, call: LlmCall, now: datetime) -> LlmAnswer:
 
 
 def read_events(
-    events: Iterable[Event], call: LlmCall, on_reason: streaming.OnReason = streaming.ignore
-) -> streaming.Pieces[LlmAnswer]:
+    events: Iterable[Event], call: LlmCall, on_finish: streaming.OnFinish = streaming.ignore
+) -> streaming.TextChunks[LlmAnswer]:
     """The same answer, or the same failure, out of a stream of events; yields its text as it comes. Raises
     ``LlmUnreachable`` besides, for a stream that ends before its answer does, and whatever ``events`` raises."""
     from baton.adapters.llm.providers.bedrock.failures import event_failure  # noqa: PLC0415 - cold start: others have no botocore
 
-    body = yield from streaming.accumulate(events, bedrock_streams.ConverseMessage(call), call, on_reason)
+    body = yield from streaming.accumulate(events, bedrock_streams.ConverseMessage(call), call, on_finish)
     if is_error(body):
         raise event_failure(error_in(body), call)
     return read(expect(body, dict, "body", call), call)

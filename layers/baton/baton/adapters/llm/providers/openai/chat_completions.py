@@ -26,8 +26,8 @@ from baton.adapters.llm.formats import model_lists as checks
 from baton.adapters.llm.formats import request_parts as writing
 from baton.adapters.llm.formats import streaming
 from baton.adapters.llm.formats.answer_text import Output, answer_text
-from baton.adapters.llm.formats.error_bodies import is_error, words_without_an_answer
-from baton.adapters.llm.formats.failures import failure_inside, failure_of, timed_out
+from baton.adapters.llm.formats.error_bodies import is_error, message_without_answer
+from baton.adapters.llm.formats.failures import failure_in_success, failure_of, timed_out
 from baton.adapters.llm.formats.finish_reasons import finish_reason
 from baton.adapters.llm.formats.response_parts import (
     count_of,
@@ -40,22 +40,23 @@ from baton.adapters.llm.formats.response_parts import (
     type_of,
 )
 from baton.adapters.llm.formats.schemas import instruction, is_strict
+from baton.adapters.llm.http.http_transport import PUBLIC_ONLY, HttpTransport
 from baton.adapters.llm.http.server_sent_events import Event
 from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest, encodable
 from baton.adapters.llm.providers.openai import base_urls as openai_base_urls
 from baton.adapters.llm.providers.openai import stream_options as openai_stream_options
 from baton.adapters.llm.providers.openai.dialects import MAX_COMPLETION_TOKENS, MAX_TOKENS, Dialect, dialect_of
-from baton.adapters.llm.providers.openai.stream_options import StreamOptionsRefused
+from baton.adapters.llm.providers.openai.stream_options import StreamOptionsRejected
 from baton.adapters.llm.providers.openai.streams import (
     CALLS,
     REASONING,
     Completion,
+    has_content,
     has_reasoning,
     is_first,
-    is_there,
     message_in,
 )
-from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.llm.settings import LlmSettings, ResponseFormat, UnsupportedSetting
 
 type Clock = Callable[[], float]
@@ -72,46 +73,59 @@ def unsupported_settings(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
     return writing.unsupported_options(settings)
 
 
-def complete(call: LlmCall, clock: Clock = time.monotonic) -> LlmAnswer:
-    """Ask the endpoint, again without ``stream_options`` if it refuses these, in the rest of the call's time. Raises
-    ``LlmError``, and what the call's listener raises."""
+def complete(
+    call: LlmCall,
+    listener: AnswerListener | None = None,
+    transport: HttpTransport = PUBLIC_ONLY,
+    clock: Clock = time.monotonic,
+) -> LlmAnswer:
+    """Call the endpoint; if it rejects ``stream_options``, call it again without them in the call's remaining time.
+    Raises ``LlmError``, and what the listener raises."""
     began = clock()
     url = _url(call)
-    with_counts = _asks_for_counts(call, url)
+    streamed = listener is not None
+    with_counts = streamed and _asks_for_counts(call, url)
+    form = streaming.AnswerForm(read=partial(read, with_counts=with_counts), read_events=read_events)
     try:
-        return streaming.ask(request(call), call, partial(read, with_counts=with_counts), read_events)
-    except StreamOptionsRefused:
+        return streaming.complete_call(request(call, streamed=streamed), call, form, listener, transport)
+    except StreamOptionsRejected:
         left = call.timeout_seconds - (clock() - began)
     if left <= 0:
         raise timed_out(call.endpoint.instance_name, call.timeout_seconds)
     rest = replace(call, settings=replace(call.settings, timeout_seconds=left))
-    answer = streaming.ask(request(rest, with_counts=False), rest, read, read_events)
+    form = streaming.AnswerForm(read=read, read_events=read_events)
+    again = request(rest, streamed=streamed, with_counts=False)
+    answer = streaming.complete_call(again, rest, form, listener, transport)
     openai_stream_options.remember(url)
     return answer
 
 
-def check(call: LlmCall) -> tuple[str, ...] | None:
+def check(call: LlmCall, transport: HttpTransport = PUBLIC_ONLY) -> tuple[str, ...] | None:
     """The models that the endpoint offers; ``None`` if it can be called but has no list. Raises ``LlmError``, which
-    says so where the API lies below ``/v1`` of the base URL."""
-    return openai_base_urls.check(call, _offered)
+    suggests another base URL if the API is found there."""
+    return openai_base_urls.check(call, partial(_offered_models, transport=transport))
 
 
-def _offered(call: LlmCall) -> tuple[str, ...] | None:
+def _offered_models(call: LlmCall, transport: HttpTransport) -> tuple[str, ...] | None:
     listing = models_request(call)
     dialect = dialect_of(listing.url)
     if dialect.models == "none":
-        _prove(_unbounded(checks.question(call, call.timeout_seconds)))
+        _ask(_without_max_tokens(checks.question(call, call.timeout_seconds)), transport)
         return None
-    return checks.models_offered(listing, call, _prove, list_is_public=dialect.models == "public")
+    ask = partial(_ask, transport=transport)
+    model_check = checks.ModelCheck(listing=listing, ask=ask, list_is_public=dialect.models == "public")
+    return checks.offered_models(model_check, call, transport)
 
 
-def _unbounded(call: LlmCall) -> LlmCall:
+def _without_max_tokens(call: LlmCall) -> LlmCall:
     return replace(call, settings=replace(call.settings, max_tokens=None))
 
 
-def _prove(question: LlmCall) -> None:
-    """That there is a choice is enough: a model that thinks may use up the question's bound without a word."""
-    sent = streaming.body_of(request(question), question, _body, Completion)
+def _ask(question: LlmCall, transport: HttpTransport) -> None:
+    """Raises ``LlmError`` for a reply without a choice. A choice without text is enough: reasoning may use up
+    ``max_tokens``."""
+    form = streaming.BodyForm(read=_body, accumulator=Completion)
+    sent = streaming.read_body(request(question), question, form, transport)
     _first_choice(_completion(sent, question), question)
 
 
@@ -119,9 +133,9 @@ def _url(call: LlmCall) -> str:
     return writing.url(call, call.endpoint.base_url or "", PATH)
 
 
-def request(call: LlmCall, *, with_counts: bool = True) -> HttpRequest:
-    """The POST for this call, which asks for the counts of a stream if it may. Raises ``LlmRefused`` for a base URL,
-    key or option that could never be sent."""
+def request(call: LlmCall, *, streamed: bool = False, with_counts: bool = True) -> HttpRequest:
+    """The POST for this call; ``with_counts`` requests the token counts of a stream where the endpoint supports it.
+    Raises ``LlmRefused`` for a base URL, key or option that could never be sent."""
     url = _url(call)
     counts = with_counts and _asks_for_counts(call, url)
     dialect = dialect_of(url)
@@ -132,7 +146,7 @@ def request(call: LlmCall, *, with_counts: bool = True) -> HttpRequest:
         instance_name=call.endpoint.instance_name,
         url=url,
         headers=writing.JSON_HEADERS | writing.key_header(call, dialect.key_header),
-        body=writing.json_body(call, body | _bound(call, dialect) | _stream(call, counts=counts)),
+        body=writing.json_body(call, body | _max_tokens(call, dialect) | _stream(streamed=streamed, counts=counts)),
     )
 
 
@@ -147,23 +161,23 @@ def models_request(call: LlmCall) -> HttpRequest:
     )
 
 
-def _bound(call: LlmCall, dialect: Dialect) -> dict[str, int | None]:
+def _max_tokens(call: LlmCall, dialect: Dialect) -> dict[str, int | None]:
     """By the name that the host knows; an option of either name is its user's own word."""
     if any(name in call.settings.options for name in (MAX_TOKENS, MAX_COMPLETION_TOKENS)):
         return {}
     return {dialect.bound: call.settings.max_tokens}
 
 
-def _stream(call: LlmCall, *, counts: bool) -> dict[str, Any]:
-    if streaming.listener_of(call) is None:
+def _stream(*, streamed: bool, counts: bool) -> dict[str, Any]:
+    if not streamed:
         return {}
     return {"stream": True, openai_stream_options.NAME: openai_stream_options.ASKED if counts else None}
 
 
 def _asks_for_counts(call: LlmCall, url: str) -> bool:
-    """Whether ``stream_options`` are sent, and are Baton's own."""
-    streamed = streaming.listener_of(call) is not None and openai_stream_options.are_ours(call)
-    return streamed and dialect_of(url).asks_for_usage and not openai_stream_options.are_refused_by(url)
+    """Whether a stream's request has ``stream_options`` that are Baton's own."""
+    ours = openai_stream_options.are_ours(call)
+    return ours and dialect_of(url).requests_usage and not openai_stream_options.are_rejected_by(url)
 
 
 def _response_format(wanted: ResponseFormat | None) -> dict[str, Any] | None:
@@ -188,19 +202,19 @@ def _prompt(call: LlmCall) -> str:
 
 def read(reply: HttpReply, call: LlmCall, now: datetime, *, with_counts: bool = False) -> LlmAnswer:
     """The answer in a reply. Raises ``LlmError`` by status, for an error inside a success, and for anything that
-    isn't a chat completion; ``now`` is what a ``Retry-After`` date counts from. ``StreamOptionsRefused`` only if
+    isn't a chat completion; ``now`` is what a ``Retry-After`` date counts from. ``StreamOptionsRejected`` only if
     the request was ``with_counts``."""
-    if with_counts and openai_stream_options.is_refusal(reply):
-        raise StreamOptionsRefused
+    if with_counts and openai_stream_options.is_rejection(reply):
+        raise StreamOptionsRejected
     return _answer(_body(reply, call, now), call)
 
 
 def read_events(
-    events: Iterable[Event], call: LlmCall, on_reason: streaming.OnReason = streaming.ignore
-) -> streaming.Pieces[LlmAnswer]:
+    events: Iterable[Event], call: LlmCall, on_finish: streaming.OnFinish = streaming.ignore
+) -> streaming.TextChunks[LlmAnswer]:
     """The same answer, or the same failure, out of a stream of chunks; yields its text as it comes. Raises
     ``LlmUnreachable`` besides, for a stream that ends before its answer does, and whatever ``events`` raises."""
-    body = yield from streaming.accumulate(events, Completion(call), call, on_reason)
+    body = yield from streaming.accumulate(events, Completion(call), call, on_finish)
     return _answer(body, call)
 
 
@@ -226,10 +240,10 @@ def _answer(body: object, call: LlmCall) -> LlmAnswer:
 
 def _completion(body: object, call: LlmCall) -> dict[str, Any]:
     if is_error(body):
-        raise failure_inside(body, call)
+        raise failure_in_success(body, call)
     completion = expect(body, dict, "body", call)
-    if not completion.get("choices") and words_without_an_answer(completion):
-        raise failure_inside(completion, call)
+    if not completion.get("choices") and message_without_answer(completion):
+        raise failure_in_success(completion, call)
     return completion
 
 
@@ -239,7 +253,7 @@ def _first_choice(completion: dict[str, Any], call: LlmCall) -> dict[str, Any]:
         raise invalid(call, "with no choices")
     choice: dict[str, Any] = expect(next(filter(is_first, choices), choices[0]), dict, "choices[0]", call)
     if is_error(choice):  # OpenRouter: the upstream provider failed after the 200 was sent
-        raise failure_inside(choice, call)
+        raise failure_in_success(choice, call)
     return choice
 
 
@@ -252,9 +266,9 @@ def _output(choice: dict[str, Any], counts: dict[str, Any], call: LlmCall) -> Ou
     return Output(
         text="" if text is None else expect(text, str, "choices[0].message.content", call),
         reason=choice.get("finish_reason"),
-        declined=is_there(message.get("refusal")) or any(type_of(part) == "refusal" for part in parts),
-        reasoning=any(is_there(message.get(name)) for name in REASONING) or has_reasoning(parts) or _thought(counts),
-        tool_calls=any(is_there(message.get(name)) for name in CALLS),
+        declined=has_content(message.get("refusal")) or any(type_of(part) == "refusal" for part in parts),
+        reasoning=any(has_content(message.get(name)) for name in REASONING) or has_reasoning(parts) or _thought(counts),
+        tool_calls=any(has_content(message.get(name)) for name in CALLS),
         other_parts=not all(map(is_text, parts)),
     )
 

@@ -32,7 +32,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from baton.adapters.llm.formats.failures import failure_of, timed_out
-from baton.adapters.llm.formats.streaming import listener_of
+from baton.adapters.llm.http.http_transport import PUBLIC_ONLY, HttpTransport
 from baton.adapters.llm.http.wire import FAILURES, HttpReply, encodable
 from baton.adapters.llm.providers.simulated.schema_samples import UnsupportedSchema, sample
 from baton.domain.errors import LlmError, LlmRefused
@@ -62,7 +62,7 @@ class Simulation:
     def of(cls, call: LlmCall) -> Simulation:
         """Raises ``LlmRefused`` naming the first option of the wrong type."""
         for refusal in _option_refusals(call.settings):
-            raise _refused(call, f"its {refusal.sentence}")
+            raise _refused(call, f"its {refusal.detail}")
         return cls(**_said(call.settings))
 
 
@@ -119,10 +119,14 @@ def _refused(call: LlmCall, what: str) -> LlmRefused:
     return LlmRefused(f"LLM instance {call.endpoint.instance_name!r} is simulated; {what}.")
 
 
-def complete(call: LlmCall, sleep: Callable[[float], None] = time.sleep) -> LlmAnswer:
-    """Do as the options tell. Raises ``LlmError``, and what the call's listener raises."""
+def complete(
+    call: LlmCall,
+    listener: AnswerListener | None = None,
+    _transport: HttpTransport = PUBLIC_ONLY,
+    sleep: Callable[[float], None] = time.sleep,
+) -> LlmAnswer:
+    """Answer or fail as the options say. Raises ``LlmError``, and what the listener raises."""
     told = Simulation.of(call)
-    listener = listener_of(call)
     if listener is not None:
         listener.on_start()
     if call.tries < told.throttle_tries:
@@ -138,7 +142,7 @@ def complete(call: LlmCall, sleep: Callable[[float], None] = time.sleep) -> LlmA
     return answer
 
 
-def check(call: LlmCall) -> tuple[str, ...]:
+def check(call: LlmCall, _transport: HttpTransport = PUBLIC_ONLY) -> tuple[str, ...]:
     """The one model there is."""
     return (call.endpoint.model,)
 
