@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
+from local import model
 from tests.support.aws import Account, account
 
 E2E = "tests/e2e"
@@ -49,8 +50,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScope
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """For folders one process per core, and one more for tests/e2e, which mostly wait. For files and tests none."""
-    folders = [Path(arg).resolve() for arg in config.args]
-    e2e = config.rootpath / E2E
-    if config.option.capture == "no" or not all(folder.is_dir() for folder in folders) or folders == [e2e]:
+    folders = _arguments(config)
+    if config.option.capture == "no" or not all(folder.is_dir() for folder in folders):
         return 0
-    return (os.process_cpu_count() or 1) + any(e2e.is_relative_to(folder) for folder in folders)
+    return (os.process_cpu_count() or 1) + _includes_e2e(config)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    if _includes_e2e(config) and (reason := model.why_unavailable()):
+        return f"tests/e2e/test_model_*.py are left out, since the model can't run on this machine: {reason}"
+    return None
+
+
+def _includes_e2e(config: pytest.Config) -> bool:
+    e2e = config.rootpath / E2E
+    return any(e2e.is_relative_to(path) or path.is_relative_to(e2e) for path in _arguments(config))
+
+
+def _arguments(config: pytest.Config) -> list[Path]:
+    """The files and folders that pytest was given."""
+    return [Path(argument.partition("::")[0]).resolve() for argument in config.args]

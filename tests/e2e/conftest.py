@@ -54,12 +54,6 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if model.why_unavailable() and collection_path.name.startswith("test_model_") else None
 
 
-def pytest_report_header() -> str | None:
-    if reason := model.why_unavailable():
-        return f"tests/e2e/test_model_*.py are left out, since the model can't run on this machine: {reason}"
-    return None
-
-
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlmChoice]:
     """The real model, while the tests of it last."""
