@@ -174,7 +174,7 @@ class FakeSteps:
     def publish_part(self, part: PartialAnswer) -> None:
         self._runs.write_part(part)
 
-    def note_tries(self, run: Run, tries: int, waited_seconds: int) -> None:
+    def record_tries(self, run: Run, tries: int, waited_seconds: int) -> None:
         self._runs.write(replace(self._running(run), tries=tries, waited_seconds=waited_seconds))
 
     def _running(self, run: Run) -> Run:

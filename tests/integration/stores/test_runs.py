@@ -405,7 +405,7 @@ def test_a_payload_does_not_start_in_a_run_that_no_longer_waits_for_it(stores: R
 
 def test_what_was_tried_is_noted_in_the_run(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
-    stores.steps.note_tries(a_run(), 5, 30)
+    stores.steps.record_tries(a_run(), 5, 30)
     assert stores.runs.read(TENANT, 1) == a_run(tries=5, waited_seconds=30)
 
 
@@ -413,7 +413,7 @@ def test_what_was_tried_is_noted_in_the_run(stores: RunStores) -> None:
 def test_nothing_is_noted_in_a_run_that_no_longer_waits_for_it(stores: RunStores, there: Run) -> None:
     stores.runs.create(there, {}, [])
     with pytest.raises(AttemptSuperseded):
-        stores.steps.note_tries(a_run(), 5, 30)
+        stores.steps.record_tries(a_run(), 5, 30)
     assert stores.runs.read(TENANT, 1) == there
 
 

@@ -60,7 +60,7 @@ def subclasses(kind: type[LlmError]) -> set[type[LlmError]]:
 )
 @pytest.mark.parametrize("tries", range(6))
 def test_each_failure_has_its_number_of_calls(error: type[LlmError], calls: int, tries: int) -> None:
-    after = replace(STEP, tries=tries).after(error("It broke."), longest)
+    after = replace(STEP, tries=tries).after_error(error("It broke."), longest)
     if tries + 1 < calls:
         assert (after.outcome, after.tries, after.position, after.error) == ("wait", tries + 1, 3, None)
         assert after.wait_seconds >= 1
@@ -77,13 +77,13 @@ def test_every_llm_error_has_been_decided_on() -> None:
 
 
 def test_an_llm_error_of_no_known_kind_fails_at_once() -> None:
-    assert STEP.after(LlmError("It broke."), longest).outcome == "failed"
+    assert STEP.after_error(LlmError("It broke."), longest).outcome == "failed"
 
 
 def test_five_throttles_in_a_row_end_in_failed() -> None:
     step, outcomes = STEP, []
     for _ in range(5):
-        step = Step.from_event(step.to_event()).after(LlmThrottled("Too many requests.", 2.0), longest)
+        step = Step.from_event(step.to_event()).after_error(LlmThrottled("Too many requests.", 2.0), longest)
         outcomes.append((step.outcome, step.wait_seconds))
     assert outcomes == [("wait", 2)] * 4 + [("failed", 0)]
     assert step.error == "Too many requests. Given up after 5 calls."
@@ -92,36 +92,36 @@ def test_five_throttles_in_a_row_end_in_failed() -> None:
 def test_a_failure_that_took_two_calls_counts_as_two() -> None:
     error = LlmThrottled("Later.", 2.0)
     error.calls = 2
-    waiting = STEP.after(error, longest)
+    waiting = STEP.after_error(error, longest)
     assert (waiting.outcome, waiting.tries) == ("wait", 2)
-    ended = replace(STEP, tries=3).after(error, longest)
+    ended = replace(STEP, tries=3).after_error(error, longest)
     assert (ended.outcome, ended.error) == ("failed", "Later. Given up after 5 calls.")
 
 
 def test_a_failure_at_the_first_call_does_not_speak_of_giving_up() -> None:
-    assert STEP.after(LlmRefused("Wrong key."), longest).error == "Wrong key."
+    assert STEP.after_error(LlmRefused("Wrong key."), longest).error == "Wrong key."
 
 
 @pytest.mark.parametrize("retry_after", [0.0, -5.0, float("nan"), float("-inf")])
 def test_a_wish_that_is_none_leaves_the_wait_to_the_back_off(retry_after: float) -> None:
-    assert STEP.after(LlmThrottled("Later.", retry_after), longest).wait_seconds == 2
+    assert STEP.after_error(LlmThrottled("Later.", retry_after), longest).wait_seconds == 2
 
 
 @pytest.mark.parametrize(("retry_after", "wait"), [(2.0, 2), (0.2, 1), (2.1, 3), (3600.0, 3600), (90.0, 90)])
 def test_the_providers_own_wish_is_honoured_in_whole_seconds(retry_after: float, wait: int) -> None:
-    after = STEP.after(LlmThrottled("Later.", retry_after), shortest)
+    after = STEP.after_error(LlmThrottled("Later.", retry_after), shortest)
     assert (after.outcome, after.wait_seconds) == ("wait", wait)
 
 
 def test_a_wish_that_is_too_long_fails_and_says_so() -> None:
-    after = STEP.after(LlmThrottled("Later.", MAX_RETRY_AFTER_SECONDS + 0.5), longest)
+    after = STEP.after_error(LlmThrottled("Later.", MAX_RETRY_AFTER_SECONDS + 0.5), longest)
     assert after.outcome == "failed"
     assert after.error is not None
     assert "asks to wait 3,601 s, longer than the 3,600 s" in after.error
 
 
 def test_the_wait_grows_exponentially_to_its_bound() -> None:
-    waits = [replace(STEP, tries=tries).after(LlmThrottled("Later."), longest).wait_seconds for tries in range(4)]
+    waits = [replace(STEP, tries=tries).after_error(LlmThrottled("Later."), longest).wait_seconds for tries in range(4)]
     assert waits == [2, 4, 8, 16]
 
 
@@ -133,7 +133,7 @@ def test_full_jitter_stays_between_a_second_and_the_bound(tries: int, share: flo
         bounds.append(bound)
         return bound * share
 
-    after = replace(STEP, tries=tries).after(LlmUnreachable("Nobody there."), jitter)
+    after = replace(STEP, tries=tries).after_error(LlmUnreachable("Nobody there."), jitter)
     assert bounds == [min(MAX_WAIT_SECONDS, 2 * 2**tries)]
     assert 1 <= after.wait_seconds <= bounds[0]
 
@@ -152,7 +152,7 @@ def test_an_answer_leads_to_the_next_position_with_all_about_this_one_forgotten(
 
 
 def test_an_instance_that_is_given_up_leads_to_the_next_one_with_tries_of_its_own() -> None:
-    given_up = replace(STEP, tries=4, waited_seconds=30, reserved=True).after(LlmThrottled("Later."), longest)
+    given_up = replace(STEP, tries=4, waited_seconds=30, reserved=True).after_error(LlmThrottled("Later."), longest)
     after = given_up.fallen_back()
     assert (after.outcome, after.position, after.fallback, after.tries) == ("continue", 3, 1, 0)
     assert (after.all_tries, after.waited_seconds, after.reserved) == (5, 30, False)
@@ -160,7 +160,7 @@ def test_an_instance_that_is_given_up_leads_to_the_next_one_with_tries_of_its_ow
 
 
 def test_waits_add_up_whatever_they_are_for() -> None:
-    throttled = STEP.after(LlmThrottled("Later.", 7.0), longest)
+    throttled = STEP.after_error(LlmThrottled("Later.", 7.0), longest)
     queued = Step.from_event(throttled.to_event()).waiting(5, reserved=True)
     assert (queued.outcome, queued.wait_seconds, queued.waited_seconds) == ("wait", 5, 12)
     assert (queued.tries, queued.reserved, queued.cause) == (1, True, "Later.")
@@ -177,7 +177,7 @@ def test_the_last_answer_completes_the_run() -> None:
 
 def test_a_step_survives_the_way_through_the_state_machine() -> None:
     """What the last step decided is not carried on; ids, counters and the last failure are."""
-    waiting = STEP.after(LlmThrottled("Later.", 7.0), longest)
+    waiting = STEP.after_error(LlmThrottled("Later.", 7.0), longest)
     back = Step.from_event(json.loads(json.dumps(waiting.to_event())))
     assert back == replace(STEP, tries=1, waited_seconds=7, cause="Later.")
     assert Step.from_event(json.loads(json.dumps(STEP.failed("It broke.").to_event()))) == STEP

@@ -1,4 +1,4 @@
-"""Responses as items: long texts are kept beside the table, with their beginning in the item."""
+"""Responses as items. Long texts are stored in S3, with their first bytes in the item."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_TEXT_BYTES = 100_000
 
 
 RECORD_KEY = "record_key"
-"""Where an item says that fields of its record are kept beside the table."""
+"""The attribute with the S3 key of the fields that are too large for the item."""
 
 
 class TextGone(Exception):
@@ -24,10 +24,10 @@ class TextGone(Exception):
 
 
 class Texts(Protocol):
-    """Where long texts are kept."""
+    """The storage of long texts."""
 
     def key(self, folder: str, text: str) -> str:
-        """The key under which the text is stored; it tells the content."""
+        """The key of a text; it is derived from the content."""
 
     def put(self, folder: str, text: str) -> str:
         """Store a text under a key of its own, and return that."""

@@ -1,4 +1,4 @@
-"""The Runs table as one payload sees it: two reads and two writes, whatever the position, if nobody follows the run."""
+"""The Runs table for one step: two reads and two writes at every position, if the run has no subscribers."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ class DynamoStepStore:
         )
 
     def publish_part(self, part: PartialAnswer) -> None:
-        """Let followers know what an answer has grown by; the part told before is no longer kept.
+        """Publish a part of an answer to subscribers, in place of the part before it.
 
-        It goes the way of everything that is told, through the table's stream.
+        Like all messages, it is sent through the stream of the table.
         """
         self._client.put_item(TableName=self._table, Item=partial_answer_to_item(part))
 
-    def note_tries(self, run: Run, tries: int, waited_seconds: int) -> None:
+    def record_tries(self, run: Run, tries: int, waited_seconds: int) -> None:
         """Note in the run what was tried for the payload that is given up now.
 
         :raises AttemptSuperseded: if the run is no longer running this attempt.

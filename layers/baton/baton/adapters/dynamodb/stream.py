@@ -1,4 +1,4 @@
-"""What the Runs table's stream tells, as records.
+"""Records from the stream of the Runs table.
 
 The event's form is in https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 """

@@ -1,4 +1,4 @@
-"""What is told of a run before it is started."""
+"""The preflight of a run."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ExpectedPayloadView(View):
 
 
 class PreflightView(View):
-    """All that can be told without calling an LLM."""
+    """What is known of a run before it starts, without calling an LLM."""
 
     workflow_id: int
     workflow_name: str
@@ -61,18 +61,18 @@ class PreflightView(View):
     estimate: EstimateView
 
     @classmethod
-    def of(cls, workflow: Workflow, told: Preflight) -> PreflightView:
+    def of(cls, workflow: Workflow, result: Preflight) -> PreflightView:
         """The preflight as clients read it."""
         answer = cls.model_validate(
             {
                 "workflow_id": workflow.id,
                 "workflow_name": workflow.name,
-                "payloads": [_without_texts(payload) for payload in told.payloads],
-                "warnings": list(told.warnings),
-                "estimate": asdict(told.estimate),
+                "payloads": [_without_texts(payload) for payload in result.payloads],
+                "warnings": list(result.warnings),
+                "estimate": asdict(result.estimate),
             }
         )
-        texts = [text for payload in told.payloads for text in (payload.prompt, payload.system or "")]
+        texts = [text for payload in result.payloads for text in (payload.prompt, payload.system or "")]
         fitting = fit(texts, room_beside(answer))
         for payload, prompt, system in zip(answer.payloads, fitting[::2], fitting[1::2], strict=True):
             payload.prompt, payload.prompt_truncated = prompt

@@ -19,7 +19,7 @@ from baton.usecases.runs.ports import LongTexts
 URL_SECONDS = 300
 
 MAX_LISTED_METADATA_BYTES = 10_000
-"""Of one response among others; a workflow has up to 200."""
+"""Of one response in a list; a workflow has up to 200 payloads."""
 
 
 def _is_none(value: object) -> bool:
@@ -49,8 +49,8 @@ class ResponseView(WholeView):
     """What one payload answered.
 
     A content that doesn't fit beside the others is cut and marked; `GET /api/runs/{run_id}/responses/{position}` has
-    the whole of it, and the list of references that `references_truncated` in the metadata stands for; there the mark
-    says that more than 100 KB of references were found, of which no more are kept.
+    the whole of it, and the list of references that is missing if the metadata has `references_truncated`. If a
+    single response has that mark, it had more than 100 KB of references, of which no more are stored.
     """
 
     id: int
@@ -65,7 +65,7 @@ class ResponseView(WholeView):
 
     @classmethod
     def of(cls, response: Response) -> Self:
-        """The response as clients read it."""
+        """The view of a response."""
         return cls(**{name: getattr(response, name) for name in cls.model_fields if hasattr(response, name)})
 
 
@@ -86,14 +86,14 @@ class SingleResponseView(PromptedResponseView):
 
     @classmethod
     def of_whole(cls, response: Response, texts: LongTexts) -> SingleResponseView:
-        """The response as clients read it by itself."""
+        """The view of a single response."""
         answer = cls.of(_without_texts(response))
         answer.content_url = _url(response.content_key, texts)
         answer.prompt_url = _url(response.prompt_key, texts)
-        (kept,) = fitted([response], texts, room_beside(answer))
-        whole = cls.of(kept)
-        whole.content_url = answer.content_url if kept.content_truncated else None
-        whole.prompt_url = answer.prompt_url if kept.prompt_truncated else None
+        (fitting,) = fitted([response], texts, room_beside(answer))
+        whole = cls.of(fitting)
+        whole.content_url = answer.content_url if fitting.content_truncated else None
+        whole.prompt_url = answer.prompt_url if fitting.prompt_truncated else None
         return whole
 
 
@@ -130,7 +130,7 @@ class RunSummary(View):
 
     @classmethod
     def of(cls, run: Run) -> RunSummary:
-        """The run as clients read it in a list."""
+        """The view of a run in a list."""
         return cls(**_own(run), metadata=RunMetadata(**_metadata(run, run.completed)))
 
 
@@ -148,17 +148,17 @@ class RunView(RunSummary):
 
     @classmethod
     def of_history(cls, history: RunHistory, texts: LongTexts) -> RunView:
-        """The run as clients read it by itself; what has answered counts as completed at once."""
+        """The view of a run with its history; a payload with a response counts as completed."""
         metadata = FullRunMetadata(**_metadata(history.run, len(history.responses)), variables=dict(history.variables))
-        told = _listed(history.responses)
-        bare = [ResponseView.of(_without_texts(response)) for response in told]
+        listed = _listed(history.responses)
+        bare = [ResponseView.of(_without_texts(response)) for response in listed]
         room = room_beside(cls(**_own(history.run), metadata=metadata, responses=bare))
-        responses = [ResponseView.of(response) for response in fitted(told, texts, room)]
+        responses = [ResponseView.of(response) for response in fitted(listed, texts, room)]
         return cls(**_own(history.run), metadata=metadata, responses=responses)
 
 
 def listed_responses(page: Page[Response], cursor: str | None, texts: LongTexts) -> Listed[PromptedResponseView]:
-    """A page of responses with their prompts, as far as one answer can carry them."""
+    """A page of responses with their prompts, shortened to what one reply can contain."""
     without = [_without_texts(response) for response in page.items]
     bare = Listed(items=[PromptedResponseView.of(response) for response in without], cursor=cursor)
     items = [PromptedResponseView.of(response) for response in fitted(_listed(page.items), texts, room_beside(bare))]
@@ -166,7 +166,7 @@ def listed_responses(page: Page[Response], cursor: str | None, texts: LongTexts)
 
 
 def fitted(responses: Sequence[Response], texts: LongTexts, budget: int = MAX_ANSWER_BYTES) -> list[Response]:
-    """The responses with as much of their contents and prompts as there is room for, the smallest ones first."""
+    """The responses with as much of their contents and prompts as the budget allows, the smallest texts first."""
     contents = [_text(r.content, r.content_key, r.content_bytes, texts) for r in responses]
     prompts = [_text(r.prompt or "", r.prompt_key, r.prompt_bytes, texts) for r in responses]
     fitting = fit([*contents, *prompts], budget)
@@ -185,14 +185,14 @@ def fitted(responses: Sequence[Response], texts: LongTexts, budget: int = MAX_AN
 
 
 def _text(beginning: str, key: str | None, size: int | None, texts: LongTexts) -> str | LongText:
-    """A size that is not known, as of responses from before sizes were kept, comes last."""
+    """A text of unknown size, from before sizes were stored, is taken last."""
     if key is None:
         return beginning
     return LongText(beginning=beginning, size=size or MAX_ANSWER_BYTES, read=partial(texts.beginning, key))
 
 
 def _listed(responses: Iterable[Response]) -> list[Response]:
-    """The responses as a list has them: one long list of references must not take the place of the others' texts."""
+    """The responses for a list, without long lists of references, which would displace the texts of the others."""
     return [
         response if len(json.dumps(response.metadata)) <= MAX_LISTED_METADATA_BYTES else _without_references(response)
         for response in responses

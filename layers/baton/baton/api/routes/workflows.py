@@ -81,8 +81,8 @@ def preflight_workflow(
 ) -> PreflightView:
     """The prompts of a run, and the source of each reference, without calling an LLM."""
     definitions = wiring.definitions().read_workflow(caller.tenant, workflow_id)
-    told = preflight(definitions, (request.variables if request else None) or {})
-    return PreflightView.of(definitions.workflow, told)
+    result = preflight(definitions, (request.variables if request else None) or {})
+    return PreflightView.of(definitions.workflow, result)
 
 
 def with_names(caller: Caller, workflows: Iterable[Workflow]) -> list[WorkflowView]:

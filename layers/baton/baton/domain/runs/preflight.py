@@ -1,4 +1,4 @@
-"""What can be told of a run before it is started, without calling any LLM."""
+"""What is known of a run before it starts, without calling an LLM."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ FoundIn = Literal["response", "variable", "missing", "later"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedReference:
-    """Where a reference's value would come from.
+    """Where the value of a reference would come from.
 
-    ``later``: the only payload of that name comes after, so nothing is found when it is looked for.
+    ``later``: the only payload of that name runs later, so the reference stays unresolved.
     """
 
     name: str
@@ -31,7 +31,7 @@ class ExpectedReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """Tokens, and US dollars where the instance has a price. Answers are reckoned at their longest."""
+    """Tokens, and US dollars if the instance has a price. Answers are assumed to have their maximum length."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -40,7 +40,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedPayload:
-    """One payload, with its prompt as far as it is known: answers still stand in it as references.
+    """One payload and its prompt, in which answers of earlier payloads are still references.
 
     ``system`` is the system text of the payload's own instance, in the same way.
     """
@@ -56,7 +56,7 @@ class ExpectedPayload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preflight:
-    """All that can be told of a workflow; ``warnings`` are what its author may not have meant."""
+    """What is known of a workflow before a run; ``warnings`` are about what its author may not have intended."""
 
     payloads: tuple[ExpectedPayload, ...]
     warnings: tuple[str, ...]
@@ -74,7 +74,7 @@ class Preflight:
 
 
 def preflight(definitions: WorkflowBundle, variables: Variables) -> Preflight:
-    """Compile the workflow as a run would, and tell what it would find.
+    """Compile the workflow as a run would, and resolve its references.
 
     :raises Invalid: if no run of it could be started.
     """

@@ -23,7 +23,7 @@ from baton.domain.prompts import Reference
 Status = Literal["created", "running", "completed", "failed", "cancelled"]
 Variables = Mapping[str, Any]
 OnMissing = Literal["keep", "empty", "fail"]
-"""What becomes of a reference that finds nothing: it stays as written, becomes nothing, or ends the run."""
+"""How unresolved references are handled: left verbatim, replaced by nothing, or the run fails."""
 
 STATUSES: tuple[Status, ...] = ("created", "running", "completed", "failed", "cancelled")
 FINAL_STATUSES: frozenset[Status] = frozenset({"completed", "failed", "cancelled"})
@@ -41,23 +41,23 @@ of an execution; a final status changes only by resuming the run."""
 RESUMABLE_STATUSES: frozenset[Status] = frozenset(s for s in FINAL_STATUSES if "running" in TRANSITIONS[s])
 
 MAX_LABEL_CHARACTERS = 200
-"""What is kept of a model's name and a finish reason, which a provider may write as it likes."""
+"""The stored length of a model's name and of a finish reason, which come from the provider."""
 
 MAX_REFERENCES_BYTES = 100_000
-"""All of them as JSON: a response is one DynamoDB item, and the beginnings of its two texts have as many bytes each."""
+"""Of one response, as JSON. A response is one DynamoDB item, and its two texts may have as many bytes each."""
 
 MAX_VARIABLES_BYTES = 300_000
-"""All variables of a run are one DynamoDB item (400 KB at most)."""
+"""All variables of a run are stored in one DynamoDB item, which has at most 400 KB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One execution of a workflow; small, since it is written at every step.
 
-    ``position`` and the ``payload_*`` fields tell the payload that is under way; ``completed`` counts those before it.
-    ``attempt`` starts at 1 and grows with each resume; ``first_position`` is where the present attempt began.
-    The responses' ids follow on ``first_response_id``. ``expires_at`` is in epoch seconds. Of a payload that was given
-    up, ``tries`` are the calls that were made for it, and ``waited_seconds`` what was waited between them.
+    ``position`` and the ``payload_*`` fields are those of the payload in progress; ``completed`` counts the payloads
+    before it. ``attempt`` starts at 1 and is incremented by each resume; ``first_position`` is where the current
+    attempt started. The ids of the responses are consecutive from ``first_response_id`` on. ``expires_at`` is in epoch
+    seconds. If a payload failed, ``tries`` counts the calls made for it and ``waited_seconds`` is the time waited between them.
     """
 
     tenant: str
@@ -86,9 +86,9 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmTarget:
-    """One of the instances that may answer a payload, and its settings with this one's defaults.
+    """One of the instances that may answer a payload, and the payload's settings with its defaults.
 
-    ``references`` are those of its ``system`` text, which may be the payload's or the instance's own.
+    ``references`` are those of the ``system`` text, which is the payload's or, by default, the instance's.
     """
 
     endpoint: LlmEndpoint
@@ -127,9 +127,8 @@ class PayloadSnapshot:
 class Response:
     """What one payload of a run answered.
 
-    ``content_truncated`` says that ``content`` is only its beginning, as it is of a very long answer. The whole
-    of it is then kept as a text by itself, under ``content_key``. ``content_bytes`` are those of the whole. So it is
-    with the prompt.
+    If ``content_truncated``, ``content`` has only the first bytes of a long answer, and the whole text is stored by
+    itself under ``content_key``. ``content_bytes`` is the size of the whole text. The same holds for the prompt.
     """
 
     tenant: str
@@ -157,9 +156,9 @@ class Response:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartialAnswer:
-    """What an answer has grown by while it is being given: ``delta`` stands at ``offset``, in characters.
+    """A part of an answer that is being streamed: ``delta`` starts at ``offset``, in characters.
 
-    An offset of 0 begins the answer, or begins it anew after a call that failed.
+    An offset of 0 starts the answer, or starts it again after a failed call.
     """
 
     tenant: str
@@ -179,7 +178,7 @@ class PartialAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunHistory:
-    """A run with all that it has produced so far, responses in order."""
+    """A run with its variables and all responses so far, in order."""
 
     run: Run
     variables: Variables
@@ -200,7 +199,7 @@ class StepRecords:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowBundle:
-    """A workflow with everything that it points to, by id."""
+    """A workflow with everything that it refers to, by id."""
 
     workflow: Workflow
     payloads: Mapping[int, Payload]
@@ -209,17 +208,17 @@ class WorkflowBundle:
 
 
 def cancelled(run: Run, now: str) -> Run:
-    """The run, ended early."""
+    """The run after a client has cancelled it."""
     return replace(_changed_to(run, "cancelled"), completed_at=now)
 
 
 def failed(run: Run, error: str, now: str) -> Run:
-    """The run, ended for a reason that a person can act on."""
+    """The run after a failure; ``error`` is the reason, for the user to act on."""
     return replace(_changed_to(run, "failed"), error=error, completed_at=now)
 
 
 def resumed(run: Run, position: int, now: str) -> Run:
-    """The run, running again as its next attempt from this position; one that never started starts now."""
+    """The run at the start of its next attempt, from this position; ``started_at`` is set if it never was."""
     return replace(
         _changed_to(run, "running"),
         attempt=run.attempt + 1,
@@ -242,8 +241,8 @@ def _changed_to(run: Run, status: Status) -> Run:
     return replace(run, status=status)
 
 
-def of_the_snapshot(run: Run) -> str:
-    """What a resumed run's failure has to say besides its cause, which may have been put right in the catalog since."""
+def snapshot_advice(run: Run) -> str:
+    """What to add to the error of a resumed run, whose definition may have been corrected in the catalog since."""
     if run.attempt == 1:
         return ""
     return (
@@ -253,14 +252,14 @@ def of_the_snapshot(run: Run) -> str:
 
 
 def check_variables(variables: Variables) -> None:
-    """:raises Invalid: if the variables are too long to be kept."""
+    """:raises Invalid: if the variables are too large to be stored."""
     size = len(json.dumps(variables, ensure_ascii=False).encode())
     if size > MAX_VARIABLES_BYTES:
-        raise Invalid("variables", f"{size:,} bytes as JSON; at most {MAX_VARIABLES_BYTES:,} are kept.")
+        raise Invalid("variables", f"{size:,} bytes as JSON; at most {MAX_VARIABLES_BYTES:,} are stored.")
 
 
 def answer_metadata(answer: LlmAnswer, duration_ms: int) -> dict[str, Any]:
-    """How the answer came about; ``empty`` is there only where it is."""
+    """The metadata of an answer for its response; ``empty`` is present only if it is true."""
     completion = answer.completion_tokens
     known = [count for count in (answer.prompt_tokens, completion) if count is not None]
     return {
@@ -278,11 +277,11 @@ def answer_metadata(answer: LlmAnswer, duration_ms: int) -> dict[str, Any]:
 
 
 def references_metadata(references: Iterable[Reference]) -> dict[str, Any]:
-    """The references of a response, as many as can be kept beside its texts; marked if that is not all of them."""
+    """The references of a response, up to :data:`MAX_REFERENCES_BYTES`; ``references_truncated`` if there are more."""
     records = [reference_record(reference) for reference in references]
     sizes = accumulate(len(json.dumps(record, ensure_ascii=False).encode()) for record in records)
-    kept = [record for record, size in zip(records, sizes, strict=True) if size <= MAX_REFERENCES_BYTES]
-    return {"references": kept} | ({"references_truncated": True} if len(kept) < len(records) else {})
+    stored = [record for record, size in zip(records, sizes, strict=True) if size <= MAX_REFERENCES_BYTES]
+    return {"references": stored} | ({"references_truncated": True} if len(stored) < len(records) else {})
 
 
 def reference_record(reference: Reference) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""From a workflow to what a run executes: each payload's text, settings and references, as they are at this moment."""
+"""Compile a workflow into what a run executes: the text, settings and references of each payload, as of now."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_WORKFLOW_BYTES = 40_000_000
 MAX_MISSING_NAMED = 20
 MAX_MISSING_KEPT = 100
 MAX_MISSING_CHARACTERS = 10_000
-"""Of what finds nothing, so much is kept to be told; the rest is text, of whatever language."""
+"""Of unresolved references, so many and so much is stored for metadata; all others stay text."""
 
 
 def compile_snapshots(
@@ -37,7 +37,7 @@ def compile_snapshots(
     """Turn a workflow into what a run executes, one snapshot a payload.
 
     :raises Invalid: if the workflow has no payloads, or points to a definition that is gone, or a payload's text
-        is too long to be kept; or if a reference can never be found and the run is to fail then.
+        is too large to be stored; or if a reference can never be found and the run is to fail then.
     """
     payloads = _payloads_in_order(definitions)
     names = [payload.name for payload in payloads]
@@ -123,7 +123,7 @@ def _references(target: LlmTarget, scope: Scope) -> tuple[Reference, ...]:
 
 def _resolve(template: str, scope: Scope, where: Where) -> tuple[Reference, ...]:
     """The references that find something, and the first of those that were perhaps meant to."""
-    kept: list[Reference] = []
+    stored: list[Reference] = []
     missing = characters = 0
     for reference in scope.resolve(templates.reference_names(template), where):
         if reference.source == "missing":
@@ -132,8 +132,8 @@ def _resolve(template: str, scope: Scope, where: Where) -> tuple[Reference, ...]
             missing, characters = missing + 1, characters + len(reference.name)
             if missing > MAX_MISSING_KEPT or characters > MAX_MISSING_CHARACTERS:
                 continue
-        kept.append(reference)
-    return tuple(kept)
+        stored.append(reference)
+    return tuple(stored)
 
 
 def _check_number(payload: Payload, references: Sequence[Reference]) -> None:

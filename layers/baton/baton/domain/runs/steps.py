@@ -1,4 +1,4 @@
-"""Steps: what the state machine hands to a payload's function, and what it gets back to decide what comes next."""
+"""Steps: the input of ``execute_payload`` in the state machine, and its output, which decides the next state."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from baton.domain.runs.plan import Plan, next_position
 
 Outcome = Literal["continue", "wait", "completed", "failed"]
 Jitter = Callable[[float], float]
-"""From an upper bound in seconds to a random wait up to it; injected, so that tests choose."""
+"""From an upper bound in seconds to a random wait below it; an argument, so that tests can choose it."""
 
 MAX_ERROR_CHARACTERS = 500
-"""Keeps the run item small, and the state far below Step Functions' 256 KiB."""
+"""Keeps the run item small and the state far below the 256 KiB of Step Functions."""
 
 CALLS_BY_ERROR: dict[type[LlmError], int] = {
     LlmThrottled: 5,
@@ -29,7 +29,7 @@ CALLS_BY_ERROR: dict[type[LlmError], int] = {
     LlmServerError: 3,
     LlmTimeout: 3,
 }
-"""How many calls a payload may make in all when they fail this way; an error that isn't here fails at once."""
+"""How many calls a payload may make in total when they fail with this error. Any other error is not retried."""
 
 FIRST_WAIT_SECONDS = 2
 MAX_WAIT_SECONDS = 60
@@ -40,9 +40,9 @@ MAX_RETRY_AFTER_SECONDS = 3600
 class Step:
     """The state of one execution between two payloads: ids, counters, and why the last call failed.
 
-    ``tries`` counts the calls of this position that failed so far, with the instance that is asked now; which one that
-    is, ``fallback`` says: 0 is the payload's own. ``earlier_tries`` are those with the instances before it.
-    ``reserved`` says that the call's turn under the instance's limits was waited for.
+    ``fallback`` is the index of the instance that is called: 0 is the payload's own. ``tries`` counts the failed calls
+    of this position to that instance, ``earlier_tries`` those to the instances before it. ``reserved`` is whether the
+    instance's limits have admitted the call already.
     """
 
     tenant: str
@@ -61,9 +61,9 @@ class Step:
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Step:
-        """Read the state as the state machine hands it over; what the last step decided is not carried on.
+        """The state as the state machine sends it, without the decision of the last step.
 
-        An execution that began before the last deploy may lack what has been added since.
+        Fields that were added since may be missing in an execution that started before the last deployment.
         """
         return cls(
             tenant=event["tenant"],
@@ -80,11 +80,11 @@ class Step:
 
     @property
     def all_tries(self) -> int:
-        """The calls of this position that failed so far, whoever was asked."""
+        """The failed calls of this position, to all instances."""
         return self.earlier_tries + self.tries
 
     def to_event(self) -> dict[str, Any]:
-        """The state as the state machine reads it."""
+        """The state as the state machine reads it: JSON values."""
         return asdict(self)
 
     def answered(self, plan: Plan) -> Step:
@@ -97,17 +97,17 @@ class Step:
         """Every payload has answered."""
         return replace(self, outcome="completed")
 
-    def failed(self, sentence: str, advice: str = "") -> Step:
-        """This execution can't go on, for a reason that a person can act on; the advice is kept whole."""
-        return replace(self, outcome="failed", error=_shorten(sentence, MAX_ERROR_CHARACTERS - len(advice)) + advice)
+    def failed(self, detail: str, advice: str = "") -> Step:
+        """This execution fails. The detail may be shortened; the advice is not."""
+        return replace(self, outcome="failed", error=_shorten(detail, MAX_ERROR_CHARACTERS - len(advice)) + advice)
 
     def waiting(self, seconds: int, *, reserved: bool = False) -> Step:
-        """The call can be made, or made again, after so long."""
+        """Call, or call again, after so many seconds."""
         waited = self.waited_seconds + seconds
         return replace(self, outcome="wait", wait_seconds=seconds, waited_seconds=waited, reserved=reserved)
 
-    def after(self, error: LlmError, jitter: Jitter) -> Step:
-        """Wait and call again, or give the instance up, as the kind of failure allows."""
+    def after_error(self, error: LlmError, jitter: Jitter) -> Step:
+        """Wait and retry, or fail if an error of this kind has no tries left."""
         counted = replace(self, tries=self.tries + error.calls, reserved=False)
         if counted.tries >= CALLS_BY_ERROR.get(type(error), 1):
             return counted.failed(str(error) + (f" Given up after {counted.tries} calls." if counted.tries > 1 else ""))
@@ -118,7 +118,7 @@ class Step:
         return replace(counted, cause=_shorten(str(error))).waiting(wait)
 
     def fallen_back(self) -> Step:
-        """From an instance that was given up to the one after it."""
+        """Continue with the next fallback instance."""
         return replace(
             self,
             outcome="continue",
@@ -131,12 +131,12 @@ class Step:
 
 
 def _wait_seconds(error: LlmError, tries: int, jitter: Jitter) -> int:
-    """The provider's own wish, else exponential back-off with full jitter; at least a second, in whole seconds."""
-    wish = error.retry_after if isinstance(error, LlmThrottled) else None
-    if wish is not None and math.isfinite(wish) and wish > 0:
-        return math.ceil(wish)
+    """The provider's ``Retry-After``, else exponential back-off with full jitter; in whole seconds, at least one."""
+    hint = error.retry_after if isinstance(error, LlmThrottled) else None
+    if hint is not None and math.isfinite(hint) and hint > 0:
+        return math.ceil(hint)
     return max(1, math.ceil(jitter(min(MAX_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**tries))))
 
 
-def _shorten(sentence: str, most: int = MAX_ERROR_CHARACTERS) -> str:
-    return sentence if len(sentence) <= most else f"{sentence[: most - 1]}…"
+def _shorten(detail: str, max_characters: int = MAX_ERROR_CHARACTERS) -> str:
+    return detail if len(detail) <= max_characters else f"{detail[: max_characters - 1]}…"

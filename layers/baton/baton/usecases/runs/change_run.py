@@ -1,4 +1,4 @@
-"""What can be done to a run once it is there: cancel it, resume it, delete it."""
+"""Cancel, resume or delete a run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ NOT_RESUMED = "The run could not be resumed: the state machine did not accept it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRun:
-    """What changing a run needs. Each change is refused if the run has changed its status meanwhile."""
+    """The dependencies. Each change is rejected if the status of the run has changed in the meantime."""
 
     runs: RunStore
     executions: Executions
 
     def cancel(self, tenant: str, run_id: int, now: datetime) -> None:
-        """No further payload starts; an LLM call under way is not taken back, and its answer may still be stored.
+        """No further payload starts. An LLM call in progress is not aborted, and its answer may still be stored.
 
         :raises NotFound: if there is no such run.
         :raises RunFinished: if it has ended.
@@ -35,10 +35,10 @@ class ChangeRun:
         self.executions.stop(run)
 
     def resume(self, tenant: str, run_id: int, now: datetime) -> Run:
-        """Go on after the last response, as the next attempt, on the same snapshot.
+        """Continue after the last response, as the next attempt, on the same snapshot.
 
         :raises NotFound: if there is no such run.
-        :raises RunNotFinished: if it is still going on.
+        :raises RunNotFinished: if it has not finished.
         :raises RunFinished: if it has completed.
         """
         history = self.runs.read_history(tenant, run_id)
@@ -62,7 +62,7 @@ class ChangeRun:
         """Remove the run, its snapshot and its responses.
 
         :raises NotFound: if there is no such run.
-        :raises RunNotFinished: if it is still going on.
+        :raises RunNotFinished: if it has not finished.
         """
         run = self.runs.read(tenant, run_id)
         if run.status not in FINAL_STATUSES:

@@ -27,8 +27,8 @@ from baton.domain.runs.run import (
     Run,
     StepRecords,
     answer_metadata,
-    of_the_snapshot,
     references_metadata,
+    snapshot_advice,
 )
 from baton.domain.runs.steps import Jitter, Step
 from baton.domain.templates import render
@@ -40,13 +40,13 @@ from baton.usecases.llm.limiter import Limiter
 from baton.usecases.llm.ports import Llm
 from baton.usecases.runs.ports import StepStore
 
-FAULTS_OF_A_DEFINITION = (LlmRefused, LlmUnreachable, LlmAnswerInvalid)
-"""An unknown model, a wrong key or a wrong base URL ends in one of these, and may have been corrected since."""
+ERRORS_OF_A_DEFINITION = (LlmRefused, LlmUnreachable, LlmAnswerInvalid)
+"""Errors that a wrong model, key or base URL leads to. The definition may have been corrected since the run started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedCall:
-    """A payload that is about to be asked: by whom, with which prompt, and since when."""
+    """An LLM call, ready to be made, with the records that its response is built from."""
 
     step: Step
     run: Run
@@ -63,7 +63,7 @@ class PreparedCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutePayload:
-    """What one payload needs; ``monotonic`` is in seconds, ``jitter`` picks a wait up to a bound."""
+    """The dependencies of a step. ``monotonic`` is in seconds; ``jitter`` returns a random wait up to a bound."""
 
     steps: StepStore
     llm: Llm
@@ -75,9 +75,9 @@ class ExecutePayload:
     jitter: Jitter
 
     def __call__(self, step: Step) -> Step:
-        """The state after this payload. Every failure that has a name is in it; any other is raised.
+        """The state after this payload. Named failures are part of it; any other exception is raised.
 
-        May be delivered twice: a response that is stored is never made again.
+        A step may be delivered twice: a stored response is never generated again.
         """
         records = self.steps.read_step(step.tenant, step.run_id, step.position)
         run = records.run
@@ -88,76 +88,76 @@ class ExecutePayload:
             return step.answered(plan)
         if step.position not in plan:
             return step.finished()
-        return self._execute(step, run, _guarded(records, step.position))
+        return self._execute(step, run, _checked_snapshot(records, step.position))
 
     def _execute(self, step: Step, run: Run, snapshot: PayloadSnapshot) -> Step:
         try:
-            asking = self._asking(step, run, snapshot)
-            wait = self.limiter.acquire(run.tenant, asking.id, asking.call, reserved=step.reserved)
+            prepared = self._prepare(step, run, snapshot)
+            wait = self.limiter.acquire(run.tenant, prepared.id, prepared.call, reserved=step.reserved)
             if wait.seconds:
                 return step.waiting(wait.seconds, reserved=wait.reserved)
-            self._ask(asking)
+            self._call_llm(prepared)
         except LlmError as error:
-            return self._after(error, step, run, snapshot)
+            return self._after_error(error, step, run, snapshot)
         except ReferenceMissing as error:
-            return step.failed(f"{_place(snapshot)}{error}", of_the_snapshot(run))
+            return step.failed(f"{_label(snapshot)}{error}", snapshot_advice(run))
         except ResponseAlreadyStored:
             return step.answered(sequence(run.total))
         except AttemptSuperseded as error:
             return step.failed(str(error))
         return step.answered(sequence(run.total))
 
-    def _after(self, error: LlmError, step: Step, run: Run, snapshot: PayloadSnapshot) -> Step:
-        """Wait, or ask the next instance; with the last one given up, so is the run."""
-        after = step.after(error, self.jitter)
+    def _after_error(self, error: LlmError, step: Step, run: Run, snapshot: PayloadSnapshot) -> Step:
+        """Wait, continue with the next fallback, or fail the run if there is none."""
+        after = step.after_error(error, self.jitter)
         if after.outcome != "failed":
             return after
         if step.fallback + 1 < len(snapshot.targets):
             return after.fallen_back()
         with suppress(AttemptSuperseded):
-            self.steps.note_tries(run, after.all_tries, after.waited_seconds)
-        advice = of_the_snapshot(run) if isinstance(error, FAULTS_OF_A_DEFINITION) else ""
-        return after.failed(f"{_place(snapshot)}{after.error}", advice)
+            self.steps.record_tries(run, after.all_tries, after.waited_seconds)
+        advice = snapshot_advice(run) if isinstance(error, ERRORS_OF_A_DEFINITION) else ""
+        return after.failed(f"{_label(snapshot)}{after.error}", advice)
 
-    def _asking(self, step: Step, run: Run, snapshot: PayloadSnapshot) -> PreparedCall:
+    def _prepare(self, step: Step, run: Run, snapshot: PayloadSnapshot) -> PreparedCall:
         started_at = self._start(run, snapshot)
         target = snapshot.targets[step.fallback]
         sources = self.steps.read_sources(run, snapshot.references_with(target))
-        prompt, rendered, references = _rendered(snapshot, target, sources, run.on_missing)
-        call = self._call(run, rendered, prompt, step.tries)
+        prompt, rendered, references = _render(snapshot, target, sources, run.on_missing)
+        call = self._llm_call(run, rendered, prompt, step.tries)
         return PreparedCall(
             step=step, run=run, snapshot=snapshot, call=call, references=references, started_at=started_at
         )
 
     def _start(self, run: Run, snapshot: PayloadSnapshot) -> str:
-        """When this payload began: now, or in an earlier try."""
+        """When this payload started: now, or in an earlier try."""
         if run.payload_started_at and run.position == snapshot.position:
             return run.payload_started_at
         now = timestamp(self.clock())
         self.steps.start_payload(run, snapshot, now)
         return now
 
-    def _call(self, run: Run, target: LlmTarget, prompt: str, tries: int) -> LlmCall:
+    def _llm_call(self, run: Run, target: LlmTarget, prompt: str, tries: int) -> LlmCall:
         endpoint = target.endpoint
         key = self.api_keys.for_call(run.tenant, endpoint)
         return LlmCall(endpoint=endpoint, settings=target.settings, prompt=prompt, api_key=key, tries=tries)
 
-    def _ask(self, asking: PreparedCall) -> None:
-        run = asking.run
-        with self.limiter.hold_slot(run.tenant, asking.id, asking.call) as slot:
-            began = self.monotonic()
-            slot.answer = self.llm(asking.call, self._listener(asking))
-            duration_ms = round((self.monotonic() - began) * 1000)
-            self.steps.store_response(self._response(asking, slot.answer, duration_ms))
+    def _call_llm(self, prepared: PreparedCall) -> None:
+        run = prepared.run
+        with self.limiter.hold_slot(run.tenant, prepared.id, prepared.call) as slot:
+            started = self.monotonic()
+            slot.answer = self.llm(prepared.call, self._listener(prepared))
+            duration_ms = round((self.monotonic() - started) * 1000)
+            self.steps.store_response(self._response(prepared, slot.answer, duration_ms))
 
-    def _listener(self, asking: PreparedCall) -> AnswerListener | None:
+    def _listener(self, prepared: PreparedCall) -> AnswerListener | None:
         """``None`` if the settings turn streaming off."""
-        if asking.call.settings.stream is False:
+        if prepared.call.settings.stream is False:
             return None
-        return self.stream_answer.listener(asking.run, asking.snapshot)
+        return self.stream_answer.listener(prepared.run, prepared.snapshot)
 
-    def _response(self, asking: PreparedCall, answer: LlmAnswer, duration_ms: int) -> Response:
-        run, snapshot = asking.run, asking.snapshot
+    def _response(self, prepared: PreparedCall, answer: LlmAnswer, duration_ms: int) -> Response:
+        run, snapshot = prepared.run, prepared.snapshot
         return Response(
             tenant=run.tenant,
             id=run.first_response_id + snapshot.position,
@@ -169,40 +169,40 @@ class ExecutePayload:
             total=run.total,
             attempt=run.attempt,
             content=answer.content,
-            prompt=asking.call.prompt,
-            metadata=answer_metadata(answer, duration_ms) | _provenance(asking, answer),
-            started_at=asking.started_at,
+            prompt=prepared.call.prompt,
+            metadata=answer_metadata(answer, duration_ms) | _provenance(prepared, answer),
+            started_at=prepared.started_at,
             created_at=timestamp(self.clock()),
             expires_at=run.expires_at,
         )
 
 
-def _provenance(asking: PreparedCall, answer: LlmAnswer) -> dict[str, Any]:
-    """Who answered, and what was tried and waited before."""
-    step, targets = asking.step, asking.snapshot.targets
-    told: dict[str, Any] = {
-        "llm_instance": asking.call.endpoint.instance_name,
+def _provenance(prepared: PreparedCall, answer: LlmAnswer) -> dict[str, Any]:
+    """Which instance answered, and the tries and waits before its answer."""
+    step, targets = prepared.step, prepared.snapshot.targets
+    provenance: dict[str, Any] = {
+        "llm_instance": prepared.call.endpoint.instance_name,
         "tries": step.all_tries + answer.format_retries,
         "waited_seconds": step.waited_seconds,
-        **references_metadata(asking.references),
+        **references_metadata(prepared.references),
     }
     if step.fallback:
-        told["fallback_from"] = [target.endpoint.instance_name for target in targets[: step.fallback]]
+        provenance["fallback_from"] = [target.endpoint.instance_name for target in targets[: step.fallback]]
     if step.cause:
-        told["last_failure"] = step.cause
-    return told
+        provenance["last_failure"] = step.cause
+    return provenance
 
 
-def _place(snapshot: PayloadSnapshot) -> str:
+def _label(snapshot: PayloadSnapshot) -> str:
     return f"Payload {snapshot.payload_name!r} (position {snapshot.position}): "
 
 
-def _rendered(
+def _render(
     snapshot: PayloadSnapshot, target: LlmTarget, sources: Sources, on_missing: OnMissing
 ) -> tuple[str, LlmTarget, tuple[Reference, ...]]:
-    """What the LLM is asked, the target with its system text, and where each reference in them came from.
+    """The prompt, the target with its rendered system text, and the source of each reference in them.
 
-    :raises ReferenceMissing: if one finds nothing and the run is to fail then.
+    :raises ReferenceMissing: if a reference has no value and ``on_missing`` is ``fail``.
     """
     values, references = look_up(snapshot.references_with(target), sources)
     missing = list(dict.fromkeys(reference.name for reference in references if reference.source == "missing"))
@@ -218,7 +218,7 @@ def _rendered(
     return prompt, replace(target, settings=replace(target.settings, system=system)), references
 
 
-def _guarded(records: StepRecords, position: int) -> PayloadSnapshot:
+def _checked_snapshot(records: StepRecords, position: int) -> PayloadSnapshot:
     """:raises RuntimeError: if the run's records are not as every earlier step leaves them, which is a bug."""
     if records.snapshot is None or not records.done.issuperset(records.snapshot.after):
         raise RuntimeError(f"position {position} has no snapshot or no answer before it")

@@ -100,9 +100,9 @@ class StepStore(Protocol):
         """:raises ResponseAlreadyStored: if the position has one; that one stays as it is."""
 
     def publish_part(self, part: PartialAnswer) -> None:
-        """Let followers know what an answer has grown by; the part told before is no longer kept."""
+        """Publish a part of an answer to subscribers, in place of the part before it."""
 
-    def note_tries(self, run: Run, tries: int, waited_seconds: int) -> None:
+    def record_tries(self, run: Run, tries: int, waited_seconds: int) -> None:
         """Note in the run what was tried for the payload that is given up now.
 
         :raises AttemptSuperseded: if the run is no longer running this attempt.

@@ -1,4 +1,4 @@
-"""Start a run: take a snapshot of the workflow, store it, and set the state machine going."""
+"""Start a run: compile and store a snapshot of the workflow, then start the state machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOT_STARTED = "The run could not be started: the state machine did not accept it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRun:
-    """What starting a run needs; ``keep`` is how long its records stay."""
+    """The dependencies. ``keep`` is how long the records of a run are retained."""
 
     definitions: DefinitionSource
     runs: RunStore
@@ -51,11 +51,11 @@ class StartRun:
             on_missing=on_missing,
         )
         self.runs.create(run, variables, snapshots)
-        self._begin(run, now)
+        self._start_execution(run, now)
         return run
 
-    def _begin(self, run: Run, now: datetime) -> None:
-        """A run that can't begin says so, instead of staying ``created`` for ever."""
+    def _start_execution(self, run: Run, now: datetime) -> None:
+        """If the execution can't be started, the run fails instead of staying ``created`` for ever."""
         try:
             self.executions.start(run)
         except Exception:
