@@ -1,6 +1,6 @@
 """``LlmError`` from a status and an error body, the same for every provider over HTTP.
 
-The statuses are those of DESIGN §8. An error in a success is classified by its own code.
+The statuses are those of docs/design.md. An error in a success is classified by its own code.
 """
 
 from __future__ import annotations
