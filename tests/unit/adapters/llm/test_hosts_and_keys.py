@@ -97,7 +97,7 @@ def of_the_key(request: HttpRequest) -> dict[str, str]:
         ),
     ],
 )
-def test_each_base_url_leads_to_its_path_and_carries_the_key_as_its_host_wants_it(
+def test_each_base_url_has_its_path_and_its_key_header(
     a_call: Build, base_url: str, url: str, models_url: str, headers: dict[str, str]
 ) -> None:
     call = a_call(base_url=base_url)
@@ -113,7 +113,7 @@ def test_each_base_url_leads_to_its_path_and_carries_the_key_as_its_host_wants_i
         ("https://a.example/anthropic/v1/?x=1", "https://a.example/anthropic/v1/models?x=1&limit=1000"),
     ],
 )
-def test_anthropics_models_are_asked_for_on_one_page(a_call: Build, base_url: str | None, models_url: str) -> None:
+def test_models_of_anthropic_are_requested_in_one_page(a_call: Build, base_url: str | None, models_url: str) -> None:
     request = anthropic.models_request(a_call(base_url=base_url))
     assert (request.method, request.url) == ("GET", models_url)
     assert request.headers == {"Accept": "application/json", "anthropic-version": "2023-06-01", "x-api-key": KEY}
@@ -141,9 +141,7 @@ def test_an_instances_own_header_carries_the_key(
     "name", ["Host", "content-length", "Transfer-Encoding", "Content-Type", "X Key", "X\nKey", ":", "é", "\u2603"]
 )
 @pytest.mark.parametrize("key", [KEY, None])
-def test_a_header_that_http_needs_itself_or_that_is_none_carries_no_key(
-    a_call: Build, name: str, key: str | None
-) -> None:
+def test_a_reserved_or_invalid_header_carries_no_key(a_call: Build, name: str, key: str | None) -> None:
     for request in (openai.request, openai.models_request, anthropic.request, anthropic.models_request):
         with pytest.raises(LlmRefused, match="'demo' can't have its API key in the header") as caught:
             request(a_call(api_key_header=name, api_key=key))
@@ -177,7 +175,7 @@ def test_without_a_key_no_header_is_sent_for_it(a_call: Build) -> None:
         ),
     ],
 )
-def test_the_bound_goes_by_the_name_that_the_host_knows_unless_an_option_says_it(
+def test_max_tokens_has_the_name_that_the_host_knows_unless_an_option_sets_it(
     a_call: Build, base_url: str, settings: dict[str, Any], sent: dict[str, int]
 ) -> None:
     body = json.loads(openai.request(a_call(base_url=base_url, **settings)).body)

@@ -28,7 +28,7 @@ def test_the_instances_own_provider_answers(a_call: Build) -> None:
     assert complete(a_call(provider="simulated")) == simulated.complete(a_call())
 
 
-def test_an_unknown_provider_is_refused_by_name(a_call: Build) -> None:
+def test_an_unknown_provider_is_rejected_by_name(a_call: Build) -> None:
     with pytest.raises(LlmRefused, match=r"'demo'.*'parrot'.*anthropic, bedrock, openai, simulated"):
         complete(a_call(provider="parrot"))
     with pytest.raises(LlmRefused, match=r"'demo'.*'parrot'"):
@@ -36,14 +36,14 @@ def test_an_unknown_provider_is_refused_by_name(a_call: Build) -> None:
     assert registry.unsupported_settings("parrot", LlmSettings(seed=1)) == []
 
 
-def test_a_provider_tells_the_models_that_it_offers(a_call: Build) -> None:
+def test_a_check_returns_the_models_of_the_endpoint(a_call: Build) -> None:
     llm = FakeLlm()
     providers = {"openai": Provider(complete=llm, check=lambda call, _transport: (call.model, "large-1"))}
     assert check(a_call(), providers=providers) == ("small-1", "large-1")
     assert llm.calls == []
 
 
-def test_a_provider_without_a_list_is_asked_something_short(a_call: Build) -> None:
+def test_a_check_without_a_model_list_sends_a_short_prompt(a_call: Build) -> None:
     llm = FakeLlm("Yes.", LlmRefused("The key is wrong."))
     providers = {"openai": Provider(complete=llm)}
     assert check(a_call(model="large-1"), providers=providers) is None
@@ -53,7 +53,7 @@ def test_a_provider_without_a_list_is_asked_something_short(a_call: Build) -> No
         check(a_call(), providers=providers)
 
 
-def test_a_setting_that_the_provider_lacks_is_refused_without_a_call(a_call: Build) -> None:
+def test_an_unsupported_setting_is_rejected_without_a_call(a_call: Build) -> None:
     """The instance has got another provider since the payload was saved."""
     llm = FakeLlm()
     providers = {
@@ -65,7 +65,7 @@ def test_a_setting_that_the_provider_lacks_is_refused_without_a_call(a_call: Bui
 
 
 @pytest.mark.parametrize("provider", NAMES)
-def test_an_unsound_schema_is_taken_by_no_provider(a_call: Build, provider: str) -> None:
+def test_every_provider_rejects_an_invalid_schema(a_call: Build, provider: str) -> None:
     (refusal,) = registry.unsupported_settings(provider, LlmSettings(response_format={"type": "text"}))
     assert refusal.setting == "response_format"
     with pytest.raises(LlmRefused, match="response_format"):
@@ -73,7 +73,7 @@ def test_an_unsound_schema_is_taken_by_no_provider(a_call: Build, provider: str)
 
 
 @pytest.mark.parametrize("wanted", [None, "text"])
-def test_text_is_not_looked_into(a_call: Build, wanted: str | None) -> None:
+def test_text_answers_are_not_parsed(a_call: Build, wanted: str | None) -> None:
     llm = FakeLlm("not json")
     providers = {"openai": Provider(complete=llm)}
     assert complete(a_call(response_format=wanted), providers=providers).content == "not json"
@@ -98,13 +98,13 @@ def test_a_provider_that_does_not_stream_publishes_its_answer_at_once(a_call: Bu
     assert (listener.answers, llm.listeners) == ([["not json"], ["{}"]], [None, None])
 
 
-def test_json_is(a_call: Build) -> None:
+def test_json_answers_are_parsed(a_call: Build) -> None:
     providers = {"openai": Provider(complete=FakeLlm("not json", "still not"))}
     with pytest.raises(LlmFormatBroken):
         complete(a_call(response_format="json"), providers=providers)
 
 
-def test_a_simulated_answer_that_is_cut_is_no_json(a_call: Build) -> None:
+def test_a_truncated_simulated_answer_is_not_json(a_call: Build) -> None:
     with pytest.raises(LlmFormatBroken, match="cut off"):
         complete(a_call(provider="simulated", response_format="json", max_tokens=2))
 

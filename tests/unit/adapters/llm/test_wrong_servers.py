@@ -451,7 +451,7 @@ def test_there_are_more_than_two_hundred_wrong_servers() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name}, {'asked' if case.asked else 'not asked'}")
-def test_a_wrong_server_is_a_right_answer_or_a_failure_by_name(
+def test_a_wrong_server_yields_a_correct_answer_or_a_named_failure(
     a_call: Build, origin: str, script: Script, case: Case
 ) -> None:
     listener = RecordingListener() if case.asked else None
@@ -508,7 +508,7 @@ def refused(status: bytes, told: object) -> Reply:
 @pytest.mark.usefixtures("_nothing_remembered")
 @pytest.mark.parametrize(("status", "told"), REFUSALS)
 @pytest.mark.parametrize("streams", [True, False])
-def test_refused_stream_options_are_left_out_at_once_and_from_then_on(
+def test_rejected_stream_options_are_omitted_in_the_retry_and_in_later_calls(
     a_call: Build, status: bytes, told: object, streams: bool
 ) -> None:
     good = hello(OpenAI(), OpenAI.last) if streams else whole(OpenAI())
@@ -522,7 +522,7 @@ def test_refused_stream_options_are_left_out_at_once_and_from_then_on(
 
 
 @pytest.mark.usefixtures("_nothing_remembered")
-def test_another_base_url_is_still_asked_for_its_counts(a_call: Build) -> None:
+def test_stream_options_are_still_sent_to_other_base_urls(a_call: Build) -> None:
     status, told = REFUSALS[0]
     script = Script({"old": [refused(status, told), Reply(body=whole(OpenAI()))], "new": [Reply(body=whole(OpenAI()))]})
     with serving(script) as origin:
@@ -544,7 +544,7 @@ def test_another_base_url_is_still_asked_for_its_counts(a_call: Build) -> None:
         (refused(b"404 No", {"error": {"message": "stream_options"}}), {}, 1),
     ],
 )
-def test_what_is_refused_for_something_else_or_for_good_is_not_asked_again(
+def test_other_rejections_are_not_retried_without_stream_options(
     a_call: Build, reply: Reply, given: dict[str, Any], asked: int
 ) -> None:
     script = Script({"old": [reply]})
@@ -555,7 +555,7 @@ def test_what_is_refused_for_something_else_or_for_good_is_not_asked_again(
 
 
 @pytest.mark.usefixtures("_nothing_remembered")
-def test_a_bounded_number_of_endpoints_is_remembered() -> None:
+def test_the_number_of_remembered_endpoints_is_bounded() -> None:
     for number in range(openai_stream_options.MAX_REMEMBERED + 1):
         openai_stream_options.remember(f"https://{number}.example/v1?key=1")
     assert not openai_stream_options.are_rejected_by("https://0.example/v1")

@@ -50,7 +50,7 @@ Build = Callable[..., LlmCall]
         (Output(text="Swe", reason="refusal"), LlmRefused, "the model declines this request (refusal)."),
     ],
 )
-def test_what_is_there_instead_of_an_answer_is_said(
+def test_the_error_names_what_was_sent_instead_of_an_answer(
     a_call: Build, output: Output, kind: type[LlmError], sentence: str
 ) -> None:
     with pytest.raises(LlmError) as caught:
@@ -60,7 +60,7 @@ def test_what_is_there_instead_of_an_answer_is_said(
     assert sentence in str(caught.value)
 
 
-def test_a_reason_that_quotes_the_key_is_cleaned(a_call: Build) -> None:
+def test_the_key_is_removed_from_a_finish_reason(a_call: Build) -> None:
     with pytest.raises(LlmServerError) as caught:
         answer_text(Output(text="", reason=f"error {KEY}"), a_call())
     assert KEY not in str(caught.value)
@@ -86,7 +86,7 @@ def test_a_reason_that_quotes_the_key_is_cleaned(a_call: Build) -> None:
         ("<think></think>" * 100_000 + " " * 100_000, False),
     ],
 )
-def test_a_block_of_thinking_is_no_answer(text: str, there: bool) -> None:
+def test_reasoning_is_not_an_answer(text: str, there: bool) -> None:
     assert has_answer(text) is there
 
 
@@ -101,13 +101,13 @@ REASONING: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("message", REASONING)
 @pytest.mark.parametrize("reason", ["stop", "length"])
-def test_each_servers_form_of_reasoning_is_known(a_call: Build, message: dict[str, Any], reason: str) -> None:
+def test_each_servers_form_of_reasoning_is_recognised(a_call: Build, message: dict[str, Any], reason: str) -> None:
     body = {"choices": [{"message": message, "finish_reason": reason}]}
     with pytest.raises(LlmAnswerInvalid, match="only reasoning, no answer"):
         openai.read(HttpReply(status=200, headers={}, body=json.dumps(body).encode()), a_call(), NOW)
 
 
-def test_reasoning_that_is_only_counted_is_known_too(a_call: Build) -> None:
+def test_reasoning_that_is_only_counted_is_recognised(a_call: Build) -> None:
     usage = {"completion_tokens": 64, "completion_tokens_details": {"reasoning_tokens": 64}}
     body = {"choices": [{"message": {"content": ""}, "finish_reason": "stop"}], "usage": usage}
     with pytest.raises(LlmAnswerInvalid, match="only reasoning, no answer"):
@@ -115,20 +115,20 @@ def test_reasoning_that_is_only_counted_is_known_too(a_call: Build) -> None:
 
 
 @pytest.mark.parametrize("kind", ["thinking", "redacted_thinking"])
-def test_anthropics_thinking_is_no_answer(a_call: Build, kind: str) -> None:
+def test_thinking_of_anthropic_models_is_not_an_answer(a_call: Build, kind: str) -> None:
     body = {"content": [{"type": kind}], "stop_reason": "end_turn"}
     with pytest.raises(LlmAnswerInvalid, match="only reasoning, no answer"):
         anthropic.read(HttpReply(status=200, headers={}, body=json.dumps(body).encode()), a_call(), NOW)
 
 
 @pytest.mark.parametrize("empty", [{"reasoning_content": ""}, {"reasoning": None}, {"tool_calls": []}, {"refusal": ""}])
-def test_an_empty_field_says_nothing(a_call: Build, empty: dict[str, Any]) -> None:
+def test_an_empty_reasoning_field_is_ignored(a_call: Build, empty: dict[str, Any]) -> None:
     body = {"choices": [{"message": {"content": None, **empty}, "finish_reason": "stop"}]}
     answer = openai.read(HttpReply(status=200, headers={}, body=json.dumps(body).encode()), a_call(), NOW)
     assert (answer.content, answer.empty, answer.finish_reason) == ("", True, "stop")
 
 
-def test_words_instead_of_an_answer_show_neither_key_nor_prompt(a_call: Build) -> None:
+def test_an_error_text_instead_of_an_answer_is_quoted_without_key_and_prompt(a_call: Build) -> None:
     call = a_call(prompt="Tell me about the relay race of 1912.")
     said = f"flagged {KEY}: Tell me about the relay race of 1912."
     body = {"choices": None, "base_resp": {"status_code": 9, "status_msg": said}}

@@ -35,7 +35,7 @@ def failed(call: LlmCall, status: int, body: object = b"", **headers: str) -> Ll
         ((101, 600, 999), LlmAnswerInvalid),
     ],
 )
-def test_each_status_has_its_failure(a_call: Build, statuses: tuple[int, ...], kind: type[LlmError]) -> None:
+def test_each_status_maps_to_a_failure(a_call: Build, statuses: tuple[int, ...], kind: type[LlmError]) -> None:
     for status in statuses:
         error = failed(a_call(), status)
         assert type(error) is kind
@@ -43,7 +43,7 @@ def test_each_status_has_its_failure(a_call: Build, statuses: tuple[int, ...], k
 
 
 @pytest.mark.parametrize("where", ["code", "type"])
-def test_no_wait_helps_an_empty_account(a_call: Build, where: str) -> None:
+def test_an_empty_account_is_not_retried(a_call: Build, where: str) -> None:
     error = failed(a_call(), 429, {"error": {"message": "You exceeded your quota", where: "insufficient_quota"}})
     assert type(error) is LlmRefused
 
@@ -90,7 +90,7 @@ def test_no_wait_helps_an_empty_account(a_call: Build, where: str) -> None:
         ({"error": {"message": "Odd \ud800 text"}}, "Odd \ufffd text"),
     ],
 )
-def test_the_providers_own_words_are_found(a_call: Build, body: object, said: str) -> None:
+def test_the_providers_message_is_found(a_call: Build, body: object, said: str) -> None:
     text = str(failed(a_call(), 502, body))
     assert text.startswith(f"LLM instance 'demo' answered with status 502: {said}")
     assert "secret" not in text
@@ -103,7 +103,7 @@ def test_a_long_message_is_shortened_and_put_on_one_line(a_call: Build) -> None:
     assert len(text) < 360
 
 
-def test_an_echoed_key_is_removed_even_where_the_message_is_cut(a_call: Build) -> None:
+def test_an_echoed_key_is_removed_even_from_a_shortened_message(a_call: Build) -> None:
     for padding in range(270, 310):
         assert "sk-test" not in str(failed(a_call(), 401, {"error": {"message": "x" * padding + KEY}}))
 
@@ -120,18 +120,18 @@ def test_a_key_with_a_line_break_is_removed_as_it_was_sent(a_call: Build) -> Non
         ("the relay", "Flagged: 'the relay'."),
     ],
 )
-def test_a_quoted_prompt_is_cut_off(a_call: Build, prompt: str, message: str) -> None:
+def test_a_quoted_prompt_is_removed(a_call: Build, prompt: str, message: str) -> None:
     for call in (a_call(prompt=prompt), a_call(prompt="x", system=prompt)):
         text = str(failed(call, 400, {"error": {"message": message}}))
         assert "Flagged" in text
         assert "relay" not in text
 
 
-def test_a_redirect_says_where_to_look(a_call: Build) -> None:
+def test_a_redirect_error_names_the_target(a_call: Build) -> None:
     assert "not followed; check the base URL" in str(failed(a_call(), 302))
 
 
-def test_a_throttle_brings_the_endpoints_wish_along_from_headers_and_from_the_body(a_call: Build) -> None:
+def test_retry_after_is_read_from_headers_and_from_the_body(a_call: Build) -> None:
     retry_info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "38s"}
     gemini = [{"error": {"code": 429, "message": "Quota exceeded", "details": [retry_info]}}]
     for error, seconds in (

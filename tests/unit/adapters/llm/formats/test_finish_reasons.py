@@ -80,7 +80,7 @@ def rows(form: str | None, words: list[object] | list[str]) -> list[tuple[object
         ({"type": "abort", "message": "Aborted"}, "error"),
     ],
 )
-def test_each_vendors_word_comes_in_one_form(said: object, form: str | None) -> None:
+def test_each_vendors_finish_reason_has_one_form(said: object, form: str | None) -> None:
     assert finish_reason(said) == form
 
 
@@ -94,5 +94,5 @@ def test_each_vendors_word_comes_in_one_form(said: object, form: str | None) -> 
         ("x" * 10_000, "x" * 200),
     ],
 )
-def test_other_words_stay_the_vendors_own(said: str, kept: str) -> None:
+def test_unknown_finish_reasons_are_unchanged(said: str, kept: str) -> None:
     assert finish_reason(said) == kept

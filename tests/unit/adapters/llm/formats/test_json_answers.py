@@ -37,18 +37,18 @@ def seconds(*moments: float) -> Callable[[], float]:
 
 
 @pytest.mark.parametrize("content", [GOOD, f"```json\n{GOOD}\n```", f"\n ```\n{GOOD}\n```\n"])
-def test_an_answer_that_follows_its_schema_is_taken_as_it_is(a_call: Build, content: str) -> None:
+def test_a_valid_answer_is_returned_unchanged(a_call: Build, content: str) -> None:
     llm = FakeLlm(content)
     assert json_answers.complete_json(llm, a_call(response_format=SCHEMA)) == an_answer(content)
     assert len(llm.calls) == 1
 
 
 @pytest.mark.parametrize("content", ["{}", "[1]", '"text"', "5", "null"])
-def test_any_json_will_do_where_no_schema_is_asked_for(a_call: Build, content: str) -> None:
+def test_without_a_schema_any_json_is_valid(a_call: Build, content: str) -> None:
     assert json_answers.complete_json(FakeLlm(content), a_call(response_format="json")).content == content
 
 
-def test_a_broken_answer_is_asked_for_once_more_with_what_is_wrong(a_call: Build) -> None:
+def test_an_invalid_answer_is_requested_once_more_with_the_reason(a_call: Build) -> None:
     llm = FakeLlm(an_answer('{"items": [{"title": 7}]}', prompt_tokens=10, completion_tokens=None), an_answer(GOOD))
     answer = json_answers.complete_json(llm, a_call(response_format=SCHEMA, tries=1))
     assert (answer.content, answer.format_retries) == (GOOD, 1)
@@ -77,7 +77,7 @@ def test_a_broken_answer_is_asked_for_once_more_with_what_is_wrong(a_call: Build
         ('{"items": [], "size": "secret"}', r'at \$\.size: "enum": \["s", "l"\]'),
     ],
 )
-def test_an_answer_that_stays_broken_fails_naming_the_place_and_quoting_nothing(
+def test_a_second_invalid_answer_fails_with_the_place_and_without_quoting_it(
     a_call: Build, content: str, sentence: str
 ) -> None:
     llm = FakeLlm(content, content)
@@ -89,13 +89,13 @@ def test_an_answer_that_stays_broken_fails_naming_the_place_and_quoting_nothing(
     assert len(llm.prompts[1]) < len(llm.prompts[0]) + 1000
 
 
-def test_an_answer_that_was_cut_says_so(a_call: Build) -> None:
+def test_the_error_of_a_truncated_answer_names_the_cause(a_call: Build) -> None:
     cut = an_answer('{"items": [', finish_reason="length")
     with pytest.raises(LlmFormatBroken, match="isn't JSON: it was cut off at its end, perhaps by max_tokens"):
         json_answers.complete_json(FakeLlm(cut, cut), a_call(response_format="json"))
 
 
-def test_a_failure_of_the_second_call_counts_both(a_call: Build) -> None:
+def test_a_failure_of_the_second_call_counts_the_tokens_of_both(a_call: Build) -> None:
     with pytest.raises(LlmThrottled) as caught:
         json_answers.complete_json(FakeLlm("no", LlmThrottled("Later.", 2.0)), a_call(response_format="json"))
     assert (caught.value.calls, caught.value.retry_after) == (2, 2.0)
@@ -105,13 +105,13 @@ def test_a_failure_of_the_second_call_counts_both(a_call: Build) -> None:
 
 
 @pytest.mark.parametrize(("took", "left"), [(10, 500), (340, 500), (400, 440), (MAX_TIMEOUT_SECONDS - 5, 5)])
-def test_both_calls_together_end_within_the_longest_that_one_may_take(a_call: Build, took: float, left: float) -> None:
+def test_both_calls_together_end_within_the_maximum_timeout(a_call: Build, took: float, left: float) -> None:
     llm = FakeLlm("no", "{}")
     json_answers.complete_json(llm, a_call(response_format="json", timeout_seconds=500), seconds(1000, 1000 + took))
     assert [call.timeout_seconds for call in llm.calls] == [500, left]
 
 
-def test_with_no_time_left_the_broken_answer_fails_at_once(a_call: Build) -> None:
+def test_without_time_left_an_invalid_answer_fails_at_once(a_call: Build) -> None:
     llm = FakeLlm("no")
     with pytest.raises(LlmFormatBroken) as caught:
         json_answers.complete_json(llm, a_call(response_format="json"), seconds(0, MAX_TIMEOUT_SECONDS - 4))
@@ -125,14 +125,12 @@ def test_with_no_time_left_the_broken_answer_fails_at_once(a_call: Build) -> Non
         {"$id": "https://a.example/a", "properties": {"a": {"$id": "b", "$ref": "#/$defs/c"}}, "$defs": {"c": {}}},
     ],
 )
-def test_a_schema_that_leads_on_without_end_is_a_named_failure(a_call: Build, schema: dict[str, Any]) -> None:
+def test_an_endlessly_recursive_schema_is_a_named_failure(a_call: Build, schema: dict[str, Any]) -> None:
     with pytest.raises(LlmFormatBroken, match="can't be checked"):
         json_answers.complete_json(FakeLlm('{"a": 1}', '{"a": 1}'), a_call(response_format=schema))
 
 
-def test_nothing_is_fetched_for_a_schema_even_if_one_with_an_address_gets_here(
-    a_call: Build, endpoint: Endpoint
-) -> None:
+def test_remote_references_of_a_schema_are_never_fetched(a_call: Build, endpoint: Endpoint) -> None:
     with pytest.raises(LlmFormatBroken, match="can't be checked"):
         json_answers.complete_json(FakeLlm("1", "1"), a_call(response_format={"$ref": endpoint.url}))
     assert endpoint.connections == 0
@@ -150,7 +148,7 @@ MATCHED = '{"a": "' + "a" * 60 + '!"}'
         {"additionalProperties": {"pattern": ENDLESS}},
     ],
 )
-def test_a_pattern_that_takes_too_long_fails_at_once_and_says_so(
+def test_a_slow_pattern_is_a_named_failure_without_a_retry(
     a_call: Build, monkeypatch: pytest.MonkeyPatch, schema: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(json_answers, "MAX_CHECK_SECONDS", 0.2)
@@ -160,7 +158,7 @@ def test_a_pattern_that_takes_too_long_fails_at_once_and_says_so(
     assert (caught.value.calls, len(llm.calls)) == (1, 1)
 
 
-def test_a_pattern_for_the_names_of_properties_is_bounded_too(a_call: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pattern_for_property_names_is_bounded_too(a_call: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_answers, "MAX_CHECK_SECONDS", 0.2)
     llm = FakeLlm("no", json.dumps({"a" * 60 + "!": 1}))
     with pytest.raises(LlmFormatBroken, match="pattern took more than") as caught:
@@ -179,17 +177,17 @@ def test_a_schema_is_saved_without_matching_its_patterns() -> None:
     )
 
 
-def test_of_several_values_the_one_that_follows_the_schema_counts(a_call: Build) -> None:
+def test_of_several_values_the_valid_one_counts(a_call: Build) -> None:
     content = f"For {GOOD} I made this of it:\n```json\n[]\n```"
     assert json_answers.complete_json(FakeLlm(content), a_call(response_format=SCHEMA)).format_retries == 0
 
 
-def test_the_content_stays_as_the_model_wrote_it(a_call: Build) -> None:
+def test_the_content_is_unchanged(a_call: Build) -> None:
     content = f"<think>Hm.</think>Here you are:\n```JSON\n{GOOD}\n```"
     assert json_answers.complete_json(FakeLlm(content), a_call(response_format=SCHEMA)).content == content
 
 
-def test_a_part_that_may_not_be_there_is_named(a_call: Build) -> None:
+def test_a_forbidden_property_is_named(a_call: Build) -> None:
     with pytest.raises(LlmFormatBroken, match=r"at \$: nothing is allowed there"):
         json_answers.complete_json(
             FakeLlm('{"a": 1}', '{"a": 1}'), a_call(response_format={"properties": {"a": False}})
@@ -197,6 +195,6 @@ def test_a_part_that_may_not_be_there_is_named(a_call: Build) -> None:
 
 
 @given(content=st.text() | st.recursive(st.none() | st.integers(), st.lists).map(json.dumps))
-def test_any_answer_is_taken_or_broken(a_call: Build, content: str) -> None:
+def test_any_answer_is_valid_or_invalid(a_call: Build, content: str) -> None:
     with contextlib.suppress(LlmFormatBroken):
         assert json_answers.complete_json(FakeLlm(content, content), a_call(response_format=SCHEMA)).content == content

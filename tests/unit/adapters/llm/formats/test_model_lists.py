@@ -61,9 +61,7 @@ def question(endpoint: Endpoint) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("provider", [openai, anthropic])
-def test_the_models_are_those_of_the_list_and_no_model_is_asked(
-    endpoint: Endpoint, a_call: Build, provider: Any
-) -> None:
+def test_models_come_from_the_list_without_a_prompt(endpoint: Endpoint, a_call: Build, provider: Any) -> None:
     endpoint.script = answering((200, MODELS), (500, {}))
     assert provider.check(a_call(base_url=endpoint.url), TRANSPORT) == ("small-1", "big-2")
     ((path, headers, body),) = endpoint.requests
@@ -88,7 +86,7 @@ def test_the_models_are_those_of_the_list_and_no_model_is_asked(
         (200, {"data": [5, {"id": 7}]}),
     ],
 )
-def test_without_a_list_one_short_question_shows_that_the_endpoint_can_be_called(
+def test_without_a_list_one_short_prompt_is_sent(
     endpoint: Endpoint, a_call: Build, provider: Any, listed: tuple[int, object]
 ) -> None:
     endpoint.script = answering(listed, (200, ANSWERS[provider]))
@@ -120,7 +118,7 @@ def test_without_a_list_one_short_question_shows_that_the_endpoint_can_be_called
         (((400, {}), (200, {})), LlmRefused),
     ],
 )
-def test_what_keeps_an_endpoint_from_being_called_is_the_failure_of_a_call(
+def test_a_failed_check_raises_the_failure_of_a_call(
     endpoint: Endpoint, a_call: Build, provider: Any, replies: Any, kind: type[LlmError]
 ) -> None:
     endpoint.script = answering(*replies)
@@ -130,20 +128,22 @@ def test_what_keeps_an_endpoint_from_being_called_is_the_failure_of_a_call(
 
 
 @pytest.mark.parametrize("provider", [openai, anthropic])
-def test_a_host_that_is_not_there_is_unreachable(a_call: Build, provider: Any) -> None:
+def test_a_missing_host_is_unreachable(a_call: Build, provider: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         url = f"http://127.0.0.1:{gone.getsockname()[1]}/v1"
     with pytest.raises(LlmUnreachable, match="Connection refused"):
         provider.check(a_call(base_url=url), TRANSPORT)
 
 
-def test_a_model_that_thinks_the_whole_bound_away_has_answered(endpoint: Endpoint, a_call: Build) -> None:
+def test_a_model_that_only_reasons_within_the_bound_passes_the_check(endpoint: Endpoint, a_call: Build) -> None:
     thought = {"choices": [{"message": {"content": None, "reasoning": "Hm"}, "finish_reason": "length"}]}
     endpoint.script = answering((404, {}), (200, thought))
     assert openai.check(a_call(base_url=endpoint.url), TRANSPORT) is None
 
 
-def test_a_model_of_anthropics_that_thinks_the_whole_bound_away_has_answered(endpoint: Endpoint, a_call: Build) -> None:
+def test_an_anthropic_model_that_only_reasons_within_the_bound_passes_the_check(
+    endpoint: Endpoint, a_call: Build
+) -> None:
     thought = {"content": [{"type": "thinking", "thinking": "Hm"}], "stop_reason": "max_tokens"}
     endpoint.script = answering((404, {}), (200, thought))
     assert anthropic.check(a_call(base_url=endpoint.url), TRANSPORT) is None
@@ -167,7 +167,7 @@ def test_a_server_that_always_streams_can_be_checked(endpoint: Endpoint, a_call:
     assert provider.check(a_call(base_url=endpoint.url), TRANSPORT) is None
 
 
-def test_where_anybody_may_see_the_list_the_key_is_tried_too(
+def test_if_the_list_is_public_the_key_is_checked_too(
     endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert openai_dialects.dialect_of("https://openrouter.ai/api/v1").models == "public"
@@ -179,7 +179,7 @@ def test_where_anybody_may_see_the_list_the_key_is_tried_too(
         openai.check(a_call(base_url=endpoint.url), TRANSPORT)
 
 
-def test_on_azure_the_question_is_asked_at_once_and_without_a_bound(
+def test_on_azure_the_prompt_is_sent_first_and_without_a_bound(
     endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(openai_dialects, "BY_HOST", {"127.0.0.1": openai_dialects.AZURE})
@@ -190,12 +190,12 @@ def test_on_azure_the_question_is_asked_at_once_and_without_a_bound(
     assert "max_tokens" not in json.loads(body)
 
 
-def test_simulated_offers_its_model(a_call: Build) -> None:
+def test_simulated_lists_its_model(a_call: Build) -> None:
     assert simulated.check(a_call(model="another")) == ("small-1",)
 
 
 @pytest.mark.parametrize("provider", [openai, anthropic])
-def test_list_and_question_end_within_one_time_out(endpoint: Endpoint, a_call: Build, provider: Any) -> None:
+def test_list_and_prompt_share_one_timeout(endpoint: Endpoint, a_call: Build, provider: Any) -> None:
     def late(handler: Handler) -> None:
         if handler.command == "GET":
             endpoint.stopped.wait(0.3)
@@ -210,7 +210,7 @@ def test_list_and_question_end_within_one_time_out(endpoint: Endpoint, a_call: B
     assert 0.49 <= time.monotonic() - began < 2
 
 
-def test_without_time_left_no_question_is_asked(endpoint: Endpoint, a_call: Build) -> None:
+def test_without_time_left_no_prompt_is_sent(endpoint: Endpoint, a_call: Build) -> None:
     endpoint.script = answering((404, {}), (200, ANSWERS[openai]))
     call = a_call(base_url=endpoint.url, timeout_seconds=5)
     moments = iter([0.0, 5.0])

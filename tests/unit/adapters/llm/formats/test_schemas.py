@@ -38,7 +38,7 @@ def nested(depth: int, inner: Callable[[Any], dict[str, Any]]) -> dict[str, Any]
         {"properties": {f"p{number}": {} for number in range(schemas.MAX_ENTRIES)}},
     ],
 )
-def test_a_sound_schema_has_no_fault(schema: dict[str, Any]) -> None:
+def test_a_valid_schema_has_no_error(schema: dict[str, Any]) -> None:
     assert schemas.objection_to_schema(schema) is None
 
 
@@ -65,14 +65,14 @@ def test_a_sound_schema_has_no_fault(schema: dict[str, Any]) -> None:
         ({"description": "é" * schemas.MAX_BYTES}, "60,0.. bytes; at most 30,000"),
     ],
 )
-def test_an_unsound_schema_is_refused_with_what_is_wrong(schema: dict[str, Any], named: str) -> None:
+def test_an_invalid_schema_is_rejected_with_a_reason(schema: dict[str, Any], named: str) -> None:
     found = schemas.objection_to_schema(schema)
     assert found is not None
     assert re.search(named, found), found
     assert len(found) < 500
 
 
-def test_the_worst_that_fits_is_checked_in_a_moment() -> None:
+def test_the_largest_schema_is_checked_quickly() -> None:
     began = time.monotonic()
     mixed = [number if number % 2 else str(number) for number in range(schemas.MAX_ENTRIES)]
     draft_4 = "http://json-schema.org/draft-04/schema#"
@@ -107,7 +107,7 @@ json_values = st.recursive(
 
 
 @given(schema=st.dictionaries(keywords, json_values, max_size=4))
-def test_any_object_is_a_schema_or_has_a_fault(schema: dict[str, Any]) -> None:
+def test_any_object_is_a_schema_or_has_an_error(schema: dict[str, Any]) -> None:
     if schemas.objection_to_schema(schema) is None:
         plain = schemas.is_plain(schema)
         assert plain or not schemas.is_strict(schema)

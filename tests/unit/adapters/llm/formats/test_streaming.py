@@ -78,7 +78,7 @@ def hang_up(*chunks: bytes) -> Callable[[Handler], None]:
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 @pytest.mark.parametrize("framed", ["chunked", "to the end of the connection", "compressed"])
-def test_each_piece_is_heard_before_the_next_one_is_sent(
+def test_each_text_is_published_before_the_next_one_is_sent(
     endpoint: Endpoint, a_call: Build, provider: str, framed: str
 ) -> None:
     listener = Waiting()
@@ -108,7 +108,7 @@ def test_each_piece_is_heard_before_the_next_one_is_sent(
 
 
 @pytest.mark.parametrize("label", ["application/json", "text/plain", ""])
-def test_a_stream_under_a_wrong_label_is_heard_live_too(endpoint: Endpoint, a_call: Build, label: str) -> None:
+def test_a_stream_with_a_wrong_content_type_is_streamed_too(endpoint: Endpoint, a_call: Build, label: str) -> None:
     listener = Waiting()
     heard_in_time: list[bool] = []
 
@@ -126,7 +126,7 @@ def test_a_stream_under_a_wrong_label_is_heard_live_too(endpoint: Endpoint, a_ca
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_a_stream_that_grows_too_long_after_its_stop_reason_costs_no_answer(
+def test_a_stream_that_exceeds_the_bound_after_its_stop_reason_is_an_answer(
     endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:
     monkeypatch.setattr(transport, "MAX_BODY_BYTES", 100_000)
@@ -136,7 +136,7 @@ def test_a_stream_that_grows_too_long_after_its_stop_reason_costs_no_answer(
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_a_stream_that_goes_on_after_its_stop_reason_until_the_time_out_costs_no_answer(
+def test_a_stream_that_continues_after_its_stop_reason_until_the_timeout_is_an_answer(
     endpoint: Endpoint, a_call: Build, provider: str
 ) -> None:
     begun = b"".join(ANSWERS[provider][:-1])
@@ -147,7 +147,7 @@ def test_a_stream_that_goes_on_after_its_stop_reason_until_the_time_out_costs_no
 
 @pytest.mark.parametrize("still_sent", [b"", b": ping\n\n"])
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_after_the_stop_reason_a_stream_without_an_end_is_not_waited_for_until_the_time_out(
+def test_after_the_stop_reason_a_stream_that_stays_open_is_closed_early(
     endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch, provider: str, still_sent: bytes
 ) -> None:
     monkeypatch.setattr(streaming, "SECONDS_AFTER_FINISH", 0.2)
@@ -158,7 +158,7 @@ def test_after_the_stop_reason_a_stream_without_an_end_is_not_waited_for_until_t
         assert complete(call, listener).content == "Sweden."
 
 
-def test_counts_that_follow_the_stop_reason_are_waited_for(
+def test_token_counts_after_the_stop_reason_are_read(
     endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streaming, "SECONDS_AFTER_FINISH", 0.5)
@@ -169,7 +169,7 @@ def test_counts_that_follow_the_stop_reason_are_waited_for(
     assert (answer.content, answer.prompt_tokens, answer.completion_tokens) == ("Sweden.", 3, 2)
 
 
-def test_half_of_a_surrogate_pair_waits_for_the_other_half(endpoint: Endpoint, a_call: Build) -> None:
+def test_a_split_surrogate_pair_is_joined(endpoint: Endpoint, a_call: Build) -> None:
     runner = [piece("a\ud83c"), piece("\udfc3b"), piece("\ud83c"), piece("c"), piece("\ud83c", "stop")]
     endpoint.script = lambda handler: handler.stream(*runner, DONE)
     listener = RecordingListener()
@@ -179,16 +179,14 @@ def test_half_of_a_surrogate_pair_waits_for_the_other_half(endpoint: Endpoint, a
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_one_connection_serves_many_streams(endpoint: Endpoint, a_call: Build, provider: str) -> None:
+def test_streams_share_one_connection(endpoint: Endpoint, a_call: Build, provider: str) -> None:
     endpoint.script = lambda handler: handler.stream(*ANSWERS[provider])
     for _ in range(3):
         complete(a_call(provider=provider, base_url=endpoint.url), RecordingListener())
     assert endpoint.connections == 1
 
 
-def test_a_server_that_leaves_its_stream_open_after_the_end_is_not_waited_for(
-    endpoint: Endpoint, a_call: Build
-) -> None:
+def test_a_stream_left_open_after_the_end_is_closed(endpoint: Endpoint, a_call: Build) -> None:
     def leave_open(handler: Handler) -> None:
         handler.close_connection = True
         handler.wfile.write(HEAD + b"\r\n" + b"".join(ANSWERS["openai"]))
@@ -200,9 +198,7 @@ def test_a_server_that_leaves_its_stream_open_after_the_end_is_not_waited_for(
     assert time.monotonic() - began < 3
 
 
-def test_a_server_that_answers_whole_though_asked_for_a_stream_is_heard_all_at_once(
-    endpoint: Endpoint, a_call: Build
-) -> None:
+def test_a_whole_answer_to_a_stream_request_is_published_at_once(endpoint: Endpoint, a_call: Build) -> None:
     whole = json.dumps({"choices": [{"message": {"content": "Sweden."}, "finish_reason": "stop"}]}).encode()
     endpoint.script = lambda handler: handler.reply(200, whole, Content_Type="application/json")
     listener = RecordingListener()
@@ -210,19 +206,19 @@ def test_a_server_that_answers_whole_though_asked_for_a_stream_is_heard_all_at_o
     assert listener.pieces == ["Sweden."]
 
 
-def test_a_server_that_streams_though_not_asked_to_is_read_all_the_same(endpoint: Endpoint, a_call: Build) -> None:
+def test_an_unrequested_stream_is_read(endpoint: Endpoint, a_call: Build) -> None:
     endpoint.script = lambda handler: handler.stream(*ANSWERS["openai"])
     assert complete(a_call(base_url=endpoint.url)).content == "Sweden."
     assert "stream" not in json.loads(endpoint.requests[0][2])
 
 
-def test_the_type_of_a_stream_may_be_written_in_any_way(endpoint: Endpoint, a_call: Build) -> None:
+def test_the_content_type_of_a_stream_is_case_insensitive(endpoint: Endpoint, a_call: Build) -> None:
     written = "Text/Event-Stream;charset=utf-8"
     endpoint.script = lambda handler: handler.stream(*ANSWERS["openai"], content_type=written)
     assert complete(a_call(base_url=endpoint.url), RecordingListener()).content == "Sweden."
 
 
-def test_a_refused_call_has_begun_and_was_not_heard(endpoint: Endpoint, a_call: Build) -> None:
+def test_a_rejected_call_starts_an_answer_without_text(endpoint: Endpoint, a_call: Build) -> None:
     endpoint.script = lambda handler: handler.reply(
         429, b"data: {}\n\n", Content_Type="text/event-stream", Retry_After="2"
     )
@@ -233,7 +229,7 @@ def test_a_refused_call_has_begun_and_was_not_heard(endpoint: Endpoint, a_call: 
 
 
 @pytest.mark.parametrize("error", [ValueError("odd"), ConnectionResetError("theirs"), TimeoutError(), LlmTimeout("x")])
-def test_what_the_listener_raises_passes_through_and_ends_the_connection(
+def test_exceptions_of_the_listener_pass_through_and_close_the_connection(
     endpoint: Endpoint, a_call: Build, error: Exception
 ) -> None:
     class Failing(RecordingListener):
@@ -257,7 +253,7 @@ def test_what_the_listener_raises_passes_through_and_ends_the_connection(
     assert hung_up.wait(3)
 
 
-def test_a_listener_may_make_calls_of_its_own(endpoint: Endpoint, a_call: Build) -> None:
+def test_a_listener_can_make_calls(endpoint: Endpoint, a_call: Build) -> None:
     """The end of the call that it listens to is not the end of these."""
     other = HttpRequest(instance_name="other", url=endpoint.url, headers={}, body=b"other")
 
@@ -277,7 +273,7 @@ def test_a_listener_may_make_calls_of_its_own(endpoint: Endpoint, a_call: Build)
     assert listener.pieces == ["Sweother", "den.other"]
 
 
-def test_a_broken_json_answer_is_begun_anew_and_heard_again(endpoint: Endpoint, a_call: Build) -> None:
+def test_an_invalid_json_answer_is_restarted_and_streamed_again(endpoint: Endpoint, a_call: Build) -> None:
     said = iter(["no", "{}"])
     endpoint.script = lambda handler: handler.stream(piece(next(said), "stop"), DONE)
     listener = RecordingListener()
@@ -286,7 +282,7 @@ def test_a_broken_json_answer_is_begun_anew_and_heard_again(endpoint: Endpoint, 
     assert listener.answers == [["no"], ["{}"]]
 
 
-def test_a_host_that_may_not_be_called_is_not_streamed_from_either(endpoint: Endpoint, a_call: Build) -> None:
+def test_the_host_policy_also_applies_to_streams(endpoint: Endpoint, a_call: Build) -> None:
     with pytest.raises(LlmRefused, match="may not call"):
         complete(a_call(base_url=endpoint.url), RecordingListener(), HttpTransport(HostPolicy()))
     assert endpoint.connections == 0
@@ -303,7 +299,7 @@ def test_a_host_that_may_not_be_called_is_not_streamed_from_either(endpoint: End
         b"\r\n",
     ],
 )
-def test_a_connection_that_breaks_costs_the_answer_only_before_its_end(
+def test_a_broken_connection_fails_the_answer_only_before_its_end(
     endpoint: Endpoint, a_call: Build, framing: bytes
 ) -> None:
     call = a_call(base_url=endpoint.url)
@@ -329,9 +325,7 @@ def test_a_connection_that_breaks_costs_the_answer_only_before_its_end(
         b"HTTP/1.1 500 Oh\r\nContent-Type: text/event-stream\r\n\r\n",
     ],
 )
-def test_a_stream_that_trickles_is_waited_for_no_longer_than_the_time_out(
-    endpoint: Endpoint, a_call: Build, start: bytes
-) -> None:
+def test_a_slow_stream_ends_at_the_timeout(endpoint: Endpoint, a_call: Build, start: bytes) -> None:
     endpoint.script = lambda handler: handler.trickle(start)
     began = time.monotonic()
     with pytest.raises(LlmTimeout, match=r"'demo' gave no complete answer within 0.2 s\."):
@@ -340,7 +334,7 @@ def test_a_stream_that_trickles_is_waited_for_no_longer_than_the_time_out(
 
 
 @pytest.mark.parametrize("event", [piece("Swe"), b": PROCESSING\n\n", b"event: ping\ndata: {}\n\n", b"\n"])
-def test_a_stream_that_goes_on_and_on_ends_with_the_time_out(endpoint: Endpoint, a_call: Build, event: bytes) -> None:
+def test_an_endless_stream_ends_at_the_timeout(endpoint: Endpoint, a_call: Build, event: bytes) -> None:
     endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n", event)
     began = time.monotonic()
     with pytest.raises(LlmTimeout):
@@ -349,7 +343,7 @@ def test_a_stream_that_goes_on_and_on_ends_with_the_time_out(endpoint: Endpoint,
 
 
 @pytest.mark.parametrize("sent", [piece("Swe" * 20_000), b": PROCESSING\n\n" * 5_000, b"x" * 60_000, b"\n" * 60_000])
-def test_an_endless_stream_ends_at_the_bound(
+def test_an_endless_stream_ends_at_the_size_bound(
     endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     monkeypatch.setattr(transport, "MAX_BODY_BYTES", 1_000_000)
@@ -360,15 +354,13 @@ def test_an_endless_stream_ends_at_the_bound(
 
 @pytest.mark.parametrize("body", [b"<html>Sign in</html>", b"", b'{"choices": []}', b"\xff\xfe", b"data: [DONE]"])
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_a_stream_that_is_none_is_a_named_failure(
-    endpoint: Endpoint, a_call: Build, provider: str, body: bytes
-) -> None:
+def test_an_invalid_stream_is_a_named_failure(endpoint: Endpoint, a_call: Build, provider: str, body: bytes) -> None:
     endpoint.script = lambda handler: handler.reply(200, body, Content_Type="text/event-stream")
     with pytest.raises(LlmError, match="'demo'"):
         complete(a_call(provider=provider, base_url=endpoint.url), RecordingListener())
 
 
-def test_a_stream_of_more_than_ten_megabytes_is_too_long(endpoint: Endpoint, a_call: Build) -> None:
+def test_a_stream_of_more_than_ten_megabytes_is_too_large(endpoint: Endpoint, a_call: Build) -> None:
     endpoint.script = lambda handler: handler.stream(*repeat(piece("Sweden. " * 8_000), 200))
     with pytest.raises(LlmAnswerInvalid, match="more than 10,485,760 bytes"):
         complete(a_call(base_url=endpoint.url), RecordingListener())

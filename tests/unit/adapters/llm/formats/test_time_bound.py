@@ -22,7 +22,7 @@ def _as_before() -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, *timer)
 
 
-def test_a_match_without_end_is_stopped() -> None:
+def test_an_endless_match_is_stopped() -> None:
     with pytest.raises(OutOfTime), time_bound(0.05):
         re.match("^(a+)+$", "a" * 60 + "!")
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
@@ -41,7 +41,7 @@ def test_the_former_handler_and_timer_are_restored() -> None:
     assert interval == 7
 
 
-def test_what_the_block_raises_passes_through_and_its_alarm_is_off() -> None:
+def test_exceptions_of_the_block_pass_through_and_the_alarm_is_cancelled() -> None:
     with pytest.raises(ValueError, match="own"), time_bound(1):
         raise ValueError("own")
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)

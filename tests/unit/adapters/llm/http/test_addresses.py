@@ -131,9 +131,7 @@ def seconds() -> float:
         ("10.0.0.1", "private"),
     ],
 )
-def test_an_address_of_another_kind_is_refused_by_name_however_it_is_written(
-    witness: Witness, scheme: str, host: str, kind: str
-) -> None:
+def test_a_non_public_address_is_rejected_in_any_notation(witness: Witness, scheme: str, host: str, kind: str) -> None:
     with pytest.raises(LlmRefused) as caught:
         send(to(f"{scheme}://{host}:{witness.port}/v1?key=secret"), 2, PUBLIC_ONLY)
     shown = str(caught.value)
@@ -145,7 +143,7 @@ def test_an_address_of_another_kind_is_refused_by_name_however_it_is_written(
 
 
 @pytest.mark.parametrize("host", ["127。0。0。1", "①②⑦.0.0.1", "127.0.0.1\\@a.example"])
-def test_other_characters_lead_nowhere(witness: Witness, host: str) -> None:
+def test_other_characters_are_rejected(witness: Witness, host: str) -> None:
     with pytest.raises(LlmRefused):
         send(to(f"https://{host}:{witness.port}/v1"), 2, PUBLIC_ONLY)
     assert witness.has_seen_nobody
@@ -155,7 +153,7 @@ def test_other_characters_lead_nowhere(witness: Witness, host: str) -> None:
     "answer",
     [["10.0.0.1"], ["127.0.0.1"], ["::ffff:10.0.0.1"], ["64:ff9b::a00:1"], [PUBLIC, "127.0.0.1"], ["::1", PUBLIC]],
 )
-def test_a_name_that_leads_there_is_refused_with_all_its_addresses(
+def test_a_name_with_any_non_public_address_is_rejected(
     witness: Witness, monkeypatch: pytest.MonkeyPatch, answer: list[str], connected_to: list[Any]
 ) -> None:
     dns = Dns(answer)
@@ -168,7 +166,7 @@ def test_a_name_that_leads_there_is_refused_with_all_its_addresses(
     assert witness.has_seen_nobody
 
 
-def test_http_is_refused_before_any_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_http_is_rejected_before_the_name_is_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
     dns = Dns([PUBLIC])
     monkeypatch.setattr(socket, "getaddrinfo", dns)
     with pytest.raises(LlmRefused, match=r"may not call a\.example: this deployment calls https"):
@@ -176,7 +174,7 @@ def test_http_is_refused_before_any_look_up(monkeypatch: pytest.MonkeyPatch) -> 
     assert dns.asked == []
 
 
-def test_a_host_that_is_not_on_the_list_is_refused_before_any_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unlisted_host_is_rejected_before_the_name_is_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
     dns = Dns([PUBLIC])
     monkeypatch.setattr(socket, "getaddrinfo", dns)
     hosts = HostPolicy(allowed=("api.example", "*.azure.example"))
@@ -185,14 +183,14 @@ def test_a_host_that_is_not_on_the_list_is_refused_before_any_look_up(monkeypatc
     assert dns.asked == []
 
 
-def test_a_redirect_there_is_refused(endpoint: Endpoint, witness: Witness, a_call: Build) -> None:
+def test_a_redirect_to_a_non_public_address_is_rejected(endpoint: Endpoint, witness: Witness, a_call: Build) -> None:
     endpoint.script = lambda handler: handler.reply(307, b"", Location=f"http://127.0.0.1:{witness.port}/")
     with pytest.raises(LlmRefused, match=r"status 307.*not followed"):
         complete(a_call(base_url=endpoint.url))
     assert witness.has_seen_nobody
 
 
-def test_the_metadata_service_is_refused_where_private_hosts_are_allowed(connected_to: list[Any]) -> None:
+def test_the_metadata_service_is_rejected_even_if_private_hosts_are_allowed(connected_to: list[Any]) -> None:
     with pytest.raises(LlmRefused, match="the metadata service's"):
         send(to("http://169.254.169.254/latest"), 2)
     with pytest.raises(ForbiddenHost):
@@ -222,7 +220,7 @@ def test_a_function_can_be_bound_to_its_host_policy(endpoint: Endpoint, a_call: 
 # --- what is checked is what is connected to -------------------------------------------------------------------------
 
 
-def test_a_second_answer_of_the_same_name_is_never_asked_for(connected_to: list[Any]) -> None:
+def test_a_name_is_resolved_only_once(connected_to: list[Any]) -> None:
     rebinding = Dns([PUBLIC], ["127.0.0.1"])
     target = ("rebinding.example", 443)
     connect(target, PUBLIC_ONLY, seconds, (), rebinding).close()
@@ -233,7 +231,7 @@ def test_a_second_answer_of_the_same_name_is_never_asked_for(connected_to: list[
     assert connected_to == [(PUBLIC, 443)]
 
 
-def test_the_peer_is_the_address_of_the_only_look_up(
+def test_the_connection_uses_the_resolved_address(
     endpoint: Endpoint, witness: Witness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = endpoint.server_address[1]
@@ -247,9 +245,7 @@ def test_the_peer_is_the_address_of_the_only_look_up(
     assert witness.has_seen_nobody
 
 
-def test_a_connection_that_was_kept_is_none_of_another_policys(
-    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_connections_are_not_shared_between_policies(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", Dns(["127.0.0.1"]))
     url = endpoint.url.replace("127.0.0.1", "model.example")
     send(to(url), 5)
@@ -259,7 +255,7 @@ def test_a_connection_that_was_kept_is_none_of_another_policys(
     assert len(endpoint.requests) == 1
 
 
-def test_the_next_address_is_tried_where_one_does_not_answer(witness: Witness) -> None:
+def test_if_an_address_does_not_respond_the_next_one_is_tried(witness: Witness) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         gone = closed.getsockname()[1]
 
@@ -276,7 +272,7 @@ def test_a_name_without_an_address_is_unreachable(monkeypatch: pytest.MonkeyPatc
         send(to("http://model.example/v1"), 2)
 
 
-def test_the_systems_resolver_is_asked_by_default(witness: Witness) -> None:
+def test_the_systems_resolver_is_the_default(witness: Witness) -> None:
     """It reads ``127.1`` as an address; so it is its answer, and not the text, that has to be checked."""
     (only,) = resolve_host("127.1", witness.port)
     assert only[4] == ("127.0.0.1", witness.port)
@@ -286,7 +282,7 @@ def test_the_systems_resolver_is_asked_by_default(witness: Witness) -> None:
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
-def test_a_proxy_is_not_asked_where_only_public_hosts_are_called(
+def test_no_proxy_is_used_if_only_public_hosts_are_allowed(
     witness: Witness, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, f"http://127.0.0.1:{witness.port}")
@@ -297,7 +293,7 @@ def test_a_proxy_is_not_asked_where_only_public_hosts_are_called(
     assert witness.has_seen_nobody
 
 
-def test_behind_a_proxy_the_list_of_hosts_still_holds(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_list_of_hosts_also_applies_behind_a_proxy(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", endpoint.url.removesuffix("/v1"))
     monkeypatch.delenv("NO_PROXY", raising=False)
     policy = HostPolicy(allow_private=True, allow_loopback=True, allowed=("api.example",))

@@ -110,7 +110,7 @@ def test_the_handshake_and_the_certificate_are_for_the_name(tls: TlsEndpoint, ho
 
 
 @pytest.mark.parametrize("host", ["other.example", "127.0.0.1"])
-def test_a_certificate_of_another_name_is_refused(tls: TlsEndpoint, host: str) -> None:
+def test_a_certificate_for_another_name_is_rejected(tls: TlsEndpoint, host: str) -> None:
     with pytest.raises(LlmRefused, match="certificate that isn't trusted"):
         send(to(f"https://{host}/v1"), 5)
     assert tls.names in (["other.example"], [None])

@@ -83,7 +83,7 @@ def openai(reset: str, remaining: str = "0", what: str = "tokens") -> Headers:
         ("9" * 400 + "h", None),
     ],
 )
-def test_a_reset_is_a_duration_a_number_of_seconds_or_a_moment(reset: str, seconds: float | None) -> None:
+def test_a_reset_is_a_duration_a_number_of_seconds_or_a_time(reset: str, seconds: float | None) -> None:
     assert retry_after(openai(reset), NOW) == seconds
 
 
@@ -133,37 +133,37 @@ def test_the_fields_of_the_ietfs_draft(headers: Headers, seconds: float | None) 
         ({"retryDelay": "38s"}, None),
     ],
 )
-def test_googles_retry_info_is_a_wish(details: Any, seconds: float | None) -> None:
+def test_googles_retry_info_is_read(details: Any, seconds: float | None) -> None:
     error = {"details": details}
     assert retry_after({}, NOW, error) == seconds
     assert retry_after({"retry-after": "2"}, NOW, error) == 2.0
     assert retry_after(openai("6m0s"), NOW, error) == (360.0 if seconds is None else seconds)
 
 
-def test_what_is_asked_for_outright_counts_before_any_reset() -> None:
+def test_retry_after_has_priority_over_resets() -> None:
     assert retry_after(openai("6m0s") | {"retry-after": "2"}, NOW) == 2.0
     assert retry_after(openai("6m0s") | {"retry-after": "soon"}, NOW) == 360.0
 
 
-def test_the_longest_reset_of_what_is_exhausted_counts() -> None:
+def test_the_longest_reset_of_the_exhausted_limits_counts() -> None:
     both = openai("1s", what="requests") | openai("20s")
     assert retry_after(both, NOW) == 20.0
     assert retry_after(both | openai("6m0s", "150", "tokens-per-day"), NOW) == 20.0
 
 
-def test_a_reset_of_what_is_not_exhausted_does_not_count() -> None:
+def test_resets_of_other_limits_do_not_count() -> None:
     assert retry_after(openai("6m0s", "149984"), NOW) is None
     assert retry_after(openai("0", "-1"), NOW) is None, "Azure: not known"
 
 
-def test_a_reset_alone_counts_where_nothing_is_exhausted() -> None:
+def test_a_single_reset_counts_if_no_limit_is_exhausted() -> None:
     azure = {"x-rate-limit-reset-tokens": "55", "x-ratelimit-remaining-requests": "119"}
     assert retry_after(azure, NOW) == 55.0
     assert retry_after(openai("20s", "some"), NOW) == 20.0
     assert retry_after(azure | openai("1s", what="requests"), NOW) == 1.0
 
 
-def test_a_limit_that_is_whole_again_in_a_day_lets_a_run_wait_no_longer_than_it_may() -> None:
+def test_a_wait_of_a_day_is_capped() -> None:
     """A bucket of 200 requests a day is full after a day, and has one to give after seven minutes."""
     assert retry_after(openai("23h59m45s", what="requests"), NOW) == MAX_RETRY_AFTER_SECONDS
     assert retry_after(openai("33011.38", what="requests-day"), NOW) == MAX_RETRY_AFTER_SECONDS
@@ -210,6 +210,6 @@ ERRORS = st.dictionaries(st.sampled_from(["metadata", "details", "message"]), JS
 @example(headers={"retry-after": "9999-12-31T23:59:59-23:59"}, error={})
 @example(headers={"retry-after": "1" * 60_000}, error={})
 @example(headers={"x-ratelimit-reset": "1s" * 30_000 + "x", "ratelimit": ";" * 60_000}, error={})
-def test_whatever_is_said_it_is_a_wait_or_nothing(headers: Headers, error: dict[str, Any]) -> None:
+def test_any_headers_yield_a_wait_or_none(headers: Headers, error: dict[str, Any]) -> None:
     seconds = retry_after(headers, NOW, error)
     assert seconds is None or (seconds > 0 and math.isfinite(seconds))

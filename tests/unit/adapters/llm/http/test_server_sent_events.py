@@ -36,22 +36,20 @@ def read(text: str | bytes) -> list[Event]:
         ("", []),
     ],
 )
-def test_fields_comments_line_ends_and_byte_order_marks_are_read_as_the_standard_has_them(
-    text: str, found: list[Event]
-) -> None:
+def test_fields_comments_line_ends_and_byte_order_marks_follow_the_standard(text: str, found: list[Event]) -> None:
     assert read(text) == found
 
 
 @pytest.mark.parametrize("cut", ["data: b", "data: b\n", "data: b\r", "event: ping"])
-def test_an_event_that_was_cut_off_does_not_count(cut: str) -> None:
+def test_a_truncated_event_is_ignored(cut: str) -> None:
     assert read("data: a\n\n" + cut) == [Event("a")]
 
 
-def test_bytes_that_are_no_utf8_cost_no_more_than_themselves() -> None:
+def test_invalid_utf8_bytes_are_replaced() -> None:
     assert read(b"data: a\xff\xe2\x82\n\n") == [Event("a\ufffd\ufffd")]
 
 
-def test_an_event_is_there_as_soon_as_it_is_whole() -> None:
+def test_an_event_is_yielded_as_soon_as_it_is_complete() -> None:
     def arriving() -> Iterator[bytes]:
         yield b"data: a\n\n"
         raise AssertionError("more was read before the first event was given")
@@ -63,7 +61,7 @@ lines = st.lists(st.sampled_from(["data: ä", "data:", "data: 🏃", "event: pin
 
 
 @given(lines=lines, ends=st.sampled_from(["\n", "\r", "\r\n"]), cuts=st.lists(st.integers(0, 120), max_size=6))
-def test_where_the_chunks_begin_and_end_makes_no_difference(lines: list[str], ends: str, cuts: list[int]) -> None:
+def test_chunk_boundaries_make_no_difference(lines: list[str], ends: str, cuts: list[int]) -> None:
     whole = "".join(line + ends for line in lines).encode()
     places = sorted({0, len(whole), *(cut for cut in cuts if cut < len(whole))})
     chunks = [whole[start:end] for start, end in pairwise(places)]
@@ -71,7 +69,7 @@ def test_where_the_chunks_begin_and_end_makes_no_difference(lines: list[str], en
 
 
 @given(raw=st.binary())
-def test_any_bytes_are_survived(raw: bytes) -> None:
+def test_any_bytes_can_be_read(raw: bytes) -> None:
     read(raw)
 
 

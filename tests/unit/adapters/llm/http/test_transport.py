@@ -30,7 +30,7 @@ def to(url: str, body: bytes = b"{}", **headers: str) -> HttpRequest:
     return HttpRequest(instance_name="demo", url=url, headers=headers, body=body)
 
 
-def test_a_call_goes_out_and_its_answer_comes_back(endpoint: Endpoint, a_call: Build) -> None:
+def test_a_call_is_sent_and_its_reply_is_read(endpoint: Endpoint, a_call: Build) -> None:
     answer = {"choices": [{"message": {"content": "Sweden."}, "finish_reason": "stop"}]}
     endpoint.script = lambda handler: handler.reply(200, json.dumps(answer).encode(), Set_Cookie="a=b")
     for _ in range(2):
@@ -42,20 +42,20 @@ def test_a_call_goes_out_and_its_answer_comes_back(endpoint: Endpoint, a_call: B
     assert json.loads(body)["model"] == "small-1"
 
 
-def test_a_throttled_call_brings_the_wish_along(endpoint: Endpoint, a_call: Build) -> None:
+def test_a_throttled_call_returns_its_retry_after(endpoint: Endpoint, a_call: Build) -> None:
     endpoint.script = lambda handler: handler.reply(429, b'{"error": {"message": "Slow down"}}', Retry_After="2")
     with pytest.raises(LlmThrottled, match=r"'demo' answered with status 429: Slow down\.") as caught:
         complete(a_call(base_url=endpoint.url))
     assert caught.value.retry_after == 2
 
 
-def test_header_names_come_in_lower_case(endpoint: Endpoint) -> None:
+def test_header_names_are_in_lower_case(endpoint: Endpoint) -> None:
     endpoint.script = lambda handler: handler.reply(200, b"x", X_Odd="1")
     assert send(to(endpoint.url), 5).headers["x-odd"] == "1"
 
 
 @pytest.mark.parametrize("status", [200, 404])
-def test_one_connection_serves_many_calls(endpoint: Endpoint, status: int) -> None:
+def test_calls_share_one_connection(endpoint: Endpoint, status: int) -> None:
     def chunked(handler: Handler) -> None:
         handler.send_response(status)
         handler.send_header("Transfer-Encoding", "chunked")
@@ -89,7 +89,7 @@ def test_a_compressed_answer_is_read(endpoint: Endpoint) -> None:
     ],
     ids=["status line", "header", "body", "body of a length", "chunked body", "body of a failure", "redirect"],
 )
-def test_a_server_that_trickles_is_waited_for_no_longer_than_the_time_out(endpoint: Endpoint, start: bytes) -> None:
+def test_a_server_that_sends_slowly_ends_at_the_timeout(endpoint: Endpoint, start: bytes) -> None:
     endpoint.script = lambda handler: handler.trickle(start)
     started = time.monotonic()
     with pytest.raises(LlmTimeout, match=r"'demo' gave no complete answer within 0.3 s."):
@@ -97,13 +97,13 @@ def test_a_server_that_trickles_is_waited_for_no_longer_than_the_time_out(endpoi
     assert 0.29 <= time.monotonic() - started < 1.5
 
 
-def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_time_out(endpoint: Endpoint) -> None:
+def test_a_silent_server_ends_at_the_timeout(endpoint: Endpoint) -> None:
     endpoint.script = lambda _handler: endpoint.stopped.wait(5)
     with pytest.raises(LlmTimeout):
         send(to(endpoint.url), 0.2)
 
 
-def test_a_server_that_does_not_read_is_waited_for_no_longer_than_the_time_out() -> None:
+def test_a_server_that_does_not_read_ends_at_the_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=1) as silent:
         port = silent.getsockname()[1]
         started = time.monotonic()
@@ -112,7 +112,7 @@ def test_a_server_that_does_not_read_is_waited_for_no_longer_than_the_time_out()
         assert time.monotonic() - started < 1.5
 
 
-def test_the_deadline_is_by_the_given_clock(endpoint: Endpoint) -> None:
+def test_the_deadline_uses_the_given_clock(endpoint: Endpoint) -> None:
     ticks = iter(range(1000))
     endpoint.script = lambda handler: handler.reply(200, b"x" * 1000)
     with pytest.raises(LlmTimeout):
@@ -120,7 +120,7 @@ def test_the_deadline_is_by_the_given_clock(endpoint: Endpoint) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "left"), [(2, 2), (9, 7)])
-def test_a_part_of_a_call_ends_with_the_call_at_the_latest(seconds: float, left: float) -> None:
+def test_a_nested_deadline_is_never_later_than_the_outer_one(seconds: float, left: float) -> None:
     moments = iter([0.0, 3.0, 3.0, 3.0])
     deadline = Deadline(10, lambda: next(moments))
     assert deadline.at_most(seconds).left() == left
@@ -138,7 +138,7 @@ def test_a_late_call_does_not_shorten_the_next_one_on_its_connection(endpoint: E
     assert endpoint.connections == 1
 
 
-def test_an_answer_over_the_bound_is_refused_before_it_is_read_whole(
+def test_a_reply_over_the_size_bound_is_rejected_before_it_is_read_in_full(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "MAX_BODY_BYTES", 1000)
@@ -149,13 +149,13 @@ def test_an_answer_over_the_bound_is_refused_before_it_is_read_whole(
         send(to(endpoint.url), 5)
 
 
-def test_eleven_megabytes_are_too_many(endpoint: Endpoint) -> None:
+def test_eleven_megabytes_are_too_large(endpoint: Endpoint) -> None:
     endpoint.script = lambda handler: handler.reply(200, b"x" * 11_000_000)
     with pytest.raises(LlmAnswerInvalid, match="more than 10,485,760 bytes"):
         send(to(endpoint.url), 10)
 
 
-def test_of_a_long_failure_the_beginning_is_enough(endpoint: Endpoint) -> None:
+def test_only_the_start_of_a_long_error_is_read(endpoint: Endpoint) -> None:
     endpoint.script = lambda handler: handler.reply(500, b"x" * 1_000_000)
     reply = send(to(endpoint.url), 5)
     assert (reply.status, len(reply.body)) == (500, transport.MAX_FAILURE_BYTES)
@@ -176,7 +176,7 @@ def test_netrc_never_replaces_the_key(endpoint: Endpoint, tmp_path: Path, monkey
     assert endpoint.requests[0][1]["Authorization"] == "Bearer ours"
 
 
-def test_a_proxy_is_asked_for_other_hosts_but_never_for_this_machine(
+def test_a_proxy_is_used_for_other_hosts_but_not_for_this_machine(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", endpoint.url.removesuffix("/v1"))

@@ -41,7 +41,7 @@ def test_a_refused_connection_is_named(a_call: Build) -> None:
         complete(a_call(base_url=url))
 
 
-def test_two_lengths_of_one_answer_are_the_servers_fault_and_not_the_keys(endpoint: Endpoint, a_call: Build) -> None:
+def test_two_content_lengths_are_an_invalid_answer(endpoint: Endpoint, a_call: Build) -> None:
     def script(handler: Handler) -> None:
         handler.close_connection = True
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\n{}")
@@ -57,7 +57,7 @@ def test_a_name_that_is_not_found_is_named(monkeypatch: pytest.MonkeyPatch) -> N
         send(to("http://no.such.example/v1?key=secret"), 5)
 
 
-def test_connecting_has_its_own_shorter_time_out_for_each_address_and_ends_with_the_call(
+def test_connecting_has_a_shorter_timeout_per_address_and_ends_with_the_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[float] = []
@@ -91,9 +91,7 @@ def test_connecting_has_its_own_shorter_time_out_for_each_address_and_ends_with_
         (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n", LlmError),
     ],
 )
-def test_what_is_not_a_whole_http_answer_is_a_named_failure(
-    endpoint: Endpoint, sent: bytes, kind: type[LlmError]
-) -> None:
+def test_an_incomplete_http_response_is_a_named_failure(endpoint: Endpoint, sent: bytes, kind: type[LlmError]) -> None:
     def hang_up(handler: Handler) -> None:
         handler.close_connection = True
         handler.wfile.write(sent)
@@ -133,7 +131,7 @@ def test_http_spoken_to_a_tls_client_is_unreachable(endpoint: Endpoint) -> None:
         send(to(endpoint.url.replace("http", "https")), 2)
 
 
-def test_a_forbidden_header_keeps_its_value_out_of_message_and_traceback() -> None:
+def test_neither_message_nor_traceback_contains_an_invalid_header_value() -> None:
     for key in ("sk\nsecret", "sk-söcret\u2603"):
         with pytest.raises(LlmRefused, match=r"header|base URL") as caught:
             send(to("http://127.0.0.1:1/", Authorization=key), 2)
@@ -151,19 +149,19 @@ def exceptions_of(module: ModuleType) -> list[type[Exception]]:
 
 
 @pytest.mark.parametrize("kind", exceptions_of(requests.exceptions), ids=lambda kind: kind.__name__)
-def test_every_exception_of_requests_has_its_own_row(kind: type[Exception]) -> None:
+def test_every_exception_of_requests_is_mapped(kind: type[Exception]) -> None:
     assert kind in transport_failures.FAILURES
 
 
 @pytest.mark.parametrize("kind", [*exceptions_of(urllib3.exceptions), *exceptions_of(http.client)])
-def test_every_exception_below_requests_is_caught_and_finds_a_row(kind: type[Exception]) -> None:
+def test_every_exception_below_requests_is_mapped(kind: type[Exception]) -> None:
     if kind is urllib3.exceptions.ProxySchemeUnsupported:  # raised by nothing in urllib3 2
         return
     assert issubclass(kind, transport_failures.FOREIGN)
     assert any(base in transport_failures.FAILURES for base in kind.__mro__)
 
 
-def test_a_certificate_that_is_not_trusted_is_refused_wherever_it_hides(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_untrusted_certificate_is_found_in_any_exception(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_args: object) -> None:
         try:
             raise ssl.SSLCertVerificationError(1, "certificate verify failed")

@@ -48,7 +48,7 @@ def sent(call: LlmCall) -> dict[str, Any]:
 # --- request -------------------------------------------------------------------------------------------------------
 
 
-def test_a_bare_call_sends_model_prompt_and_the_bound_that_the_api_demands(a_call: Build) -> None:
+def test_a_call_without_settings_sends_model_prompt_and_the_required_max_tokens(a_call: Build) -> None:
     request = anthropic.request(a_call(base_url=None, prompt="Grüße"))
     assert request.url == "https://api.anthropic.com/v1/messages"
     assert dict(request.headers) == {
@@ -66,14 +66,14 @@ def test_a_bare_call_sends_model_prompt_and_the_bound_that_the_api_demands(a_cal
     assert "sk-test" not in repr(request)
 
 
-def test_without_a_key_there_is_no_header_for_it_and_one_with_an_umlaut_is_refused_unseen(a_call: Build) -> None:
+def test_without_a_key_no_header_is_sent_and_a_non_ascii_key_is_rejected_without_quoting_it(a_call: Build) -> None:
     assert "x-api-key" not in anthropic.request(a_call(api_key=None)).headers
     with pytest.raises(LlmRefused, match="API key") as caught:
         anthropic.request(a_call(api_key="sk-schlüssel"))
     assert "schl" not in str(caught.value)
 
 
-def test_a_plain_schema_goes_out_in_the_apis_own_form_with_its_objects_closed(a_call: Build) -> None:
+def test_a_supported_schema_is_sent_as_output_format_with_closed_objects(a_call: Build) -> None:
     body = sent(a_call(response_format=SCHEMA, system="Be brief."))
     assert body["output_config"] == {"format": {"type": "json_schema", "schema": CLOSED}}
     assert body["system"] == "Be brief."
@@ -94,9 +94,7 @@ def test_a_plain_schema_goes_out_in_the_apis_own_form_with_its_objects_closed(a_
         {**SCHEMA, "properties": {"a": True}},
     ],
 )
-def test_a_schema_that_the_api_would_refuse_is_written_into_the_system_prompt(
-    a_call: Build, schema: dict[str, Any]
-) -> None:
+def test_an_unsupported_schema_is_sent_in_the_system_prompt(a_call: Build, schema: dict[str, Any]) -> None:
     body = sent(a_call(response_format=schema, system="Be brief."))
     assert "output_config" not in body
     assert body["system"] == (
@@ -104,13 +102,13 @@ def test_a_schema_that_the_api_would_refuse_is_written_into_the_system_prompt(
     )
 
 
-def test_an_output_config_of_ones_own_moves_the_schema_into_the_system_prompt(a_call: Build) -> None:
+def test_an_output_config_option_moves_the_schema_into_the_system_prompt(a_call: Build) -> None:
     body = sent(a_call(response_format=SCHEMA, options={"output_config": {"effort": "low"}}))
     assert body["output_config"] == {"effort": "low"}
     assert json.dumps(SCHEMA) in body["system"]
 
 
-def test_json_without_a_schema_is_asked_for_in_the_system_prompt(a_call: Build) -> None:
+def test_json_without_a_schema_is_requested_in_the_system_prompt(a_call: Build) -> None:
     assert sent(a_call(response_format="json"))["system"] == "Answer with JSON and nothing else."
     assert "system" not in sent(a_call(response_format="text"))
     assert "system" not in sent(a_call(system=""))
@@ -120,7 +118,7 @@ def test_json_without_a_schema_is_asked_for_in_the_system_prompt(a_call: Build) 
 
 
 @pytest.mark.parametrize("content", [[], [{"type": "text", "text": "I can't help with relay races."}]])
-def test_a_declined_request_is_a_refusal_that_quotes_nothing(a_call: Build, content: object) -> None:
+def test_a_declined_request_is_refused_without_quoting_it(a_call: Build, content: object) -> None:
     with pytest.raises(LlmRefused, match="declines") as caught:
         anthropic.read(reply({**GOOD, "content": content, "stop_reason": "refusal"}), a_call(), NOW)
     assert "relay" not in str(caught.value)
@@ -142,7 +140,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("status", "kind", "message", "failure"), FAILURES)
-def test_each_failure_has_its_class_and_the_providers_own_words(
+def test_each_failure_has_its_class_and_the_providers_message(
     a_call: Build, status: int, kind: str, message: str, failure: type[LlmError]
 ) -> None:
     for told in (status, 200):
@@ -152,19 +150,19 @@ def test_each_failure_has_its_class_and_the_providers_own_words(
         assert f"status {status}: {message}" in str(caught.value)
 
 
-def test_a_web_page_in_front_of_the_api_says_its_status(a_call: Build) -> None:
+def test_a_web_page_instead_of_json_is_reported_with_its_status(a_call: Build) -> None:
     with pytest.raises(LlmRefused, match=r"status 413\b"):
         anthropic.read(reply(b"<html><h1>413 Request Entity Too Large</h1></html>", 413), a_call(), NOW)
 
 
-def test_a_rate_limit_says_how_long_to_wait(a_call: Build) -> None:
+def test_a_rate_limit_returns_its_retry_after(a_call: Build) -> None:
     headers = {"retry_after": "17", "anthropic_ratelimit_requests_remaining": "0"}
     with pytest.raises(LlmThrottled) as caught:
         anthropic.read(reply(an_error("rate_limit_error", "Slow down"), 429, **headers), a_call(), NOW)
     assert caught.value.retry_after == 17
 
 
-def test_a_failure_shows_no_key(a_call: Build) -> None:
+def test_a_failure_does_not_contain_the_key(a_call: Build) -> None:
     body = an_error("authentication_error", "invalid x-api-key sk-test-0123456789")
     with pytest.raises(LlmRefused) as caught:
         anthropic.read(reply(body, 401), a_call(), NOW)

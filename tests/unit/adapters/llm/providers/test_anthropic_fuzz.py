@@ -51,7 +51,7 @@ headers = st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms"]), st
 @given(body=bodies, status=st.integers(100, 999) | st.just(200), said=headers)
 @example(body=b'{"content": ' * 9000, status=200, said={})
 @example(body=b'{"error": {"type": {}}}', status=200, said={})
-def test_nothing_but_a_named_failure_or_an_answer(
+def test_any_response_is_an_answer_or_a_named_failure(
     a_call: Build, body: bytes, status: int, said: dict[str, str]
 ) -> None:
     try:
@@ -65,7 +65,7 @@ def test_nothing_but_a_named_failure_or_an_answer(
 
 
 @given(at=st.sampled_from([*GOOD, "error"]), to=json_values)
-def test_any_one_value_of_the_wrong_type_is_survived(a_call: Build, at: str, to: object) -> None:
+def test_any_single_value_of_the_wrong_type_is_handled(a_call: Build, at: str, to: object) -> None:
     with contextlib.suppress(LlmError):
         anthropic.read(HttpReply(status=200, headers={}, body=json.dumps({**GOOD, at: to}).encode()), a_call(), NOW)
     block = {**GOOD, "content": [{"type": "text", "text": to}, to]}
@@ -93,7 +93,7 @@ def as_event(value: object) -> bytes:
     return b"data: " + json.dumps(value).encode() + b"\n\n"
 
 
-def test_a_stream_that_is_cut_anywhere_is_broken_off_until_its_model_has_come_to_its_end(a_call: Build) -> None:
+def test_a_stream_cut_before_the_finish_reason_is_broken_off_and_later_is_an_answer(a_call: Build) -> None:
     end = RECORDED.index(b"}\n\n", RECORDED.index(b'"end_turn"')) + len(b"}")
     for cut in range(len(RECORDED)):
         pieces = anthropic.read_events(events([RECORDED[:cut]]), a_call())

@@ -21,14 +21,14 @@ RECORDED = (Path(__file__).parent / "streams" / "anthropic.sse").read_bytes()
 Build = Callable[..., LlmCall]
 
 
-def test_an_answer_that_is_listened_to_is_asked_for_as_a_stream(a_call: Build) -> None:
+def test_with_a_listener_a_stream_is_requested(a_call: Build) -> None:
     asked = json.loads(anthropic.request(a_call(), streamed=True).body)
     assert asked == json.loads(anthropic.request(a_call()).body) | {"stream": True}
     for stream in (False, True):
         assert anthropic.request(a_call(stream=stream)) == anthropic.request(a_call())
 
 
-def test_what_the_api_sends_is_heard_in_pieces_without_the_thinking_and_read_whole(a_call: Build) -> None:
+def test_a_recorded_stream_yields_its_texts_without_thinking_and_the_whole_answer(a_call: Build) -> None:
     assert read_stream(events([RECORDED]), a_call()) == (
         ["Sweden", " won, in", " 3:16.6."],
         LlmAnswer(
@@ -41,19 +41,19 @@ def test_what_the_api_sends_is_heard_in_pieces_without_the_thinking_and_read_who
     )
 
 
-def test_counts_are_the_latest_and_what_is_not_told_again_stays(a_call: Build) -> None:
+def test_the_latest_counts_win_and_missing_ones_do_not_overwrite(a_call: Build) -> None:
     begun = start(usage={"input_tokens": 12, "cache_read_input_tokens": 5, "output_tokens": 1})
     sent = [begun, text("Sweden."), stop(None, output_tokens=2), stop("max_tokens", output_tokens=7, input_tokens=None)]
     answer = read_stream(events_of(*sent, STOP), a_call())[1]
     assert (answer.prompt_tokens, answer.completion_tokens, answer.finish_reason) == (17, 7, "length")
 
 
-def test_a_text_block_that_begins_with_text_loses_none_of_it(a_call: Build) -> None:
+def test_text_at_the_start_of_a_block_is_included(a_call: Build) -> None:
     block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Swe"}}
     assert read_stream(events_of(start(), block, text("den."), stop("end_turn"), STOP), a_call())[0] == ["Swe", "den."]
 
 
-def test_events_and_deltas_that_are_not_known_are_passed_over(a_call: Build) -> None:
+def test_unknown_events_and_deltas_are_ignored(a_call: Build) -> None:
     new: list[dict[str, Any]] = [
         {"type": "ping"},
         {"type": "something_new", "delta": 5},
@@ -66,12 +66,12 @@ def test_events_and_deltas_that_are_not_known_are_passed_over(a_call: Build) -> 
     assert read_stream(sent, a_call())[0] == ["Sweden."]
 
 
-def test_a_stream_that_breaks_after_the_stop_reason_costs_no_answer(a_call: Build) -> None:
+def test_a_stream_that_breaks_after_the_stop_reason_is_an_answer(a_call: Build) -> None:
     sent = events_of(start(), text("Sweden."), stop("end_turn", output_tokens=3))
     assert read_stream(sent, a_call())[1].completion_tokens == 3
 
 
 @pytest.mark.parametrize("raw", ["<html>", "5", "[]", "null"])
-def test_an_event_that_is_no_object_is_named(a_call: Build, raw: str) -> None:
+def test_an_event_that_is_not_an_object_is_a_named_failure(a_call: Build, raw: str) -> None:
     with pytest.raises(LlmAnswerInvalid, match="event"):
         read_stream([Event(raw)], a_call())

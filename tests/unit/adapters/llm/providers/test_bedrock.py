@@ -21,20 +21,20 @@ Build = Callable[..., LlmCall]
 # --- request -------------------------------------------------------------------------------------------------------
 
 
-def test_a_bare_call_gives_model_and_prompt_alone(a_call: Build) -> None:
+def test_a_call_without_settings_contains_only_model_and_prompt(a_call: Build) -> None:
     assert bedrock.request(a_call(model=MODEL, prompt="Grüße")) == {
         "modelId": MODEL,
         "messages": [{"role": "user", "content": [{"text": "Grüße"}]}],
     }
 
 
-def test_half_a_character_is_replaced_before_it_is_sent(a_call: Build) -> None:
+def test_a_lone_surrogate_is_replaced_before_sending(a_call: Build) -> None:
     request = bedrock.request(a_call(prompt="a\ud800b", system="c\udc00d"))
     assert request["messages"][0]["content"][0]["text"] == "a\ufffdb"
     assert request["system"] == [{"text": "c\ufffdd"}]
 
 
-def test_json_and_schemas_are_asked_for_in_the_system_prompt(a_call: Build) -> None:
+def test_json_and_schemas_are_requested_in_the_system_prompt(a_call: Build) -> None:
     told = "Answer with JSON that follows this JSON Schema, and with nothing else:\n" + json.dumps(SCHEMA)
     for settings, system in (
         ({"response_format": "json"}, "Answer with JSON and nothing else."),
@@ -46,12 +46,12 @@ def test_json_and_schemas_are_asked_for_in_the_system_prompt(a_call: Build) -> N
 
 
 @pytest.mark.parametrize("value", [float("nan"), {1, 2}, object()])
-def test_an_option_that_is_no_json_is_refused_unseen(a_call: Build, value: object) -> None:
+def test_an_option_that_is_not_json_is_rejected_without_its_value(a_call: Build, value: object) -> None:
     with pytest.raises(LlmRefused, match=r"'demo' has a setting or option that can't be written as JSON\.$"):
         bedrock.request(a_call(options={"top_k": value}))
 
 
-def test_an_instance_that_says_where_is_refused_before_any_call(a_call: Build) -> None:
+def test_an_instance_with_a_base_url_is_rejected_before_any_call(a_call: Build) -> None:
     with pytest.raises(LlmRefused, match="'demo' is of bedrock, which is called in this deployment's own region"):
         bedrock.complete(a_call(base_url="https://llm.example/v1"), None, TRANSPORT)
 
@@ -61,7 +61,7 @@ def test_an_instance_that_says_where_is_refused_before_any_call(a_call: Build) -
 
 @pytest.mark.parametrize("reason", ["guardrail_intervened", "content_filtered"])
 @pytest.mark.parametrize("blocks", [[], [{"text": "Sorry, I can't talk about relay races."}]])
-def test_a_filtered_answer_is_a_refusal_that_quotes_nothing(a_call: Build, reason: str, blocks: list[object]) -> None:
+def test_a_filtered_answer_is_refused_without_quoting_it(a_call: Build, reason: str, blocks: list[object]) -> None:
     with pytest.raises(LlmRefused, match=r"'demo' answered that its content filter stopped") as caught:
         bedrock.read(answer_of(*blocks, reason=reason), a_call())
     assert "relay" not in str(caught.value)
@@ -82,7 +82,7 @@ def test_a_filtered_answer_is_a_refusal_that_quotes_nothing(a_call: Build, reaso
         (answer_of(reason="malformed_tool_use"), LlmServerError, "malformed_tool_use"),
     ],
 )
-def test_an_answer_without_a_text_of_its_own_is_a_failure(
+def test_an_answer_without_text_is_a_failure(
     a_call: Build, answer: dict[str, Any], failure: type[LlmError], named: str
 ) -> None:
     with pytest.raises(failure, match=f"'demo' .*{named}"):

@@ -95,7 +95,7 @@ def answering(body: object, status: int = 200, **headers: str) -> Callable[[Hand
 # --- request and answer --------------------------------------------------------------------------------------------
 
 
-def test_a_call_goes_out_signed_and_its_answer_comes_back(endpoint: Endpoint, ask: Ask) -> None:
+def test_a_call_is_signed_and_its_answer_is_read(endpoint: Endpoint, ask: Ask) -> None:
     answer = ask(system="Be brief.", temperature=0, stop=("END",), options={"top_k": 3}, prompt="Grüße")
     assert answer == LlmAnswer(
         content="Sweden.", model=MODEL, prompt_tokens=15, completion_tokens=6, finish_reason="stop"
@@ -112,7 +112,7 @@ def test_a_call_goes_out_signed_and_its_answer_comes_back(endpoint: Endpoint, as
 
 
 @pytest.mark.parametrize("model", [MODEL, "arn:aws:bedrock:x::inference-profile/a.b", "odd name~*'()é"])
-def test_what_arrives_is_what_was_signed(endpoint: Endpoint, ask: Ask, model: str) -> None:
+def test_the_received_request_equals_the_signed_one(endpoint: Endpoint, ask: Ask, model: str) -> None:
     """Neither requests nor urllib3 writes the path in another way, which would break the signature."""
     ask(model=model)
     ((path, headers, body),) = endpoint.requests
@@ -128,19 +128,19 @@ def test_what_arrives_is_what_was_signed(endpoint: Endpoint, ask: Ask, model: st
     assert scope.endswith(f"/{REGION}/bedrock/aws4_request")
 
 
-def test_one_client_and_one_connection_serve_many_calls(endpoint: Endpoint, ask: Ask) -> None:
+def test_calls_share_one_client_and_one_connection(endpoint: Endpoint, ask: Ask) -> None:
     assert [ask().content for _ in range(3)] == ["Sweden."] * 3
     assert endpoint.connections == 1
 
 
-def test_a_schema_is_told_and_a_broken_answer_is_asked_for_again(endpoint: Endpoint, ask: Ask) -> None:
+def test_a_schema_is_sent_and_an_invalid_answer_is_requested_again(endpoint: Endpoint, ask: Ask) -> None:
     with pytest.raises(LlmError, match="isn't JSON"):
         ask(response_format={"type": "object"})
     systems = [json.loads(body)["system"][0]["text"] for _, _, body in endpoint.requests]
     assert [system.endswith('{"type": "object"}') for system in systems] == [True, True]
 
 
-def test_a_check_asks_a_few_words_of_the_same_model(endpoint: Endpoint, a_call: Build) -> None:
+def test_a_check_sends_a_short_prompt_to_the_same_model(endpoint: Endpoint, a_call: Build) -> None:
     call = a_call(provider="bedrock", base_url=None, model=MODEL)
     assert check(call) is None
     ((path, _, body),) = endpoint.requests
@@ -170,7 +170,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("told", "failure"), FAILURES)
-def test_each_failure_has_its_class_and_the_services_own_words_and_is_not_sent_again(
+def test_each_failure_has_its_class_and_the_services_message_and_no_retry(
     endpoint: Endpoint, ask: Ask, told: tuple[int, str, str], failure: type[LlmError]
 ) -> None:
     status, code, message = told
@@ -199,7 +199,7 @@ def test_each_failure_has_its_class_and_the_services_own_words_and_is_not_sent_a
         ((307, {"message": "Elsewhere"}), LlmRefused, "status 307: Elsewhere. Redirects are not followed"),
     ],
 )
-def test_a_failure_in_any_other_form_keeps_its_status(
+def test_a_failure_in_an_unknown_form_is_mapped_by_its_status(
     endpoint: Endpoint, ask: Ask, sent: tuple[int, object], failure: type[LlmError], said: str
 ) -> None:
     status, body = sent
@@ -211,14 +211,14 @@ def test_a_failure_in_any_other_form_keeps_its_status(
     assert len(endpoint.requests) == 1
 
 
-def test_a_throttled_call_brings_the_wish_along(endpoint: Endpoint, ask: Ask) -> None:
+def test_a_throttled_call_returns_its_retry_after(endpoint: Endpoint, ask: Ask) -> None:
     endpoint.script = answering({"message": "Slow down"}, 429, Retry_After="17")
     with pytest.raises(LlmThrottled) as caught:
         ask()
     assert caught.value.retry_after == 17
 
 
-def test_a_failure_quotes_no_prompt_in_its_sentence_or_traceback(endpoint: Endpoint, ask: Ask) -> None:
+def test_neither_message_nor_traceback_of_a_failure_quotes_the_prompt(endpoint: Endpoint, ask: Ask) -> None:
     endpoint.script = answering({"message": "Malformed: my very own secret words and more"}, 400)
     with pytest.raises(LlmRefused, match="Malformed") as caught:
         ask(prompt="my very own secret words and more")
@@ -242,13 +242,15 @@ def test_a_failure_quotes_no_prompt_in_its_sentence_or_traceback(endpoint: Endpo
         ({"output": {"message": {"content": [{"text": "a", "image": {}}]}}}, "isn't what Converse promises"),
     ],
 )
-def test_a_success_that_is_no_answer_is_named(endpoint: Endpoint, ask: Ask, body: object, named: str) -> None:
+def test_a_success_status_without_an_answer_is_a_named_failure(
+    endpoint: Endpoint, ask: Ask, body: object, named: str
+) -> None:
     endpoint.script = answering(body)
     with pytest.raises(LlmAnswerInvalid, match=f"'demo' sent an answer .*{named}"):
         ask()
 
 
-def test_one_bad_byte_does_not_cost_the_answer(endpoint: Endpoint, ask: Ask) -> None:
+def test_an_invalid_byte_is_replaced(endpoint: Endpoint, ask: Ask) -> None:
     endpoint.script = answering(b"\xef\xbb\xbf" + json.dumps(GOOD).encode().replace(b"Sweden", b"Swe\xffden"))
     assert ask().content == "Swe\ufffdden."
 
@@ -259,9 +261,7 @@ def test_one_bad_byte_does_not_cost_the_answer(endpoint: Endpoint, ask: Ask) -> 
 @pytest.mark.parametrize(
     "start", [b"", b"HTTP/1.1 200 OK\r\n\r\n{", b"HTTP/1.1 500 Oh\r\nContent-Length: 99999\r\n\r\n"]
 )
-def test_an_endpoint_that_trickles_is_waited_for_no_longer_than_the_time_out(
-    endpoint: Endpoint, ask: Ask, start: bytes
-) -> None:
+def test_an_endpoint_that_sends_slowly_ends_at_the_timeout(endpoint: Endpoint, ask: Ask, start: bytes) -> None:
     ask()
     endpoint.script = lambda handler: handler.trickle(start)
     started = time.monotonic()
@@ -270,7 +270,7 @@ def test_an_endpoint_that_trickles_is_waited_for_no_longer_than_the_time_out(
     assert 0.29 <= time.monotonic() - started < 1.5
 
 
-def test_an_answer_over_the_bound_is_refused(endpoint: Endpoint, ask: Ask) -> None:
+def test_an_answer_over_the_size_bound_is_rejected(endpoint: Endpoint, ask: Ask) -> None:
     endpoint.script = answering(b'{"output": "' + b"x" * 11_000_000)
     with pytest.raises(LlmAnswerInvalid, match="'demo' sent an answer of more than 10,485,760 bytes"):
         ask(timeout_seconds=10)
@@ -288,7 +288,7 @@ def test_only_allowed_hosts_are_called(endpoint: Endpoint, ask: Ask) -> None:
     assert ask(transport=HttpTransport(only_this_host)).content == "Sweden."
 
 
-def test_without_an_endpoint_of_its_own_the_regions_is_called(ask: Ask) -> None:
+def test_the_default_endpoint_is_that_of_the_region(ask: Ask) -> None:
     """The host that an operator writes into the list of allowed ones."""
     regions_own = rf"bedrock-runtime\.{REGION}\.amazonaws\.com"
     elsewhere = HttpTransport(HostPolicy(allowed=("api.example",)))
@@ -296,7 +296,7 @@ def test_without_an_endpoint_of_its_own_the_regions_is_called(ask: Ask) -> None:
         ask(transport=elsewhere)
 
 
-def test_calls_at_the_same_time_keep_their_own_names_and_time_outs(endpoint: Endpoint, a_call: Build) -> None:
+def test_concurrent_calls_have_their_own_names_and_timeouts(endpoint: Endpoint, a_call: Build) -> None:
     models = ["slow", "model-1", "model-2", "model-3"]
     all_begun = threading.Barrier(len(models), timeout=10)
 
@@ -320,6 +320,6 @@ def test_calls_at_the_same_time_keep_their_own_names_and_time_outs(endpoint: End
     assert answers == [f"LLM instance '{model}' answered with status 400: No." for model in models[1:]]
 
 
-def test_an_endpoint_that_is_gone_is_unreachable(ask: Ask) -> None:
+def test_a_closed_endpoint_is_unreachable(ask: Ask) -> None:
     with account_at("http://127.0.0.1:1"), pytest.raises(LlmUnreachable, match="can't be reached"):
         ask()

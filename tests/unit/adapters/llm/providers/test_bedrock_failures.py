@@ -37,13 +37,15 @@ ROWS = bedrock_failures.FAILURES.keys()
         ({"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "nonsense"}, r"with boto3 as it is configured here \(ValueError\)\."),
     ],
 )
-def test_what_the_environment_lacks_is_named(a_call: Build, environment: dict[str, str | None], said: str) -> None:
+def test_missing_or_wrong_aws_configuration_is_named(
+    a_call: Build, environment: dict[str, str | None], said: str
+) -> None:
     with account_at(None, **environment), pytest.raises(LlmRefused, match=f"LLM instance 'demo' .*{said}"):
         bedrock.complete(a_call(base_url=None), None, TRANSPORT)
 
 
 @pytest.mark.parametrize("settings", [{"max_tokens": 0}, {"top_p": "a secret"}])
-def test_a_parameter_that_boto3_refuses_is_named_without_its_value(a_call: Build, settings: dict[str, Any]) -> None:
+def test_a_parameter_rejected_by_boto3_is_named_without_its_value(a_call: Build, settings: dict[str, Any]) -> None:
     with account_at(None), pytest.raises(LlmRefused, match=r"setting that Converse doesn't take \(Param") as caught:
         bedrock.complete(a_call(base_url=None, **settings), None, TRANSPORT)
     assert "secret" not in str(caught.value)
@@ -58,7 +60,7 @@ def subclasses(kind: type[BotoCoreError]) -> Iterator[type[BotoCoreError]]:
             yield from subclasses(below)
 
 
-def test_every_exception_of_botocore_finds_a_row() -> None:
+def test_every_botocore_exception_is_mapped() -> None:
     for module in pkgutil.iter_modules(botocore.__path__):
         importlib.import_module(f"botocore.{module.name}")
     kinds = set(subclasses(BotoCoreError))
@@ -66,11 +68,11 @@ def test_every_exception_of_botocore_finds_a_row() -> None:
     assert [kind.__name__ for kind in kinds if not {base.__name__ for base in kind.__mro__} & ROWS] == []
 
 
-def test_no_row_is_for_everything() -> None:
+def test_no_base_exception_is_mapped() -> None:
     assert not {"BotoCoreError", "Exception", "BaseException", "object"} & ROWS
 
 
-def test_an_exception_of_a_newer_botocore_is_refused_by_its_name(a_call: Build) -> None:
+def test_an_unknown_botocore_exception_fails_with_its_name(a_call: Build) -> None:
     class BrandNewError(BotoCoreError):
         pass
 
@@ -79,7 +81,7 @@ def test_an_exception_of_a_newer_botocore_is_refused_by_its_name(a_call: Build) 
     assert str(error) == "LLM instance 'demo' can't be called through boto3 (BrandNewError)."
 
 
-def test_credentials_that_can_not_be_fetched_at_the_moment_are_waited_for(a_call: Build) -> None:
+def test_a_temporary_failure_to_get_credentials_is_retried(a_call: Build) -> None:
     error = client_failure(CredentialRetrievalError(provider="p", error_msg="a secret"), a_call())
     assert type(error) is LlmUnreachable
     assert "secret" not in str(error)

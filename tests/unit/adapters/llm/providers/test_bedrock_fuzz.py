@@ -78,7 +78,7 @@ def outcome(endpoint: Endpoint, call: LlmCall, body: bytes, status: int = 200, *
 @example(body=b'{"__type": 5, "message": {}}', status=429, headers={})
 @example(body=b"<html>" + b"x" * 1000, status=200, headers={"x_amzn_ErrorType": "#:"})
 @example(body=b'{"output": {"message": {"content": [{"text": "\\ud800"}]}}}', status=200, headers={})
-def test_nothing_but_a_named_failure_or_an_answer(
+def test_any_response_is_an_answer_or_a_named_failure(
     endpoint: Endpoint, a_call: Build, body: bytes, status: int, headers: dict[str, str]
 ) -> None:
     told = outcome(endpoint, a_call(base_url=None), b"" if status in BODILESS else body, status, **headers)
@@ -87,7 +87,7 @@ def test_nothing_but_a_named_failure_or_an_answer(
 
 @one_endpoint
 @given(at=st.sampled_from([*GOOD, "trace", "performanceConfig"]), to=json_values)
-def test_any_one_value_of_the_wrong_type_is_survived(endpoint: Endpoint, a_call: Build, at: str, to: object) -> None:
+def test_any_single_value_of_the_wrong_type_is_handled(endpoint: Endpoint, a_call: Build, at: str, to: object) -> None:
     wrong = [
         {**GOOD, at: to},
         {**GOOD, "output": {"message": to}},
@@ -107,7 +107,7 @@ def test_any_one_value_of_the_wrong_type_is_survived(endpoint: Endpoint, a_call:
         b"HTTP/1.1 429 Slow\r\nRetry-After: ",
     ],
 )
-def test_an_endless_answer_ends_with_the_time_out(endpoint: Endpoint, a_call: Build, start: bytes) -> None:
+def test_an_endless_answer_ends_at_the_timeout(endpoint: Endpoint, a_call: Build, start: bytes) -> None:
     endpoint.script = lambda handler: handler.trickle(start)
     started = time.monotonic()
     with pytest.raises(LlmError, match=r"within 0\.2 s"):
@@ -116,5 +116,5 @@ def test_an_endless_answer_ends_with_the_time_out(endpoint: Endpoint, a_call: Bu
 
 
 @pytest.mark.parametrize("status", [200, 500])
-def test_megabytes_without_end_are_a_named_failure(endpoint: Endpoint, a_call: Build, status: int) -> None:
+def test_an_answer_of_many_megabytes_is_a_named_failure(endpoint: Endpoint, a_call: Build, status: int) -> None:
     assert "'demo'" in outcome(endpoint, a_call(base_url=None), b'{"message": "' + b"x" * 11_000_000, status)

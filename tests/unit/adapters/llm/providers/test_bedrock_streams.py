@@ -76,9 +76,7 @@ def sending(*chunks: bytes) -> Callable[[Handler], None]:
     return lambda handler: handler.stream(*chunks, content_type=CONTENT_TYPE)
 
 
-def test_an_answer_is_heard_while_it_grows_and_comes_back_whole(
-    endpoint: Endpoint, ask: Ask, heard: RecordingListener
-) -> None:
+def test_an_answer_is_streamed_and_returned_in_full(endpoint: Endpoint, ask: Ask, heard: RecordingListener) -> None:
     endpoint.script = sending(START, delta(text="Swe"), delta(text="den."), stop("end_turn"), USAGE)
     assert ask(system="Be brief.", temperature=0) == ANSWER
     assert heard.pieces == ["Swe", "den."]
@@ -96,14 +94,14 @@ def test_chunks_may_begin_and_end_anywhere(endpoint: Endpoint, ask: Ask, heard: 
 
 
 @pytest.mark.parametrize("quiet", [{"stream": False}, {"listener": None}])
-def test_where_nobody_listens_converse_is_asked(endpoint: Endpoint, ask: Ask, quiet: dict[str, Any]) -> None:
+def test_without_streaming_converse_is_called(endpoint: Endpoint, ask: Ask, quiet: dict[str, Any]) -> None:
     whole = {"output": {"message": {"content": [{"text": "Sweden."}]}}, "stopReason": "end_turn"}
     endpoint.script = lambda handler: handler.reply(200, json.dumps(whole).encode())
     assert ask(**quiet).content == "Sweden."
     assert endpoint.requests[0][0].endswith("/converse")
 
 
-def test_a_whole_answer_in_place_of_a_stream_is_read(endpoint: Endpoint, ask: Ask, heard: RecordingListener) -> None:
+def test_a_whole_answer_instead_of_a_stream_is_read(endpoint: Endpoint, ask: Ask, heard: RecordingListener) -> None:
     whole = {"output": {"message": {"content": [{"text": "Sweden."}]}}, "stopReason": "end_turn"}
     endpoint.script = lambda handler: handler.reply(200, json.dumps(whole).encode(), Content_Type=CONTENT_TYPE)
     assert ask().content == "Sweden."
@@ -123,7 +121,7 @@ def test_a_whole_answer_in_place_of_a_stream_is_read(endpoint: Endpoint, ask: As
         (USAGE + exception("internalServerException", "Late."), 6),
     ],
 )
-def test_after_the_stop_reason_nothing_costs_the_answer(
+def test_failures_after_the_stop_reason_are_ignored(
     endpoint: Endpoint, ask: Ask, end: bytes, counts: int | None
 ) -> None:
     endpoint.script = sending(START + TOLD + stop("end_turn"), *([end] if end else []))
@@ -161,7 +159,7 @@ def test_a_stream_that_breaks_before_its_stop_reason_is_unreachable(endpoint: En
         ("validationException", LlmRefused, 400),
     ],
 )
-def test_an_exception_in_the_stream_fails_as_its_status_would(
+def test_an_exception_in_the_stream_is_mapped_by_its_status(
     endpoint: Endpoint, ask: Ask, kind: str, failure: type[LlmError], status: int
 ) -> None:
     for before in (b"", START, START + TOLD):
@@ -172,7 +170,7 @@ def test_an_exception_in_the_stream_fails_as_its_status_would(
         assert str(caught.value) == f"LLM instance 'demo' answered with status {status}: Not now, not again."
 
 
-def test_an_error_without_a_type_of_its_own_is_the_services_failure(endpoint: Endpoint, ask: Ask) -> None:
+def test_an_error_without_a_type_is_a_server_error(endpoint: Endpoint, ask: Ask) -> None:
     endpoint.script = sending(frame(b"", message_type="error", error_code="Oops", error_message="Gone wrong."))
     with pytest.raises(LlmServerError, match=r"Gone wrong\."):
         ask()
@@ -188,7 +186,7 @@ def test_an_error_without_a_type_of_its_own_is_the_services_failure(endpoint: En
         (500, "InternalServerException", LlmServerError),
     ],
 )
-def test_a_refusal_before_the_stream_has_the_failure_of_its_status(
+def test_an_error_before_the_stream_is_mapped_by_its_status(
     endpoint: Endpoint, ask: Ask, status: int, code: str, failure: type[LlmError]
 ) -> None:
     bodies = [json.dumps({name: "In words."}).encode() for name in ("message", "Message")]
@@ -230,7 +228,7 @@ def test_a_stream_without_an_answer_is_a_named_failure(
         (stop("end_turn"), "", "stop"),
     ],
 )
-def test_a_cut_answer_one_after_reasoning_and_an_empty_one_are_answers(
+def test_truncated_empty_and_reasoned_answers_are_valid(
     endpoint: Endpoint, ask: Ask, sent: bytes, content: str, reason: str
 ) -> None:
     endpoint.script = sending(START + sent + USAGE)
@@ -238,7 +236,7 @@ def test_a_cut_answer_one_after_reasoning_and_an_empty_one_are_answers(
     assert (answer.content, answer.finish_reason) == (content, reason)
 
 
-def test_a_stream_that_stalls_ends_with_its_time_out(endpoint: Endpoint, ask: Ask) -> None:
+def test_a_stalled_stream_ends_at_the_timeout(endpoint: Endpoint, ask: Ask) -> None:
     def stalling(handler: Handler) -> None:
         handler.send_response(200)
         handler.end_headers()
@@ -254,12 +252,12 @@ def test_a_stream_that_stalls_ends_with_its_time_out(endpoint: Endpoint, ask: As
 
 
 @pytest.mark.parametrize("reasons", [("max_tokens", "end_turn"), ("end_turn", "max_tokens")])
-def test_a_cut_is_not_undone_by_another_stop(endpoint: Endpoint, ask: Ask, reasons: tuple[str, str]) -> None:
+def test_a_later_stop_reason_does_not_replace_length(endpoint: Endpoint, ask: Ask, reasons: tuple[str, str]) -> None:
     endpoint.script = sending(START + TOLD + b"".join(map(stop, reasons)) + USAGE)
     assert ask().finish_reason == "length"
 
 
-def test_after_the_stop_reason_a_stream_without_an_end_is_not_waited_for_until_the_time_out(
+def test_after_the_stop_reason_a_stream_that_stays_open_is_closed_early(
     endpoint: Endpoint, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streaming, "SECONDS_AFTER_FINISH", 0.2)

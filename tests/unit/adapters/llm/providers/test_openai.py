@@ -28,7 +28,7 @@ Build = Callable[..., LlmCall]
 # --- request -------------------------------------------------------------------------------------------------------
 
 
-def test_a_bare_call_sends_model_and_prompt_and_nothing_else(a_call: Build) -> None:
+def test_a_call_without_settings_sends_only_model_and_prompt(a_call: Build) -> None:
     sent = openai.request(a_call(prompt="Grüße"))
     assert sent.url == "https://llm.example/v1/chat/completions"
     assert sent.headers["Authorization"] == "Bearer sk-test-0123456789"
@@ -37,7 +37,7 @@ def test_a_bare_call_sends_model_and_prompt_and_nothing_else(a_call: Build) -> N
     assert "Grüße".encode() in sent.body
 
 
-def test_text_is_what_a_server_answers_anyway(a_call: Build) -> None:
+def test_response_format_text_sends_nothing(a_call: Build) -> None:
     assert openai.request(a_call(response_format="text")).body == openai.request(a_call()).body
 
 
@@ -49,7 +49,7 @@ def test_text_is_what_a_server_answers_anyway(a_call: Build) -> None:
         ("Speak json.", "List three.", "List three."),
     ],
 )
-def test_json_is_asked_for_and_the_word_is_said_since_openai_demands_it(
+def test_json_is_requested_and_the_prompt_contains_the_word_as_openai_requires(
     a_call: Build, system: str | None, prompt: str, content: str
 ) -> None:
     body = json.loads(openai.request(a_call(response_format="json", system=system, prompt=prompt)).body)
@@ -76,7 +76,7 @@ STRICT = {
         ({"type": "object", "properties": {"inner": {**STRICT, "required": []}}, "required": ["inner"]}, {}),
     ],
 )
-def test_a_schema_goes_out_with_a_name_and_strict_only_where_openai_takes_it_so(
+def test_a_schema_is_sent_with_a_name_and_strict_only_if_openai_supports_it(
     a_call: Build, schema: dict[str, Any], strict: dict[str, Any]
 ) -> None:
     body = json.loads(openai.request(a_call(response_format=schema)).body)
@@ -87,7 +87,7 @@ def test_a_schema_goes_out_with_a_name_and_strict_only_where_openai_takes_it_so(
     assert body["messages"] == [{"role": "user", "content": a_call().prompt}]
 
 
-def test_an_option_wins_over_the_setting(a_call: Build) -> None:
+def test_an_option_overrides_the_setting(a_call: Build) -> None:
     call = a_call(response_format="json", options={"response_format": {"type": "json_schema"}})
     assert json.loads(openai.request(call).body)["response_format"] == {"type": "json_schema"}
 
@@ -97,7 +97,7 @@ def test_without_a_key_there_is_no_authorization(a_call: Build, key: str | None)
     assert "Authorization" not in openai.request(a_call(api_key=key)).headers
 
 
-def test_a_key_pasted_with_a_line_break_works_and_one_with_an_umlaut_is_refused_unseen(a_call: Build) -> None:
+def test_a_line_break_after_a_key_is_removed_and_a_non_ascii_key_is_rejected_without_quoting_it(a_call: Build) -> None:
     assert openai.request(a_call(api_key="sk-1\n")).headers["Authorization"] == "Bearer sk-1"
     with pytest.raises(LlmRefused, match="API key") as caught:
         openai.request(a_call(api_key="sk-schlüssel"))
@@ -105,12 +105,12 @@ def test_a_key_pasted_with_a_line_break_works_and_one_with_an_umlaut_is_refused_
 
 
 @pytest.mark.parametrize("value", [float("nan"), object(), {1, 2}])
-def test_an_option_that_is_no_json_is_refused(a_call: Build, value: object) -> None:
+def test_an_option_that_is_not_json_is_rejected(a_call: Build, value: object) -> None:
     with pytest.raises(LlmRefused, match="JSON"):
         openai.request(a_call(options={"x": value}))
 
 
-def test_a_lone_surrogate_in_the_prompt_is_sent_as_something_encodable(a_call: Build) -> None:
+def test_a_lone_surrogate_in_the_prompt_is_replaced(a_call: Build) -> None:
     assert json.loads(openai.request(a_call(prompt="a\ud800b")).body)["messages"][0]["content"] == "a?b"
 
 
@@ -123,17 +123,17 @@ def test_neither_key_nor_prompt_is_in_a_repr(a_call: Build) -> None:
 # --- answer --------------------------------------------------------------------------------------------------------
 
 
-def test_a_cut_answer_says_so(a_call: Build) -> None:
+def test_a_truncated_answer_has_finish_reason_length(a_call: Build) -> None:
     assert openai.read(reply(saying({"content": "Swe"}, "length")), a_call(), NOW).finish_reason == "length"
 
 
 @pytest.mark.parametrize("usage", [None, [], "many", {}, {"prompt_tokens": "12", "completion_tokens": True}])
-def test_an_answer_without_counts_is_still_an_answer(a_call: Build, usage: object) -> None:
+def test_an_answer_without_token_counts_is_valid(a_call: Build, usage: object) -> None:
     answer = openai.read(reply({**GOOD, "usage": usage, "model": None}), a_call(), NOW)
     assert (answer.prompt_tokens, answer.completion_tokens, answer.model) == (None, None, "small-1")
 
 
-def test_a_byte_order_mark_and_a_broken_byte_do_not_cost_the_answer(a_call: Build) -> None:
+def test_a_byte_order_mark_is_removed_and_an_invalid_byte_replaced(a_call: Build) -> None:
     raw = b"\xef\xbb\xbf" + json.dumps(GOOD).encode().replace(b"Sweden", b"Swed\xff")
     assert openai.read(reply(raw), a_call(), NOW).content == "Swed\ufffd."
 
@@ -146,7 +146,7 @@ def test_a_byte_order_mark_and_a_broken_byte_do_not_cost_the_answer(a_call: Buil
         ({"content": None, "refusal": "I can't help with relay races."}, "stop", "declines"),
     ],
 )
-def test_filtered_and_declined_answers_are_refusals(
+def test_filtered_and_declined_answers_are_refused(
     a_call: Build, message: object, finish_reason: str, named: str
 ) -> None:
     with pytest.raises(LlmRefused, match=named) as caught:
@@ -167,7 +167,9 @@ def test_filtered_and_declined_answers_are_refusals(
         ({"error": {"code": 200, "message": "Odd"}}, LlmAnswerInvalid),
     ],
 )
-def test_an_error_inside_a_success_counts_by_its_own_code(a_call: Build, body: object, kind: type[LlmError]) -> None:
+def test_an_error_in_a_success_response_is_mapped_by_its_own_code(
+    a_call: Build, body: object, kind: type[LlmError]
+) -> None:
     with pytest.raises(LlmError) as caught:
         openai.read(reply(body), a_call(), NOW)
     assert type(caught.value) is kind

@@ -60,7 +60,7 @@ def failure(call: LlmCall) -> str:
     ],
 )
 @pytest.mark.parametrize("listed", [(200, MODELS), (404, {})])
-def test_the_base_url_that_answers_is_named(
+def test_an_error_names_the_base_url_that_works(
     endpoint: Endpoint, a_call: Build, elsewhere: tuple[int, object], listed: tuple[int, object]
 ) -> None:
     endpoint.script = api_below("/v1", listed, (200, ANSWER), elsewhere)
@@ -86,7 +86,7 @@ def test_the_base_url_that_answers_is_named(
         ("/v1/responses", "/v1"),
     ],
 )
-def test_it_is_looked_for_below_the_given_path_and_beside_a_native_api(
+def test_base_urls_below_the_path_and_beside_a_native_api_are_tried(
     endpoint: Endpoint, a_call: Build, given: str, root: str
 ) -> None:
     endpoint.script = api_below(root, (200, MODELS), (200, ANSWER), (404, {}))
@@ -95,13 +95,13 @@ def test_it_is_looked_for_below_the_given_path_and_beside_a_native_api(
 
 
 @pytest.mark.parametrize("status", [401, 403, 429])
-def test_an_api_that_refuses_the_key_is_there_too(endpoint: Endpoint, a_call: Build, status: int) -> None:
+def test_a_base_url_that_rejects_the_key_also_counts(endpoint: Endpoint, a_call: Build, status: int) -> None:
     endpoint.script = api_below("/v1", (status, REFUSED), (status, REFUSED), (404, {}))
     said = failure(a_call(base_url=endpoint.url.removesuffix("/v1")))
     assert said.endswith(f"It answers at {endpoint.url} (with status {status}): set base_url to {endpoint.url}.")
 
 
-def test_a_query_is_kept_and_not_shown(endpoint: Endpoint, a_call: Build) -> None:
+def test_a_query_is_sent_but_not_quoted(endpoint: Endpoint, a_call: Build) -> None:
     endpoint.script = api_below("/v1", (200, MODELS), (200, ANSWER), (404, {}))
     said = failure(a_call(base_url=endpoint.url.removesuffix("/v1") + "?key=secret"))
     assert said.endswith(f"set base_url to {endpoint.url} (with the same query).")
@@ -118,7 +118,7 @@ def test_a_base_url_with_a_version_is_the_only_one_tried(endpoint: Endpoint, a_c
 
 
 @pytest.mark.parametrize("there", [(404, {}), (500, {}), (200, HTML), (302, {})])
-def test_where_no_api_is_found_the_first_failure_stands(
+def test_if_no_base_url_works_the_first_failure_is_raised(
     endpoint: Endpoint, a_call: Build, there: tuple[int, object]
 ) -> None:
     endpoint.script = api_below("/v1", there, there, (404, {}))
@@ -127,14 +127,14 @@ def test_where_no_api_is_found_the_first_failure_stands(
 
 
 @pytest.mark.parametrize("elsewhere", [(401, REFUSED), (500, {}), (429, {}), (400, {})])
-def test_a_failure_of_another_kind_is_looked_into_no_further(
+def test_after_other_failures_no_base_url_is_tried(
     endpoint: Endpoint, a_call: Build, elsewhere: tuple[int, object]
 ) -> None:
     endpoint.script = api_below("/v1", (200, MODELS), (200, ANSWER), elsewhere)
     assert "base_url" not in failure(a_call(base_url=endpoint.url.removesuffix("/v1")))
 
 
-def test_all_of_it_ends_within_the_calls_time_out(endpoint: Endpoint, a_call: Build) -> None:
+def test_the_search_ends_within_the_timeout_of_the_call(endpoint: Endpoint, a_call: Build) -> None:
     def slow_below_version(handler: Handler) -> None:
         if handler.path.startswith("/v1/"):
             endpoint.stopped.wait(15)
@@ -145,7 +145,7 @@ def test_all_of_it_ends_within_the_calls_time_out(endpoint: Endpoint, a_call: Bu
     assert said == "LLM instance 'demo' answered with status 404: Not Found."
 
 
-def test_a_base_url_of_anthropics_needs_no_version(endpoint: Endpoint, a_call: Build) -> None:
+def test_anthropic_base_urls_need_no_version(endpoint: Endpoint, a_call: Build) -> None:
     endpoint.script = lambda handler: handler.reply(404, b"{}")
     with pytest.raises(LlmRefused, match="answered with status 404"):
         anthropic.check(a_call(base_url=endpoint.url.removesuffix("/v1")), TRANSPORT)

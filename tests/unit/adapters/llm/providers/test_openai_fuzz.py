@@ -51,7 +51,7 @@ headers = st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms"]), st
 @given(body=bodies, status=st.integers(100, 999) | st.just(200), said=headers)
 @example(body=b"9" * 5000, status=200, said={})
 @example(body=b'{"error": ' * 9000, status=500, said={"retry-after": "Fri, 31 Dec 999999 99:99:99 GMT"})
-def test_nothing_but_a_named_failure_or_an_answer(
+def test_any_response_is_an_answer_or_a_named_failure(
     a_call: Build, body: bytes, status: int, said: dict[str, str]
 ) -> None:
     try:
@@ -65,7 +65,7 @@ def test_nothing_but_a_named_failure_or_an_answer(
 
 
 @given(at=st.lists(st.sampled_from(["choices", 0, "message", "content", "usage", "model"]), max_size=4), to=json_values)
-def test_any_one_value_of_the_wrong_type_is_survived(a_call: Build, at: list[Any], to: object) -> None:
+def test_any_single_value_of_the_wrong_type_is_handled(a_call: Build, at: list[Any], to: object) -> None:
     body = json.loads(json.dumps(GOOD))
     place = body
     for step in at[:-1]:
@@ -94,7 +94,7 @@ def as_event(value: object) -> bytes:
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda path: path.stem)
-def test_a_stream_that_is_cut_anywhere_is_broken_off_until_its_model_has_come_to_its_end(
+def test_a_stream_cut_before_the_finish_reason_is_broken_off_and_later_is_an_answer(
     a_call: Build, recorded: Path
 ) -> None:
     whole = recorded.read_bytes()

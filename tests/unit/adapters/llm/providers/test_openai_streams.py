@@ -34,7 +34,7 @@ def body(call: LlmCall, *, streamed: bool = True) -> dict[str, Any]:
 # --- request -------------------------------------------------------------------------------------------------------
 
 
-def test_an_answer_that_is_listened_to_is_asked_for_as_a_stream_with_its_counts(a_call: Build) -> None:
+def test_with_a_listener_a_stream_with_token_counts_is_requested(a_call: Build) -> None:
     asked = body(a_call())
     assert asked == body(a_call(), streamed=False) | {"stream": True, "stream_options": {"include_usage": True}}
 
@@ -45,11 +45,11 @@ def test_without_a_listener_no_stream_is_requested_whatever_the_setting(a_call: 
     assert "stream" not in body(a_call(stream=stream), streamed=False)
 
 
-def test_stream_options_of_ones_own_win(a_call: Build) -> None:
+def test_a_stream_options_option_overrides_the_default(a_call: Build) -> None:
     assert body(a_call(options={"stream_options": {}}))["stream_options"] == {}
 
 
-def test_mistral_is_not_asked_for_what_it_refuses(a_call: Build) -> None:
+def test_no_stream_options_are_sent_to_mistral(a_call: Build) -> None:
     asked = body(a_call(base_url="https://api.mistral.ai/v1"))
     assert asked["stream"] is True
     assert "stream_options" not in asked
@@ -70,7 +70,7 @@ def test_mistral_is_not_asked_for_what_it_refuses(a_call: Build) -> None:
         ("koboldcpp", ["Sweden", " won."], ("koboldcpp/tiny", None, None, "stop")),
     ],
 )
-def test_what_each_server_sends_is_heard_in_pieces_and_read_whole(
+def test_each_recorded_stream_yields_its_texts_and_the_whole_answer(
     a_call: Build, name: str, pieces: list[str], answer: tuple[Any, ...]
 ) -> None:
     model, prompt_tokens, completion_tokens, finish_reason = answer
@@ -94,7 +94,7 @@ def test_of_several_choices_the_first_counts(a_call: Build) -> None:
     assert (heard, answer.content) == (["Swe", "den."], "Sweden.")
 
 
-def test_what_a_later_chunk_leaves_empty_stays_known(a_call: Build) -> None:
+def test_empty_fields_of_later_chunks_do_not_overwrite(a_call: Build) -> None:
     known = chunk({"content": "Sweden."}, "stop", usage={"prompt_tokens": 1, "completion_tokens": 2})
     empty = {"model": "", "usage": None, "choices": None}
     answer = read_stream(events_of(known, empty, chunk(None, None, model=""), "[DONE]"), a_call(model="asked"))[1]
@@ -107,9 +107,7 @@ def test_what_a_later_chunk_leaves_empty_stays_known(a_call: Build) -> None:
 
 
 @pytest.mark.parametrize("error", [LlmUnreachable("Broken."), LlmTimeout("Late.")])
-def test_what_breaks_after_the_model_came_to_its_end_costs_no_answer_and_before_it_does(
-    a_call: Build, error: LlmError
-) -> None:
+def test_a_failure_after_the_finish_reason_is_ignored_and_before_it_is_raised(a_call: Build, error: LlmError) -> None:
     def sent(*values: object) -> Iterator[Event]:
         yield from events_of(*values)
         raise error
@@ -123,6 +121,6 @@ def test_what_breaks_after_the_model_came_to_its_end_costs_no_answer_and_before_
 
 
 @pytest.mark.parametrize("raw", [b'error: {"code":400,"message":"Too long"}', b'event: error\ndata: {"code":400}'])
-def test_an_event_that_is_an_error_by_its_name_is_one(a_call: Build, raw: bytes) -> None:
+def test_an_event_named_error_is_an_error(a_call: Build, raw: bytes) -> None:
     with pytest.raises(LlmRefused, match="status 400"):
         read_stream(events([raw + b"\n\ndata: [DONE]\n\n"]), a_call())

@@ -21,7 +21,7 @@ from tests.support.llm_endpoint import RecordingListener
 Build = Callable[..., LlmCall]
 
 
-def test_the_same_call_gets_the_same_answer_and_shows_what_was_handed_over(a_call: Build) -> None:
+def test_the_same_call_has_the_same_answer_which_shows_the_prompt(a_call: Build) -> None:
     first = simulated.complete(a_call())
     assert first == simulated.complete(a_call(tries=3))
     assert first.content == (
@@ -36,11 +36,11 @@ def test_the_same_call_gets_the_same_answer_and_shows_what_was_handed_over(a_cal
     ("prompt", "content"),
     [("", "m was given an empty prompt."), ("Hi", "m read 1 word: “Hi”."), ("a b", "m read 2 words: “a b”.")],
 )
-def test_short_prompts_are_quoted_whole(a_call: Build, prompt: str, content: str) -> None:
+def test_short_prompts_are_quoted_in_full(a_call: Build, prompt: str, content: str) -> None:
     assert simulated.complete(a_call(prompt=prompt, model="m")).content == content
 
 
-def test_the_system_prompt_counts(a_call: Build) -> None:
+def test_prompt_tokens_include_the_system_prompt(a_call: Build) -> None:
     assert simulated.complete(a_call(system="Be brief.")).prompt_tokens == 13
 
 
@@ -48,7 +48,9 @@ def test_the_system_prompt_counts(a_call: Build) -> None:
     ("max_tokens", "content", "reason"),
     [(None, "one\n two", "stop"), (2, "one\n two", "stop"), (1, "one", "length"), (0, "", "length")],
 )
-def test_max_tokens_cuts_and_says_so(a_call: Build, max_tokens: int | None, content: str, reason: str) -> None:
+def test_max_tokens_truncates_the_answer_with_finish_reason_length(
+    a_call: Build, max_tokens: int | None, content: str, reason: str
+) -> None:
     answer = simulated.complete(a_call(max_tokens=max_tokens, options={"answer": "one\n two"}))
     assert answer == LlmAnswer(
         content=content,
@@ -59,7 +61,7 @@ def test_max_tokens_cuts_and_says_so(a_call: Build, max_tokens: int | None, cont
     )
 
 
-def test_it_takes_its_time_up_to_the_time_out(a_call: Build) -> None:
+def test_the_delay_ends_at_the_timeout(a_call: Build) -> None:
     slept: list[float] = []
     simulated.complete(a_call(options={"delay_seconds": 2.5}), sleep=slept.append)
     simulated.complete(a_call(options={"delay_seconds": 2.5}, timeout_seconds=2.5), sleep=slept.append)
@@ -81,7 +83,7 @@ class Timed(RecordingListener):
         self.at.append((piece, sum(self.slept)))
 
 
-def test_its_words_are_heard_spread_over_its_delay(a_call: Build) -> None:
+def test_words_are_streamed_evenly_over_the_delay(a_call: Build) -> None:
     listener = Timed()
     call = a_call(options={"answer": " one\n two  three four ", "delay_seconds": 2})
     answer = simulated.complete(call, listener, sleep=listener.slept.append)
@@ -89,7 +91,7 @@ def test_its_words_are_heard_spread_over_its_delay(a_call: Build) -> None:
     assert listener.at == [(" ", 0.4), ("one\n ", 0.8), ("two  ", 1.2000000000000002), ("three ", 1.6), ("four ", 2.0)]
 
 
-def test_without_a_delay_they_are_heard_at_once_and_with_stream_off_not_at_all(a_call: Build) -> None:
+def test_without_a_delay_words_are_streamed_at_once_and_without_streaming_not_at_all(a_call: Build) -> None:
     listener = Timed()
     options = {"answer": "one two"}
     simulated.complete(a_call(options=options), listener, sleep=listener.slept.append)
@@ -98,7 +100,7 @@ def test_without_a_delay_they_are_heard_at_once_and_with_stream_off_not_at_all(a
     assert (listener.answers, listener.slept) == ([["one two"], []], [])
 
 
-def test_an_answer_without_words_takes_its_time_all_the_same(a_call: Build) -> None:
+def test_an_empty_answer_has_the_same_delay(a_call: Build) -> None:
     listener = Timed()
     simulated.complete(a_call(options={"answer": "", "delay_seconds": 2}), listener, sleep=listener.slept.append)
     assert (listener.answers, listener.slept) == ([[]], [2])
@@ -107,7 +109,7 @@ def test_an_answer_without_words_takes_its_time_all_the_same(a_call: Build) -> N
 @pytest.mark.parametrize(
     ("seconds", "heard"), [(1, ["a ", "b "]), (0.4, []), (0.5, ["a "]), (2, ["a ", "b ", "c ", "d"])]
 )
-def test_what_is_said_after_the_time_out_is_not_heard(a_call: Build, seconds: float, heard: list[str]) -> None:
+def test_words_after_the_timeout_are_not_streamed(a_call: Build, seconds: float, heard: list[str]) -> None:
     listener = Timed()
     call = a_call(timeout_seconds=seconds, options={"answer": "a b c d", "delay_seconds": 2})
     with pytest.raises(LlmTimeout) if seconds < 2 else nullcontext():
@@ -116,7 +118,7 @@ def test_what_is_said_after_the_time_out_is_not_heard(a_call: Build, seconds: fl
 
 
 @pytest.mark.parametrize("options", [{"throttle_tries": 1}, {"fail_status": 500, "delay_seconds": 2}])
-def test_a_failure_that_is_told_has_begun_and_was_not_heard(a_call: Build, options: dict[str, Any]) -> None:
+def test_a_scripted_failure_starts_an_answer_without_text(a_call: Build, options: dict[str, Any]) -> None:
     listener = Timed()
     with pytest.raises(LlmError):
         simulated.complete(a_call(options=options), listener, sleep=listener.slept.append)
@@ -131,7 +133,7 @@ def test_the_pieces_joined_are_the_answer(a_call: Build, answer: str, seconds: f
     assert sum(listener.slept) == pytest.approx(seconds)
 
 
-def test_it_throttles_the_first_tries_at_once_with_its_wish(a_call: Build) -> None:
+def test_the_first_tries_are_throttled_at_once_with_retry_after(a_call: Build) -> None:
     slept: list[float] = []
     options = {"throttle_tries": 2, "retry_after_seconds": 2, "delay_seconds": 9}
     for tries in (0, 1):
@@ -142,7 +144,7 @@ def test_it_throttles_the_first_tries_at_once_with_its_wish(a_call: Build) -> No
     assert simulated.complete(a_call(options=options, tries=2), sleep=slept.append).content
 
 
-def test_throttling_without_a_wish_says_none(a_call: Build) -> None:
+def test_throttling_without_retry_after_has_none(a_call: Build) -> None:
     with pytest.raises(LlmThrottled) as caught:
         simulated.complete(a_call(options={"throttle_tries": 1}))
     assert caught.value.retry_after is None
@@ -151,7 +153,9 @@ def test_throttling_without_a_wish_says_none(a_call: Build) -> None:
 @pytest.mark.parametrize(
     ("status", "kind"), [(400, LlmRefused), (500, LlmServerError), (503, LlmThrottled), (408, LlmTimeout)]
 )
-def test_it_fails_through_the_same_table(a_call: Build, status: int, kind: type[LlmError]) -> None:
+def test_a_scripted_status_maps_to_the_same_failure_as_for_real_providers(
+    a_call: Build, status: int, kind: type[LlmError]
+) -> None:
     slept: list[float] = []
     options = {"fail_status": status, "fail_message": "As told", "delay_seconds": 1}
     with pytest.raises(LlmError, match=f"status {status}: As told.") as caught:
@@ -176,12 +180,12 @@ def test_it_fails_through_the_same_table(a_call: Build, status: int, kind: type[
         ("fail_message", {}),
     ],
 )
-def test_an_option_of_the_wrong_type_is_refused_by_name(a_call: Build, name: str, value: object) -> None:
+def test_an_option_of_the_wrong_type_is_rejected_by_name(a_call: Build, name: str, value: object) -> None:
     with pytest.raises(LlmRefused, match=f"option '{name}' must be"):
         simulated.complete(a_call(options={name: value}))
 
 
-def test_options_left_open_or_of_other_providers_are_ignored(a_call: Build) -> None:
+def test_unset_options_and_those_of_other_providers_are_ignored(a_call: Build) -> None:
     assert simulated.complete(a_call(options={"answer": None, "top_k": 3})) == simulated.complete(a_call())
 
 
@@ -202,7 +206,7 @@ def test_any_prompt_gets_an_encodable_answer(
     read.content.encode("utf-8")
 
 
-def test_asked_for_json_it_answers_a_small_object(a_call: Build) -> None:
+def test_json_answers_are_a_small_object(a_call: Build) -> None:
     answer = simulated.complete(a_call(response_format="json"))
     assert json.loads(answer.content) == {"words": 11, "first": "Tell", "last": "sentence."}
     empty = simulated.complete(a_call(response_format="json", prompt=""))
@@ -241,7 +245,7 @@ SAID = "m read 2 words: “a b”."
         ),
     ],
 )
-def test_asked_for_a_schema_it_answers_the_same_value_that_follows_it(a_call: Build, schema: Any, value: Any) -> None:
+def test_schema_answers_are_deterministic_and_valid(a_call: Build, schema: Any, value: Any) -> None:
     call = a_call(response_format=schema, prompt="a b", model="m")
     assert json.loads(simulated.complete(call).content) == value
     assert complete(replace(call, endpoint=replace(call.endpoint, provider="simulated"))).format_retries == 0
@@ -264,7 +268,7 @@ def test_asked_for_a_schema_it_answers_the_same_value_that_follows_it(a_call: Bu
         ({"minItems": 99, "items": {"minItems": 99, "items": {"minItems": 99, "items": {}}}}, "1,000 values"),
     ],
 )
-def test_a_schema_that_is_too_hard_is_refused_by_keyword_unless_the_answer_is_given(
+def test_an_unsupported_schema_is_rejected_by_keyword_unless_the_answer_is_given(
     a_call: Build, schema: Any, named: str
 ) -> None:
     call = a_call(response_format=schema)
@@ -296,11 +300,11 @@ simple_schemas = st.recursive(
 
 
 @given(schema=simple_schemas, prompt=st.text(max_size=30))
-def test_what_it_makes_up_for_a_simple_schema_always_follows_it(a_call: Build, schema: Any, prompt: str) -> None:
+def test_answers_to_simple_schemas_are_always_valid(a_call: Build, schema: Any, prompt: str) -> None:
     call = a_call(provider="simulated", response_format=schema, prompt=prompt)
     assert complete(call).format_retries == 0
 
 
-def test_an_option_of_the_wrong_type_is_refused_before_any_call(a_call: Build) -> None:
+def test_an_option_of_the_wrong_type_is_rejected_before_any_call(a_call: Build) -> None:
     (refusal,) = simulated.unsupported_settings(a_call(options={"delay_seconds": "3", "top_k": 1}).settings)
     assert (refusal.setting, refusal.detail) == ("options", "option 'delay_seconds' must be a number of seconds")
