@@ -1,4 +1,4 @@
-"""What subscribers hear: the stream's own records through the notifying function, and the WebSocket function."""
+"""Live messages: the stream's records through notify_subscribers, and the websocket function."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from tests.support.functions import invoke, request
 
 @pytest.fixture
 def clients(baton: Deployment, monkeypatch: pytest.MonkeyPatch) -> FakeSender:  # noqa: ARG001 - its account comes first
-    """The ends of all WebSocket connections; moto's own knows neither their order nor who has left."""
+    """All WebSocket clients; moto records neither the order of frames nor disconnected clients."""
     fake = FakeSender()
     monkeypatch.setattr(wiring, "sender", lambda: fake)
     return fake
 
 
-def test_a_run_is_told_in_order_to_who_follows_all_runs(baton: Deployment, clients: FakeSender) -> None:
+def test_a_client_without_subscriptions_receives_a_run_in_order(baton: Deployment, clients: FakeSender) -> None:
     connect("c")
     baton.llm.script("one", "two")
     run = baton.execute(baton.workflow("a", "b"))
     baton.finish(run)
     assert notify(baton) == []
-    heard = [(m["type"], m["data"].get("position"), m["data"].get("progress")) for m in clients.messages("c")]
-    assert heard == [
+    received = [(m["type"], m["data"].get("position"), m["data"].get("progress")) for m in clients.messages("c")]
+    assert received == [
         ("execution_progress", None, 0),
         ("execution_progress", 0, 0),
         ("payload_completed", 0, 50),
@@ -40,23 +40,23 @@ def test_a_run_is_told_in_order_to_who_follows_all_runs(baton: Deployment, clien
         ("payload_completed", 1, 100),
         ("workflow_completed", None, 100),
     ]
-    assert len(set(clients.message_ids("c"))) == len(heard)
+    assert len(set(clients.message_ids("c"))) == len(received)
 
 
-def test_a_payload_is_told_with_its_answer(baton: Deployment, clients: FakeSender) -> None:
+def test_payload_completed_contains_the_answer(baton: Deployment, clients: FakeSender) -> None:
     connect("c")
     baton.llm.script("one")
     workflow = baton.workflow("a")
     baton.finish(baton.execute(workflow))
     notify(baton)
-    (told,) = [message for message in clients.messages("c") if message["type"] == "payload_completed"]
-    assert told["timestamp"].endswith("Z")
-    data = told["data"]
+    (completed,) = [message for message in clients.messages("c") if message["type"] == "payload_completed"]
+    assert completed["timestamp"].endswith("Z")
+    data = completed["data"]
     assert (data["runId"], data["payloadId"], data["payloadName"], data["content"]) == (1, 1, "p0", "one")
     assert data["metadata"]["total_tokens"] == 8
 
 
-def test_a_failure_is_told_with_its_reason(baton: Deployment, clients: FakeSender) -> None:
+def test_workflow_failed_contains_the_error(baton: Deployment, clients: FakeSender) -> None:
     connect("c")
     baton.llm.script(LlmRefused("401: wrong key."))
     baton.finish(baton.execute(baton.workflow("a")))
@@ -67,7 +67,7 @@ def test_a_failure_is_told_with_its_reason(baton: Deployment, clients: FakeSende
     assert "401: wrong key" in last["data"]["error"]
 
 
-def test_who_subscribes_late_hears_the_same_facts(baton: Deployment, clients: FakeSender) -> None:
+def test_a_late_subscriber_receives_the_same_messages(baton: Deployment, clients: FakeSender) -> None:
     connect("early")
     connect("late")
     baton.llm.script("one", LlmRefused("401: wrong key."))
@@ -75,11 +75,11 @@ def test_who_subscribes_late_hears_the_same_facts(baton: Deployment, clients: Fa
     baton.finish(run)
     notify(baton)
     clients.sent = [(client, frame) for client, frame in clients.sent if client == "early"]
-    say("late", f'{{"action": "subscribe", "runId": {run}}}')
+    send_frame("late", f'{{"action": "subscribe", "runId": {run}}}')
     assert clients.messages("late") == clients.messages("early")
 
 
-def test_who_names_runs_hears_only_those(baton: Deployment, clients: FakeSender) -> None:
+def test_a_subscriber_receives_only_its_runs(baton: Deployment, clients: FakeSender) -> None:
     connect("all")
     connect("one", {"runId": "1"})
     connect("narrowed")
@@ -87,23 +87,23 @@ def test_who_names_runs_hears_only_those(baton: Deployment, clients: FakeSender)
     workflow = baton.workflow("a")
     for run in (baton.execute(workflow), baton.execute(workflow)):
         baton.finish(run)
-    say("narrowed", '{"action": "subscribe", "runId": 2}')
+    send_frame("narrowed", '{"action": "subscribe", "runId": 2}')
     clients.sent.clear()
     notify(baton)
-    heard = {client: {m["data"]["runId"] for m in clients.messages(client)} for client in ("all", "one", "narrowed")}
-    assert heard == {"all": {1, 2}, "one": {1}, "narrowed": {2}}
+    received = {client: {m["data"]["runId"] for m in clients.messages(client)} for client in ("all", "one", "narrowed")}
+    assert received == {"all": {1, 2}, "one": {1}, "narrowed": {2}}
 
 
-def test_who_unsubscribes_hears_no_more(baton: Deployment, clients: FakeSender) -> None:
+def test_after_unsubscribe_no_messages_arrive(baton: Deployment, clients: FakeSender) -> None:
     connect("c", {"runId": "1"})
-    say("c", '{"action": "unsubscribe", "runId": 1}')
+    send_frame("c", '{"action": "unsubscribe", "runId": 1}')
     baton.llm.script("x")
     baton.finish(baton.execute(baton.workflow("a")))
     notify(baton)
     assert clients.messages("c") == []
 
 
-def test_who_has_left_is_forgotten_and_holds_nobody_up(
+def test_a_gone_client_is_deleted_and_does_not_delay_others(
     baton: Deployment, clients: FakeSender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for client in ("gone", "there"):
@@ -118,7 +118,7 @@ def test_who_has_left_is_forgotten_and_holds_nobody_up(
     assert {item["sk"]["S"] for item in baton.aws.items(baton.aws.connections_table)} == {"there", "CONNECTION"}
 
 
-def test_who_is_just_connecting_is_not_taken_for_gone(baton: Deployment, clients: FakeSender) -> None:
+def test_a_client_that_is_still_connecting_is_not_deleted(baton: Deployment, clients: FakeSender) -> None:
     """A connection is stored a moment before it is open."""
     connect("c")
     clients.gone.add("c")
@@ -131,7 +131,7 @@ def test_who_is_just_connecting_is_not_taken_for_gone(baton: Deployment, clients
     assert clients.messages("c")[-1]["type"] == "workflow_completed"
 
 
-def test_what_can_not_be_sent_is_delivered_again_from_there(baton: Deployment, clients: FakeSender) -> None:
+def test_a_batch_is_delivered_again_from_the_first_unsent_message(baton: Deployment, clients: FakeSender) -> None:
     for client in ("broken", "there"):
         connect(client)
     clients.broken["broken"] = 1
@@ -139,12 +139,12 @@ def test_what_can_not_be_sent_is_delivered_again_from_there(baton: Deployment, c
     baton.finish(baton.execute(baton.workflow("a")))
     records = stream(baton)
     failures = invoke("notify_subscribers", stream_event(records))["batchItemFailures"]
-    told = [record for record in records if "started_at" in record["dynamodb"].get("NewImage", {})]
-    assert failures == [{"itemIdentifier": told[1]["dynamodb"]["SequenceNumber"]}]
+    started = [record for record in records if "started_at" in record["dynamodb"].get("NewImage", {})]
+    assert failures == [{"itemIdentifier": started[1]["dynamodb"]["SequenceNumber"]}]
     assert len(clients.messages("there")) == 4
 
 
-def test_a_disconnected_client_leaves_nothing_behind(baton: Deployment, clients: FakeSender) -> None:
+def test_a_disconnect_deletes_all_items(baton: Deployment, clients: FakeSender) -> None:
     connect("c")
     assert clients.sent == []
     invoke("websocket", websocket_event("DISCONNECT", "c"))
@@ -165,30 +165,30 @@ def test_a_disconnected_client_leaves_nothing_behind(baton: Deployment, clients:
         ("", "JSON"),
     ],
 )
-def test_a_garbage_frame_is_answered_with_an_error(
+def test_an_invalid_frame_is_answered_with_an_error(
     baton: Deployment, clients: FakeSender, frame: str, word: str
 ) -> None:
     assert baton.llm.calls == []
     connect("c")
-    assert say("c", frame) == {"statusCode": 200}
+    assert send_frame("c", frame) == {"statusCode": 200}
     (error,) = clients.messages("c")
     assert error["type"] == "error"
     assert word in error["data"]["message"]
 
 
 def test_a_ping_is_answered_with_a_pong(clients: FakeSender) -> None:
-    say("c", '{"action": "ping"}')
+    send_frame("c", '{"action": "ping"}')
     assert clients.messages("c") == [{"type": "pong"}]
 
 
 @pytest.mark.usefixtures("clients")
-def test_a_connection_that_asks_for_no_run_that_can_be_is_refused() -> None:
+def test_a_connect_with_an_invalid_run_id_is_rejected() -> None:
     refused = invoke("websocket", websocket_event("CONNECT", "c", query={"runId": "x"}))
     assert refused["statusCode"] == 400
     assert "runId" in refused["body"]
 
 
-def test_a_cancelled_run_is_told(baton: Deployment, clients: FakeSender) -> None:
+def test_a_cancelled_run_sends_workflow_cancelled(baton: Deployment, clients: FakeSender) -> None:
     connect("c")
 
     def cancelled_meanwhile(event: dict[str, Any]) -> dict[str, Any]:
@@ -205,7 +205,7 @@ def connect(connection_id: str, query: dict[str, str] | None = None) -> None:
     assert invoke("websocket", websocket_event("CONNECT", connection_id, query=query))["statusCode"] == 200
 
 
-def say(connection_id: str, frame: str) -> dict[str, Any]:
+def send_frame(connection_id: str, frame: str) -> dict[str, Any]:
     return invoke("websocket", websocket_event("MESSAGE", connection_id, body=frame))
 
 

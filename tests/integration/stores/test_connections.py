@@ -1,4 +1,4 @@
-"""Connections: the fake and DynamoDB keep the same promises."""
+"""Connections: the fake and DynamoDB behave the same."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def subscribe(
     return connections.subscribe(tenant, client, run_id, lease(taken_at), EXPIRES_AT)
 
 
-def test_nobody_listens_at_first(connections: Connections) -> None:
+def test_at_first_there_are_no_subscribers(connections: Connections) -> None:
     assert connections.subscribers(TENANT, 1) == frozenset()
 
 
-def test_it_is_known_whether_anybody_listens(connections: Connections) -> None:
+def test_has_subscribers_counts_those_of_the_run_and_of_all_runs(connections: Connections) -> None:
     assert not connections.has_subscribers(TENANT, 1)
     connect(connections, "ann", 1)
     assert [connections.has_subscribers(TENANT, run_id) for run_id in (1, 2)] == [True, False]
@@ -43,19 +43,19 @@ def test_it_is_known_whether_anybody_listens(connections: Connections) -> None:
     assert not connections.has_subscribers(TENANT, 2)
 
 
-def test_a_new_connection_hears_every_run(connections: Connections) -> None:
+def test_a_new_connection_follows_every_run(connections: Connections) -> None:
     connect(connections, "ann")
     connect(connections, "bob")
     assert connections.subscribers(TENANT, 1) == connections.subscribers(TENANT, 2) == {"ann", "bob"}
 
 
-def test_a_connection_that_names_a_run_hears_only_that(connections: Connections) -> None:
+def test_a_connection_with_a_run_id_follows_only_that_run(connections: Connections) -> None:
     connect(connections, "ann", 1)
     assert connections.subscribers(TENANT, 1) == {"ann"}
     assert connections.subscribers(TENANT, 2) == frozenset()
 
 
-def test_the_first_subscription_narrows_and_others_widen(connections: Connections) -> None:
+def test_the_first_subscription_replaces_all_runs_and_others_are_added(connections: Connections) -> None:
     connect(connections, "ann")
     subscribe(connections, "ann", 1)
     assert connections.subscribers(TENANT, 1) == {"ann"}
@@ -65,13 +65,13 @@ def test_the_first_subscription_narrows_and_others_widen(connections: Connection
     assert connections.subscribers(TENANT, 3) == frozenset()
 
 
-def test_a_run_named_at_connecting_and_one_subscribed_later_are_both_heard(connections: Connections) -> None:
+def test_a_run_id_on_connect_and_a_later_subscription_are_both_followed(connections: Connections) -> None:
     connect(connections, "ann", 1)
     subscribe(connections, "ann", 2)
     assert connections.subscribers(TENANT, 1) == connections.subscribers(TENANT, 2) == {"ann"}
 
 
-def test_subscribing_twice_is_subscribing_once(connections: Connections) -> None:
+def test_a_repeated_subscribe_is_one_subscription(connections: Connections) -> None:
     connect(connections, "ann")
     subscribe(connections, "ann", 1)
     subscribe(connections, "ann", 1)
@@ -79,7 +79,7 @@ def test_subscribing_twice_is_subscribing_once(connections: Connections) -> None
     assert connections.subscribers(TENANT, 1) == frozenset()
 
 
-def test_who_leaves_the_last_run_hears_nothing(connections: Connections) -> None:
+def test_after_the_last_unsubscribe_no_run_is_followed(connections: Connections) -> None:
     connect(connections, "ann")
     subscribe(connections, "ann", 1)
     connections.unsubscribe(TENANT, "ann", 1)
@@ -88,7 +88,7 @@ def test_who_leaves_the_last_run_hears_nothing(connections: Connections) -> None
     assert connections.subscribers(TENANT, 2) == {"ann"}
 
 
-def test_leaving_a_run_that_was_not_followed_changes_nothing(connections: Connections) -> None:
+def test_unsubscribing_from_a_run_that_was_not_followed_changes_nothing(connections: Connections) -> None:
     connect(connections, "ann")
     connect(connections, "bob", 1)
     connections.unsubscribe(TENANT, "ann", 1)
@@ -97,7 +97,7 @@ def test_leaving_a_run_that_was_not_followed_changes_nothing(connections: Connec
     assert connections.subscribers(TENANT, 1) == {"ann", "bob"}
 
 
-def test_a_disconnected_client_is_forgotten_everywhere(connections: Connections) -> None:
+def test_a_disconnect_deletes_all_subscriptions(connections: Connections) -> None:
     connect(connections, "ann")
     connect(connections, "bob", 1)
     subscribe(connections, "bob", 2)
@@ -107,7 +107,7 @@ def test_a_disconnected_client_is_forgotten_everywhere(connections: Connections)
     assert connections.subscribers(TENANT, 1) == connections.subscribers(TENANT, 2) == frozenset()
 
 
-def test_a_disconnected_client_leaves_no_item(aws: Account) -> None:
+def test_a_disconnect_deletes_all_items(aws: Account) -> None:
     connections = DynamoConnections(aws.dynamodb, aws.connections_table)
     connect(connections, "ann")
     connect(connections, "bob", 1)
@@ -128,8 +128,8 @@ def test_every_item_expires_with_its_connection(aws: Account) -> None:
     assert {item["expires_at"]["N"] for item in kept} == {str(EXPIRES_AT)}
 
 
-def test_a_client_that_is_gone_is_forgotten_unless_it_has_only_just_connected(connections: Connections) -> None:
-    """It is stored a moment before it is open, and until then it seems to be gone."""
+def test_a_gone_client_is_deleted_unless_it_connected_just_now(connections: Connections) -> None:
+    """It is stored shortly before it is open; until then it appears to be gone."""
     connect(connections, "ann")
     connect(connections, "bob", 1)
     for client in ("ann", "bob", "nobody"):
@@ -141,7 +141,7 @@ def test_a_client_that_is_gone_is_forgotten_unless_it_has_only_just_connected(co
     assert connections.subscribers(TENANT, 1) == frozenset()
 
 
-def test_a_client_that_was_never_seen_to_connect_is_forgotten(connections: Connections) -> None:
+def test_a_gone_client_without_a_stored_connect_is_deleted(connections: Connections) -> None:
     subscribe(connections, "ann", 1)
     connections.disconnect_if_connected_before(TENANT, "ann", CONNECTED_AT)
     assert connections.subscribers(TENANT, 1) == frozenset()
@@ -160,7 +160,7 @@ def test_a_connection_follows_at_most_a_hundred_runs(connections: Connections) -
     assert connections.subscribers(TENANT, 101) == {"ann"}
 
 
-def test_only_the_first_of_two_subscribes_has_to_send_the_history(connections: Connections) -> None:
+def test_only_the_first_of_two_subscribes_must_send_the_history(connections: Connections) -> None:
     connect(connections, "ann")
     assert subscribe(connections, "ann", 1)
     assert not subscribe(connections, "ann", 1)
@@ -168,14 +168,14 @@ def test_only_the_first_of_two_subscribes_has_to_send_the_history(connections: C
     assert not subscribe(connections, "ann", 1, taken_at=CONNECTED_AT + 3600)
 
 
-def test_each_client_and_each_run_has_a_history_of_its_own(connections: Connections) -> None:
+def test_each_client_and_each_run_has_its_own_history(connections: Connections) -> None:
     assert subscribe(connections, "ann", 1)
     assert subscribe(connections, "bob", 1)
     assert subscribe(connections, "ann", 2)
     assert subscribe(connections, "ann", 1, tenant=OTHER_TENANT)
 
 
-def test_a_run_that_was_named_at_connecting_has_its_history_still_to_send(connections: Connections) -> None:
+def test_a_run_id_on_connect_does_not_count_as_sent_history(connections: Connections) -> None:
     connect(connections, "ann", 1)
     assert subscribe(connections, "ann", 1)
 
@@ -193,7 +193,7 @@ def test_a_history_that_could_not_be_sent_is_due_at_once(connections: Connection
     assert subscribe(connections, "ann", 1)
 
 
-def test_a_history_whose_sender_crashed_is_due_when_its_lease_has_ended(connections: Connections) -> None:
+def test_after_a_crash_the_history_is_due_when_the_lease_has_ended(connections: Connections) -> None:
     subscribe(connections, "ann", 1)
     assert not subscribe(connections, "ann", 1, taken_at=CONNECTED_AT + 60)
     assert subscribe(connections, "ann", 1, taken_at=CONNECTED_AT + 61)
@@ -201,7 +201,7 @@ def test_a_history_whose_sender_crashed_is_due_when_its_lease_has_ended(connecti
     assert not subscribe(connections, "ann", 1, taken_at=CONNECTED_AT + 62)
 
 
-def test_who_unsubscribes_while_the_history_is_sent_stays_unsubscribed(connections: Connections) -> None:
+def test_an_unsubscribe_while_the_history_is_sent_stays_in_effect(connections: Connections) -> None:
     subscribe(connections, "ann", 1)
     connections.unsubscribe(TENANT, "ann", 1)
     connections.end_lease(TENANT, "ann", 1, lease(), EXPIRES_AT)
@@ -209,7 +209,7 @@ def test_who_unsubscribes_while_the_history_is_sent_stays_unsubscribed(connectio
     assert subscribe(connections, "ann", 1)
 
 
-def test_tenants_do_not_hear_each_other(connections: Connections) -> None:
+def test_tenants_have_separate_subscribers(connections: Connections) -> None:
     connect(connections, "ann")
     connect(connections, "bob", 1, tenant=OTHER_TENANT)
     connect(connections, "cho", tenant=OTHER_TENANT)

@@ -1,4 +1,4 @@
-"""Executions: the fake and Step Functions keep the same promises."""
+"""Executions: the fake and Step Functions behave the same."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _running(aws: Account) -> dict[str, Step]:
     return {execution["name"]: Step.from_event(json.loads(execution["input"])) for execution in described}
 
 
-def test_an_execution_begins_where_the_attempt_begins(machine: Machine) -> None:
+def test_an_execution_starts_at_the_first_position_of_the_attempt(machine: Machine) -> None:
     machine.executions.start(a_run(id=3, attempt=2, first_position=4))
     assert machine.running() == {"acme-3-2": Step(tenant="acme", run_id=3, attempt=2, position=4)}
 
@@ -66,27 +66,27 @@ def test_an_attempt_that_has_ended_is_not_started_again(machine: Machine) -> Non
     assert machine.running() == {}
 
 
-def test_runs_attempts_and_tenants_have_executions_of_their_own(machine: Machine) -> None:
+def test_runs_attempts_and_tenants_have_separate_executions(machine: Machine) -> None:
     for run in (a_run(), a_run(id=2), a_run(attempt=2), a_run(tenant=OTHER_TENANT)):
         machine.executions.start(run)
     assert set(machine.running()) == {"acme-1-1", "acme-2-1", "acme-1-2", "globex-1-1"}
 
 
-def test_stopping_ends_the_present_attempt_only(machine: Machine) -> None:
+def test_stop_ends_only_the_current_attempt(machine: Machine) -> None:
     machine.executions.start(a_run())
     machine.executions.start(a_run(id=2))
     machine.executions.stop(a_run())
     assert list(machine.running()) == ["acme-2-1"]
 
 
-def test_stopping_what_is_not_there_is_no_error(machine: Machine) -> None:
+def test_stopping_a_missing_execution_is_not_an_error(machine: Machine) -> None:
     machine.executions.start(a_run())
     machine.executions.stop(a_run(attempt=2))
     machine.executions.stop(a_run(id=99))
     assert list(machine.running()) == ["acme-1-1"]
 
 
-def test_a_state_machine_that_is_not_there_is_an_error(aws: Account) -> None:
+def test_a_missing_state_machine_is_an_error(aws: Account) -> None:
     executions = StepFunctionsExecutions(aws.stepfunctions, STATE_MACHINE_ARN)
     with pytest.raises(ClientError, match="StateMachineDoesNotExist"):
         executions.start(a_run())

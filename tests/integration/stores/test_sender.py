@@ -1,4 +1,4 @@
-"""Sender: the fake and API Gateway's @connections API keep the same promises.
+"""Sender: the fake and API Gateway's @connections API behave the same.
 
 moto knows no client that has left, so botocore's own stub plays API Gateway.
 """
@@ -37,7 +37,7 @@ def sender(request: pytest.FixtureRequest) -> Iterator[Sender]:
         stub.assert_no_pending_responses()
 
 
-def test_a_client_that_has_left_is_named_and_the_others_still_hear(sender: Sender) -> None:
+def test_a_gone_client_is_named_and_other_clients_still_receive(sender: Sender) -> None:
     sender.send("ann", b"one")
     with pytest.raises(ConnectionGone, match="bob"):
         sender.send("bob", b"two")
@@ -46,7 +46,7 @@ def test_a_client_that_has_left_is_named_and_the_others_still_hear(sender: Sende
 
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize("code", ["LimitExceededException", "PayloadTooLargeException", "ForbiddenException"])
-def test_another_refusal_is_not_a_client_that_has_left(code: str) -> None:
+def test_another_error_is_not_a_gone_client(code: str) -> None:
     client = boto3.client("apigatewaymanagementapi", endpoint_url="https://websocket.example/live")
     with Stubber(client) as stub:
         stub.add_client_error("post_to_connection", code)

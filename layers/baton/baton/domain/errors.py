@@ -1,32 +1,32 @@
-"""Every failure that Baton knows by name.
+"""All errors that Baton raises by name.
 
 BatonError
-├── NotFound                 a definition, run or connection that is not there
-├── Invalid                  what was asked can't be done, whoever asks; names the field
-│   └── BrokenFile           a workflow file with faults, each with its place (in workflow_files)
-├── Conflict                 what was asked clashes with what is there now
-│   ├── NameTaken            another definition of this kind has the name
-│   ├── VersionChanged       the definition is no longer as it was read
-│   ├── InUse                other definitions refer to what was to be deleted
-│   ├── LedgerConflict       definitions were linked or deleted between a check and a write
+├── NotFound                 a definition, run or connection that does not exist
+├── Invalid                  an invalid request; names the field
+│   └── BrokenFile           a workflow file with errors, each with its position (in workflow_files)
+├── Conflict                 the request conflicts with the current state
+│   ├── NameTaken            another definition of this kind already has the name
+│   ├── VersionChanged       the definition has changed since it was read
+│   ├── InUse                other definitions refer to the definition to delete
+│   ├── LedgerConflict       another definition was created or deleted between a check and a write
 │   ├── RunNotFinished       only a finished run can be deleted or resumed
 │   └── RunFinished          a finished run can't be cancelled
-├── ResponseAlreadyStored    this payload's response was written by another delivery
-├── AttemptSuperseded        the run was cancelled, finished or resumed meanwhile
-├── ReferenceMissing         a prompt refers to what isn't there, in a run that is to fail then
-├── LimitsConflict              another call has taken its turn between a read and a write
-├── ConnectionGone           a WebSocket client that has left
+├── ResponseAlreadyStored    another delivery of this payload has already stored its response
+├── AttemptSuperseded        the run was cancelled, completed or resumed meanwhile
+├── ReferenceMissing         an unresolved reference in a run with ``on_missing: fail``
+├── LimitsConflict           another call used the limits between a read and a write
+├── ConnectionGone           a WebSocket client has disconnected
 └── LlmError                 an LLM call without a usable answer
-    ├── LlmThrottled         429, 503, 529: come back later; may say when
+    ├── LlmThrottled         429, 503, 529: retry later, after ``retry_after`` if given
     ├── LlmUnreachable       connection refused or reset, DNS
-    ├── LlmServerError       any other 5xx, or a stop reason that says that the provider failed
-    ├── LlmTimeout           no complete answer within the time-out
+    ├── LlmServerError       any other 5xx, or a stop reason for a failure of the provider
+    ├── LlmTimeout           no complete answer within the timeout
     ├── LlmRefused           400, 401, 403, 404, 422, content filter, unknown model
-    ├── LlmOverbooked        the instance's own limits leave no turn for a very long time
-    ├── LlmAnswerInvalid     an answer that isn't what the API promises
-    └── LlmFormatBroken      an answer that isn't the JSON that was asked for, also when asked again
+    ├── LlmOverbooked        the wait for the instance's own limits would be too long
+    ├── LlmAnswerInvalid     the response does not match the provider's API
+    └── LlmFormatBroken      the answer is not the requested JSON, even after a second call
 
-Messages are sentences for the person who asked: they name what is wrong and never hold a key, a prompt or an answer.
+Messages are for the caller: they say what is wrong and never contain a key, a prompt or an answer.
 """
 
 from __future__ import annotations
@@ -39,30 +39,30 @@ MAX_REFERRERS_NAMED = 5
 
 
 class BatonError(Exception):
-    """Base of all named failures; ``str(error)`` is the sentence to show."""
+    """Base of all named errors; ``str(error)`` is the message for the caller."""
 
 
 class NotFound(BatonError):
-    """Nothing with this id belongs to the tenant."""
+    """The tenant has no object with this id."""
 
     def __init__(self, what: str, identifier: int | str) -> None:
         super().__init__(f"There is no {what} {identifier}.")
 
 
 class Invalid(BatonError):
-    """A request that no retry can make right; ``field`` says where to look."""
+    """An invalid request; a retry fails again. ``field`` is the invalid field."""
 
-    def __init__(self, field: str, sentence: str) -> None:
-        super().__init__(f"{field}: {sentence}")
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(f"{field}: {detail}")
         self.field = field
 
 
 class Conflict(BatonError):
-    """A request that clashes with the present state."""
+    """A request that conflicts with the current state."""
 
 
 class NameTaken(Conflict):
-    """Names are unique per tenant and kind, since prompts and files refer to them."""
+    """Names are unique per tenant and kind, since prompts and files refer to definitions by name."""
 
     def __init__(self, kind: str, name: str, holder: int) -> None:
         super().__init__(f"The name {name!r} is taken by {kind} {holder}.")
@@ -77,7 +77,7 @@ class VersionChanged(Conflict):
 
 
 class InUse(Conflict):
-    """Other definitions refer to this one, so it can't be deleted; ``referrers`` are these."""
+    """Deleting this would leave dangling references; ``referrers`` are the definitions that contain them."""
 
     def __init__(self, referrers: Sequence[Referrer]) -> None:
         named = ", ".join(str(referrer) for referrer in referrers[:MAX_REFERRERS_NAMED])
@@ -87,59 +87,59 @@ class InUse(Conflict):
 
 
 class LedgerConflict(Conflict):
-    """Definitions were linked or deleted between the check of references and the write, in every retry."""
+    """Other definitions changed between check and write on every try."""
 
     def __init__(self) -> None:
         super().__init__("Other definitions are being changed at this moment; try again.")
 
 
 class RunNotFinished(Conflict):
-    """The run is still going on, so it can be neither deleted nor resumed."""
+    """The run has no final status yet, so it can be neither deleted nor resumed."""
 
     def __init__(self, run_id: int, status: str) -> None:
         super().__init__(f"Run {run_id} is {status}; wait until it ends, or cancel it first.")
 
 
 class RunFinished(Conflict):
-    """The run has reached a final status, so this can't be done to it any more."""
+    """The run has reached a final status, so it can't be cancelled."""
 
     def __init__(self, run_id: int, status: str) -> None:
         super().__init__(f"Run {run_id} is already {status}.")
 
 
 class ResponseAlreadyStored(BatonError):
-    """Another delivery of the same payload was first; its response stands."""
+    """Another delivery of the same payload stored its response first; that response is final."""
 
     def __init__(self, position: int) -> None:
         super().__init__(f"The response of position {position} is stored already.")
 
 
 class AttemptSuperseded(BatonError):
-    """The run no longer waits for this attempt."""
+    """This attempt is no longer the run's current one."""
 
 
 class ReferenceMissing(BatonError):
-    """What a payload needs is not in the answers before it; the run was started so as to fail then."""
+    """A reference of a payload is unresolved, and the run was started with ``on_missing: fail``."""
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(f"There is nothing to be found for {', '.join(f'{{{{{name}}}}}' for name in names)}.")
 
 
 class LimitsConflict(BatonError):
-    """Another call was first to write what it takes of an LLM instance's limits."""
+    """Another call wrote its use of an LLM instance's limits first."""
 
     def __init__(self) -> None:
         super().__init__("The limits of this LLM instance have been used by another call since they were read.")
 
 
 class ConnectionGone(BatonError):
-    """The WebSocket client has left; its connection id will never be valid again."""
+    """The WebSocket client has disconnected; its connection id is permanently invalid."""
 
 
 class LlmError(BatonError):
-    """An LLM call that brought no usable answer; ``calls`` is 2 where it was made to ask again for a broken one.
+    """An LLM call without a usable answer; ``calls`` is 2 if an invalid JSON answer was requested again.
 
-    ``status`` is the HTTP status that it stands for, if it stands for one.
+    ``status`` is the provider's HTTP status or its equivalent, if there is one.
     """
 
     calls = 1
@@ -147,7 +147,7 @@ class LlmError(BatonError):
 
 
 class LlmThrottled(LlmError):
-    """The endpoint asks to come back later; ``retry_after`` is its own wish in seconds, when it said one."""
+    """The endpoint is overloaded; ``retry_after`` is the delay in seconds that it gave, if any."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -155,28 +155,28 @@ class LlmThrottled(LlmError):
 
 
 class LlmUnreachable(LlmError):
-    """No connection could be made, or it broke."""
+    """The connection could not be established, or it was reset."""
 
 
 class LlmServerError(LlmError):
-    """The endpoint failed on its own account: before its answer, or in the middle of it."""
+    """The endpoint failed, before or during its answer."""
 
 
 class LlmTimeout(LlmError):
-    """The answer was not complete within the time-out."""
+    """The answer was not complete within the timeout."""
 
 
 class LlmRefused(LlmError):
-    """The endpoint will give the same refusal again: a wrong key, model or request, or filtered content."""
+    """The endpoint rejected the call, and a retry fails again: a wrong key, model or request, or filtered content."""
 
 
 class LlmOverbooked(LlmError):
-    """So many calls wait for the instance's limits that a run would not live to see its turn."""
+    """The wait for the instance's own limits would exceed the maximum duration of a run."""
 
 
 class LlmAnswerInvalid(LlmError):
-    """The endpoint answered, but not with what its API promises."""
+    """The endpoint's response does not match its API."""
 
 
 class LlmFormatBroken(LlmError):
-    """The model answered, but not with JSON, or not with what the JSON Schema demands."""
+    """The model's answer is not JSON, or does not match the JSON Schema."""

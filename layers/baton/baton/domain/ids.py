@@ -1,4 +1,4 @@
-"""Ids: whole numbers from 1 on, so short that they sort as text once they are padded."""
+"""Ids: integers from 1, of bounded length so that zero-padded ids sort as text."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ ID_DIGITS = 12
 MAX_ID = 10**ID_DIGITS - 1
 
 PLAIN_ID = re.compile(rf"[1-9][0-9]{{0,{ID_DIGITS - 1}}}")
-"""An id as text, in the one form that there is."""
+"""An id as text: decimal digits without sign, spaces or leading zeros."""

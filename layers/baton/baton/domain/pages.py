@@ -1,4 +1,4 @@
-"""Lists in parts."""
+"""Pages of lists."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page[T]:
-    """Some of a list; ``next_after`` is the id to go on after, ``None`` at the end."""
+    """One page; ``next_after`` is the id after which the next page starts, ``None`` on the last page."""
 
     items: Sequence[T]
     next_after: int | None = None

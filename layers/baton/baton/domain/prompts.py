@@ -1,4 +1,4 @@
-"""Prompts: where each ``{{reference}}`` gets its value from, and what it is then."""
+"""Prompts: resolve each ``{{reference}}`` to a source, and read its value."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from baton.domain.templates import normalised, prefixes
 Source = Literal["response", "variable", "missing"]
 Where = Literal["prompt", "system"]
 Path = tuple[str | int, ...]
-"""Where in a JSON answer or a variable a value stands: keys and indexes, from the outside in."""
+"""The path of a value in a JSON answer or a variable: keys and indexes, outermost first."""
 
 _PATH = re.compile(r"(?:\.[^.\[\]]+|\[\d{1,9}\])+")
 _PATH_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
-_NOTHING = object()
-"""Where a path leads to nothing; ``None`` is a value."""
+_MISSING = object()
+"""The result of a path that does not exist; ``None`` is a value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Reference:
     """Where the value of one ``{{name}}`` comes from.
 
     ``position`` is set for a response only, ``path`` where the name reads into a JSON answer or a variable, and
-    ``variable`` where a variable's own name is not the whole name as it is written here.
+    ``variable`` if the variable's name differs from ``name``.
     """
 
     name: str
@@ -41,14 +41,14 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What a payload's references are looked up in: answers by position, and the run's variables."""
+    """Where a payload's references are looked up: answers by position, and the run's variables."""
 
     contents: Mapping[int, str] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Scope:
-    """What the names in one payload can mean: the payloads before it, and the run's variables."""
+    """The names that one payload can refer to: the earlier payloads and the run's variables."""
 
     def __init__(self, earlier_payloads: Sequence[str], variables: Mapping[str, Any]) -> None:
         self._positions = {normalised(name): position for position, name in enumerate(earlier_payloads)}
@@ -57,12 +57,12 @@ class Scope:
         self._documents = _Documents(Sources(variables=variables))
 
     def resolve(self, names: Iterable[str], where: Where = "prompt") -> tuple[Reference, ...]:
-        """Decide once, for a whole run, where each name's value will come from.
+        """Resolve each name to its source; done once per run, when it is created.
 
-        A payload earlier in the run wins over a variable, and the latest of that name wins over the ones before it. A
-        name that is nobody's own may read into an earlier payload's JSON answer or into a variable, as
-        ``facts.items[0].title`` reads into ``facts``; the longest name wins. Whether it finds something in an answer
-        shows when the payload's turn comes; in a variable, at once.
+        An earlier payload takes precedence over a variable, and the latest payload of a name over earlier ones. Any
+        other name may be a path into an earlier payload's JSON answer or into a variable, as in
+        ``facts.items[0].title``; the longest matching name takes precedence. A path into a variable is checked at once,
+        a path into an answer when the payload is executed.
         """
         return tuple(replace(self._source_of(name), where=where) for name in names)
 
@@ -83,17 +83,17 @@ class Scope:
             if (owner in self._positions or owner in self._own_names) and _PATH.fullmatch(name, end):
                 path = tuple(key or int(index) for key, index in _PATH_STEP.findall(name[end:]))
                 found = self._named(name, owner, path)
-                return found if found and self._leads_somewhere(found) else None
+                return found if found and self._may_exist(found) else None
         return None
 
-    def _leads_somewhere(self, found: Reference) -> bool:
+    def _may_exist(self, found: Reference) -> bool:
         return found.source != "variable" or self._documents.value(found) is not None
 
 
 def look_up(references: Iterable[Reference], sources: Sources) -> tuple[dict[str, str], tuple[Reference, ...]]:
-    """The text of each reference that has one, by its name; and the references as they then stand.
+    """The text of each resolved reference by its name, and all references with their final source.
 
-    A path that leads to nothing makes its reference a missing one.
+    A reference whose path does not exist becomes ``missing``.
     """
     values: dict[str, str] = {}
     found: list[Reference] = []
@@ -107,17 +107,17 @@ def look_up(references: Iterable[Reference], sources: Sources) -> tuple[dict[str
 
 
 def missing(reference: Reference) -> Reference:
-    """The reference, once it has found nothing."""
+    """The reference as a missing one."""
     return Reference(name=reference.name, source="missing", where=reference.where)
 
 
 def as_text(value: Any) -> str:
-    """What a value becomes in a prompt: text as it is, anything else as JSON."""
+    """The value as inserted into a prompt: text unchanged, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 class _Documents:
-    """The sources, each parsed at most once however many paths read into it."""
+    """The sources, each parsed at most once."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
@@ -129,7 +129,7 @@ class _Documents:
         if not reference.path:
             return as_text(self._whole(reference))
         found = (_read_path(document, reference.path) for document in self._documents(reference))
-        return next((as_text(value) for value in found if value is not _NOTHING), None)
+        return next((as_text(value) for value in found if value is not _MISSING), None)
 
     def _whole(self, reference: Reference) -> Any:
         if reference.position is not None:
@@ -137,7 +137,7 @@ class _Documents:
         return self._sources.variables[reference.variable or reference.name]
 
     def _documents(self, reference: Reference) -> Sequence[Any]:
-        """What the path may read into, the likeliest first; more than one is rare."""
+        """The JSON values that the path may refer to, the most likely first; usually one."""
         key = reference.position if reference.position is not None else reference.variable or reference.name
         if key not in self._parsed:
             self._parsed[key] = _parsed(self._whole(reference))
@@ -145,12 +145,12 @@ class _Documents:
 
 
 def _parsed(value: Any) -> Sequence[Any]:
-    """The JSON that a text holds, in any wrapping; any other value as it is."""
+    """The JSON values in a text, for example in a code fence; any other value unchanged."""
     return json_values(value) if isinstance(value, str) else [value]
 
 
 def _read_path(document: Any, path: Path) -> Any:
-    """What stands there, or ``_NOTHING``."""
+    """The value at the path, or ``_MISSING``."""
     value = document
     for step in path:
         match value, step:
@@ -159,12 +159,12 @@ def _read_path(document: Any, path: Path) -> Any:
             case list() | tuple(), int() if step < len(value):
                 value = value[step]
             case _:
-                return _NOTHING
+                return _MISSING
     return value
 
 
 def _entry(entries: Mapping[str, Any], key: str) -> Any:
-    """The value of a key, which is written in the same letters if not in the same Unicode form."""
+    """The value of a key; keys are compared in Unicode's form NFC."""
     if key in entries or key.isascii():
-        return entries.get(key, _NOTHING)
-    return next((value for name, value in entries.items() if normalised(name) == key), _NOTHING)
+        return entries.get(key, _MISSING)
+    return next((value for name, value in entries.items() if normalised(name) == key), _MISSING)

@@ -1,4 +1,4 @@
-"""Templates: how blocks become one, how ``{{references}}`` stand in it, and how they are replaced."""
+"""Templates: join blocks, find their ``{{references}}`` and replace them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
 MAX_NAME_CHARACTERS = 300
-"""What stands between braces and is longer than any name or path is taken for text."""
+"""Longer text between braces is not a reference."""
 
 MAX_WRITTEN_CHARACTERS = 4 * MAX_NAME_CHARACTERS
-"""The same before it is normalised: a letter may be written as itself and up to three marks."""
+"""The same before normalisation: a letter may be written as up to four code points."""
 
 BLOCK_SEPARATOR = "\n\n"
 
 _REFERENCE = re.compile(r"((?<!\\)\\)?\{\{([^{}]*)\}\}")
-"""A reference, or with exactly one backslash before it, its literal text."""
+"""A reference, or literal text if exactly one backslash precedes it."""
 
 _COULD_BE_A_NAME = re.compile(
     r"(?![-.#/^>!&%$@*])[^'\"`\u2018-\u201f\u00ab\u00bb|\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+(?<!-)"
@@ -23,12 +23,12 @@ _COULD_BE_A_NAME = re.compile(
 
 
 def join_blocks(contents: Iterable[str]) -> str:
-    """A payload's template: the blocks' contents in order, one blank line between them."""
+    """A payload's template: the blocks' contents in order, separated by one blank line."""
     return BLOCK_SEPARATOR.join(contents)
 
 
 def normalised(name: str) -> str:
-    """The name as names are compared: in Unicode's form NFC.
+    """The name in Unicode's form NFC, in which names are compared.
 
     Source: https://www.unicode.org/reports/tr15/
     """
@@ -36,18 +36,19 @@ def normalised(name: str) -> str:
 
 
 def reference_names(template: str) -> list[str]:
-    """Every name that the template refers to, normalised, once each, in order of appearance.
+    """The distinct names that the template refers to, normalised, in order of first appearance.
 
-    A name is any text without braces; the spaces around it don't count.
+    A name is any text without braces; surrounding spaces are ignored.
     """
     names = (_name(match[2]) for match in _REFERENCE.finditer(template) if not match[1])
     return list(dict.fromkeys(name for name in names if name))
 
 
 def could_be_a_name(name: str) -> bool:
-    """Whether somebody may have meant a payload or a variable, not code of another template language.
+    """Whether this may be the name of a payload or variable, not code of another template language.
 
-    Code has quotes, line breaks or ``|``, or begins as no name does: ``.Values.x``, ``#each``, ``/if``, ``- end -``.
+    Code contains quotes, line breaks or ``|``, or has a prefix that names do not have:
+    ``.Values.x``, ``#each``, ``/if``, ``- end -``.
     """
     return _COULD_BE_A_NAME.fullmatch(name) is not None
 
@@ -55,8 +56,8 @@ def could_be_a_name(name: str) -> bool:
 def render(template: str, values: Mapping[str, str], *, drop_missing: bool = False) -> str:
     """Replace every reference that has a value, in one pass; inserted text is never scanned again.
 
-    A reference without a value stays exactly as it was written, or goes if ``drop_missing`` and it could be a name.
-    A reference after exactly one backslash is literal text, and the backslash goes.
+    Unresolved references are left verbatim, or removed if ``drop_missing`` and they could be a name.
+    A reference after exactly one backslash is literal text; the backslash is removed.
     """
 
     def replaced(match: re.Match[str]) -> str:
@@ -73,12 +74,12 @@ def render(template: str, values: Mapping[str, str], *, drop_missing: bool = Fal
 
 
 def prefixes(name: str) -> Iterator[tuple[str, int]]:
-    """Each beginning of the name behind which a path may follow, and where that starts; the longest first."""
+    """Each prefix of the name that a path may follow, and the offset of that path; the longest prefix first."""
     return ((name[:end], end) for end in range(len(name) - 1, 0, -1) if name[end] in ".[")
 
 
 def _name(written: str) -> str:
-    """The name that is looked up; empty if what is written can be none."""
+    """The name to look up; empty if the text can't be a name."""
     stripped = written.strip()
     if len(stripped) > MAX_WRITTEN_CHARACTERS:
         return ""

@@ -1,4 +1,4 @@
-"""Times as Baton writes them: ISO 8601, UTC, milliseconds, ``Z``."""
+"""Times: ISO 8601, UTC, milliseconds, ``Z``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The right to do something alone for a while; in epoch seconds."""
+    """An exclusive right with a time limit; times are in epoch seconds."""
 
     taken_at: int
     ends_at: int
@@ -19,6 +19,6 @@ def timestamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-def expiry(moment: datetime, keep: timedelta) -> int:
-    """When a record that is kept for so long ends, in epoch seconds, as DynamoDB's TTL wants it."""
-    return int((moment + keep).timestamp())
+def expiry(moment: datetime, lifetime: timedelta) -> int:
+    """When a record with this lifetime expires, in epoch seconds as DynamoDB's TTL requires."""
+    return int((moment + lifetime).timestamp())

@@ -1,4 +1,4 @@
-"""Messages: the stream and a late subscriber tell the same facts, and every message can be sent."""
+"""Messages: stable ids, bounded sizes and the same messages for every subscriber."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-
 """
 
 
-def told(old: Run | None, new: Run) -> list[Message]:
+def messages_of_write(old: Run | None, new: Run) -> list[Message]:
     return messages_of_change(Change(index=0, old=old, new=new))
 
 
 def data_of(old: Run | None, new: Run) -> dict[str, Any]:
-    (message,) = told(old, new)
+    (message,) = messages_of_write(old, new)
     return message.data
 
 
-def test_a_created_run_tells_nothing_yet() -> None:
-    assert told(None, a_run(status="created", started_at=None)) == []
+def test_a_created_run_has_no_messages() -> None:
+    assert messages_of_write(None, a_run(status="created", started_at=None)) == []
 
 
-def test_a_run_that_starts_running_tells_its_progress() -> None:
-    (message,) = told(a_run(status="created", started_at=None), a_run())
+def test_a_run_that_starts_running_sends_its_progress() -> None:
+    (message,) = messages_of_write(a_run(status="created", started_at=None), a_run())
     assert json.loads(message.encode()) == {
         "type": "execution_progress",
         "id": "1-1-execution_progress",
@@ -62,15 +62,15 @@ def test_a_run_that_starts_running_tells_its_progress() -> None:
     }
 
 
-def test_a_payload_that_starts_tells_which_one_and_how_far_the_run_is() -> None:
+def test_a_started_payload_sends_its_position_and_progress() -> None:
     started = a_run(position=1, completed=1, payload_id=12, payload_name="second", payload_started_at=AT_NOON)
-    (message,) = told(a_run(), started)
+    (message,) = messages_of_write(a_run(), started)
     assert (message.type, message.id, message.timestamp) == ("execution_progress", "1-1-execution_progress-1", AT_NOON)
     told_data = {name: message.data[name] for name in ("payloadId", "payloadName", "position", "completed", "progress")}
     assert told_data == {"payloadId": 12, "payloadName": "second", "position": 1, "completed": 1, "progress": 50}
 
 
-def test_a_response_tells_its_content() -> None:
+def test_a_response_sends_its_content() -> None:
     (message,) = messages_of_change(Change(index=0, old=None, new=a_response(0, total=4)))
     assert json.loads(message.encode()) == {
         "type": "payload_completed",
@@ -99,36 +99,39 @@ def test_the_ends_of_a_run() -> None:
     assert data_of(a_run(), completed) == {**ends, "status": "completed", "progress": 100}
     assert data_of(a_run(), failed) == {**ends, "status": "failed", "error": "It broke."}
     assert data_of(a_run(), a_run(status="cancelled")) == {**ends, "status": "cancelled"}
-    types = [told(a_run(), end)[0].type for end in (completed, failed, a_run(status="cancelled"))]
+    types = [messages_of_write(a_run(), end)[0].type for end in (completed, failed, a_run(status="cancelled"))]
     assert types == ["workflow_completed", "workflow_failed", "workflow_cancelled"]
 
 
 def test_a_run_that_could_not_start_tells_that_it_failed() -> None:
     created = a_run(status="created", started_at=None)
     failed = replace(created, status="failed", error="It could not be started.", completed_at=AT_NOON)
-    assert [message.type for message in told(created, failed)] == ["workflow_failed"]
+    assert [message.type for message in messages_of_write(created, failed)] == ["workflow_failed"]
 
 
 def test_another_write_of_the_run_tells_nothing() -> None:
     started = a_run(payload_started_at=AT_NOON)
-    assert told(started, replace(started, completed=1)) == []
+    assert messages_of_write(started, replace(started, completed=1)) == []
     ended = a_run(status="failed", error="It broke.")
-    assert told(ended, ended) == []
+    assert messages_of_write(ended, ended) == []
 
 
 def test_one_write_can_tell_several_facts_in_their_order() -> None:
     """A stream record may be the only one that is left of a run."""
     ended = a_run(status="completed", payload_started_at=AT_NOON, position=1)
-    assert [message.id for message in told(None, ended)] == ["1-1-execution_progress-1", "1-1-workflow_completed"]
+    assert [message.id for message in messages_of_write(None, ended)] == [
+        "1-1-execution_progress-1",
+        "1-1-workflow_completed",
+    ]
 
 
 def test_each_attempt_has_ids_of_its_own() -> None:
     resumed = a_run(attempt=2, first_position=1, position=1, completed=1)
-    (message,) = told(a_run(status="failed"), resumed)
+    (message,) = messages_of_write(a_run(status="failed"), resumed)
     assert (message.id, message.data["progress"], message.data["completed"]) == ("1-2-execution_progress", 50, 1)
 
 
-def test_ids_tell_runs_positions_types_and_attempts_apart() -> None:
+def test_ids_differ_by_run_position_type_and_attempt() -> None:
     runs = [a_run(id=id_, attempt=attempt) for id_ in (1, 11) for attempt in (1, 11)]
     ids = [
         message.id
@@ -141,13 +144,13 @@ def test_ids_tell_runs_positions_types_and_attempts_apart() -> None:
             (run, replace(run, status="failed")),
             (run, replace(run, status="cancelled")),
         )
-        for message in told(*change)
+        for message in messages_of_write(*change)
     ]
     assert len(ids) == len(set(ids)) == 24
 
 
 @pytest.mark.parametrize("total", [1, 3, 7, 200])
-def test_progress_grows_from_nought_to_a_hundred(total: int) -> None:
+def test_progress_increases_from_0_to_100(total: int) -> None:
     responses = [message_of_response(a_response(position, total=total)) for position in range(total)]
     progress = [message.data["progress"] for message in responses]
     assert progress == sorted(progress)
@@ -155,7 +158,7 @@ def test_progress_grows_from_nought_to_a_hundred(total: int) -> None:
     assert all(0 <= percent <= 100 for percent in progress)
 
 
-def test_a_content_within_the_bound_is_told_whole() -> None:
+def test_a_content_within_the_maximum_is_sent_whole() -> None:
     content = "x" * (MAX_CONTENT_BYTES - 2)
     data = message_of_response(a_response(content=content)).data
     assert data["content"] == content
@@ -163,7 +166,7 @@ def test_a_content_within_the_bound_is_told_whole() -> None:
 
 
 @given(st.sampled_from(["x", "é", "名", "😀", '"', "\\", "\n", "\x00", '😀"é\x01x']), st.integers(0, 3))
-def test_a_long_content_is_cut_to_its_bound_as_json_and_marked(piece: str, odd: int) -> None:
+def test_a_long_content_is_truncated_to_its_maximum_as_json_and_marked(piece: str, odd: int) -> None:
     """The bound is on the bytes that are sent: a quote is two, a control character six, and no character is split."""
     content = "." * odd + piece * 120_000
     message = message_of_response(a_response(content=content))
@@ -177,7 +180,7 @@ def test_a_long_content_is_cut_to_its_bound_as_json_and_marked(piece: str, odd: 
 
 
 @given(st.text(max_size=200))
-def test_a_short_content_is_told_as_it_is(content: str) -> None:
+def test_a_short_content_is_sent_unchanged(content: str) -> None:
     message = message_of_response(a_response(content=content))
     assert json.loads(message.encode())["data"]["content"] == content
     assert "contentTruncated" not in message.data
@@ -189,13 +192,13 @@ def test_a_message_of_a_payload_with_very_many_references_can_still_be_sent() ->
     assert len(message.encode()) <= MAX_BYTES_OF_A_FRAME
 
 
-def test_a_content_of_which_only_the_beginning_is_known_is_marked() -> None:
+def test_a_truncated_content_is_marked() -> None:
     assert (
         message_of_response(a_response(content="The beginn", content_truncated=True)).data["contentTruncated"] is True
     )
 
 
-def test_the_beginning_of_a_long_content_is_told_alike_whether_or_not_the_rest_is_known() -> None:
+def test_a_long_content_is_sent_the_same_from_its_prefix_or_the_whole() -> None:
     """A stream record has only the beginning, the run's own records have all."""
     whole = "é\n" * 100_000
     beginning = whole.encode()[:100_000].decode(errors="ignore")
@@ -204,7 +207,7 @@ def test_the_beginning_of_a_long_content_is_told_alike_whether_or_not_the_rest_i
     )
 
 
-def test_a_run_that_waits_for_its_start_has_no_history() -> None:
+def test_a_created_run_has_no_history() -> None:
     created = RunHistory(run=a_run(status="created", started_at=None), variables={}, responses=())
     assert list(messages_of_history(created)) == []
 

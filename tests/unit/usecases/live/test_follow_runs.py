@@ -1,4 +1,4 @@
-"""Follow runs: a client hears what has happened, then what happens, and nothing falls between."""
+"""Follow runs: a client receives the history, then every new message, without a gap."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.support.records import NOON, OTHER_TENANT, TENANT, a_response, a_run
 from tests.support.use_cases import FakeBaton
 
 
-def test_a_new_client_hears_every_run_or_the_one_that_it_names(fake_baton: FakeBaton) -> None:
+def test_a_new_client_follows_every_run_or_the_one_it_requests(fake_baton: FakeBaton) -> None:
     fake_baton.follow_runs.connect(TENANT, "ann", None, NOON)
     fake_baton.follow_runs.connect(TENANT, "bob", 2, NOON)
     assert fake_baton.connections.subscribers(TENANT, 1) == {"ann"}
     assert fake_baton.connections.subscribers(TENANT, 2) == {"ann", "bob"}
 
 
-def test_a_subscriber_hears_what_has_happened_so_far_in_order(fake_baton: FakeBaton) -> None:
+def test_a_subscriber_receives_the_history_in_order(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one", "two")
     fake_baton.llm.script("a")
     fake_baton.state_machine.advance(fake_baton.step(run))
@@ -36,8 +36,8 @@ def test_a_subscriber_hears_what_has_happened_so_far_in_order(fake_baton: FakeBa
     assert fake_baton.connections.subscribers(TENANT, 1) == {"ann"}
 
 
-def test_what_happens_while_the_history_is_read_is_told_once_at_least(fake_baton: FakeBaton) -> None:
-    """The subscription is stored before the run is read; the stream tells the rest."""
+def test_a_change_while_the_history_is_read_is_sent_at_least_once(fake_baton: FakeBaton) -> None:
+    """The subscription is stored before the run is read; the stream sends the rest."""
 
     class AnsweringRuns(FakeRuns):
         def read_history(self, tenant: str, run_id: int) -> RunHistory:
@@ -79,7 +79,7 @@ def test_an_unknown_or_another_tenants_run_is_not_followed(fake_baton: FakeBaton
     assert fake_baton.sender.sent == []
 
 
-def test_one_run_too_many_is_refused_and_told_nothing(fake_baton: FakeBaton) -> None:
+def test_a_subscribe_beyond_the_maximum_is_rejected_without_history(fake_baton: FakeBaton) -> None:
     fake_baton.started("one")
     for run_id in range(2, MAX_RUNS_FOLLOWED + 2):
         fake_baton.connections.subscribe(TENANT, "ann", run_id, Lease(taken_at=0, ends_at=0), 0)
@@ -113,7 +113,7 @@ def test_a_second_frame_while_the_history_is_sent_does_not_send_it_again(fake_ba
     assert len(fake_baton.sender.message_ids("ann")) == len(set(fake_baton.sender.message_ids("ann"))) > 0
 
 
-def test_who_unsubscribes_and_subscribes_again_gets_the_history_again(fake_baton: FakeBaton) -> None:
+def test_after_unsubscribe_a_subscribe_sends_the_history_again(fake_baton: FakeBaton) -> None:
     fake_baton.started("one")
     fake_baton.follow_runs.subscribe(TENANT, "ann", 1, NOON)
     once = fake_baton.sender.message_ids("ann")
@@ -122,7 +122,7 @@ def test_who_unsubscribes_and_subscribes_again_gets_the_history_again(fake_baton
     assert fake_baton.sender.message_ids("ann") == once * 2
 
 
-def test_a_history_that_breaks_off_is_sent_whole_by_the_next_subscribe(fake_baton: FakeBaton) -> None:
+def test_an_incomplete_history_is_sent_again_by_the_next_subscribe(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one", "two")
     fake_baton.llm.script("a")
     fake_baton.state_machine.advance(fake_baton.step(run))
@@ -139,14 +139,14 @@ def test_a_history_that_breaks_off_is_sent_whole_by_the_next_subscribe(fake_bato
     ]
 
 
-def test_a_client_that_leaves_meanwhile_is_told_to_the_caller(fake_baton: FakeBaton) -> None:
+def test_a_client_that_disconnects_meanwhile_raises_connection_gone(fake_baton: FakeBaton) -> None:
     fake_baton.started("one")
     fake_baton.sender.gone.add("ann")
     with pytest.raises(ConnectionGone):
         fake_baton.follow_runs.subscribe(TENANT, "ann", 1, NOON)
 
 
-def test_leaving_and_subscribing_again_tells_the_same_facts_with_the_same_ids(fake_baton: FakeBaton) -> None:
+def test_a_new_subscription_sends_the_same_ids(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one")
     fake_baton.llm.script("a")
     fake_baton.state_machine.execute(fake_baton.step(run))
@@ -157,14 +157,14 @@ def test_leaving_and_subscribing_again_tells_the_same_facts_with_the_same_ids(fa
     assert fake_baton.sender.message_ids("ann") == once + once
 
 
-def test_who_unsubscribes_hears_no_more(fake_baton: FakeBaton) -> None:
+def test_after_unsubscribe_the_run_has_no_subscriber(fake_baton: FakeBaton) -> None:
     fake_baton.started("one")
     fake_baton.follow_runs.subscribe(TENANT, "ann", 1, NOON)
     fake_baton.follow_runs.unsubscribe(TENANT, "ann", 1)
     assert fake_baton.connections.subscribers(TENANT, 1) == frozenset()
 
 
-def test_who_disconnects_is_forgotten(fake_baton: FakeBaton) -> None:
+def test_a_disconnect_deletes_the_connection(fake_baton: FakeBaton) -> None:
     fake_baton.follow_runs.connect(TENANT, "ann", None, NOON)
     fake_baton.follow_runs.disconnect(TENANT, "ann")
     assert fake_baton.connections.subscribers(TENANT, 1) == frozenset()

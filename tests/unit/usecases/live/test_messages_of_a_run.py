@@ -1,4 +1,4 @@
-"""Whole runs: what the stream has told and what a late subscriber is told are the same facts."""
+"""Whole runs: the stream and the history send the same messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.use_cases import FakeBaton
 
 
 class WatchedRuns(FakeRuns):
-    """Keeps what could be read after each write."""
+    """Records the history after each write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class WatchedRuns(FakeRuns):
         self.moments.append(self.read_history(TENANT, 1))
 
 
-def messages_told(changes: list[Change]) -> list[Message]:
+def messages_of_changes(changes: list[Change]) -> list[Message]:
     return [message for change in changes for message in messages_of_change(change)]
 
 
@@ -148,32 +148,36 @@ def watched(scenario: Callable[[FakeBaton], None]) -> WatchedRuns:
 
 
 @pytest.mark.parametrize("scenario", ONE_ATTEMPT, ids=lambda scenario: scenario.__name__)
-def test_whoever_subscribes_at_any_moment_is_told_exactly_what_the_stream_has_told(
+def test_the_history_at_any_time_equals_the_messages_of_the_stream(
     scenario: Callable[[FakeBaton], None],
 ) -> None:
     runs = watched(scenario)
     for number, moment in enumerate(runs.moments, start=1):
-        assert list(messages_of_history(moment)) == messages_told(runs.changes[:number])
+        assert list(messages_of_history(moment)) == messages_of_changes(runs.changes[:number])
 
 
 @pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
-def test_of_a_resumed_run_nothing_is_told_that_the_stream_has_not_told(scenario: Callable[[FakeBaton], None]) -> None:
-    """The end of an earlier attempt is overwritten; what is left of it is told in its old words."""
+def test_the_history_of_a_resumed_run_contains_only_messages_of_the_stream(
+    scenario: Callable[[FakeBaton], None],
+) -> None:
+    """The end of an earlier attempt is overwritten; what is left of it is sent in its old words."""
     runs = watched(scenario)
     for number, moment in enumerate(runs.moments, start=1):
-        told = {message.id: message for message in messages_told(runs.changes[:number])}
-        assert [told.get(message.id) for message in messages_of_history(moment)] == list(messages_of_history(moment))
+        sent = {message.id: message for message in messages_of_changes(runs.changes[:number])}
+        assert [sent.get(message.id) for message in messages_of_history(moment)] == list(messages_of_history(moment))
 
 
 @pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
-def test_of_a_resumed_run_all_answers_and_the_present_attempt_are_told(scenario: Callable[[FakeBaton], None]) -> None:
-    """Whatever the stream told before the subscription, and that still holds, must come with the history."""
+def test_the_history_of_a_resumed_run_contains_all_answers_and_the_current_attempt(
+    scenario: Callable[[FakeBaton], None],
+) -> None:
+    """Whatever the stream sent before the subscription, and that still holds, must come with the history."""
     runs = watched(scenario)
     for number, moment in enumerate(runs.moments, start=1):
         present = f"1-{moment.run.attempt}-"
         holds = {
             message.id
-            for message in messages_told(runs.changes[:number])
+            for message in messages_of_changes(runs.changes[:number])
             if message.type == "payload_completed" or message.id.startswith(present)
         }
         assert holds <= {message.id for message in messages_of_history(moment)}
@@ -184,7 +188,7 @@ def test_of_a_resumed_run_facts_are_told_in_the_order_in_which_they_happened(
     scenario: Callable[[FakeBaton], None],
 ) -> None:
     runs = watched(scenario)
-    order = {message.id: place for place, message in enumerate(messages_told(runs.changes))}
+    order = {message.id: place for place, message in enumerate(messages_of_changes(runs.changes))}
     for moment in runs.moments:
         places = [order[message.id] for message in messages_of_history(moment)]
         assert places == sorted(places)
@@ -192,12 +196,14 @@ def test_of_a_resumed_run_facts_are_told_in_the_order_in_which_they_happened(
 
 @pytest.mark.parametrize("scenario", [*ONE_ATTEMPT, *RESUMED], ids=lambda scenario: scenario.__name__)
 def test_every_message_of_a_run_has_its_own_id(scenario: Callable[[FakeBaton], None]) -> None:
-    ids = [message.id for message in messages_told(watched(scenario).changes)]
+    ids = [message.id for message in messages_of_changes(watched(scenario).changes)]
     assert len(ids) == len(set(ids))
 
 
 def test_the_messages_of_a_completed_run_in_order() -> None:
-    assert [(message.type, message.data["progress"]) for message in messages_told(watched(completed).changes)] == [
+    assert [
+        (message.type, message.data["progress"]) for message in messages_of_changes(watched(completed).changes)
+    ] == [
         ("execution_progress", 0),
         ("execution_progress", 0),
         ("payload_completed", 33),
@@ -210,7 +216,7 @@ def test_the_messages_of_a_completed_run_in_order() -> None:
 
 
 def test_the_messages_of_a_failed_and_resumed_run_in_order() -> None:
-    assert [message.id for message in messages_told(watched(failed_then_resumed).changes)] == [
+    assert [message.id for message in messages_of_changes(watched(failed_then_resumed).changes)] == [
         "1-1-execution_progress",
         "1-1-execution_progress-0",
         "1-payload_completed-0",
@@ -234,7 +240,7 @@ def test_payloads_that_begin_within_one_millisecond_are_all_told() -> None:
     step = fake_baton.step(run)
     while (step := at_once(step)).outcome == "continue":
         pass
-    started = [message.id for message in messages_told(runs.changes) if message.type == "execution_progress"]
+    started = [message.id for message in messages_of_changes(runs.changes) if message.type == "execution_progress"]
     assert started == ["1-1-execution_progress", *[f"1-1-execution_progress-{position}" for position in range(3)]]
 
 
@@ -249,9 +255,9 @@ def test_an_answer_that_comes_after_the_cancel_is_told_to_both() -> None:
 
     after = replace(fake_baton.execute_payload, llm=cancelled_meanwhile)(fake_baton.step(run))
     fake_baton.state_machine.end(fake_baton.state_machine.advance(after))
-    told = {message.id: message for message in messages_told(runs.changes)}
-    assert {message.id: message for message in messages_of_history(runs.read_history(TENANT, 1))} == told
-    assert set(told) == {
+    sent = {message.id: message for message in messages_of_changes(runs.changes)}
+    assert {message.id: message for message in messages_of_history(runs.read_history(TENANT, 1))} == sent
+    assert set(sent) == {
         "1-1-execution_progress",
         "1-1-execution_progress-0",
         "1-1-workflow_cancelled",

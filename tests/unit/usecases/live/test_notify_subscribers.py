@@ -1,4 +1,4 @@
-"""Notify subscribers: each client in order, and one client's trouble is not another's."""
+"""Notify subscribers: in order for each client, and one client's failure does not affect others."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_every_subscriber_gets_every_message_in_order(fake_baton: FakeBaton) -> 
         assert fake_baton.sender.message_ids(client) == ids(batch())
 
 
-def test_only_those_who_follow_the_run_hear_of_it(fake_baton: FakeBaton) -> None:
+def test_only_subscribers_of_the_run_receive_its_messages(fake_baton: FakeBaton) -> None:
     connect(fake_baton, "of one", run_id=1)
     connect(fake_baton, "of two", run_id=2)
     connect(fake_baton, "foreign", tenant=OTHER_TENANT)
@@ -48,7 +48,7 @@ def test_only_those_who_follow_the_run_hear_of_it(fake_baton: FakeBaton) -> None
     assert {client for client, _ in fake_baton.sender.sent} == {"of one"}
 
 
-def test_messages_of_several_runs_reach_one_client_in_the_order_of_the_batch(fake_baton: FakeBaton) -> None:
+def test_one_client_receives_several_runs_in_the_order_of_the_batch(fake_baton: FakeBaton) -> None:
     connect(fake_baton, "ann")
     one, two = batch(run_id=1, responses=2), batch(run_id=2, responses=2)
     mixed = [one[0], two[0], two[1], one[1], two[2], one[2]]
@@ -56,13 +56,13 @@ def test_messages_of_several_runs_reach_one_client_in_the_order_of_the_batch(fak
     assert fake_baton.sender.message_ids("ann") == ids(mixed)
 
 
-def test_subscribers_are_looked_up_once_a_run(fake_baton: FakeBaton) -> None:
+def test_subscribers_are_read_once_per_run(fake_baton: FakeBaton) -> None:
     connect(fake_baton, "ann")
     fake_baton.notify([*batch(run_id=1), *batch(run_id=2), *batch(run_id=1, tenant=OTHER_TENANT)])
     assert fake_baton.connections.lookups == {(TENANT, 1): 1, (TENANT, 2): 1, (OTHER_TENANT, 1): 1}
 
 
-def test_what_tells_nothing_asks_for_no_subscribers(fake_baton: FakeBaton) -> None:
+def test_a_change_without_messages_reads_no_subscribers(fake_baton: FakeBaton) -> None:
     connect(fake_baton, "ann")
     nothing = [Change(index=0, old=None, new=a_run(status="created", started_at=None))]
     assert fake_baton.notify(nothing) is None
@@ -70,12 +70,12 @@ def test_what_tells_nothing_asks_for_no_subscribers(fake_baton: FakeBaton) -> No
     assert (fake_baton.connections.lookups, fake_baton.sender.sent) == ({}, [])
 
 
-def test_nobody_listening_is_no_failure(fake_baton: FakeBaton) -> None:
+def test_a_run_without_subscribers_is_not_a_failure(fake_baton: FakeBaton) -> None:
     assert fake_baton.notify(batch()) is None
     assert fake_baton.sender.sent == []
 
 
-def test_a_client_that_has_left_is_forgotten_and_no_failure(fake_baton: FakeBaton) -> None:
+def test_a_gone_client_is_deleted_and_is_not_a_failure(fake_baton: FakeBaton) -> None:
     connect(fake_baton, "gone", "ann")
     fake_baton.sender.gone.add("gone")
     assert fake_baton.notify(batch()) is None
@@ -83,8 +83,8 @@ def test_a_client_that_has_left_is_forgotten_and_no_failure(fake_baton: FakeBato
     assert fake_baton.sender.message_ids("ann") == ids(batch())
 
 
-def test_a_client_that_is_only_just_connecting_is_not_forgotten(fake_baton: FakeBaton) -> None:
-    """It is stored a moment before it is open, and until then API Gateway says that it is gone."""
+def test_a_client_that_is_still_connecting_is_not_deleted(fake_baton: FakeBaton) -> None:
+    """It is stored shortly before it is open; until then API Gateway responds that it is gone."""
     fake_baton.follow_runs.connect(TENANT, "new", None, NOON)
     fake_baton.sender.gone.add("new")
     assert fake_baton.notify(batch()) is None
@@ -114,8 +114,8 @@ def test_the_first_of_several_failures_is_returned(fake_baton: FakeBaton) -> Non
     assert failure.index == 1
 
 
-def test_the_index_is_the_changes_own_place_in_the_batch(fake_baton: FakeBaton) -> None:
-    """Records that are no change of a run have no Change, but count in the batch."""
+def test_the_index_of_a_failure_is_its_place_in_the_batch(fake_baton: FakeBaton) -> None:
+    """Other records of the batch have no Change, but are counted."""
     connect(fake_baton, "broken")
     fake_baton.sender.broken["broken"] = 0
     failure = fake_baton.notify([Change(index=7, old=None, new=a_response())])
@@ -134,7 +134,7 @@ def test_a_batch_delivered_again_repeats_ids_and_loses_nothing(fake_baton: FakeB
         assert list(dict.fromkeys(fake_baton.sender.message_ids(client))) == ids(batch())
 
 
-def test_a_failure_of_the_connections_is_raised(fake_baton: FakeBaton, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_to_read_the_subscribers_is_raised(fake_baton: FakeBaton, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then Lambda delivers the whole batch again."""
 
     def unreachable(_tenant: str, _run_id: int) -> frozenset[str]:

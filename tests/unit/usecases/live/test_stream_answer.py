@@ -1,4 +1,4 @@
-"""An answer is told while it grows, to those who follow; and to nobody it costs nothing."""
+"""An answer is published in parts while it is streamed; without subscribers nothing is written."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(fake_baton: FakeBaton) -> Run:
 
 
 @pytest.fixture
-def teller(fake_baton: FakeBaton, run: Run) -> PartialAnswerPublisher:
+def publisher(fake_baton: FakeBaton, run: Run) -> PartialAnswerPublisher:
     return fake_baton.execute_payload.stream_answer.listener(run, a_snapshot(position=0, name="p0"))
 
 
@@ -31,13 +31,13 @@ def follow(fake_baton: FakeBaton, run_id: int | None = None) -> None:
     fake_baton.connections.connect(TENANT, "client", run_id, int(NOON.timestamp()), 0)
 
 
-def hear(
-    fake_baton: FakeBaton, teller: PartialAnswerPublisher, pieces: int, seconds: float = 0.1, piece: str = "word "
+def stream(
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher, pieces: int, seconds: float = 0.1, piece: str = "word "
 ) -> str:
-    """Let so many pieces come, one each so many seconds."""
+    """Send ``pieces`` texts, one every ``seconds``."""
     for _ in range(pieces):
         fake_baton.clock.advance(seconds)
-        teller.on_text(piece)
+        publisher.on_text(piece)
     return piece * pieces
 
 
@@ -46,23 +46,25 @@ def parts(fake_baton: FakeBaton) -> list[PartialAnswer]:
 
 
 @pytest.mark.parametrize("run_id", [None, 1])
-def test_who_follows_hears_the_answer_grow_at_most_twice_a_second(
-    fake_baton: FakeBaton, teller: PartialAnswerPublisher, run_id: int | None
+def test_a_subscriber_receives_parts_at_most_twice_a_second(
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher, run_id: int | None
 ) -> None:
     follow(fake_baton, run_id)
-    text = hear(fake_baton, teller, 100)
-    told = parts(fake_baton)
-    assert 15 <= len(told) <= 20, "in ten seconds"
-    assert [part.offset for part in told] == [len("".join(p.delta for p in told[:n])) for n in range(len(told))]
-    assert text.startswith("".join(part.delta for part in told))
-    assert len(text) - sum(len(part.delta) for part in told) < 40
+    text = stream(fake_baton, publisher, 100)
+    published = parts(fake_baton)
+    assert 15 <= len(published) <= 20, "in ten seconds"
+    assert [part.offset for part in published] == [
+        len("".join(p.delta for p in published[:n])) for n in range(len(published))
+    ]
+    assert text.startswith("".join(part.delta for part in published))
+    assert len(text) - sum(len(part.delta) for part in published) < 40
 
 
 def test_a_part_is_an_execution_progress_with_what_is_new(
-    fake_baton: FakeBaton, teller: PartialAnswerPublisher
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher
 ) -> None:
     follow(fake_baton)
-    hear(fake_baton, teller, 12)
+    stream(fake_baton, publisher, 12)
     (first, second) = [message for change in fake_baton.runs.changes[-2:] for message in messages_of_change(change)]
     assert first.type == second.type == "execution_progress"
     assert first.id != second.id
@@ -73,59 +75,61 @@ def test_a_part_is_an_execution_progress_with_what_is_new(
     assert second.data["metadata"]["tokens_per_second"] == pytest.approx(12.5, rel=0.3), "5 characters in 0.1 s"
 
 
-def test_while_nobody_follows_nothing_is_written_and_looks_become_rare(
-    fake_baton: FakeBaton, teller: PartialAnswerPublisher
+def test_without_subscribers_nothing_is_written_and_polls_become_rare(
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher
 ) -> None:
-    hear(fake_baton, teller, 600)
+    stream(fake_baton, publisher, 600)
     assert parts(fake_baton) == []
     assert fake_baton.connections.lookups[TENANT, 1] <= 8, "in a minute"
 
 
-def test_who_comes_in_the_middle_is_told_all_that_there_is(
-    fake_baton: FakeBaton, teller: PartialAnswerPublisher
+def test_a_late_subscriber_receives_the_answer_from_its_start(
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher
 ) -> None:
-    before = hear(fake_baton, teller, 30)
+    before = stream(fake_baton, publisher, 30)
     follow(fake_baton)
-    text = before + hear(fake_baton, teller, 40)
-    told = parts(fake_baton)
-    assert told[0].offset == 0
-    assert told[0].delta.startswith(before)
-    assert text.startswith("".join(part.delta for part in told))
+    text = before + stream(fake_baton, publisher, 40)
+    published = parts(fake_baton)
+    assert published[0].offset == 0
+    assert published[0].delta.startswith(before)
+    assert text.startswith("".join(part.delta for part in published))
 
 
-def test_when_the_last_follower_leaves_it_is_noticed(fake_baton: FakeBaton, teller: PartialAnswerPublisher) -> None:
+def test_after_the_last_disconnect_publishing_stops(fake_baton: FakeBaton, publisher: PartialAnswerPublisher) -> None:
     follow(fake_baton)
-    hear(fake_baton, teller, 20)
+    stream(fake_baton, publisher, 20)
     fake_baton.connections.disconnect(TENANT, "client")
-    hear(fake_baton, teller, 310)
-    told = len(parts(fake_baton))
-    hear(fake_baton, teller, 100)
-    assert len(parts(fake_baton)) == told
+    stream(fake_baton, publisher, 310)
+    published = len(parts(fake_baton))
+    stream(fake_baton, publisher, 100)
+    assert len(parts(fake_baton)) == published
 
 
-def test_a_flood_is_told_in_parts_that_fit_into_messages(fake_baton: FakeBaton, teller: PartialAnswerPublisher) -> None:
+def test_a_long_text_is_published_in_parts_that_fit_into_messages(
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher
+) -> None:
     follow(fake_baton)
-    text = hear(fake_baton, teller, 10, piece="é" * 9_000)
-    told = parts(fake_baton)
-    assert [len(part.delta) for part in told[:1]] == [MAX_DELTA_CHARACTERS]
-    assert text.startswith("".join(part.delta for part in told))
+    text = stream(fake_baton, publisher, 10, piece="é" * 9_000)
+    published = parts(fake_baton)
+    assert [len(part.delta) for part in published[:1]] == [MAX_DELTA_CHARACTERS]
+    assert text.startswith("".join(part.delta for part in published))
     messages = [message for change in fake_baton.runs.changes for message in messages_of_change(change)]
     assert all(len(message.encode()) < 128_000 for message in messages)
 
 
-def test_an_answer_that_begins_anew_is_told_from_its_beginning(
-    fake_baton: FakeBaton, teller: PartialAnswerPublisher
+def test_a_restarted_answer_is_published_from_its_start(
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher
 ) -> None:
     follow(fake_baton)
-    hear(fake_baton, teller, 20)
-    teller.on_start()
-    hear(fake_baton, teller, 20, piece="other ")
+    stream(fake_baton, publisher, 20)
+    publisher.on_start()
+    stream(fake_baton, publisher, 20, piece="other ")
     starts = [part for part in parts(fake_baton) if part.offset == 0]
     assert len(starts) == 2
     assert starts[1].delta.startswith("other ")
 
 
-def test_trouble_with_telling_is_none_of_the_answers(fake_baton: FakeBaton, run: Run) -> None:
+def test_a_failure_to_publish_does_not_fail_the_answer(fake_baton: FakeBaton, run: Run) -> None:
     follow(fake_baton)
 
     class Broken(type(fake_baton.steps)):  # type: ignore[misc]
@@ -133,13 +137,13 @@ def test_trouble_with_telling_is_none_of_the_answers(fake_baton: FakeBaton, run:
             raise OSError(part.offset)
 
     tell = replace(fake_baton.execute_payload.stream_answer, steps=Broken(fake_baton.runs))
-    teller = tell.listener(run, a_snapshot())
-    hear(fake_baton, teller, 50)
+    publisher = tell.listener(run, a_snapshot())
+    stream(fake_baton, publisher, 50)
     assert parts(fake_baton) == []
 
 
 class StreamingLlm(FakeLlm):
-    """Lets its answer be heard word by word, a tenth of a second each."""
+    """Streams its answer word by word, a tenth of a second each."""
 
     def __init__(self, fake_baton: FakeBaton, *replies: LlmAnswer) -> None:
         super().__init__(*replies)
@@ -163,7 +167,7 @@ def message_types(changes: list[Change]) -> Iterator[str]:
     return (message.type for change in changes for message in messages_of_change(change))
 
 
-def test_the_stored_response_is_the_whole_and_comes_after_its_parts(fake_baton: FakeBaton, run: Run) -> None:
+def test_the_response_is_complete_and_follows_its_parts(fake_baton: FakeBaton, run: Run) -> None:
     follow(fake_baton)
     content = "word " * 50
     execute = replace(fake_baton.execute_payload, llm=StreamingLlm(fake_baton, an_answer(content)))
@@ -174,7 +178,7 @@ def test_the_stored_response_is_the_whole_and_comes_after_its_parts(fake_baton: 
     assert len(parts(fake_baton)) >= 8
 
 
-def test_a_payload_that_is_not_to_be_streamed_has_no_listener(fake_baton: FakeBaton) -> None:
+def test_a_payload_with_stream_off_has_no_listener(fake_baton: FakeBaton) -> None:
     fake_baton.llm.script("An answer.", "An answer.")
     run = fake_baton.started("one", "two")
     fake_baton.execute_payload(fake_baton.step(run))

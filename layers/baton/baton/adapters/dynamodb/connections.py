@@ -35,7 +35,8 @@ MAY_FOLLOW_RUN = "attribute_not_exists(#runs) OR size(#runs) < :max_runs OR cont
 """A client may send several subscribe frames at once; the set must not grow beyond its bound."""
 
 HISTORY_IS_DUE = "attribute_not_exists(#history_until) OR #history_until < :taken_at"
-"""Two frames may subscribe to the same run at once; one of them sends its history. After a crash, the lease expires."""
+"""Two frames may subscribe to the same run at once; only one of them sends its history. A crashed sender's lease ends
+by itself."""
 
 LEASE_IS_HELD = "attribute_exists(pk) AND #history_until = :ends_at"
 """A client may unsubscribe while its history is being sent; the subscription must not be written again."""
@@ -112,9 +113,7 @@ class DynamoConnections:
     def unsubscribe(self, tenant: str, connection_id: str, run_id: int) -> None:
         """Unsubscribe from this run; a run that was not followed is not an error."""
         self._delete_subscription(tenant, connection_id, run_id)
-        still_connected = (
-            "attribute_exists(pk)"  # a client may disconnect meanwhile; its item must not be written again
-        )
+        still_connected = "attribute_exists(pk)"  # a client may disconnect meanwhile
         with suppress(ConnectionGone), condition_failing_as(ConnectionGone(connection_id)):
             self._client.update_item(
                 TableName=self._table,

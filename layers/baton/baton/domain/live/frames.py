@@ -1,4 +1,4 @@
-"""What a WebSocket client may say, and the answers that are not about a run."""
+"""Frames: what WebSocket clients send, and the responses that are not about a run."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ PONG = b'{"type":"pong"}'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One thing that a client asks for; ``run_id`` belongs to all actions but ``ping``."""
+    """One frame of a client; all actions except ``ping`` have a ``run_id``."""
 
     action: Action
     run_id: int = 0
 
 
 def parse_frame(text: str) -> Frame:
-    """Read a client's frame.
+    """Parse a client's frame.
 
     :raises Invalid: if it is none of ``{"action": "subscribe" | "unsubscribe", "runId": 1}``, ``{"action": "ping"}``.
     """
     try:
-        said = json.loads(text)
+        parsed = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Invalid("body", "is not valid JSON.") from error
-    match said:
+    match parsed:
         case {"action": "ping"}:
             return Frame(action="ping")
         case {"action": "subscribe" | "unsubscribe" as action}:
-            return Frame(action=action, run_id=_run_id(said.get("runId")))
+            return Frame(action=action, run_id=_run_id(parsed.get("runId")))
         case _:
             raise Invalid("action", "is none of subscribe, unsubscribe, ping.")
 
 
 def parse_run_id(text: str) -> int:
-    """The run that a connection asks for in its address, as ``?runId=1``.
+    """Parse the query parameter ``?runId=1`` of a new connection.
 
-    :raises Invalid: if it isn't a run's id.
+    :raises Invalid: if it is not a run id.
     """
     return _run_id(int(text) if PLAIN_ID.fullmatch(text) else None)
 
 
-def error_frame(message_id: str, timestamp: str, sentence: str) -> bytes:
-    """What a client gets for a frame that can't be answered."""
-    envelope = {"type": "error", "id": message_id, "timestamp": timestamp, "data": {"message": sentence}}
+def error_frame(message_id: str, timestamp: str, detail: str) -> bytes:
+    """The response to an invalid frame."""
+    envelope = {"type": "error", "id": message_id, "timestamp": timestamp, "data": {"message": detail}}
     return json.dumps(envelope, ensure_ascii=False).encode(errors="replace")
 
 
