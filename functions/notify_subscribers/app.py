@@ -1,4 +1,4 @@
-"""The Runs table's stream: what has changed goes to every subscriber."""
+"""The Runs table's stream: each change is sent to every subscriber."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 @without_words
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Tell which record failed first, if one did: Lambda delivers the batch again from there.
+    """Return the first failed record, if any: Lambda delivers the batch again, starting with that record.
 
-    The answer's form is in https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+    The response's format: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
     """
     failure = wiring.notify_subscribers()(wiring.changes(event))
     if failure is None:

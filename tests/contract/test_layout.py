@@ -24,7 +24,7 @@ NEEDED: dict[str, list[Callable[[], object]]] = {
     "catalog_api": [wiring.define_llm_instances, wiring.catalog_store, wiring.check_llm_instance],
     "execute_payload": [wiring.execute_payload],
     "notify_subscribers": [wiring.notify_subscribers],
-    "websocket": [wiring.follow_runs, wiring.sender],
+    "websocket": [wiring.follow_runs, wiring.handle_frame],
 }
 """What each function takes from the wiring."""
 

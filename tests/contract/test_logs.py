@@ -20,7 +20,8 @@ from baton.runtime import wiring
 from baton.runtime.logging import logger
 from tests.support import aws, functions, template
 from tests.support.aws import Account
-from tests.support.functions import Context, load, websocket_event
+from tests.support.events import http_event, stream_event, websocket_event
+from tests.support.functions import Context, load
 
 CANARY = "canary-of-a-prompt"
 
@@ -109,10 +110,10 @@ def account() -> Iterator[Account]:
 
 EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "execute_payload": ("execute_payload", {"tenant": "default", "run_id": 1, "attempt": 1, "position": 0, "tries": 0}),
-    "notify_subscribers": ("changes", {"Records": []}),
+    "notify_subscribers": ("changes", stream_event()),
     "websocket": ("follow_runs", websocket_event("CONNECT", "c")),
-    "runs_api": ("run_store", functions.event("GET", "/api/runs")),
-    "catalog_api": ("catalog_store", functions.event("GET", "/api/blocks")),
+    "runs_api": ("run_store", http_event("GET", "/api/runs")),
+    "catalog_api": ("catalog_store", http_event("GET", "/api/blocks")),
 }
 """Of each function, what fails in it, and an event that gets so far."""
 

@@ -55,7 +55,7 @@ class FakeConnections:
         for run_id in self._runs.pop((tenant, connection_id), set()):
             self._history_until.pop((tenant, connection_id, run_id), None)
 
-    def forget(self, tenant: str, connection_id: str, connected_before: int) -> None:
+    def disconnect_if_connected_before(self, tenant: str, connection_id: str, connected_before: int) -> None:
         if self._connected.get((tenant, connection_id), 0) < connected_before:
             self.disconnect(tenant, connection_id)
 

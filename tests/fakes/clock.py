@@ -1,4 +1,4 @@
-"""Time that passes when a test says so."""
+"""A clock that a test controls."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.support.records import NOON
 
 
 class FakeClock:
-    """A Clock, and a monotonic one beside it. Each look at the time takes ``tick`` seconds."""
+    """A Clock and its monotonic counterpart. Each reading of the clock advances it by ``tick`` seconds."""
 
     def __init__(self, now: datetime = NOON, tick: float = 0.001) -> None:
         self._now = now
@@ -19,9 +19,9 @@ class FakeClock:
         return self._now
 
     def monotonic(self) -> float:
-        """In seconds; looking at it takes no time."""
+        """In seconds; reading it does not advance the clock."""
         return self._now.timestamp()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the clock by some seconds."""
         self._now += timedelta(seconds=seconds)

@@ -9,7 +9,7 @@ from baton.domain.llm.limits import LimitState
 
 
 class FakeLimits:
-    """A LimitStore. ``reads`` counts how often it was looked at."""
+    """A LimitStore. ``reads`` counts the calls of :meth:`read`."""
 
     def __init__(self) -> None:
         self.reads = 0

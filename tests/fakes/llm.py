@@ -1,4 +1,4 @@
-"""An LLM that answers as a test scripts it, a check of it, and the keys that open it."""
+"""Fakes of the LLM ports: an LLM with scripted replies, a check, unsupported settings, and secrets."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class FakeLlm:
 
     @property
     def prompts(self) -> list[str]:
-        """What it was asked, in order."""
+        """The prompts of its calls, in order."""
         return [call.prompt for call in self.calls]
 
 
 class FakeLlmCheck:
-    """An LlmCheck: tells its models, or fails, after ``seconds`` of the clock; keeps the calls."""
+    """An LlmCheck: returns its models or fails, after ``seconds`` of the clock; records the calls."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.calls: list[LlmCall] = []
@@ -65,34 +65,34 @@ class FakeLlmCheck:
 
 
 class FakeUnsupportedSettings:
-    """A UnsupportedSettings; ``lacking`` has the settings that a provider refuses where they are said."""
+    """An UnsupportedSettings; ``unsupported`` names the settings that each provider does not support."""
 
     def __init__(self) -> None:
-        self.lacking: dict[str, list[str]] = {}
+        self.unsupported: dict[str, list[str]] = {}
 
     def __call__(self, provider: str, settings: LlmSettings) -> Sequence[UnsupportedSetting]:
-        said = [name for name in self.lacking.get(provider, ()) if getattr(settings, name) is not None]
-        return [UnsupportedSetting(name, f"{provider} has no such setting") for name in said]
+        found = [name for name in self.unsupported.get(provider, ()) if getattr(settings, name) is not None]
+        return [UnsupportedSetting(name, f"{provider} has no such setting") for name in found]
 
 
 class FakeSecrets:
-    """A Secrets; ``kept`` has the keys by tenant and instance, as they are kept."""
+    """A Secrets; ``stored`` contains the keys by tenant and instance, as stored texts."""
 
     def __init__(self) -> None:
-        self.kept: dict[tuple[str, int], str] = {}
+        self.stored: dict[tuple[str, int], str] = {}
 
     def read_api_key(self, tenant: str, instance_id: int, destination: Destination, *, fresh: bool = False) -> str:  # noqa: ARG002 - always fresh
-        if (tenant, instance_id) not in self.kept:
+        if (tenant, instance_id) not in self.stored:
             raise LlmRefused(f"The API key of LLM instance {instance_id} is gone; set it again.")
-        return key_from(self.kept[tenant, instance_id], instance_id, destination)
+        return key_from(self.stored[tenant, instance_id], instance_id, destination)
 
     def write_api_key(self, tenant: str, instance_id: int, api_key: ApiKey) -> None:
-        self.kept[tenant, instance_id] = api_key.text()
+        self.stored[tenant, instance_id] = api_key.to_text()
 
     def delete_api_key(self, tenant: str, instance_id: int) -> None:
-        self.kept.pop((tenant, instance_id), None)
+        self.stored.pop((tenant, instance_id), None)
 
     @property
     def keys(self) -> dict[tuple[str, int], str]:
-        """The keys alone."""
-        return {where: str(json.loads(text)["key"]) for where, text in self.kept.items()}
+        """The keys without their destinations."""
+        return {where: str(json.loads(text)["key"]) for where, text in self.stored.items()}

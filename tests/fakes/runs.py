@@ -9,6 +9,7 @@ from baton.domain.errors import AttemptSuperseded, NotFound, ResponseAlreadyStor
 from baton.domain.live.messages import Change
 from baton.domain.pages import Page
 from baton.domain.prompts import Reference, Sources
+from baton.domain.runs.plan import completed_before, predecessors
 from baton.domain.runs.run import (
     PartialAnswer,
     PayloadSnapshot,
@@ -143,12 +144,11 @@ class FakeSteps:
     def read_step(self, tenant: str, run_id: int, position: int) -> StepRecords:
         there = self._runs.find(tenant, run_id)
         if there is None:
-            return StepRecords(run=None, snapshot=None, previous_answered=False, answered=False)
+            return StepRecords(run=None, snapshot=None)
         return StepRecords(
             run=there.run,
             snapshot=there.snapshots.get(position),
-            previous_answered=max(0, position - 1) in there.responses,
-            answered=position in there.responses,
+            done=frozenset(there.responses.keys() & {position, *predecessors(position)}),
         )
 
     def read_sources(self, run: Run, references: Sequence[Reference]) -> Sources:
@@ -164,7 +164,7 @@ class FakeSteps:
         started = replace(
             self._running(run),
             position=snapshot.position,
-            completed=snapshot.position,
+            completed=completed_before(snapshot.position),
             payload_id=snapshot.payload_id,
             payload_name=snapshot.payload_name,
             payload_started_at=now,

@@ -17,7 +17,8 @@ from baton.domain.errors import LlmRefused
 from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 from tests.support.deployment import Deployment
-from tests.support.problems import assert_problem, request
+from tests.support.functions import request
+from tests.support.problems import assert_problem
 
 INSTANCES = "/api/llm/instances"
 BASE_URL = "https://parrot.example/v1"

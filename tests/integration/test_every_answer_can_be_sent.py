@@ -36,7 +36,8 @@ from baton.domain.runs.snapshots import MAX_WORKFLOW_BYTES
 from baton.runtime import wiring
 from local.openapi import DOCUMENT
 from tests.support.deployment import Deployment, deployment
-from tests.support.functions import answer_of, event, invoke
+from tests.support.events import http_event
+from tests.support.functions import answer_of, invoke
 from tests.support.records import AT_NOON, a_response, a_run, a_snapshot, an_endpoint
 from tests.support.routes import function_of
 
@@ -146,9 +147,7 @@ def record(baton: Deployment, character: str) -> None:
             name=name(character, position),
             template=filled(character, share // 4),
             references=references,
-            settings=target.settings,
-            endpoint=endpoint,
-            fallbacks=(target,),
+            targets=(target, target),
         )
         for position in range(PAYLOADS)
     ]
@@ -184,7 +183,7 @@ def test_whatever_a_client_has_stored_every_get_can_be_answered(path: str) -> No
         place = place.replace(f"{{{parameter}}}", "1")
     assert "{" not in place, "say which value this parameter has here"
     lists = path.rpartition("/")[2] in ("blocks", "payloads", "workflows", "instances", "runs", "responses")
-    reply = invoke(function_of("GET", place), event("GET", place, query={"limit": "100"} if lists else None))
+    reply = invoke(function_of("GET", place), http_event("GET", place, query={"limit": "100"} if lists else None))
     assert len(json.dumps(reply)) < LAMBDA_BYTES
     answer = answer_of(reply)
     assert answer.status == 200, answer.text[:300]

@@ -13,7 +13,8 @@ from baton.runtime import wiring
 from baton.version import VERSION
 from local import openapi
 from tests.support.deployment import Deployment
-from tests.support.functions import Answer, answer_of, event, invoke, request
+from tests.support.events import http_event
+from tests.support.functions import Answer, answer_of, invoke, request
 from tests.support.routes import function_of
 
 COLLECTIONS = ("/api/blocks", "/api/payloads", "/api/workflows", "/api/llm/instances", "/api/runs")
@@ -38,18 +39,13 @@ def assert_problem(answer: Answer, status: int, slug: str, *words: str) -> None:
 
 def send(path: str, sent: bytes, *, as_text: bool = False, coding: str = "identity") -> Answer:
     """A body as bytes, which API Gateway hands over in Base64, or as a text with what is no UTF-8 replaced."""
-    event = {
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": {
-            "content-type": "application/json",
-            "content-length": str(len(sent)),
-            "content-encoding": coding,
-        },
-        "requestContext": {"http": {"method": "POST", "path": path}, "requestId": "1", "stage": "$default"},
-        "body": sent.decode(errors="replace") if as_text else base64.b64encode(sent).decode(),
-        "isBase64Encoded": not as_text,
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(sent)),
+        "content-encoding": coding,
     }
+    body = sent.decode(errors="replace") if as_text else base64.b64encode(sent).decode()
+    event = http_event("POST", path, body, headers=headers) | {"isBase64Encoded": not as_text}
     return answer_of(invoke(function_of("POST", path), event))
 
 
@@ -74,14 +70,8 @@ def send(path: str, sent: bytes, *, as_text: bool = False, coding: str = "identi
 )
 @pytest.mark.usefixtures("run")
 def test_head_answers_as_get_does_without_the_body(path: str) -> None:
-    event = {
-        "rawPath": path,
-        "headers": {},
-        "requestContext": {"http": {"method": "GET", "path": path}, "stage": "$default"},
-    }
-    got = invoke(function_of("GET", path), event)
-    event["requestContext"] = {"http": {"method": "HEAD", "path": path}, "stage": "$default"}
-    head = invoke(function_of("HEAD", path), event)
+    got = invoke(function_of("GET", path), http_event("GET", path))
+    head = invoke(function_of("HEAD", path), http_event("HEAD", path))
     assert (head["statusCode"], head["headers"]) == (got["statusCode"], got["headers"])
     assert (head["body"], head.get("isBase64Encoded", False)) == ("", False)
     assert int(head["headers"]["Content-Length"]) == len(got["body"].encode()) > 0
@@ -96,9 +86,7 @@ def test_head_of_a_wrong_query_has_the_status_of_get() -> None:
 
 @pytest.mark.usefixtures("baton")
 def test_a_compressed_page_has_the_length_that_is_sent() -> None:
-    context = {"http": {"method": "GET", "path": "/openapi.json"}, "stage": "$default"}
-    event = {"rawPath": "/openapi.json", "headers": {"accept-encoding": "gzip"}, "requestContext": context}
-    answer = invoke("runs_api", event)
+    answer = invoke("runs_api", http_event("GET", "/openapi.json", headers={"accept-encoding": "gzip"}))
     assert int(answer["headers"]["Content-Length"]) == len(base64.b64decode(answer["body"]))
 
 
@@ -135,7 +123,7 @@ def test_a_method_that_a_path_does_not_take_is_a_405_with_those_that_it_does(pat
             assert_problem(answer, 405, "method-not-allowed", method, allow)
     for function in openapi.FUNCTIONS:  # $default leads to one of them, whoever has the path
         if not path.startswith(("/docs", "/openapi", "/health")):
-            assert invoke(function, event("PATCH", path))["headers"]["Allow"] == allow
+            assert invoke(function, http_event("PATCH", path))["headers"]["Allow"] == allow
     options = request("OPTIONS", path)
     assert (options.status, options.headers["Allow"], options.body) == (204, allow, None)
 
@@ -156,8 +144,8 @@ def test_a_path_that_is_not_there_is_a_404_whatever_the_method(method: str, path
 @pytest.mark.usefixtures("run")
 def test_a_slash_at_the_end_is_no_other_path(path: str) -> None:
     for written in (f"{path}/", f"{path}//"):
-        answer = invoke(function_of("GET", path), event("GET", written))
-        assert answer == invoke(function_of("GET", path), event("GET", path))
+        answer = invoke(function_of("GET", path), http_event("GET", written))
+        assert answer == invoke(function_of("GET", path), http_event("GET", path))
 
 
 def test_a_body_may_go_to_a_path_with_a_slash(baton: Deployment) -> None:
@@ -180,9 +168,9 @@ def test_a_body_may_go_to_a_path_with_a_slash(baton: Deployment) -> None:
 def test_where_api_gateway_does_not_know_the_function_a_slash_leads_to_the_path_without_it(
     path: str, location: str
 ) -> None:
-    answer = invoke("runs_api", event("GET", path))
+    answer = invoke("runs_api", http_event("GET", path))
     assert (answer["statusCode"], answer["headers"]["Location"]) == (308, location)
-    answer = invoke("runs_api", event("GET", path, query={"limit": "1"}))
+    answer = invoke("runs_api", http_event("GET", path, query={"limit": "1"}))
     assert answer["headers"]["Location"] == f"{location}?limit=1"
 
 
@@ -242,7 +230,7 @@ def test_an_unknown_parameter_is_named_with_those_that_are_known(method: str, pa
 )
 @pytest.mark.usefixtures("baton")
 def test_a_parameter_is_given_once_and_not_empty(query: str, field: str, words: str) -> None:
-    answer = invoke("runs_api", {**event("GET", "/api/runs"), "rawQueryString": query})
+    answer = invoke("runs_api", {**http_event("GET", "/api/runs"), "rawQueryString": query})
     (error,) = json.loads(answer["body"])["errors"]
     assert (answer["statusCode"], error["field"]) == (422, field)
     assert words in error["message"]

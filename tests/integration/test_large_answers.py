@@ -26,7 +26,8 @@ from baton.runtime import wiring
 from baton.usecases.files.import_workflow_file import Imported
 from tests.fakes.texts import FakeTexts
 from tests.support.deployment import Deployment
-from tests.support.functions import answer_of, event, invoke, request
+from tests.support.events import http_event
+from tests.support.functions import answer_of, invoke, request
 from tests.support.records import (
     AT_NOON,
     a_response,
@@ -48,7 +49,7 @@ MEMORY_KB = 128_000
 
 def read(path: str, query: dict[str, str] | None = None) -> Any:
     """The body of a reply that Lambda would take, however its runtime writes it."""
-    reply = invoke(function_of("GET", path), event("GET", path, query=query))
+    reply = invoke(function_of("GET", path), http_event("GET", path, query=query))
     assert len(json.dumps(reply)) < LAMBDA_BYTES
     assert reply["statusCode"] == 200, reply["body"]
     return json.loads(reply["body"])
@@ -204,14 +205,14 @@ def test_a_file_of_any_characters_is_exported_if_it_can_be_imported(character: s
     for definition in definitions:
         catalog.create(TENANT, definition, catalog.read_ledger(TENANT))
     path = "/api/workflows/1/export"
-    reply = invoke(function_of("GET", path), event("GET", path, headers={"accept": media_type}))
+    reply = invoke(function_of("GET", path), http_event("GET", path, headers={"accept": media_type}))
     assert len(json.dumps(reply)) < LAMBDA_BYTES
     file = answer_of(reply)
     assert (file.status, file.headers["Content-Type"]) == (200, media_type)
     assert file.headers["Content-Length"] == str(len(file.text.encode()))
     again = request("POST", "/api/workflows/import", text=file.text, headers={"content-type": media_type})
     assert (again.status, again.body["changed"]) == (200, False)
-    head = invoke(function_of("HEAD", path), event("HEAD", path, headers={"accept": media_type}))
+    head = invoke(function_of("HEAD", path), http_event("HEAD", path, headers={"accept": media_type}))
     assert (head["body"], head["headers"]) == ("", reply["headers"])
 
 
@@ -231,7 +232,7 @@ def test_differences_of_an_import_that_do_not_fit_are_left_out_and_marked() -> N
         "payloads": [{"name": f"p{n}", "blocks": [{"content": "new"}], "llm_instance": "llm"} for n in range(20)],
         "blocks": [],
     }
-    reply = invoke("catalog_api", event("POST", "/api/workflows/import", json.dumps(file)))
+    reply = invoke("catalog_api", http_event("POST", "/api/workflows/import", json.dumps(file)))
     assert len(json.dumps(reply)) < LAMBDA_BYTES
     answer = answer_of(reply)
     assert (answer.status, answer.body["changed"], answer.body["changes_truncated"]) == (200, True, False)
@@ -307,7 +308,7 @@ def test_a_preflight_of_large_prompts_can_be_answered(baton: Deployment) -> None
     catalog.create(
         TENANT, new_definition(Workflow, workflow_draft("large", list(range(1, 32))), workflow + 1, AT_NOON), ledger
     )
-    reply = invoke("catalog_api", event("POST", f"/api/workflows/{workflow + 1}/preflight"))
+    reply = invoke("catalog_api", http_event("POST", f"/api/workflows/{workflow + 1}/preflight"))
     assert len(json.dumps(reply)) < LAMBDA_BYTES
     assert reply["statusCode"] == 200, reply["body"]
     payloads = json.loads(reply["body"])["payloads"]
@@ -327,7 +328,8 @@ def test_a_preflight_of_large_prompts_can_be_answered(baton: Deployment) -> None
 def test_a_problem_is_short_however_long_the_names_are_that_it_is_about(body: dict[str, Any]) -> None:
     reply = invoke(
         "runs_api",
-        event("POST", "/api/execute/workflow/1", json.dumps(body)) | {"headers": {"content-type": "application/json"}},
+        http_event("POST", "/api/execute/workflow/1", json.dumps(body))
+        | {"headers": {"content-type": "application/json"}},
     )
     assert reply["statusCode"] == 422
     assert len(json.dumps(reply)) < 1_000_000

@@ -13,7 +13,8 @@ from baton.domain.errors import LlmRefused
 from baton.runtime import wiring
 from tests.fakes.clients import FakeSender
 from tests.support.deployment import Deployment
-from tests.support.functions import invoke, request, websocket_event
+from tests.support.events import stream_event, websocket_event
+from tests.support.functions import invoke, request
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ def test_what_can_not_be_sent_is_delivered_again_from_there(baton: Deployment, c
     baton.llm.script("x")
     baton.finish(baton.execute(baton.workflow("a")))
     records = stream(baton)
-    failures = invoke("notify_subscribers", {"Records": records})["batchItemFailures"]
+    failures = invoke("notify_subscribers", stream_event(records))["batchItemFailures"]
     told = [record for record in records if "started_at" in record["dynamodb"].get("NewImage", {})]
     assert failures == [{"itemIdentifier": told[1]["dynamodb"]["SequenceNumber"]}]
     assert len(clients.messages("there")) == 4
@@ -182,7 +183,7 @@ def test_a_ping_is_answered_with_a_pong(clients: FakeSender) -> None:
 
 @pytest.mark.usefixtures("clients")
 def test_a_connection_that_asks_for_no_run_that_can_be_is_refused() -> None:
-    refused = invoke("websocket", websocket_event("CONNECT", "c", queryStringParameters={"runId": "x"}))
+    refused = invoke("websocket", websocket_event("CONNECT", "c", query={"runId": "x"}))
     assert refused["statusCode"] == 400
     assert "runId" in refused["body"]
 
@@ -201,9 +202,7 @@ def test_a_cancelled_run_is_told(baton: Deployment, clients: FakeSender) -> None
 
 
 def connect(connection_id: str, query: dict[str, str] | None = None) -> None:
-    assert (
-        invoke("websocket", websocket_event("CONNECT", connection_id, queryStringParameters=query))["statusCode"] == 200
-    )
+    assert invoke("websocket", websocket_event("CONNECT", connection_id, query=query))["statusCode"] == 200
 
 
 def say(connection_id: str, frame: str) -> dict[str, Any]:
@@ -212,7 +211,7 @@ def say(connection_id: str, frame: str) -> dict[str, Any]:
 
 def notify(baton: Deployment) -> list[Any]:
     """Deliver all that the stream has in one batch; what is to be delivered again."""
-    return list(invoke("notify_subscribers", {"Records": stream(baton)})["batchItemFailures"])
+    return list(invoke("notify_subscribers", stream_event(stream(baton)))["batchItemFailures"])
 
 
 def stream(baton: Deployment) -> list[dict[str, Any]]:

@@ -23,12 +23,13 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from baton.adapters.dynamodb import keys
-from baton.adapters.dynamodb.items import to_item
+from baton.adapters.dynamodb.codecs.attributes import to_attributes
 from baton.api.caller import DEFAULT_TENANT as TENANT
 from baton.domain.ids import MAX_ID
 from local.openapi import DOCUMENT
 from tests.support.aws import Account
 from tests.support.deployment import state_machine_definition
+from tests.support.events import http_event
 from tests.support.functions import invoke, request
 from tests.support.gateway import application
 
@@ -169,7 +170,7 @@ def ended_run(aws: Account, workflow: int, status: str) -> int:
 def put_status(aws: Account, run: int, status: str) -> None:
     aws.dynamodb.update_item(
         TableName=aws.runs_table,
-        Key=to_item(keys.run(TENANT, run)),
+        Key=to_attributes(keys.run(TENANT, run)),
         UpdateExpression="SET #status = :status",
         ExpressionAttributeNames={"#status": "status"},
         ExpressionAttributeValues={":status": {"S": status}},
@@ -180,8 +181,7 @@ def put_status(aws: Account, run: int, status: str) -> None:
 
 
 def served(path: str, **headers: str) -> dict[str, Any]:
-    context = {"http": {"method": "GET", "path": path}, "stage": "$default"}
-    return invoke("runs_api", {"rawPath": path, "headers": headers, "requestContext": context})
+    return invoke("runs_api", http_event("GET", path, headers=headers))
 
 
 def test_the_document_is_served_as_it_is_in_its_file() -> None:

@@ -10,6 +10,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+from tests.support.events import http_event
 from tests.support.routes import function_of
 from tests.support.template import ROOT
 
@@ -65,7 +66,7 @@ def request(  # noqa: PLR0913 - as many parts as a request has
     ``text`` is a body as it stands; ``body`` is one to be written as JSON.
     """
     sent = json.dumps(body) if body is not None else text
-    return answer_of(invoke(function_of(method, path), event(method, path, sent, query=query, headers=headers)))
+    return answer_of(invoke(function_of(method, path), http_event(method, path, sent, query=query, headers=headers)))
 
 
 def answer_of(reply: dict[str, Any]) -> Answer:
@@ -76,32 +77,3 @@ def answer_of(reply: dict[str, Any]) -> Answer:
     is_json = "json" in reply["headers"].get("Content-Type", "")
     body = json.loads(text) if text and is_json else None
     return Answer(status=reply["statusCode"], headers=reply["headers"], text=text, body=body)
-
-
-def event(
-    method: str,
-    path: str,
-    sent: str | None = None,
-    *,
-    query: dict[str, str] | None = None,
-    headers: dict[str, str] | None = None,
-) -> dict[str, Any]:
-    """A request as API Gateway hands it to a function."""
-    made = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": "&".join(f"{name}={value}" for name, value in (query or {}).items()),
-        "headers": ({"content-type": "application/json"} if sent else {}) | (headers or {}),
-        "queryStringParameters": query,
-        "requestContext": {"http": {"method": method, "path": path}, "requestId": "1", "stage": "$default"},
-        "body": sent,
-        "isBase64Encoded": False,
-    }
-    return {name: value for name, value in made.items() if value is not None}
-
-
-def websocket_event(event_type: str, connection_id: str, **more: Any) -> dict[str, Any]:
-    """One event of the WebSocket API."""
-    context = {"eventType": event_type, "connectionId": connection_id, "requestId": "ws-1", "stage": "live"}
-    return {"requestContext": context, "isBase64Encoded": False, **more}

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from tests.support.events import http_event
 from tests.support.functions import invoke
 from tests.support.routes import function_of
 
@@ -34,20 +35,10 @@ def event_of(environ: WSGIEnvironment) -> dict[str, Any]:
     if environ.get("CONTENT_TYPE"):
         headers["content-type"] = environ["CONTENT_TYPE"]
     path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
-    event = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": environ["QUERY_STRING"],
-        "headers": headers,
-        "queryStringParameters": query_of(environ["QUERY_STRING"]),
-        "requestContext": {
-            "http": {"method": environ["REQUEST_METHOD"], "path": path},
-            "requestId": "1",
-            "stage": "$default",
-        },
-        **body_of(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)), headers.get("content-type", "")),
-    }
+    query = environ["QUERY_STRING"]
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    event = http_event(environ["REQUEST_METHOD"], path, query=query_of(query))
+    event |= {"rawQueryString": query, "headers": headers, **body_of(body, headers.get("content-type", ""))}
     return {name: value for name, value in event.items() if value is not None}
 
 

@@ -118,7 +118,8 @@ def main(path: str) -> None:
     import app  # type: ignore[import-not-found]  # noqa: PLC0415 - the function's, whose folder is known only now
     import boto3  # noqa: PLC0415
 
-    from tests.support.functions import Context, event, websocket_event  # noqa: PLC0415
+    from tests.support.events import http_event, websocket_event  # noqa: PLC0415
+    from tests.support.functions import Context  # noqa: PLC0415
 
     session: Any = boto3.Session()
     session.events.register("before-send.dynamodb", dynamodb)
@@ -126,7 +127,7 @@ def main(path: str) -> None:
     session.events.register("before-send.apigatewaymanagementapi", connections)
     boto3.DEFAULT_SESSION = session
     frame = websocket_event("MESSAGE", "c", body='{"action": "subscribe", "runId": 1}')
-    answer = app.handler(frame if IS_SUBSCRIBED else event("GET", path), Context())
+    answer = app.handler(frame if IS_SUBSCRIBED else http_event("GET", path), Context())
     sent = len(json.dumps(answer, ensure_ascii=False).encode())
     measured = {"status": answer["statusCode"], "sent": sent, "kilobytes": peak()}
     print(json.dumps(measured | {"frames": len(FRAMES), "largest": max(FRAMES, default=0)}))  # noqa: T201 - for the test

@@ -13,7 +13,8 @@ from baton.domain.llm.calls import LlmAnswer
 from baton.domain.llm.endpoints import LlmEndpoint
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs.run import PartialAnswer, PayloadSnapshot, Response, Run
+from baton.domain.runs.plan import predecessors
+from baton.domain.runs.run import LlmTarget, PartialAnswer, PayloadSnapshot, Response, Run
 
 TENANT = "acme"
 OTHER_TENANT = "globex"
@@ -80,15 +81,15 @@ def a_snapshot(
     **fields: Any,
 ) -> PayloadSnapshot:
     """The snapshot of a payload whose id is 11 + its position."""
+    settings = LlmSettings(temperature=0.25, stop=("END",), options={"top_k": 3})
     snapshot = PayloadSnapshot(
         position=position,
         payload_id=11 + position,
         payload_name=name,
         template=template,
         references=tuple(references),
-        on_missing="keep",
-        settings=LlmSettings(temperature=0.25, stop=("END",), options={"top_k": 3}),
-        endpoint=_ENDPOINT,
+        targets=(LlmTarget(endpoint=_ENDPOINT, settings=settings),),
+        after=predecessors(position),
     )
     return replace(snapshot, **fields)
 

@@ -17,7 +17,7 @@ from baton.usecases.live.follow_runs import FollowRuns
 from baton.usecases.live.notify_subscribers import NotifySubscribers
 from baton.usecases.live.stream_answer import StreamAnswer
 from baton.usecases.llm.api_keys import ApiKeys
-from baton.usecases.llm.limiter import LimitRate
+from baton.usecases.llm.limiter import Limiter
 from baton.usecases.runs.change_run import ChangeRun
 from baton.usecases.runs.execute_payload import ExecutePayload
 from baton.usecases.runs.start_run import StartRun
@@ -58,9 +58,7 @@ class FakeBaton:
             steps=self.steps,
             llm=self.llm,
             api_keys=self.api_keys,
-            limit_rate=LimitRate(
-                store=self.limits, clock=self.clock, jitter=lambda bound: bound, pause=self.clock.advance
-            ),
+            limiter=Limiter(store=self.limits, clock=self.clock, jitter=lambda bound: bound, sleep=self.clock.advance),
             stream_answer=StreamAnswer(
                 steps=self.steps, connections=self.connections, clock=self.clock, monotonic=self.clock.monotonic
             ),

@@ -133,17 +133,17 @@ def test_a_client_that_is_gone_is_forgotten_unless_it_has_only_just_connected(co
     connect(connections, "ann")
     connect(connections, "bob", 1)
     for client in ("ann", "bob", "nobody"):
-        connections.forget(TENANT, client, CONNECTED_AT)
-        connections.forget(OTHER_TENANT, client, CONNECTED_AT + 1)
+        connections.disconnect_if_connected_before(TENANT, client, CONNECTED_AT)
+        connections.disconnect_if_connected_before(OTHER_TENANT, client, CONNECTED_AT + 1)
     assert connections.subscribers(TENANT, 1) == {"ann", "bob"}
     for client in ("ann", "bob", "nobody"):
-        connections.forget(TENANT, client, CONNECTED_AT + 1)
+        connections.disconnect_if_connected_before(TENANT, client, CONNECTED_AT + 1)
     assert connections.subscribers(TENANT, 1) == frozenset()
 
 
 def test_a_client_that_was_never_seen_to_connect_is_forgotten(connections: Connections) -> None:
     subscribe(connections, "ann", 1)
-    connections.forget(TENANT, "ann", CONNECTED_AT)
+    connections.disconnect_if_connected_before(TENANT, "ann", CONNECTED_AT)
     assert connections.subscribers(TENANT, 1) == frozenset()
 
 

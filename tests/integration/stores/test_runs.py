@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from baton.adapters.dynamodb.items import record_from_item
+from baton.adapters.dynamodb.codecs.partial_answer import partial_answer_from_item
 from baton.adapters.s3 import S3Texts
 from baton.domain.errors import AttemptSuperseded, NotFound, ResponseAlreadyStored
 from baton.domain.llm.endpoints import LlmLimits
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference, Sources
-from baton.domain.runs.run import LlmTarget, PartialAnswer, Response, Run, Status, cancelled, failed, resumed
+from baton.domain.runs.run import LlmTarget, Response, Run, Status, cancelled, failed, resumed
 from baton.usecases.runs.ports import RunStore
 from tests.support.aws import Account
 from tests.support.records import AT_NOON, OTHER_TENANT, TENANT, a_part, a_response, a_run, a_snapshot, an_endpoint
@@ -247,7 +247,7 @@ def test_a_stale_run_can_not_be_changed(stores: RunStores, stale: Run) -> None:
     with pytest.raises(AttemptSuperseded):
         stores.runs.change(stale, failed(stale, "It broke.", AT_NOON))
     with pytest.raises(AttemptSuperseded):
-        stores.runs.change(stale, resumed(stale, 0, AT_NOON))
+        stores.runs.change(stale, replace(stale, status="running", attempt=stale.attempt + 1))
     with pytest.raises(AttemptSuperseded):
         stores.runs.delete(stale)
     assert stores.runs.read(TENANT, 1) == there
@@ -264,7 +264,7 @@ def test_a_deleted_run_leaves_nothing(stores: RunStores) -> None:
     assert stores.runs.read_responses(TENANT, 1, 10, None).items == []
     assert all_pages(stores.runs, None, None) == []
     records = stores.steps.read_step(TENANT, 1, 0)
-    assert (records.run, records.snapshot, records.answered) == (None, None, False)
+    assert (records.run, records.snapshot, records.done) == (None, None, frozenset())
 
 
 def test_deleting_removes_every_item_and_every_long_text(dynamodb_stores: RunStores, aws: Account) -> None:
@@ -306,43 +306,38 @@ def test_the_first_step_reads_its_snapshot_and_nothing_before_it(stores: RunStor
     snapshot = a_snapshot(0, references=references)
     stores.runs.create(a_run(), {"topic": "relays"}, [snapshot, a_snapshot(1)])
     records = stores.steps.read_step(TENANT, 1, 0)
-    assert (records.run, records.snapshot, records.answered) == (a_run(), snapshot, False)
+    assert (records.run, records.snapshot, records.done) == (a_run(), snapshot, frozenset())
 
 
 def test_a_later_step_sees_whether_the_one_before_has_answered(stores: RunStores) -> None:
     stores.runs.create(a_run(total=3), {}, [a_snapshot(position) for position in range(3)])
-    assert not stores.steps.read_step(TENANT, 1, 1).previous_answered
+    assert stores.steps.read_step(TENANT, 1, 1).done == frozenset()
     stores.steps.store_response(a_response(0))
     second, third = stores.steps.read_step(TENANT, 1, 1), stores.steps.read_step(TENANT, 1, 2)
-    assert (second.previous_answered, second.answered, second.snapshot) == (True, False, a_snapshot(1))
-    assert (third.previous_answered, third.answered) == (False, False)
+    assert (second.done, second.snapshot) == (frozenset({0}), a_snapshot(1))
+    assert third.done == frozenset()
 
 
 def test_a_step_sees_its_own_answer(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [a_snapshot(0), a_snapshot(1)])
     stores.steps.store_response(a_response(0))
     stores.steps.store_response(a_response(1))
-    assert stores.steps.read_step(TENANT, 1, 0).answered
-    assert stores.steps.read_step(TENANT, 1, 1).answered
+    assert stores.steps.read_step(TENANT, 1, 0).done == {0}
+    assert stores.steps.read_step(TENANT, 1, 1).done == {0, 1}
 
 
 def test_a_step_behind_the_last_payload_has_no_snapshot(stores: RunStores) -> None:
     stores.runs.create(a_run(total=1), {}, [a_snapshot(0)])
     stores.steps.store_response(a_response(0))
     records = stores.steps.read_step(TENANT, 1, 1)
-    assert (records.snapshot, records.previous_answered, records.answered) == (None, True, False)
+    assert (records.snapshot, records.done) == (None, frozenset({0}))
 
 
 def test_a_step_of_an_unknown_or_another_tenants_run_finds_nothing(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [a_snapshot()])
     for tenant, run_id in ((TENANT, 99), (OTHER_TENANT, 1)):
         records = stores.steps.read_step(tenant, run_id, 0)
-        assert (records.run, records.snapshot, records.previous_answered, records.answered) == (
-            None,
-            None,
-            False,
-            False,
-        )
+        assert (records.run, records.snapshot, records.done) == (None, None, frozenset())
 
 
 def test_sources_are_the_answers_and_variables_that_the_snapshot_refers_to(stores: RunStores) -> None:
@@ -428,7 +423,7 @@ def test_a_snapshot_reads_back_with_its_limits_and_fallbacks(stores: RunStores) 
         endpoint=an_endpoint(instance_id=6, limits=limits, api_key_header="api-key"),
         settings=LlmSettings(stop=("END",), stream=False, response_format={"type": "object"}),
     )
-    snapshot = a_snapshot(0, endpoint=an_endpoint(limits=limits), fallbacks=(other,))
+    snapshot = a_snapshot(0, targets=(LlmTarget(endpoint=an_endpoint(limits=limits), settings=LlmSettings()), other))
     stores.runs.create(a_run(), {}, [snapshot])
     assert stores.runs.read_snapshots(TENANT, 1) == [snapshot]
 
@@ -447,14 +442,14 @@ def test_of_the_parts_of_an_answer_only_the_last_is_kept(dynamodb_stores: RunSto
     for offset in range(3):
         dynamodb_stores.steps.publish_part(a_part(offset=offset))
     (item,) = aws.items(aws.runs_table)
-    assert record_from_item(PartialAnswer, item) == a_part(offset=2)
+    assert partial_answer_from_item(item) == a_part(offset=2)
 
 
 def test_a_part_whose_speed_is_not_known_yet_reads_back(dynamodb_stores: RunStores, aws: Account) -> None:
     """As the first one is that comes late: a record that can't be read would hold up all of the stream behind it."""
     dynamodb_stores.steps.publish_part(a_part(tokens_per_second=None))
     (item,) = aws.items(aws.runs_table)
-    assert record_from_item(PartialAnswer, item) == a_part(tokens_per_second=None)
+    assert partial_answer_from_item(item) == a_part(tokens_per_second=None)
 
 
 def test_a_response_reads_back_as_it_was_stored(stores: RunStores) -> None:
@@ -510,7 +505,7 @@ def test_an_empty_answer_is_an_answer(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
     stores.steps.store_response(a_response(0, content=""))
     assert stores.runs.read_history(TENANT, 1).responses[0].content == ""
-    assert stores.steps.read_step(TENANT, 1, 0).answered
+    assert stores.steps.read_step(TENANT, 1, 0).done == {0}
 
 
 @pytest.mark.parametrize("first", [a_response(0, content="first"), a_response(0, content=LONG)], ids=["short", "long"])

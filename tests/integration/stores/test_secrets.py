@@ -1,4 +1,4 @@
-"""Secrets: the fake and SSM keep the same promises."""
+"""Secrets: the fake and SSM behave alike."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ type NewSecrets = Callable[[], Secrets]
 NO_ADDRESS = Destination(None, "simulated")
 
 
-def test_a_key_reads_back_in_another_function(new_secrets: NewSecrets) -> None:
+def test_a_key_can_be_read_by_another_function(new_secrets: NewSecrets) -> None:
     new_secrets().write_api_key(TENANT, 1, an_api_key("sk-one"))
     assert new_secrets().read_api_key(TENANT, 1, NO_ADDRESS) == "sk-one"
 
@@ -29,7 +29,7 @@ def test_a_key_can_be_replaced(new_secrets: NewSecrets) -> None:
     assert new_secrets().read_api_key(TENANT, 1, NO_ADDRESS) == "sk-new"
 
 
-def test_a_fresh_key_is_the_newest_even_where_an_old_one_was_just_read(new_secrets: NewSecrets) -> None:
+def test_a_fresh_read_returns_the_newest_key_despite_a_cached_one(new_secrets: NewSecrets) -> None:
     function, other = new_secrets(), new_secrets()
     other.write_api_key(TENANT, 1, an_api_key("sk-old"))
     assert function.read_api_key(TENANT, 1, NO_ADDRESS) == "sk-old"
@@ -41,25 +41,25 @@ def test_a_fresh_key_is_the_newest_even_where_an_old_one_was_just_read(new_secre
         function.read_api_key(TENANT, 1, NO_ADDRESS, fresh=True)
 
 
-def test_a_missing_key_refuses_the_call_and_names_the_instance(new_secrets: NewSecrets) -> None:
+def test_a_missing_key_fails_with_the_instance_id(new_secrets: NewSecrets) -> None:
     with pytest.raises(LlmRefused, match="LLM instance 1"):
         new_secrets().read_api_key(TENANT, 1, NO_ADDRESS)
 
 
-def test_a_forgotten_key_is_gone(new_secrets: NewSecrets) -> None:
+def test_a_deleted_key_can_not_be_read(new_secrets: NewSecrets) -> None:
     new_secrets().write_api_key(TENANT, 1, an_api_key("sk-one"))
     new_secrets().delete_api_key(TENANT, 1)
     with pytest.raises(LlmRefused):
         new_secrets().read_api_key(TENANT, 1, NO_ADDRESS)
 
 
-def test_forgetting_a_key_that_is_not_there_is_no_error(new_secrets: NewSecrets) -> None:
+def test_deleting_a_missing_key_is_no_error(new_secrets: NewSecrets) -> None:
     new_secrets().write_api_key(TENANT, 2, an_api_key("sk-two"))
     new_secrets().delete_api_key(TENANT, 1)
     assert new_secrets().read_api_key(TENANT, 2, NO_ADDRESS) == "sk-two"
 
 
-def test_tenants_keep_their_own_keys(new_secrets: NewSecrets) -> None:
+def test_tenants_have_separate_keys(new_secrets: NewSecrets) -> None:
     new_secrets().write_api_key(TENANT, 1, an_api_key("sk-acme"))
     new_secrets().write_api_key(OTHER_TENANT, 1, an_api_key("sk-globex"))
     new_secrets().delete_api_key(OTHER_TENANT, 1)
@@ -68,8 +68,8 @@ def test_tenants_keep_their_own_keys(new_secrets: NewSecrets) -> None:
         new_secrets().read_api_key(OTHER_TENANT, 1, NO_ADDRESS)
 
 
-def test_a_key_that_was_just_read_is_not_asked_for_again(aws: Account) -> None:
-    """SSM gives 40 a second to the whole account."""
+def test_a_key_is_read_from_ssm_once_a_minute(aws: Account) -> None:
+    """SSM allows 40 reads a second for the whole account."""
     secrets = SsmSecrets(lambda: aws.ssm, "/baton-test")
     secrets.write_api_key(TENANT, 1, an_api_key("sk-old"))
     secrets.read_api_key(TENANT, 1, NO_ADDRESS, fresh=True)
@@ -77,7 +77,7 @@ def test_a_key_that_was_just_read_is_not_asked_for_again(aws: Account) -> None:
     assert secrets.read_api_key(TENANT, 1, NO_ADDRESS) == "sk-old"
 
 
-def test_a_key_is_kept_encrypted(aws: Account) -> None:
+def test_a_key_is_stored_encrypted(aws: Account) -> None:
     SsmSecrets(lambda: aws.ssm, "/baton-test").write_api_key(TENANT, 1, an_api_key("sk-one"))
-    (kept,) = aws.ssm.describe_parameters()["Parameters"]
-    assert (kept["Name"], kept["Type"]) == ("/baton-test/acme/llm-instances/1/api-key", "SecureString")
+    (parameter,) = aws.ssm.describe_parameters()["Parameters"]
+    assert (parameter["Name"], parameter["Type"]) == ("/baton-test/acme/llm-instances/1/api-key", "SecureString")

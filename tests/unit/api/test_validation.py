@@ -134,8 +134,8 @@ def without(body: Any, path: tuple[str | int, ...]) -> Any:
 
 def stands_in(path: tuple[str | int, ...], value: Any) -> bool:
     for part in path:
-        is_there = part in value if isinstance(value, dict) else isinstance(part, int) and part < len(value)
-        if not is_there:
+        has_content = part in value if isinstance(value, dict) else isinstance(part, int) and part < len(value)
+        if not has_content:
             return False
         value = value[part]
     return True

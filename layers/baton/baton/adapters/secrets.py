@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 CACHE_SECONDS = 60
-"""How long a replaced key may still be used by a function that is warm: for the destination that it was given for."""
+"""How long a warm function may still use a replaced key, for the destination that the key was given for."""
 
 
 class SsmSecrets:
-    """SSM's standard parameters cost nothing and hold 4 KB; the cache keeps reads far below its rate limit.
+    """Standard parameters of SSM are free and hold 4 KB. The cache avoids SSM's rate limit.
 
-    The client is made only when an instance has a key.
+    The client is created only when an instance has a key.
     """
 
     def __init__(self, client: Callable[[], SSMClient], prefix: str) -> None:
@@ -32,15 +32,15 @@ class SsmSecrets:
         self._prefix = prefix
 
     def read_api_key(self, tenant: str, instance_id: int, destination: Destination, *, fresh: bool = False) -> str:
-        """The key for a call to there, as of now if it is to be ``fresh``, else as of the last minute; one that doesn't
-        fit is read anew, since it may have been replaced in that minute.
+        """The key for a call to this destination; up to a minute old unless ``fresh``. A cached key for another
+        destination is read again, since it may have been replaced.
 
-        :raises LlmRefused: if the key that should be there is not, or was given for another destination.
-        :raises LlmUnreachable: if SSM doesn't give it at this moment.
+        :raises LlmRefused: if the key is missing, or was given for another destination.
+        :raises LlmUnreachable: if SSM fails at the moment.
         """
-        kept = self._read(tenant, instance_id, fresh=fresh)
+        stored = self._read(tenant, instance_id, fresh=fresh)
         try:
-            return key_from(kept, instance_id, destination)
+            return key_from(stored, instance_id, destination)
         except LlmRefused:
             if fresh:
                 raise
@@ -60,24 +60,24 @@ class SsmSecrets:
             raise LlmUnreachable(f"The API key of LLM instance {instance_id} can't be read at this moment.") from error
 
     def write_api_key(self, tenant: str, instance_id: int, api_key: ApiKey) -> None:
-        """Keep or replace the key."""
-        self._forget_what_was_read()
+        """Store or replace the key."""
+        self._clear_cache()
         name = self._name(tenant, instance_id)
-        self._client().put_parameter(Name=name, Value=api_key.text(), Type="SecureString", Overwrite=True)
+        self._client().put_parameter(Name=name, Value=api_key.to_text(), Type="SecureString", Overwrite=True)
 
     def delete_api_key(self, tenant: str, instance_id: int) -> None:
-        """Forget the key; an instance without one is no error."""
-        self._forget_what_was_read()
+        """Delete the key; no error if the instance has none."""
+        self._clear_cache()
         client = self._client()
         with suppress(client.exceptions.ParameterNotFound):
             client.delete_parameter(Name=self._name(tenant, instance_id))
 
-    def _forget_what_was_read(self) -> None:
+    def _clear_cache(self) -> None:
         self.__dict__.pop("_parameters", None)
 
     @cached_property
     def _parameters(self) -> SSMProvider:
-        from aws_lambda_powertools.utilities.parameters import (  # noqa: PLC0415 - only a call with a key pays for it
+        from aws_lambda_powertools.utilities.parameters import (  # noqa: PLC0415 - only a call with a key pays for the import
             SSMProvider,
         )
 
@@ -88,5 +88,5 @@ class SsmSecrets:
 
 
 def _is_missing(cause: BaseException | None) -> bool:
-    """Powertools raises its own error while it handles the one that tells."""
+    """Powertools raises its own error while it handles the one of SSM, which is its context."""
     return isinstance(cause, ClientError) and cause.response["Error"]["Code"] == "ParameterNotFound"

@@ -32,12 +32,13 @@ from baton.usecases.catalog.define_llm_instances import DefineLlmInstances
 from baton.usecases.catalog.ports import CatalogStore, DefinitionSource
 from baton.usecases.files.import_workflow_file import ImportWorkflowFile
 from baton.usecases.live.follow_runs import FollowRuns
+from baton.usecases.live.handle_frame import HandleFrame
 from baton.usecases.live.notify_subscribers import NotifySubscribers
 from baton.usecases.live.ports import Sender
 from baton.usecases.live.stream_answer import StreamAnswer
 from baton.usecases.llm.api_keys import ApiKeys
 from baton.usecases.llm.check_llm_instance import CheckLlmInstance
-from baton.usecases.llm.limiter import LimitRate
+from baton.usecases.llm.limiter import Limiter
 from baton.usecases.runs.change_run import ChangeRun
 from baton.usecases.runs.execute_payload import ExecutePayload
 from baton.usecases.runs.ports import LongTexts, RunStore
@@ -57,7 +58,7 @@ def now() -> datetime:
 
 
 def changes(event: Mapping[str, Any]) -> list[Change]:
-    """What a batch of the Runs table's stream tells."""
+    """The changes in a batch of the Runs table's stream."""
     return stream.changes(event["Records"])
 
 
@@ -145,8 +146,8 @@ def execute_payload() -> ExecutePayload:
         steps=steps,
         llm=partial(complete, transport=_http_transport()),
         api_keys=_api_keys(),
-        limit_rate=LimitRate(
-            store=DynamoLimitStore(_dynamodb(), setting("RUNS_TABLE")), clock=now, jitter=jitter, pause=time.sleep
+        limiter=Limiter(
+            store=DynamoLimitStore(_dynamodb(), setting("RUNS_TABLE")), clock=now, jitter=jitter, sleep=time.sleep
         ),
         stream_answer=StreamAnswer(steps=steps, connections=_connections(), clock=now, monotonic=time.monotonic),
         clock=now,
@@ -163,14 +164,20 @@ def follow_runs() -> FollowRuns:
 
 
 @cache
+def handle_frame() -> HandleFrame:
+    """Handle a WebSocket client's frame."""
+    return HandleFrame(follow_runs=follow_runs(), sender=sender(), clock=now)
+
+
+@cache
 def notify_subscribers() -> NotifySubscribers:
-    """Tell subscribers what has changed."""
+    """Send changes of runs to their subscribers."""
     return NotifySubscribers(connections=_connections(), sender=sender(), clock=now)
 
 
 @cache
 def sender() -> Sender:
-    """The way back to WebSocket clients."""
+    """Sends frames to WebSocket clients."""
     client: ApiGatewayManagementApiClient = boto3.client(
         "apigatewaymanagementapi", endpoint_url=setting("WEBSOCKET_CALLBACK_URL"), config=QUICK
     )

@@ -1,4 +1,4 @@
-"""The present moment, as an argument."""
+"""The wall clock, as an argument."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What time it is."""
+    """Returns the current time."""
 
     def __call__(self) -> datetime:
-        """An aware moment in UTC."""
+        """The current time, as an aware datetime in UTC."""

@@ -551,12 +551,12 @@ def test_what_is_refused_for_something_else_or_for_good_is_not_asked_again(
     with serving(script) as origin, pytest.raises(LlmRefused):
         complete(a_call(base_url=f"{origin}/old/v1", **given), RecordingListener())
     assert script.asked["old"] == asked
-    assert not openai_stream_options.are_refused_by(f"{origin}/old/v1/chat/completions")
+    assert not openai_stream_options.are_rejected_by(f"{origin}/old/v1/chat/completions")
 
 
 @pytest.mark.usefixtures("_nothing_remembered")
 def test_a_bounded_number_of_endpoints_is_remembered() -> None:
     for number in range(openai_stream_options.MAX_REMEMBERED + 1):
         openai_stream_options.remember(f"https://{number}.example/v1?key=1")
-    assert not openai_stream_options.are_refused_by("https://0.example/v1")
-    assert openai_stream_options.are_refused_by("https://1.example/v1?key=2")
+    assert not openai_stream_options.are_rejected_by("https://0.example/v1")
+    assert openai_stream_options.are_rejected_by("https://1.example/v1?key=2")

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.domain.live.messages import MAX_CONTENT_BYTES, Change, Message, messages_of, of_history, of_response
+from baton.domain.live.messages import (
+    MAX_CONTENT_BYTES,
+    Change,
+    Message,
+    message_of_response,
+    messages_of_change,
+    messages_of_history,
+)
 from baton.domain.runs.run import Run, RunHistory
 from tests.support.records import AT_NOON, TENANT, a_response, a_run
 
@@ -22,7 +29,7 @@ Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-
 
 
 def told(old: Run | None, new: Run) -> list[Message]:
-    return messages_of(Change(index=0, old=old, new=new))
+    return messages_of_change(Change(index=0, old=old, new=new))
 
 
 def data_of(old: Run | None, new: Run) -> dict[str, Any]:
@@ -64,7 +71,7 @@ def test_a_payload_that_starts_tells_which_one_and_how_far_the_run_is() -> None:
 
 
 def test_a_response_tells_its_content() -> None:
-    (message,) = messages_of(Change(index=0, old=None, new=a_response(0, total=4)))
+    (message,) = messages_of_change(Change(index=0, old=None, new=a_response(0, total=4)))
     assert json.loads(message.encode()) == {
         "type": "payload_completed",
         "id": "1-payload_completed-0",
@@ -83,7 +90,7 @@ def test_a_response_tells_its_content() -> None:
 
 
 def test_a_response_that_is_written_again_tells_nothing() -> None:
-    assert messages_of(Change(index=0, old=a_response(), new=a_response())) == []
+    assert messages_of_change(Change(index=0, old=a_response(), new=a_response())) == []
 
 
 def test_the_ends_of_a_run() -> None:
@@ -141,7 +148,7 @@ def test_ids_tell_runs_positions_types_and_attempts_apart() -> None:
 
 @pytest.mark.parametrize("total", [1, 3, 7, 200])
 def test_progress_grows_from_nought_to_a_hundred(total: int) -> None:
-    responses = [of_response(a_response(position, total=total)) for position in range(total)]
+    responses = [message_of_response(a_response(position, total=total)) for position in range(total)]
     progress = [message.data["progress"] for message in responses]
     assert progress == sorted(progress)
     assert progress[-1] == 100
@@ -150,7 +157,7 @@ def test_progress_grows_from_nought_to_a_hundred(total: int) -> None:
 
 def test_a_content_within_the_bound_is_told_whole() -> None:
     content = "x" * (MAX_CONTENT_BYTES - 2)
-    data = of_response(a_response(content=content)).data
+    data = message_of_response(a_response(content=content)).data
     assert data["content"] == content
     assert "contentTruncated" not in data
 
@@ -159,7 +166,7 @@ def test_a_content_within_the_bound_is_told_whole() -> None:
 def test_a_long_content_is_cut_to_its_bound_as_json_and_marked(piece: str, odd: int) -> None:
     """The bound is on the bytes that are sent: a quote is two, a control character six, and no character is split."""
     content = "." * odd + piece * 120_000
-    message = of_response(a_response(content=content))
+    message = message_of_response(a_response(content=content))
     kept = message.data["content"]
     sent = len(json.dumps(kept, ensure_ascii=False).encode())
     following = len(json.dumps(content[len(kept)], ensure_ascii=False).encode()) - 2
@@ -171,33 +178,37 @@ def test_a_long_content_is_cut_to_its_bound_as_json_and_marked(piece: str, odd: 
 
 @given(st.text(max_size=200))
 def test_a_short_content_is_told_as_it_is(content: str) -> None:
-    message = of_response(a_response(content=content))
+    message = message_of_response(a_response(content=content))
     assert json.loads(message.encode())["data"]["content"] == content
     assert "contentTruncated" not in message.data
 
 
 def test_a_message_of_a_payload_with_very_many_references_can_still_be_sent() -> None:
     references = [{"name": f"a name that is rather long {number}", "source": "missing"} for number in range(2000)]
-    message = of_response(a_response(content="x" * 100_000, metadata={"references": references}))
+    message = message_of_response(a_response(content="x" * 100_000, metadata={"references": references}))
     assert len(message.encode()) <= MAX_BYTES_OF_A_FRAME
 
 
 def test_a_content_of_which_only_the_beginning_is_known_is_marked() -> None:
-    assert of_response(a_response(content="The beginn", content_truncated=True)).data["contentTruncated"] is True
+    assert (
+        message_of_response(a_response(content="The beginn", content_truncated=True)).data["contentTruncated"] is True
+    )
 
 
 def test_the_beginning_of_a_long_content_is_told_alike_whether_or_not_the_rest_is_known() -> None:
     """A stream record has only the beginning, the run's own records have all."""
     whole = "é\n" * 100_000
     beginning = whole.encode()[:100_000].decode(errors="ignore")
-    assert of_response(a_response(content=whole)) == of_response(a_response(content=beginning, content_truncated=True))
+    assert message_of_response(a_response(content=whole)) == message_of_response(
+        a_response(content=beginning, content_truncated=True)
+    )
 
 
 def test_a_run_that_waits_for_its_start_has_no_history() -> None:
     created = RunHistory(run=a_run(status="created", started_at=None), variables={}, responses=())
-    assert list(of_history(created)) == []
+    assert list(messages_of_history(created)) == []
 
 
 def test_messages_belong_to_the_tenant_and_run_of_their_record() -> None:
     history = RunHistory(run=a_run(status="completed"), variables={}, responses=(a_response(),))
-    assert {(message.tenant, message.run_id) for message in of_history(history)} == {(TENANT, 1)}
+    assert {(message.tenant, message.run_id) for message in messages_of_history(history)} == {(TENANT, 1)}

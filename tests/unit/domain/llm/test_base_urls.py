@@ -1,4 +1,4 @@
-"""What a base URL may look like, and which of them are one origin."""
+"""Valid base URLs, and their origins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.domain.llm.base_urls import BaseUrlError, objection_to_base_url, origin_of
+from baton.domain.llm.base_urls import BaseUrlError, base_url_error, origin_of
 
 UNSEEN = "a space, a line break or another character"
 ADDRESS = "is not an http"
@@ -106,16 +106,16 @@ TAKEN = [
 
 
 @pytest.mark.parametrize(("url", "why"), REFUSED.items())
-def test_what_could_not_be_called_or_shows_a_key_is_refused_without_quoting_it(url: str, why: str) -> None:
-    objection = objection_to_base_url(url)
+def test_an_invalid_url_or_one_with_a_key_is_rejected_without_quoting_it(url: str, why: str) -> None:
+    objection = base_url_error(url)
     assert objection is not None
     assert why in objection
     assert "sk-" not in objection
 
 
 @pytest.mark.parametrize("url", TAKEN)
-def test_addresses_as_vendors_write_them_are_taken(url: str) -> None:
-    assert objection_to_base_url(url) is None
+def test_base_urls_from_vendors_documentation_are_valid(url: str) -> None:
+    assert base_url_error(url) is None
 
 
 @pytest.mark.parametrize(
@@ -136,12 +136,12 @@ def test_addresses_as_vendors_write_them_are_taken(url: str) -> None:
         ("https://[2606:4700:0::ABCD]:1", "https://[2606:4700::abcd]:1"),
     ],
 )
-def test_an_origin_has_one_form(url: str, origin: str) -> None:
+def test_an_origin_has_one_normal_form(url: str, origin: str) -> None:
     assert origin_of(url) == origin
 
 
 @given(st.text())
-def test_any_text_is_an_origin_or_refused_by_name(text: str) -> None:
+def test_any_text_yields_an_origin_or_a_base_url_error(text: str) -> None:
     for url in (text, f"https://{text}", f"https://a.example{text}"):
         with suppress(BaseUrlError):
             assert origin_of(url).startswith("http")

@@ -1,4 +1,4 @@
-"""Which addresses and names a deployment calls. No name is looked up here."""
+"""Which addresses and names a deployment calls. These tests resolve no names."""
 
 from __future__ import annotations
 
@@ -106,39 +106,39 @@ NOT_PUBLIC = {
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_a_public_address_may_be_called(address: str) -> None:
+def test_a_public_address_is_allowed(address: str) -> None:
     assert kind_of(ip_address(address)) is None
-    assert HostPolicy().objection_to_address(ip_address(address)) is None
+    assert HostPolicy().address_error(ip_address(address)) is None
 
 
 @pytest.mark.parametrize(("address", "kind"), NOT_PUBLIC.items())
-def test_any_other_address_is_refused_by_what_it_is(address: str, kind: str) -> None:
+def test_any_other_address_is_rejected_with_its_kind(address: str, kind: str) -> None:
     objection = f"its address is {kind}, which this deployment doesn't call"
-    assert HostPolicy().objection_to_address(ip_address(address)) == objection
-    private = HostPolicy(allow_private=True).objection_to_address(ip_address(address))
+    assert HostPolicy().address_error(ip_address(address)) == objection
+    private = HostPolicy(allow_private=True).address_error(ip_address(address))
     assert private == (None if kind in ("private", "shared by a carrier") else objection)
-    local = HostPolicy(allow_private=True, allow_loopback=True).objection_to_address(ip_address(address))
+    local = HostPolicy(allow_private=True, allow_loopback=True).address_error(ip_address(address))
     assert local == (objection if kind == METADATA else None)
-    assert HostPolicy(allow_loopback=True).objection_to_address(ip_address(address)) == objection
+    assert HostPolicy(allow_loopback=True).address_error(ip_address(address)) == objection
 
 
 @given(st.ip_addresses(v=4))
-def test_what_an_ipv6_address_carries_is_never_more_open_than_it_is_itself(carried: IPv4Address) -> None:
-    bits, hosts = int(carried), HostPolicy(allow_private=True)
-    if hosts.objection_to_address(carried) is None:
+def test_embedding_an_ipv4_address_in_ipv6_does_not_open_it(embedded: IPv4Address) -> None:
+    bits, hosts = int(embedded), HostPolicy(allow_private=True)
+    if hosts.address_error(embedded) is None:
         return
     for prefix in ("64:ff9b::", "64:ff9b:1::", "::ffff:0:0", "::ffff:0:0:0", "::", "2a00::5efe:0:0"):
-        assert hosts.objection_to_address(IPv6Address(int(IPv6Address(prefix)) | bits)) or kind_of(carried) not in (
+        assert hosts.address_error(IPv6Address(int(IPv6Address(prefix)) | bits)) or kind_of(embedded) not in (
             METADATA,
             "loopback",
             "link-local",
         )
-    assert hosts.objection_to_address(IPv6Address(0x2002 << 112 | bits << 80))
+    assert hosts.address_error(IPv6Address(0x2002 << 112 | bits << 80))
 
 
 @given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)))
-def test_what_python_knows_as_not_global_is_refused_too(address: IPv4Address | IPv6Address) -> None:
-    """Python's own tables are another reading of the same registries."""
+def test_addresses_that_python_knows_as_not_global_are_rejected(address: IPv4Address | IPv6Address) -> None:
+    """Python's tables come from the same registries."""
     if not address.is_global or address.is_multicast or address.is_link_local:
         assert kind_of(address) is not None
 
@@ -165,30 +165,30 @@ def test_what_python_knows_as_not_global_is_refused_too(address: IPv4Address | I
         ("HTTPS://10.1", "private"),
     ],
 )
-def test_a_url_that_shows_where_it_leads_is_refused(url: str, kind: str) -> None:
+def test_a_url_with_a_literal_non_public_address_is_rejected(url: str, kind: str) -> None:
     for hosts in (HostPolicy(), HostPolicy(allowed=("api.example",))):
-        assert hosts.objection_to_url(url) == f"its address is {kind}, which this deployment doesn't call"
-    private = HostPolicy(allow_private=True).objection_to_url(url)
+        assert hosts.url_error(url) == f"its address is {kind}, which this deployment doesn't call"
+    private = HostPolicy(allow_private=True).url_error(url)
     assert (private is None) is (kind == "private")
-    local = HostPolicy(allow_private=True, allow_loopback=True).objection_to_url(url)
+    local = HostPolicy(allow_private=True, allow_loopback=True).url_error(url)
     assert (local is None) is (kind != METADATA)
 
 
 @pytest.mark.parametrize(
     "url", ["https://api.example/v1", "https://8.8.8.8", "https://[2606:4700::1]:8443", "https://bücher.example"]
 )
-def test_a_url_that_leads_anywhere_else_is_not(url: str) -> None:
-    assert HostPolicy().objection_to_url(url) is None
+def test_a_url_with_a_public_address_or_a_name_is_allowed(url: str) -> None:
+    assert HostPolicy().url_error(url) is None
 
 
-def test_http_is_for_private_hosts() -> None:
-    assert HostPolicy().objection_to_url("http://api.example/v1") == "this deployment calls https only"
-    assert HostPolicy(allow_private=True).objection_to_url("http://api.example/v1") is None
+def test_http_requires_allow_private() -> None:
+    assert HostPolicy().url_error("http://api.example/v1") == "this deployment calls https only"
+    assert HostPolicy(allow_private=True).url_error("http://api.example/v1") is None
 
 
 @pytest.mark.parametrize("host", ["a..example", "x" * 64, "\ud800.example", "\0"])
-def test_no_name_at_all_is_never_an_error_of_another_kind(host: str) -> None:
-    HostPolicy().objection_to_host("https", host)
+def test_an_invalid_host_name_raises_no_other_error(host: str) -> None:
+    HostPolicy().host_error("https", host)
 
 
 @pytest.mark.parametrize(
@@ -209,21 +209,21 @@ def test_no_name_at_all_is_never_an_error_of_another_kind(host: str) -> None:
         ("*", False),
     ],
 )
-def test_a_list_of_hosts_is_kept_to(host: str, is_allowed: bool) -> None:
+def test_only_hosts_in_the_list_are_allowed(host: str, is_allowed: bool) -> None:
     hosts = HostPolicy(allowed=("api.example", "*.azure.example", "xn--bcher-kva.example", "9.9.9.9"))
     expected = None if is_allowed else "it is none of the hosts that this deployment calls"
-    assert hosts.objection_to_host("https", host) == expected
+    assert hosts.host_error("https", host) == expected
 
 
-def test_a_list_that_names_a_private_host_does_not_make_it_public() -> None:
-    assert HostPolicy(allowed=("localhost",)).objection_to_host("https", "localhost")
+def test_listing_a_private_host_does_not_allow_private_addresses() -> None:
+    assert HostPolicy(allowed=("localhost",)).host_error("https", "localhost")
 
 
-def test_a_list_holds_where_private_hosts_are_allowed_too() -> None:
+def test_the_list_also_applies_to_private_hosts() -> None:
     hosts = HostPolicy(allow_private=True, allowed=("10.0.0.1",))
-    assert hosts.objection_to_host("http", "10.0.0.1") is None
-    assert hosts.objection_to_host("http", "10.0.0.2")
+    assert hosts.host_error("http", "10.0.0.1") is None
+    assert hosts.host_error("http", "10.0.0.2")
 
 
 def test_an_empty_list_allows_nothing() -> None:
-    assert HostPolicy(allowed=()).objection_to_host("https", "api.example")
+    assert HostPolicy(allowed=()).host_error("https", "api.example")

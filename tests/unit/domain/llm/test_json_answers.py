@@ -1,4 +1,4 @@
-"""The JSON in an answer is found in whatever a model wraps around it, and nothing else is taken for it."""
+"""The JSON value is found in an answer with any common wrapping, and nothing else is read as one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MANY = json.dumps(VALUE, indent=2)
 
 
 def value_of(answer: str) -> Any:
-    """The likeliest one; ``...`` if there is none."""
+    """The likeliest value; ``...`` if there is none."""
     return next(iter(json_values(answer)), ...)
 
 
@@ -94,7 +94,7 @@ WRAPPED = {
 
 @pytest.mark.parametrize("written", [ONE, MANY], ids=["one line", "many lines"])
 @pytest.mark.parametrize("wrapping", WRAPPED.values(), ids=WRAPPED.keys())
-def test_json_is_found_in_any_usual_wrapping(wrapping: str, written: str) -> None:
+def test_json_is_found_in_any_common_wrapping(wrapping: str, written: str) -> None:
     assert value_of(wrapping.format(written)) == VALUE
 
 
@@ -102,7 +102,7 @@ def test_json_is_found_in_any_usual_wrapping(wrapping: str, written: str) -> Non
 @pytest.mark.parametrize(
     "wrapping", ["{}", "```json\n{}\n```", "~~~\n{}\n~~~", "<think>Hm</think>\n{}", "Hm.</think> {}", "\ufeff{}"]
 )
-def test_a_number_or_text_is_the_answer_where_it_is_all_of_it(wrapping: str, scalar: str) -> None:
+def test_a_number_or_string_is_read_if_it_is_the_whole_answer(wrapping: str, scalar: str) -> None:
     assert value_of(wrapping.format(scalar)) == json.loads(scalar)
 
 
@@ -123,7 +123,7 @@ def test_a_number_or_text_is_the_answer_where_it_is_all_of_it(wrapping: str, sca
         ('Here: {"md": "```json\\n{\\"b\\": 1}\\n```"} Done.', {"md": '```json\n{"b": 1}\n```'}),
     ],
 )
-def test_lists_empty_values_and_text_that_looks_like_a_wrapping_are_read(answer: str, value: object) -> None:
+def test_lists_empty_values_and_strings_that_look_like_a_wrapping_are_read(answer: str, value: object) -> None:
     assert value_of(answer) == value
 
 
@@ -176,7 +176,7 @@ def test_lists_empty_values_and_text_that_looks_like_a_wrapping_are_read(answer:
         "[" * 900 + "{" * 900 + '{"a": 1}',
     ],
 )
-def test_what_is_no_json_value_of_its_own_is_not_taken_for_one(answer: str) -> None:
+def test_text_without_a_separate_json_value_yields_none(answer: str) -> None:
     assert value_of(answer) is ...
 
 
@@ -215,13 +215,13 @@ HOSTILE = [
 @pytest.mark.parametrize("part", HOSTILE)
 @pytest.mark.parametrize("before", ["", "```json\n"])
 @pytest.mark.timeout(10)
-def test_a_hostile_answer_costs_no_more_than_a_long_one(before: str, part: str) -> None:
-    """Quadratic time would be minutes."""
+def test_a_hostile_answer_is_searched_in_linear_time(before: str, part: str) -> None:
+    """Quadratic time would exceed the timeout by far."""
     json_values(before + part * (100_000 // len(part)) + "!")
 
 
 @given(st.text(alphabet='{}[]":,\\`~ \n1a<>/think', max_size=60))
-def test_any_answer_can_be_looked_through(answer: str) -> None:
+def test_any_answer_can_be_searched(answer: str) -> None:
     try:
         whole = json.loads(answer)
     except ValueError:
@@ -238,7 +238,7 @@ JSON = st.recursive(
 
 
 @given(value=st.dictionaries(st.text(), JSON, min_size=1), part=st.floats(0, 1, exclude_max=True))
-def test_any_object_is_found_between_sentences_and_no_part_of_it_when_it_is_cut(
+def test_any_object_is_found_between_sentences_and_no_part_of_a_truncated_one(
     value: dict[str, Any], part: float
 ) -> None:
     written = json.dumps(value, ensure_ascii=False)

@@ -60,9 +60,11 @@ def test_a_snapshot_holds_the_text_the_settings_and_the_endpoint_of_its_payload(
     (snapshot,) = compile_snapshots(definitions(a_payload(11, "first", 2, 1, settings=said), b1="one", b2="two"), {})
     assert (snapshot.position, snapshot.payload_id, snapshot.payload_name) == (0, 11, "first")
     assert snapshot.template == "two\n\none"
-    assert snapshot.settings == LlmSettings(temperature=0.0, max_tokens=100, options={"top_k": 9, "user": "baton"})
-    assert snapshot.endpoint == INSTANCE.endpoint()
-    assert (snapshot.endpoint.instance_name, snapshot.endpoint.has_api_key) == ("demo", True)
+    assert snapshot.own_target.settings == LlmSettings(
+        temperature=0.0, max_tokens=100, options={"top_k": 9, "user": "baton"}
+    )
+    assert snapshot.own_target.endpoint == INSTANCE.endpoint()
+    assert (snapshot.own_target.endpoint.instance_name, snapshot.own_target.endpoint.has_api_key) == ("demo", True)
 
 
 def test_a_block_may_stand_twice_in_a_payload() -> None:
@@ -135,7 +137,9 @@ def test_any_number_of_references_that_find_nothing_is_text_and_little_of_it_is_
     for on_missing in ("keep", "empty"):
         (snapshot,) = compile_snapshots(definitions(a_payload(11, "first", 1), b1=chart), {}, on_missing)
         assert snapshot.template == chart
-        assert [reference.name for reference in snapshot.references] == [f"n{number}" for number in range(100)]
+        assert [reference.name for reference in snapshot.references_with(snapshot.own_target)] == [
+            f"n{number}" for number in range(100)
+        ]
 
 
 def test_long_missing_names_are_kept_up_to_a_number_of_characters() -> None:
@@ -149,7 +153,12 @@ def test_at_most_100_names_are_found_in_the_prompt_and_the_system_text_together(
     prompt = "".join(f"{{{{v{number}}}}}" for number in range(100)) + "{{nobody}}" * 9
     within = definitions(a_payload(11, "first", 1, settings=LlmSettings(system="{{v0}} {{v99}}")), b1=prompt)
     (snapshot,) = compile_snapshots(within, variables)
-    assert len([reference for reference in snapshot.references if reference.source == "variable"]) == 102
+    assert (
+        len(
+            [reference for reference in snapshot.references_with(snapshot.own_target) if reference.source == "variable"]
+        )
+        == 102
+    )
     over = definitions(a_payload(11, "first", 1, settings=LlmSettings(system="{{v100}}")), b1=prompt)
     with pytest.raises(Invalid, match="payload 11 refers to 101 answers and variables"):
         compile_snapshots(over, variables)
@@ -166,11 +175,11 @@ def test_the_system_text_of_a_payload_and_of_an_instances_defaults_is_a_template
     workflow = definitions(a_payload(11, "draft", 1), a_payload(12, "review", 1, settings=said), b1="{{topic}}")
     instance = replace(INSTANCE, defaults=LlmSettings(system="By default {{ topic }}"))
     first, second = compile_snapshots(replace(workflow, instances={5: instance}), {"topic": "relays"})
-    assert first.references == (
+    assert first.references_with(first.own_target) == (
         Reference(name="topic", source="variable"),
         Reference(name="topic", source="variable", where="system"),
     )
-    assert second.references == (
+    assert second.references_with(second.own_target) == (
         Reference(name="topic", source="variable"),
         Reference(name="topic", source="variable", where="system"),
         Reference(name="draft", source="response", position=0, where="system"),
@@ -275,7 +284,7 @@ def test_references_that_can_never_be_found_are_refused_when_the_run_is_to_fail_
         compile_snapshots(workflow, {"topic": "relays"}, "fail")
     assert "{{topic}}" not in str(caught.value)
     for on_missing in ("keep", "empty"):
-        assert compile_snapshots(workflow, {"topic": "relays"}, on_missing)[0].on_missing == on_missing
+        assert len(compile_snapshots(workflow, {"topic": "relays"}, on_missing)) == len(workflow.workflow.payloads)
 
 
 @pytest.mark.parametrize(("content", "empty"), [("", True), (" \n", True), ("0", None), (" a ", None)])

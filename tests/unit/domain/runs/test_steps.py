@@ -20,6 +20,7 @@ from baton.domain.errors import (
     LlmTimeout,
     LlmUnreachable,
 )
+from baton.domain.runs.plan import sequence
 from baton.domain.runs.steps import (
     CALLS_BY_ERROR,
     MAX_ERROR_CHARACTERS,
@@ -147,7 +148,7 @@ def test_an_error_is_shortened_to_its_bound_and_marked(sentence: str) -> None:
 
 def test_an_answer_leads_to_the_next_position_with_all_about_this_one_forgotten() -> None:
     tried = replace(STEP, tries=4, earlier_tries=5, waited_seconds=9, fallback=1, reserved=True, cause="Later.")
-    assert tried.answered(total=5) == replace(STEP, position=4)
+    assert tried.answered(sequence(5)) == replace(STEP, position=4)
 
 
 def test_an_instance_that_is_given_up_leads_to_the_next_one_with_tries_of_its_own() -> None:
@@ -171,7 +172,7 @@ def test_an_execution_that_began_before_a_deploy_goes_on() -> None:
 
 
 def test_the_last_answer_completes_the_run() -> None:
-    assert STEP.answered(total=4).outcome == "completed"
+    assert STEP.answered(sequence(4)).outcome == "completed"
 
 
 def test_a_step_survives_the_way_through_the_state_machine() -> None:

@@ -131,7 +131,7 @@ def test_an_unknown_provider_is_rejected_and_the_known_ones_are_named(fake_baton
 def test_defaults_that_the_provider_does_not_support_are_rejected_before_the_key_is_stored(
     fake_baton: FakeBaton,
 ) -> None:
-    fake_baton.unsupported_settings.lacking["openai"] = ["seed"]
+    fake_baton.unsupported_settings.unsupported["openai"] = ["seed"]
     draft = instance_draft(provider="openai", defaults=LlmSettings(seed=0), base_url="https://api.openai.com/v1")
     with pytest.raises(Invalid, match=r"^defaults\.seed: openai has no such setting\.$"):
         fake_baton.instances.create(TENANT, draft, "sk-one", NOON)
@@ -142,7 +142,7 @@ def test_defaults_that_the_provider_does_not_support_are_rejected_before_the_key
 
 
 def test_a_setting_that_the_payloads_provider_does_not_support_is_rejected(defined: FakeBaton) -> None:
-    defined.unsupported_settings.lacking["simulated"] = ["seed"]
+    defined.unsupported_settings.unsupported["simulated"] = ["seed"]
     draft = replace(payload_draft("second"), settings=LlmSettings(seed=0))
     with pytest.raises(Invalid, match=r"^seed: simulated has no such setting\.$"):
         defined.define.create(TENANT, Payload, draft, NOON)

@@ -88,7 +88,7 @@ def test_a_providers_default_base_url_equals_none(fake_baton: FakeBaton) -> None
 
 def test_null_removes_the_key_and_then_any_origin_is_accepted(keyed: FakeBaton) -> None:
     following = keyed.instances.replace(EDIT, draft(B), NO_KEY)
-    assert (following.has_api_key, keyed.secrets.kept, sent_to(keyed)) == (False, {}, None)
+    assert (following.has_api_key, keyed.secrets.stored, sent_to(keyed)) == (False, {}, None)
     assert not keyed.instances.replace(EDIT, draft(), None).has_api_key
     assert not keyed.instances.create(TENANT, draft(name="other"), NO_KEY, NOON).has_api_key
 
@@ -107,7 +107,7 @@ def test_a_record_changed_to_another_origin_without_its_key_sends_nothing(keyed:
 def test_a_key_that_was_stored_without_its_origin_is_rejected_with_the_instances_name(
     keyed: FakeBaton, kept: str
 ) -> None:
-    keyed.secrets.kept[TENANT, 1] = kept
+    keyed.secrets.stored[TENANT, 1] = kept
     with pytest.raises(LlmRefused, match="was stored without the address it is for; set it again"):
         sent_to(keyed)
 
@@ -235,7 +235,7 @@ def test_a_creation_that_fails_at_any_step_leaves_no_key(step: int, moment: str)
         created = disturbed.instances.create(TENANT, draft(), "sk-a", NOON)
     except FieldError:
         assert fake_baton.catalog.read_many(TENANT, LlmInstance, [1]) == {}, "it was taken back"
-        assert fake_baton.secrets.kept == {}
+        assert fake_baton.secrets.stored == {}
         created = disturbed.instances.create(TENANT, draft(), "sk-a", NOON)
     assert created.has_api_key
     assert fake_baton.secrets.keys == {(TENANT, created.id): "sk-a"}
@@ -254,7 +254,7 @@ def test_a_creation_that_stops_at_any_step_is_seen_or_leaves_nothing(step: int, 
         disturbed.instances.create(TENANT, draft(), "sk-a", NOON)
     except KeyboardInterrupt:
         there = fake_baton.catalog.read_many(TENANT, LlmInstance, [1])
-        assert there or not fake_baton.secrets.kept
+        assert there or not fake_baton.secrets.stored
         assert_safe(fake_baton)
         if there:
             fake_baton.instances.replace(EDIT, draft(), "sk-a")
@@ -298,7 +298,7 @@ def test_a_deletion_that_fails_at_any_step_leaves_nothing_once_it_is_asked_for_a
         else:
             with pytest.raises(NotFound):
                 disturbed.instances.delete(EDIT)
-    assert fake_baton.secrets.kept == {}
+    assert fake_baton.secrets.stored == {}
 
 
 @pytest.mark.parametrize("at", EVERY_STEP)
@@ -335,7 +335,7 @@ def test_concurrent_replacements_leave_the_key_of_the_record_or_none(
     newest = fake_baton.catalog.read(TENANT, LlmInstance, 1)
     if NO_KEY not in (my_key, other_key) and None in (my_key, other_key):
         assert newest.has_api_key
-    assert newest.has_api_key or not fake_baton.secrets.kept
+    assert newest.has_api_key or not fake_baton.secrets.stored
     assert set(fields) <= {"api_key"}
     if my_key and other_key and sent_or_refused(fake_baton) is LlmRefused:
         fake_baton.instances.replace(EDIT, other, other_key)
@@ -379,4 +379,4 @@ def test_no_key_remains_after_a_concurrent_deletion_of_the_instance(step: int, m
     except BatonError:
         assert fake_baton.catalog.read_many(TENANT, LlmInstance, [1]) == {}
     if steps.at is None:
-        assert fake_baton.secrets.kept == {}
+        assert fake_baton.secrets.stored == {}

@@ -110,13 +110,13 @@ def test_a_setting_that_the_instance_lacks_is_reported_with_its_path_and_nothing
     import_file = ImportWorkflowFile(catalog=catalog, unsupported_settings=unsupported_settings)
     seeded = replace(FILE.payloads[2], settings=LlmSettings(seed=1))
     file = replace(FILE, payloads=(*FILE.payloads[:2], seeded, FILE.payloads[3]))
-    unsupported_settings.lacking["simulated"] = ["seed"]
+    unsupported_settings.unsupported["simulated"] = ["seed"]
     for dry_run in (True, False):
         with pytest.raises(BrokenFile, match=r"payloads\[2\]\.seed: simulated has no such setting"):
             import_file(TENANT, file, NOON, dry_run=dry_run)
     assert catalog.find(TENANT, Payload, NAMES) == []
-    unsupported_settings.lacking.clear()
+    unsupported_settings.unsupported.clear()
     import_file(TENANT, file, NOON, dry_run=False)
-    unsupported_settings.lacking["simulated"] = ["seed"]
+    unsupported_settings.unsupported["simulated"] = ["seed"]
     changes = import_file(TENANT, file, NOON, dry_run=False).changes
     assert {change.action for change in changes} == {"keep"}, "unchanged definitions are not written"

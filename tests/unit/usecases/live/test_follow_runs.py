@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from baton.domain.errors import ConnectionGone, Invalid, NotFound
-from baton.domain.live.messages import Change, of_history
+from baton.domain.live.messages import Change, messages_of_history
 from baton.domain.runs.run import RunHistory
 from baton.domain.times import Lease
 from tests.fakes.clients import MAX_RUNS_FOLLOWED
@@ -153,7 +153,7 @@ def test_leaving_and_subscribing_again_tells_the_same_facts_with_the_same_ids(fa
     fake_baton.follow_runs.subscribe(TENANT, "ann", 1, NOON)
     fake_baton.follow_runs.unsubscribe(TENANT, "ann", 1)
     fake_baton.follow_runs.subscribe(TENANT, "ann", 1, NOON)
-    once = [message.id for message in of_history(fake_baton.runs.read_history(TENANT, 1))]
+    once = [message.id for message in messages_of_history(fake_baton.runs.read_history(TENANT, 1))]
     assert fake_baton.sender.message_ids("ann") == once + once
 
 

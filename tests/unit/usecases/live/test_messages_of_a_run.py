@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from baton.domain.errors import LlmRefused, LlmThrottled
-from baton.domain.live.messages import Change, Message, messages_of, of_history
+from baton.domain.live.messages import Change, Message, messages_of_change, messages_of_history
 from baton.domain.llm.calls import LlmAnswer, LlmCall
 from baton.domain.runs.run import PartialAnswer, Response, Run, RunHistory
 from tests.fakes.runs import FakeRuns
@@ -29,7 +29,7 @@ class WatchedRuns(FakeRuns):
 
 
 def messages_told(changes: list[Change]) -> list[Message]:
-    return [message for change in changes for message in messages_of(change)]
+    return [message for change in changes for message in messages_of_change(change)]
 
 
 def completed(fake_baton: FakeBaton) -> None:
@@ -153,7 +153,7 @@ def test_whoever_subscribes_at_any_moment_is_told_exactly_what_the_stream_has_to
 ) -> None:
     runs = watched(scenario)
     for number, moment in enumerate(runs.moments, start=1):
-        assert list(of_history(moment)) == messages_told(runs.changes[:number])
+        assert list(messages_of_history(moment)) == messages_told(runs.changes[:number])
 
 
 @pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
@@ -162,7 +162,7 @@ def test_of_a_resumed_run_nothing_is_told_that_the_stream_has_not_told(scenario:
     runs = watched(scenario)
     for number, moment in enumerate(runs.moments, start=1):
         told = {message.id: message for message in messages_told(runs.changes[:number])}
-        assert [told.get(message.id) for message in of_history(moment)] == list(of_history(moment))
+        assert [told.get(message.id) for message in messages_of_history(moment)] == list(messages_of_history(moment))
 
 
 @pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
@@ -176,7 +176,7 @@ def test_of_a_resumed_run_all_answers_and_the_present_attempt_are_told(scenario:
             for message in messages_told(runs.changes[:number])
             if message.type == "payload_completed" or message.id.startswith(present)
         }
-        assert holds <= {message.id for message in of_history(moment)}
+        assert holds <= {message.id for message in messages_of_history(moment)}
 
 
 @pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
@@ -186,7 +186,7 @@ def test_of_a_resumed_run_facts_are_told_in_the_order_in_which_they_happened(
     runs = watched(scenario)
     order = {message.id: place for place, message in enumerate(messages_told(runs.changes))}
     for moment in runs.moments:
-        places = [order[message.id] for message in of_history(moment)]
+        places = [order[message.id] for message in messages_of_history(moment)]
         assert places == sorted(places)
 
 
@@ -250,7 +250,7 @@ def test_an_answer_that_comes_after_the_cancel_is_told_to_both() -> None:
     after = replace(fake_baton.execute_payload, llm=cancelled_meanwhile)(fake_baton.step(run))
     fake_baton.state_machine.end(fake_baton.state_machine.advance(after))
     told = {message.id: message for message in messages_told(runs.changes)}
-    assert {message.id: message for message in of_history(runs.read_history(TENANT, 1))} == told
+    assert {message.id: message for message in messages_of_history(runs.read_history(TENANT, 1))} == told
     assert set(told) == {
         "1-1-execution_progress",
         "1-1-execution_progress-0",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from baton.domain.live.messages import Change, messages_of
-from baton.usecases.live.notify_subscribers import SENDERS_AT_ONCE, TIME_TO_CONNECT
+from baton.domain.live.messages import Change, messages_of_change
+from baton.usecases.live.notify_subscribers import CONNECTING_TIME, MAX_CONCURRENT_SENDS
 from tests.support.records import EXPIRES_AT, NOON, OTHER_TENANT, TENANT, a_response, a_run
 from tests.support.use_cases import FakeBaton
 
@@ -28,11 +28,11 @@ def connect(fake_baton: FakeBaton, *clients: str, run_id: int | None = None, ten
 
 
 def ids(changes: list[Change]) -> list[str]:
-    return [message.id for change in changes for message in messages_of(change)]
+    return [message.id for change in changes for message in messages_of_change(change)]
 
 
 def test_every_subscriber_gets_every_message_in_order(fake_baton: FakeBaton) -> None:
-    clients = [f"client {number}" for number in range(3 * SENDERS_AT_ONCE)]
+    clients = [f"client {number}" for number in range(3 * MAX_CONCURRENT_SENDS)]
     connect(fake_baton, *clients)
     assert fake_baton.notify(batch()) is None
     assert ids(batch()) == ["1-1-execution_progress", *[f"1-payload_completed-{position}" for position in range(4)]]
@@ -89,7 +89,7 @@ def test_a_client_that_is_only_just_connecting_is_not_forgotten(fake_baton: Fake
     fake_baton.sender.gone.add("new")
     assert fake_baton.notify(batch()) is None
     assert fake_baton.connections.subscribers(TENANT, 1) == {"new"}
-    fake_baton.clock.advance(TIME_TO_CONNECT.total_seconds() + 1)
+    fake_baton.clock.advance(CONNECTING_TIME.total_seconds() + 1)
     assert fake_baton.notify(batch()) is None
     assert fake_baton.connections.subscribers(TENANT, 1) == frozenset()
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from baton.domain.live.messages import Change, messages_of
+from baton.domain.live.messages import Change, messages_of_change
 from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.runs.run import PartialAnswer, Run
@@ -63,7 +63,7 @@ def test_a_part_is_an_execution_progress_with_what_is_new(
 ) -> None:
     follow(fake_baton)
     hear(fake_baton, teller, 12)
-    (first, second) = [message for change in fake_baton.runs.changes[-2:] for message in messages_of(change)]
+    (first, second) = [message for change in fake_baton.runs.changes[-2:] for message in messages_of_change(change)]
     assert first.type == second.type == "execution_progress"
     assert first.id != second.id
     assert first.data["runId"] == 1
@@ -109,7 +109,8 @@ def test_a_flood_is_told_in_parts_that_fit_into_messages(fake_baton: FakeBaton, 
     told = parts(fake_baton)
     assert [len(part.delta) for part in told[:1]] == [MAX_DELTA_CHARACTERS]
     assert text.startswith("".join(part.delta for part in told))
-    assert all(len(message.encode()) < 128_000 for change in fake_baton.runs.changes for message in messages_of(change))
+    messages = [message for change in fake_baton.runs.changes for message in messages_of_change(change)]
+    assert all(len(message.encode()) < 128_000 for message in messages)
 
 
 def test_an_answer_that_begins_anew_is_told_from_its_beginning(
@@ -159,7 +160,7 @@ def stream_words(fake_baton: FakeBaton, listener: AnswerListener, content: str) 
 
 
 def message_types(changes: list[Change]) -> Iterator[str]:
-    return (message.type for change in changes for message in messages_of(change))
+    return (message.type for change in changes for message in messages_of_change(change))
 
 
 def test_the_stored_response_is_the_whole_and_comes_after_its_parts(fake_baton: FakeBaton, run: Run) -> None:
@@ -179,7 +180,8 @@ def test_a_payload_that_is_not_to_be_streamed_has_no_listener(fake_baton: FakeBa
     fake_baton.execute_payload(fake_baton.step(run))
     there = fake_baton.runs.find(TENANT, run.id)
     assert there
-    silent = replace(there.snapshots[1], settings=LlmSettings(stream=False))
+    own = there.snapshots[1].own_target
+    silent = replace(there.snapshots[1], targets=(replace(own, settings=LlmSettings(stream=False)),))
     there.snapshots = {1: silent}
     fake_baton.execute_payload(fake_baton.step(run, 1))
     assert [listener is None for listener in fake_baton.llm.listeners] == [False, True]

@@ -1,4 +1,4 @@
-"""Check an LLM instance: what is asked of it, and what becomes of what it says."""
+"""Check an LLM instance: the request that is sent, and the result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.records import AT_NOON, OTHER_TENANT, TENANT, an_api_key, ins
 
 
 @dataclass(kw_only=True)
-class Checking:
+class CheckFixture:
     """The use case on fakes, with one instance to check."""
 
     catalog: FakeCatalog = field(default_factory=FakeCatalog)
@@ -45,17 +45,17 @@ class Checking:
 
 
 @pytest.fixture
-def checking() -> Checking:
-    return Checking()
+def checking() -> CheckFixture:
+    return CheckFixture()
 
 
-def test_an_endpoint_that_answers_is_told_with_its_models_and_its_time(checking: Checking) -> None:
+def test_the_result_contains_the_models_and_the_duration(checking: CheckFixture) -> None:
     checking.endpoint.models, checking.endpoint.seconds = ("small-1", "large-1"), 0.25
     result = checking.result()
     assert (result.failure, result.models, result.duration_ms) == (None, ("small-1", "large-1"), 250)
 
 
-def test_an_endpoint_that_fails_is_a_result_and_not_an_error(checking: Checking) -> None:
+def test_a_failing_endpoint_is_a_result_and_not_an_error(checking: CheckFixture) -> None:
     checking.endpoint.failure, checking.endpoint.seconds = LlmTimeout("Too long."), 8.0
     result = checking.result()
     assert (result.failure, result.models, result.duration_ms) == (checking.endpoint.failure, None, 8000)
@@ -75,20 +75,20 @@ def test_an_endpoint_that_fails_is_a_result_and_not_an_error(checking: Checking)
         ("llama3.2", ["llama3.2:1b"], False),
     ],
 )
-def test_the_model_is_looked_for_among_the_endpoints(
-    checking: Checking, model: str, models: Sequence[str] | None, listed: bool | None
+def test_the_model_is_searched_in_the_list_of_the_endpoint(
+    checking: CheckFixture, model: str, models: Sequence[str] | None, listed: bool | None
 ) -> None:
     checking.endpoint.models = models
     assert checking.result(model=model).model_listed is listed
 
 
-def test_the_model_is_the_one_that_payloads_are_answered_by(checking: Checking) -> None:
+def test_the_checked_model_is_the_one_that_payloads_use(checking: CheckFixture) -> None:
     checking.endpoint.models = ["small-1"]
     assert checking.result(model="small-1", defaults=LlmSettings(model="large-1")).model_listed is False
     assert checking.endpoint.calls[0].model == "large-1"
 
 
-def test_nothing_is_sent_that_would_shape_an_answer(checking: Checking) -> None:
+def test_no_setting_that_affects_answers_is_sent(checking: CheckFixture) -> None:
     defaults = LlmSettings(system="Be brief.", stop=("a",), response_format="json", seed=1, options={"n": 2})
     checking.result(defaults=defaults)
     (call,) = checking.endpoint.calls
@@ -100,26 +100,26 @@ def test_nothing_is_sent_that_would_shape_an_answer(checking: Checking) -> None:
     ("own", "default", "seconds"),
     [(120, None, MAX_SECONDS), (2, None, 2), (120, 3, 3), (2, 100, MAX_SECONDS)],
 )
-def test_the_endpoint_has_its_own_time_out_if_that_is_less(
-    checking: Checking, own: float, default: float | None, seconds: float
+def test_the_instances_own_timeout_applies_if_it_is_shorter(
+    checking: CheckFixture, own: float, default: float | None, seconds: float
 ) -> None:
     checking.result(timeout_seconds=own, defaults=LlmSettings(timeout_seconds=default))
     assert checking.endpoint.calls[0].timeout_seconds == seconds
 
 
-def test_the_instances_key_goes_along(checking: Checking) -> None:
+def test_the_instances_key_is_sent(checking: CheckFixture) -> None:
     checking.secrets.write_api_key(TENANT, 1, an_api_key())
     checking.result(has_api_key=True)
     assert checking.endpoint.calls[0].api_key == "sk-one"
 
 
-def test_a_key_that_is_gone_is_a_failure_without_a_call(checking: Checking) -> None:
+def test_a_missing_key_is_a_failure_without_a_call(checking: CheckFixture) -> None:
     result = checking.result(has_api_key=True)
     assert isinstance(result.failure, LlmRefused)
     assert checking.endpoint.calls == []
 
 
-def test_only_an_instance_of_ones_own_is_checked(checking: Checking) -> None:
+def test_only_instances_of_the_tenant_can_be_checked(checking: CheckFixture) -> None:
     checking.result()
     for tenant, instance_id in ((TENANT, 2), (OTHER_TENANT, 1)):
         with pytest.raises(NotFound, match=f"There is no LLM instance {instance_id}"):

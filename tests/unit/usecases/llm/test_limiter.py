@@ -1,4 +1,4 @@
-"""The limits of an instance, over whole runs: who waits, for how long, and what is told of it."""
+"""The limits of an instance over whole runs: which calls wait, for how long, and what the response records."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def first_steps(fake_baton: FakeBaton, runs: list[Run]) -> list[Step]:
     return [fake_baton.execute_payload(fake_baton.step(run)) for run in runs]
 
 
-def test_calls_over_the_limit_wait_each_for_its_turn_and_then_go_without_asking_again(fake_baton: FakeBaton) -> None:
+def test_calls_over_the_limit_wait_once_and_then_start_without_reading_the_limits_again(fake_baton: FakeBaton) -> None:
     id_ = workflow(fake_baton, requests_per_minute=10)
     runs = [started(fake_baton, id_) for _ in range(4)]
     fake_baton.llm.script(*["An answer."] * 4)
@@ -53,11 +53,11 @@ def test_calls_over_the_limit_wait_each_for_its_turn_and_then_go_without_asking_
     state, reads = fake_baton.limits.read(TENANT, 1), fake_baton.limits.reads
     for step in after[1:]:
         assert fake_baton.execute_payload(Step.from_event(step.to_event())).outcome == "completed"
-    assert fake_baton.limits.reads == reads, "whose turn has come asks no more"
-    assert fake_baton.limits.read(TENANT, 1) == state, "nothing is taken twice"
+    assert fake_baton.limits.reads == reads, "an admitted call does not read the limits again"
+    assert fake_baton.limits.read(TENANT, 1) == state, "nothing is reserved twice"
 
 
-def test_what_was_waited_is_told_and_counts_as_no_try(fake_baton: FakeBaton) -> None:
+def test_the_response_records_the_wait_and_a_wait_is_not_a_try(fake_baton: FakeBaton) -> None:
     id_ = workflow(fake_baton, requests_per_minute=10)
     fake_baton.llm.script("An answer.", "An answer.")
     for run in (started(fake_baton, id_), started(fake_baton, id_)):
@@ -67,7 +67,7 @@ def test_what_was_waited_is_told_and_counts_as_no_try(fake_baton: FakeBaton) -> 
     assert "last_failure" not in response.metadata
 
 
-def test_an_instance_without_limits_keeps_no_books(fake_baton: FakeBaton) -> None:
+def test_an_instance_without_limits_stores_no_state(fake_baton: FakeBaton) -> None:
     id_ = workflow(fake_baton)
     fake_baton.llm.script("An answer.")
     fake_baton.state_machine.execute(fake_baton.step(started(fake_baton, id_)))
@@ -75,22 +75,22 @@ def test_an_instance_without_limits_keeps_no_books(fake_baton: FakeBaton) -> Non
 
 
 class SlowLlm(FakeLlm):
-    """Lets other payloads begin while it answers."""
+    """Starts other payloads while it answers."""
 
     def __init__(self, fake_baton: FakeBaton, others: list[Run]) -> None:
         super().__init__(*["An answer."] * 9)
-        self._world = fake_baton
+        self._baton = fake_baton
         self._others = others
         self.meanwhile: list[Step] = []
 
     def __call__(self, call: LlmCall, listener: AnswerListener | None = None, _transport: object = None) -> LlmAnswer:
         others, self._others = self._others, []
-        self.meanwhile += [self._world.execute_payload(self._world.step(other)) for other in others]
-        self._world.clock.advance(5)
+        self.meanwhile += [self._baton.execute_payload(self._baton.step(other)) for other in others]
+        self._baton.clock.advance(5)
         return super().__call__(call, listener)
 
 
-def test_no_more_calls_than_allowed_are_under_way_at_once(fake_baton: FakeBaton) -> None:
+def test_max_concurrency_bounds_the_calls_in_progress(fake_baton: FakeBaton) -> None:
     id_ = workflow(fake_baton, max_concurrency=1)
     first, second = started(fake_baton, id_), started(fake_baton, id_)
     llm = SlowLlm(fake_baton, [second])
@@ -99,28 +99,28 @@ def test_no_more_calls_than_allowed_are_under_way_at_once(fake_baton: FakeBaton)
     (waiting,) = llm.meanwhile
     assert (waiting.outcome, waiting.reserved) == ("wait", False)
     assert fake_baton.execute_payload(Step.from_event(waiting.to_event())).outcome == "completed"
-    assert fake_baton.limits.read(TENANT, 1).places == ()
+    assert fake_baton.limits.read(TENANT, 1).slots == ()
 
 
 @pytest.mark.parametrize("failure", [LlmRefused("No."), RuntimeError("a bug")])
-def test_a_place_is_free_again_however_the_call_ends(fake_baton: FakeBaton, failure: Exception) -> None:
+def test_a_failed_call_frees_its_slot(fake_baton: FakeBaton, failure: Exception) -> None:
     run = started(fake_baton, workflow(fake_baton, max_concurrency=1))
     fake_baton.llm.script(failure)
     try:
         fake_baton.execute_payload(fake_baton.step(run))
     except RuntimeError as error:
         assert error is failure  # noqa: PT017 - only one of the two failures is raised
-    assert fake_baton.limits.read(TENANT, 1).places == ()
+    assert fake_baton.limits.read(TENANT, 1).slots == ()
 
 
-def test_tokens_that_were_not_needed_are_given_back(fake_baton: FakeBaton) -> None:
+def test_unused_tokens_are_returned_to_the_bucket(fake_baton: FakeBaton) -> None:
     id_ = workflow(fake_baton, tokens_per_minute=4_000)
     fake_baton.llm.script(*[an_answer(prompt_tokens=2, completion_tokens=3)] * 9)
     outcomes = [fake_baton.execute_payload(fake_baton.step(started(fake_baton, id_))).outcome for _ in range(9)]
-    assert outcomes == ["completed"] * 9, "the bucket holds 200 tokens, each call is reckoned at 104 and takes 5"
+    assert outcomes == ["completed"] * 9, "the bucket holds 200 tokens, each call is estimated at 104 and uses 5"
 
 
-def test_when_the_provider_throttles_one_call_the_others_wait_too(fake_baton: FakeBaton) -> None:
+def test_a_throttled_call_makes_the_other_calls_of_the_instance_wait(fake_baton: FakeBaton) -> None:
     id_ = workflow(fake_baton, requests_per_minute=600)
     runs = [started(fake_baton, id_) for _ in range(2)]
     fake_baton.llm.script(LlmThrottled("Later.", 20.0))
@@ -131,7 +131,7 @@ def test_when_the_provider_throttles_one_call_the_others_wait_too(fake_baton: Fa
 
 
 class BusyLimits(FakeLimits):
-    """Another call is first so many times."""
+    """The first writes fail with a conflict, as many as ``times``."""
 
     def __init__(self, times: int) -> None:
         super().__init__()
@@ -144,34 +144,34 @@ class BusyLimits(FakeLimits):
         super().write(tenant, instance_id, state, expires_at)
 
 
-def on(fake_baton: FakeBaton, limits: FakeLimits) -> Any:
-    return replace(fake_baton.execute_payload, limit_rate=replace(fake_baton.execute_payload.limit_rate, store=limits))
+def with_limits(fake_baton: FakeBaton, limits: FakeLimits) -> Any:
+    return replace(fake_baton.execute_payload, limiter=replace(fake_baton.execute_payload.limiter, store=limits))
 
 
-def test_who_comes_second_looks_again_and_takes_what_is_left(fake_baton: FakeBaton) -> None:
+def test_a_conflict_is_retried_on_the_new_state(fake_baton: FakeBaton) -> None:
     run = started(fake_baton, workflow(fake_baton, requests_per_minute=10))
     fake_baton.llm.script("An answer.")
-    assert on(fake_baton, BusyLimits(3))(fake_baton.step(run)).outcome == "completed"
+    assert with_limits(fake_baton, BusyLimits(3))(fake_baton.step(run)).outcome == "completed"
 
 
-def test_in_a_great_crowd_one_waits_a_little_and_comes_back(fake_baton: FakeBaton) -> None:
+def test_after_too_many_conflicts_the_call_waits_briefly(fake_baton: FakeBaton) -> None:
     run = started(fake_baton, workflow(fake_baton, requests_per_minute=10))
-    after = on(fake_baton, BusyLimits(100))(fake_baton.step(run))
+    after = with_limits(fake_baton, BusyLimits(100))(fake_baton.step(run))
     assert (after.outcome, after.wait_seconds, after.reserved, after.tries) == ("wait", 3, False, 0)
 
 
-def test_a_turn_that_would_come_too_late_fails_by_name_and_takes_nothing(fake_baton: FakeBaton) -> None:
+def test_a_wait_longer_than_a_run_fails_with_the_instance_name_and_reserves_nothing(fake_baton: FakeBaton) -> None:
     run = started(fake_baton, workflow(fake_baton, requests_per_minute=1))
     far = int((NOON + timedelta(hours=13)).timestamp() * 1000)
-    fake_baton.limits.write(TENANT, 1, LimitState(requests_ms=far), 0)
+    fake_baton.limits.write(TENANT, 1, LimitState(requests_full_ms=far), 0)
     after = fake_baton.execute_payload(fake_baton.step(run))
     assert after.outcome == "failed"
     assert after.error is not None
-    assert "'demo' has so many calls waiting for its limits" in after.error
-    assert fake_baton.limits.read(TENANT, 1).requests_ms == far
+    assert "'demo' has too many calls waiting for its limits" in after.error
+    assert fake_baton.limits.read(TENANT, 1).requests_full_ms == far
 
 
-def test_a_fallback_has_limits_of_its_own(fake_baton: FakeBaton) -> None:
+def test_a_fallback_has_its_own_limits(fake_baton: FakeBaton) -> None:
     limited = instance_draft("limited", limits=LlmLimits(requests_per_minute=1))
     second = fake_baton.instances.create(TENANT, limited, None, NOON).id
     id_ = workflow(fake_baton, requests_per_minute=60)

@@ -188,7 +188,7 @@ def test_an_instance_that_others_fall_back_on_is_in_use(fake_baton: FakeBaton) -
 
 
 def test_what_a_fallback_lacks_is_refused_when_the_payload_is_saved(fake_baton: FakeBaton) -> None:
-    fake_baton.unsupported_settings.lacking["openai"] = ["seed"]
+    fake_baton.unsupported_settings.unsupported["openai"] = ["seed"]
     first = instances(fake_baton, {}, {"provider": "openai"})[0]
     with pytest.raises(Invalid, match=r"^seed: of the fallback 'i1': openai has no such setting\.$"):
         started(fake_baton, first, LlmSettings(seed=1))

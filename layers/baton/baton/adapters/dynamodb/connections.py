@@ -14,7 +14,7 @@ from baton.adapters.dynamodb.calls import (
     values,
     write_many,
 )
-from baton.adapters.dynamodb.items import from_item, to_item
+from baton.adapters.dynamodb.codecs.attributes import from_attributes, to_attributes
 from baton.domain.errors import ConnectionGone, Invalid
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class DynamoConnections:
         write_many(
             self._client,
             self._table,
-            puts=[to_item({**key, **more, "expires_at": expires_at}) for key, more in ((me, runs), (topic, {}))],
+            puts=[to_attributes({**key, **more, "expires_at": expires_at}) for key, more in ((me, runs), (topic, {}))],
         )
 
     def subscribe(self, tenant: str, connection_id: str, run_id: int, lease: Lease, expires_at: int) -> bool:
@@ -62,7 +62,7 @@ class DynamoConnections:
         with condition_failing_as(too_many):
             self._client.update_item(
                 TableName=self._table,
-                Key=to_item(keys.connection(tenant, connection_id)),
+                Key=to_attributes(keys.connection(tenant, connection_id)),
                 UpdateExpression="SET #expires_at = :expires_at ADD #runs :runs",
                 ConditionExpression=MAY_FOLLOW_MORE,
                 ExpressionAttributeNames=expression_names("runs", "expires_at"),
@@ -72,7 +72,7 @@ class DynamoConnections:
             )
         is_due = self._take_lease(tenant, connection_id, run_id, lease, expires_at)
         self._client.delete_item(
-            TableName=self._table, Key=to_item({"pk": keys.topic(tenant, None), "sk": connection_id})
+            TableName=self._table, Key=to_attributes({"pk": keys.topic(tenant, None), "sk": connection_id})
         )
         return is_due
 
@@ -102,7 +102,7 @@ class DynamoConnections:
     def _update_topic(self, subscription: tuple[str, str, int], **update: Any) -> bool:
         """Whether the condition held."""
         tenant, connection_id, run_id = subscription
-        key = to_item({"pk": keys.topic(tenant, run_id), "sk": connection_id})
+        key = to_attributes({"pk": keys.topic(tenant, run_id), "sk": connection_id})
         try:
             with condition_failing_as(ConnectionGone(connection_id)):
                 self._client.update_item(TableName=self._table, Key=key, **update)
@@ -113,13 +113,13 @@ class DynamoConnections:
     def unsubscribe(self, tenant: str, connection_id: str, run_id: int) -> None:
         """No longer this run; a run that wasn't followed is no error."""
         self._client.delete_item(
-            TableName=self._table, Key=to_item({"pk": keys.topic(tenant, run_id), "sk": connection_id})
+            TableName=self._table, Key=to_attributes({"pk": keys.topic(tenant, run_id), "sk": connection_id})
         )
         still_connected = "attribute_exists(pk)"  # a client may leave meanwhile; nothing of it is to stay behind
         with suppress(ConnectionGone), condition_failing_as(ConnectionGone(connection_id)):
             self._client.update_item(
                 TableName=self._table,
-                Key=to_item(keys.connection(tenant, connection_id)),
+                Key=to_attributes(keys.connection(tenant, connection_id)),
                 UpdateExpression="DELETE #runs :runs",
                 ConditionExpression=still_connected,
                 ExpressionAttributeNames=expression_names("runs"),
@@ -129,16 +129,19 @@ class DynamoConnections:
     def disconnect(self, tenant: str, connection_id: str) -> None:
         """Forget the connection and all it followed."""
         me = keys.connection(tenant, connection_id)
-        found = self._client.get_item(TableName=self._table, Key=to_item(me), ConsistentRead=True).get("Item", {})
-        topics = [keys.topic(tenant, None), *(keys.topic(tenant, int(run)) for run in from_item(found).get("runs", ()))]
+        found = self._client.get_item(TableName=self._table, Key=to_attributes(me), ConsistentRead=True).get("Item", {})
+        topics = [
+            keys.topic(tenant, None),
+            *(keys.topic(tenant, int(run)) for run in from_attributes(found).get("runs", ())),
+        ]
         followed: list[keys.Key] = [{"pk": topic, "sk": connection_id} for topic in topics]
         write_many(self._client, self._table, deletes=[*followed, me])
 
-    def forget(self, tenant: str, connection_id: str, connected_before: int) -> None:
+    def disconnect_if_connected_before(self, tenant: str, connection_id: str, connected_before: int) -> None:
         """Forget a connection that is gone, unless it was only just made, after this moment (epoch seconds)."""
-        key = to_item(keys.connection(tenant, connection_id))
+        key = to_attributes(keys.connection(tenant, connection_id))
         found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})
-        if from_item(found).get("connected_at", 0) < connected_before:
+        if from_attributes(found).get("connected_at", 0) < connected_before:
             self.disconnect(tenant, connection_id)
 
     def subscribers(self, tenant: str, run_id: int) -> frozenset[str]:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.calls import projection, query, values
-from baton.adapters.dynamodb.items import Item, from_item, record_from_item, to_item
-from baton.adapters.dynamodb.responses import response_from_item
+from baton.adapters.dynamodb.codecs import response
+from baton.adapters.dynamodb.codecs import run as run_codec
+from baton.adapters.dynamodb.codecs.attributes import Item, to_attributes
+from baton.adapters.dynamodb.codecs.response import response_from_item
+from baton.adapters.dynamodb.codecs.run import run_from_item
+from baton.adapters.dynamodb.codecs.variables import variables_from_item
 from baton.domain.errors import NotFound
-from baton.domain.runs.run import Response, Run, RunHistory
+from baton.domain.runs.run import Run, RunHistory
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_PROMPT = {"prompt", "prompt_truncated", "prompt_key", "prompt_bytes"}
-_OF_A_HISTORY = sorted({"sk", "variables", *(f.name for kind in (Run, Response) for f in fields(kind))} - _PROMPT)
+_OF_A_HISTORY = sorted({"sk", "variables", *run_codec.ATTRIBUTES, *response.ATTRIBUTES})
 """A prompt may be as long as an answer, and whoever reads a history has no use for it."""
 
 
@@ -33,11 +35,11 @@ class DynamoRunHistories:
 
     def read(self, tenant: str, run_id: int) -> Run:
         """:raises NotFound:"""
-        key = to_item(keys.run(tenant, run_id))
+        key = to_attributes(keys.run(tenant, run_id))
         answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         if "Item" not in answer:
             raise NotFound("run", run_id)
-        return record_from_item(Run, answer["Item"])
+        return run_from_item(answer["Item"])
 
     def read_history(self, tenant: str, run_id: int) -> RunHistory:
         """The run with all responses so far, without their prompts, as of now; one query.
@@ -50,8 +52,8 @@ class DynamoRunHistories:
             raise NotFound("run", run_id)
         run, variables = items.pop(keys.RUN), items.pop(keys.VARIABLES, None)
         return RunHistory(
-            run=record_from_item(Run, run),
-            variables=from_item(variables)["variables"] if variables else {},
+            run=run_from_item(run),
+            variables=variables_from_item(variables),
             responses=tuple(response_from_item(item) for item in items.values()),
         )
 

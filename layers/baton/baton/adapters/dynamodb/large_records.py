@@ -15,7 +15,7 @@ MAX_ITEM_BYTES = 350_000
 Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 """
 
-LONG_FIELDS = ("content", "blocks", "settings", "defaults", "template", "references", "fallbacks")
+LONG_FIELDS = ("content", "blocks", "settings", "defaults", "template", "references", "targets", "fallbacks")
 """Fields that no key, condition, listing or search for referrers uses."""
 
 

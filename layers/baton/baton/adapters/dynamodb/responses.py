@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from baton.adapters.dynamodb import keys
-from baton.adapters.dynamodb.items import Item, from_item, record_from_item, record_to_item
+from baton.adapters.dynamodb.codecs import response as codec
+from baton.adapters.dynamodb.codecs.attributes import Item
 from baton.domain.runs.run import Response
 
 MAX_TEXT_BYTES = 100_000
@@ -46,7 +47,7 @@ def response_to_item(response: Response, texts: Texts) -> Item:
     folder = f"{keys.run_texts(response.tenant, response.run_id)}/responses/{response.position:04d}"
     content, content_key = _inline(response.content, texts, folder)
     prompt, prompt_key = _inline(response.prompt or "", texts, folder)
-    return record_to_item(
+    return codec.response_to_item(
         replace(
             response,
             content=content,
@@ -57,21 +58,13 @@ def response_to_item(response: Response, texts: Texts) -> Item:
             prompt_truncated=prompt_key is not None,
             prompt_key=prompt_key,
             prompt_bytes=len((response.prompt or "").encode()),
-        ),
-        keys.response(response.tenant, response.run_id, response.position),
-        type="RESPONSE",
+        )
     )
-
-
-def response_from_item(item: Mapping[str, Any]) -> Response:
-    """The response as the item tells it: of a long text, its beginning and where the whole is."""
-    return record_from_item(Response, item)
 
 
 def whole_content(item: Mapping[str, Any], texts: Texts) -> str:
     """The content alone, whole."""
-    stored = from_item(item)
-    return texts.get(stored["content_key"]) if stored.get("content_key") else str(stored["content"])
+    return texts.get(item["content_key"]["S"]) if "content_key" in item else str(item["content"]["S"])
 
 
 def text_keys(item: Mapping[str, Any]) -> list[str]:

@@ -15,10 +15,14 @@ from baton.adapters.dynamodb.calls import (
     values,
     write_many,
 )
+from baton.adapters.dynamodb.codecs.attributes import Item, from_attributes, to_attributes
+from baton.adapters.dynamodb.codecs.payload_snapshot import snapshot_from_item, snapshot_to_item
+from baton.adapters.dynamodb.codecs.response import response_from_item
+from baton.adapters.dynamodb.codecs.run import run_from_item, run_to_item
+from baton.adapters.dynamodb.codecs.variables import variables_to_item
 from baton.adapters.dynamodb.histories import DynamoRunHistories
-from baton.adapters.dynamodb.items import Item, from_item, record_from_item, record_to_item, to_item
 from baton.adapters.dynamodb.large_records import stored, whole
-from baton.adapters.dynamodb.responses import Texts, response_from_item, text_keys
+from baton.adapters.dynamodb.responses import Texts, text_keys
 from baton.domain.errors import AttemptSuperseded, NotFound
 from baton.domain.pages import Page
 from baton.domain.runs.run import PayloadSnapshot, Response, Run, RunHistory, Status, Variables
@@ -43,29 +47,27 @@ class DynamoRunStore:
         """A new run id, and the first of so many new response ids; one atomic write for both."""
         answer = self._client.update_item(
             TableName=self._table,
-            Key=to_item(keys.counter(tenant, "RUN")),
+            Key=to_attributes(keys.counter(tenant, "RUN")),
             UpdateExpression="ADD #runs :one, #responses :responses",
             ExpressionAttributeNames=expression_names("runs", "responses"),
             ExpressionAttributeValues=values(one=1, responses=responses),
             ReturnValues="UPDATED_NEW",
         )
-        counters = from_item(answer["Attributes"])
+        counters = from_attributes(answer["Attributes"])
         return counters["runs"], counters["responses"] - responses + 1
 
     def create(self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot]) -> None:
         """Write the run; it can be read only once all of it is there."""
         compiled = [self._snapshot_item(run, snapshot) for snapshot in snapshots]
-        given = to_item({**keys.variables(run.tenant, run.id), "variables": variables, "expires_at": run.expires_at})
+        given = variables_to_item(run, variables)
         write_many(self._client, self._table, puts=[*compiled, given])
         self._client.put_item(
-            TableName=self._table, Item=_run_item(run), ConditionExpression="attribute_not_exists(pk)"
+            TableName=self._table, Item=run_to_item(run), ConditionExpression="attribute_not_exists(pk)"
         )
 
     def _snapshot_item(self, run: Run, snapshot: PayloadSnapshot) -> Item:
-        key = keys.snapshot(run.tenant, run.id, snapshot.position)
-        item = record_to_item(snapshot, key, type="PAYLOAD", expires_at=run.expires_at)
         folder = f"{keys.run_texts(run.tenant, run.id)}/payloads/{snapshot.position:04d}"
-        return stored(item, self._texts, folder)
+        return stored(snapshot_to_item(run, snapshot), self._texts, folder)
 
     def read(self, tenant: str, run_id: int) -> Run:
         """:raises NotFound:"""
@@ -81,7 +83,7 @@ class DynamoRunStore:
     def read_snapshots(self, tenant: str, run_id: int) -> Sequence[PayloadSnapshot]:
         """What the run executes, in order; an unknown run has none."""
         items = self._histories.query(tenant, run_id, keys.SNAPSHOTS, keys.SNAPSHOTS + "~")
-        return [record_from_item(PayloadSnapshot, whole(item, self._texts)) for item in items]
+        return [snapshot_from_item(whole(item, self._texts)) for item in items]
 
     def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
         """By position, ``after`` one; an unknown run has none. A long text is read as its beginning."""
@@ -95,7 +97,7 @@ class DynamoRunStore:
 
         :raises NotFound: if there is no such run, or it has not answered there.
         """
-        key = to_item(keys.response(tenant, run_id, position))
+        key = to_attributes(keys.response(tenant, run_id, position))
         answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         if "Item" in answer:
             return response_from_item(answer["Item"])
@@ -118,10 +120,10 @@ class DynamoRunStore:
             ScanIndexForward=False,
             Limit=limit,
         )
-        runs = self._read_listed(tenant, [from_item(item)["id"] for item in items])
+        runs = self._read_listed(tenant, [int(item["id"]["N"]) for item in items])
         return Page(
             items=[run for run in runs if status in (None, run.status)],
-            next_after=from_item(last)["id"] if last else None,
+            next_after=int(last["id"]["N"]) if last else None,
         )
 
     def change(self, run: Run, changed: Run) -> None:
@@ -129,7 +131,7 @@ class DynamoRunStore:
 
         :raises AttemptSuperseded: if the run has changed its status since it was read.
         """
-        before, after = _run_item(run), _run_item(changed)
+        before, after = run_to_item(run), run_to_item(changed)
         sets = {name: value for name, value in after.items() if before.get(name) != value}
         removed = [name for name in before if name not in after]
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in sets)
@@ -138,7 +140,7 @@ class DynamoRunStore:
         with condition_failing_as(_changed(run)):
             self._client.update_item(
                 TableName=self._table,
-                Key=to_item(keys.run(run.tenant, run.id)),
+                Key=to_attributes(keys.run(run.tenant, run.id)),
                 UpdateExpression=expression,
                 ConditionExpression=UNCHANGED,
                 ExpressionAttributeNames=expression_names("status", "attempt", *sets, *removed),
@@ -153,7 +155,7 @@ class DynamoRunStore:
         with condition_failing_as(_changed(run)):
             self._client.delete_item(
                 TableName=self._table,
-                Key=to_item(keys.run(run.tenant, run.id)),
+                Key=to_attributes(keys.run(run.tenant, run.id)),
                 ConditionExpression=UNCHANGED,
                 ExpressionAttributeNames=expression_names("status", "attempt"),
                 ExpressionAttributeValues=_was(run),
@@ -166,19 +168,8 @@ class DynamoRunStore:
     def _read_listed(self, tenant: str, ids: Sequence[int]) -> list[Run]:
         """The runs in the order of the ids; one that was deleted since is left out."""
         items = get_many(self._client, self._table, [keys.run(tenant, id_) for id_ in ids])
-        runs = {run.id: run for run in (record_from_item(Run, item) for item in items)}
+        runs = {run.id: run for run in (run_from_item(item) for item in items)}
         return [runs[id_] for id_ in ids if id_ in runs]
-
-
-def _run_item(run: Run) -> Item:
-    return record_to_item(
-        run,
-        keys.run(run.tenant, run.id),
-        type="RUN",
-        tenant_runs=f"{run.tenant}#RUN",
-        tenant_workflow=f"{run.tenant}#{run.workflow_id}",
-        tenant_status=f"{run.tenant}#{run.status}",
-    )
 
 
 def _was(run: Run) -> Item:
@@ -199,4 +190,4 @@ def _index(tenant: str, status: Status | None, workflow_id: int | None) -> tuple
 
 
 def _index_key(tenant: str, attribute: str, partition: str, run_id: int) -> Item:
-    return to_item({**keys.run(tenant, run_id), attribute: partition, "id": run_id})
+    return to_attributes({**keys.run(tenant, run_id), attribute: partition, "id": run_id})

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.calls import condition_failing_as, expression_names, get_many, values
-from baton.adapters.dynamodb.items import Item, from_item, record_from_item, record_to_item, to_item
+from baton.adapters.dynamodb.codecs.attributes import Item, to_attributes
+from baton.adapters.dynamodb.codecs.partial_answer import partial_answer_to_item
+from baton.adapters.dynamodb.codecs.payload_snapshot import snapshot_from_item
+from baton.adapters.dynamodb.codecs.run import run_from_item
+from baton.adapters.dynamodb.codecs.variables import variables_from_item
 from baton.adapters.dynamodb.large_records import whole
 from baton.adapters.dynamodb.responses import Texts, response_to_item, whole_content
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
 from baton.domain.prompts import Reference, Sources
+from baton.domain.runs.plan import completed_before, predecessors
 from baton.domain.runs.run import PartialAnswer, PayloadSnapshot, Response, Run, StepRecords
 
 if TYPE_CHECKING:
@@ -33,18 +38,23 @@ class DynamoStepStore:
         """All that the guard of a payload asks, in one read."""
         run = keys.run(tenant, run_id)
         snapshot = keys.snapshot(tenant, run_id, position)
-        mine = keys.response(tenant, run_id, position)
-        previous = keys.response(tenant, run_id, max(0, position - 1))
-        items = {item["sk"]["S"]: item for item in get_many(self._client, self._table, [run, snapshot, mine, previous])}
+        responses = {at: keys.response(tenant, run_id, at) for at in (position, *predecessors(position))}
+        found = get_many(self._client, self._table, [run, snapshot, *responses.values()])
+        items = {item["sk"]["S"]: item for item in found}
         return StepRecords(
-            run=record_from_item(Run, items[run["sk"]]) if run["sk"] in items else None,
+            run=self._run(items.get(run["sk"]), items.get(snapshot["sk"], {})),
             snapshot=self._snapshot(items[snapshot["sk"]]) if snapshot["sk"] in items else None,
-            previous_answered=previous["sk"] in items,
-            answered=mine["sk"] in items,
+            done=frozenset(at for at, key in responses.items() if key["sk"] in items),
         )
 
+    @staticmethod
+    def _run(item: Item | None, snapshot: Item) -> Run | None:
+        """Before 0.2, ``on_missing`` was stored with each snapshot instead of the run."""
+        of_snapshot = {name: value for name, value in snapshot.items() if name == "on_missing"}
+        return None if item is None else run_from_item(of_snapshot | item)
+
     def _snapshot(self, item: Item) -> PayloadSnapshot:
-        return record_from_item(PayloadSnapshot, whole(item, self._texts))
+        return snapshot_from_item(whole(item, self._texts))
 
     def read_sources(self, run: Run, references: Sequence[Reference]) -> Sources:
         """The answers that are referred to, and the run's variables if one of them is; in one read."""
@@ -57,7 +67,7 @@ class DynamoStepStore:
         items = {item["sk"]["S"]: item for item in found}
         return Sources(
             contents={responses[sk]: whole_content(item, self._texts) for sk, item in items.items() if sk in responses},
-            variables=from_item(items[keys.VARIABLES])["variables"] if keys.VARIABLES in items else {},
+            variables=variables_from_item(items.get(keys.VARIABLES)),
         )
 
     def publish_part(self, part: PartialAnswer) -> None:
@@ -65,8 +75,7 @@ class DynamoStepStore:
 
         It goes the way of everything that is told, through the table's stream.
         """
-        item = record_to_item(part, keys.part(part.tenant, part.run_id), type="PART")
-        self._client.put_item(TableName=self._table, Item=item)
+        self._client.put_item(TableName=self._table, Item=partial_answer_to_item(part))
 
     def note_tries(self, run: Run, tries: int, waited_seconds: int) -> None:
         """Note in the run what was tried for the payload that is given up now.
@@ -76,7 +85,7 @@ class DynamoStepStore:
         with condition_failing_as(AttemptSuperseded(f"Run {run.id} no longer waits for attempt {run.attempt}.")):
             self._client.update_item(
                 TableName=self._table,
-                Key=to_item(keys.run(run.tenant, run.id)),
+                Key=to_attributes(keys.run(run.tenant, run.id)),
                 UpdateExpression="SET #tries = :tries, #waited_seconds = :waited_seconds",
                 ConditionExpression=ATTEMPT_IS_RUNNING,
                 ExpressionAttributeNames=expression_names("status", "attempt", "tries", "waited_seconds"),
@@ -93,8 +102,8 @@ class DynamoStepStore:
         with condition_failing_as(AttemptSuperseded(f"Run {run.id} no longer waits for attempt {run.attempt}.")):
             self._client.update_item(
                 TableName=self._table,
-                Key=to_item(keys.run(run.tenant, run.id)),
-                UpdateExpression="SET #position = :position, #completed = :position, #payload_id = :payload_id, "
+                Key=to_attributes(keys.run(run.tenant, run.id)),
+                UpdateExpression="SET #position = :position, #completed = :completed, #payload_id = :payload_id, "
                 "#payload_name = :payload_name, #payload_started_at = :now",
                 ConditionExpression=ATTEMPT_IS_RUNNING,
                 ExpressionAttributeNames=expression_names(
@@ -104,6 +113,7 @@ class DynamoStepStore:
                     running="running",
                     attempt=run.attempt,
                     position=snapshot.position,
+                    completed=completed_before(snapshot.position),
                     payload_id=snapshot.payload_id,
                     payload_name=snapshot.payload_name,
                     now=now,

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from baton.adapters.dynamodb.items import Item, record_from_item
-from baton.adapters.dynamodb.responses import response_from_item
+from baton.adapters.dynamodb.codecs.attributes import Item
+from baton.adapters.dynamodb.codecs.partial_answer import partial_answer_from_item
+from baton.adapters.dynamodb.codecs.response import response_from_item
+from baton.adapters.dynamodb.codecs.run import run_from_item
 from baton.domain.live.messages import Change
 from baton.domain.runs.run import PartialAnswer, Response, Run
 
@@ -26,10 +28,10 @@ def changes(records: Sequence[Mapping[str, Any]]) -> list[Change]:
 def _record(image: Item | None) -> Run | Response | PartialAnswer | None:
     match (image or {}).get("type"):
         case {"S": "RUN"}:
-            return record_from_item(Run, image or {})
+            return run_from_item(image or {})
         case {"S": "RESPONSE"}:
             return response_from_item(image or {})
         case {"S": "PART"}:
-            return record_from_item(PartialAnswer, image or {})
+            return partial_answer_from_item(image or {})
         case _:
             return None

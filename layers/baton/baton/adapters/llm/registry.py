@@ -52,13 +52,13 @@ def complete(
     """
     provider = _provider(call.endpoint, providers)
     for unsupported in unsupported_settings(call.endpoint.provider, call.settings, providers):
-        what = f"{unsupported.setting}: {unsupported.sentence}"
+        what = f"{unsupported.setting}: {unsupported.detail}"
         raise LlmRefused(f"LLM instance {call.endpoint.instance_name!r} can't be called with these settings: {what}.")
     stream_to = None if call.settings.stream is False else listener
     complete_once = partial(_complete_once, provider, listener=stream_to, transport=transport)
     if call.settings.response_format in (None, "text"):
         return complete_once(call)
-    return json_answers.ask(complete_once, call, clock)
+    return json_answers.complete_json(complete_once, call, clock)
 
 
 def _complete_once(
@@ -101,7 +101,7 @@ def unsupported_settings(
 ) -> Sequence[UnsupportedSetting]:
     """The settings that the provider doesn't support; no provider supports an invalid JSON Schema."""
     wanted = settings.response_format
-    fault = schemas.fault(wanted) if isinstance(wanted, Mapping) else None
+    fault = schemas.objection_to_schema(wanted) if isinstance(wanted, Mapping) else None
     if fault is not None:
         return [UnsupportedSetting("response_format", fault)]
     return list(providers[provider].unsupported_settings(settings)) if provider in providers else []

@@ -12,9 +12,9 @@ from baton.api.bodies.definitions import STORED, Stored, own_fields
 from baton.api.bodies.fields import Id, Name, PlainText, Request, Whole
 from baton.api.bodies.settings import Settings, SettingsView, Timeout
 from baton.domain.catalog.definitions import LlmInstance, LlmInstanceDraft
-from baton.domain.llm.api_key_headers import objection_to
+from baton.domain.llm.api_key_headers import header_name_error
 from baton.domain.llm.api_keys import NO_KEY
-from baton.domain.llm.base_urls import objection_to_base_url
+from baton.domain.llm.base_urls import base_url_error
 from baton.domain.llm.endpoints import LlmLimits, LlmPrice
 from baton.runtime import wiring
 
@@ -76,7 +76,7 @@ class LlmInstanceRequest(Request):
     @field_validator("base_url")
     @classmethod
     def _is_a_web_address(cls, value: str | None) -> str | None:
-        if value is not None and (objection := objection_to_base_url(value)):
+        if value is not None and (objection := base_url_error(value)):
             raise ValueError(objection)
         return value
 
@@ -97,7 +97,7 @@ class LlmInstanceRequest(Request):
     @field_validator("api_key_header")
     @classmethod
     def _can_carry_a_key(cls, value: str | None) -> str | None:
-        if value is not None and (objection := objection_to(value)):
+        if value is not None and (objection := header_name_error(value)):
             raise ValueError(objection)
         return value
 

@@ -86,11 +86,11 @@ class SnapshotView(View):
             payload_name=snapshot.payload_name,
             template="",
             references=[],
-            settings=RunSettingsView.of(snapshot.settings),
-            llm_instance=EndpointView.of(snapshot.endpoint),
+            settings=RunSettingsView.of(snapshot.own_target.settings),
+            llm_instance=EndpointView.of(snapshot.own_target.endpoint),
             fallbacks=[
                 FallbackView(llm_instance=EndpointView.of(other.endpoint), settings=RunSettingsView.of(other.settings))
-                for other in snapshot.fallbacks
+                for other in snapshot.targets[1:]
             ],
         )
 
@@ -119,7 +119,7 @@ class DefinitionView(View):
             run_id=run.id,
             workflow_id=run.workflow_id,
             workflow_name=run.workflow_name,
-            on_missing=snapshots[0].on_missing if snapshots else "keep",
+            on_missing=run.on_missing,
             payloads=[SnapshotView.of(snapshot) for snapshot in snapshots],
         )
         view.fill_in(snapshots)
@@ -132,7 +132,10 @@ class DefinitionView(View):
 
     def _fill_in_values(self, snapshots: Sequence[PayloadSnapshot]) -> None:
         """Each value whole, or not at all."""
-        references = [[reference_record(reference) for reference in snapshot.references] for snapshot in snapshots]
+        references = [
+            [reference_record(reference) for reference in snapshot.references_with(snapshot.own_target)]
+            for snapshot in snapshots
+        ]
         targets = [target for snapshot in snapshots for target in snapshot.targets]
         settings = [each for payload in self.payloads for each in payload.all_settings()]
         long = [

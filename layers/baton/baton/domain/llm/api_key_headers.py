@@ -7,7 +7,7 @@ import re
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A token, RFC 9110, 5.6.2."""
 
-HEADERS_OF_HTTP = frozenset(
+RESERVED_HEADERS = frozenset(
     {
         "accept",
         "connection",
@@ -25,11 +25,11 @@ HEADERS_OF_HTTP = frozenset(
         "upgrade",
     }
 )
-"""These say where a request ends and whom it is for: with a key of one's own choice in them, it could be another's."""
+"""These define the framing and the target of a request: a chosen value in one of them could forge another request."""
 
 
-def objection_to(name: str) -> str | None:
-    """Why a key can't stand in a header of this name, to be said after the name."""
+def header_name_error(name: str) -> str | None:
+    """Why a header of this name can't carry a key, to follow the name in a detail."""
     if not HEADER_NAME.fullmatch(name):
-        return "is no name of a header"
-    return "is a header that a request needs for itself" if name.lower() in HEADERS_OF_HTTP else None
+        return "is not a valid header name"
+    return "is a header that HTTP itself uses" if name.lower() in RESERVED_HEADERS else None

@@ -1,7 +1,7 @@
-"""API keys of LLM instances: each with the only place that it may be sent to.
+"""API keys of LLM instances, each with the only destination that it may be sent to.
 
-An address can be exchanged under a key, and a run keeps the address that it was started with; so a key says itself
-where it may go, and is handed out for a call to there only.
+The base URL of an instance can change, and a run uses the base URL from its start. So each key is stored with its
+destination, and is returned only for a call to that destination.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ from baton.domain.errors import LlmRefused
 from baton.domain.llm.base_urls import BaseUrlError, origin_of
 
 MAX_TEXT_BYTES = 4096
-"""A standard parameter of SSM holds no more."""
+"""The limit of a standard SSM parameter."""
 
 NO_KEY = ""
-"""Said in the place of a key: from now on the instance has none."""
+"""In place of a key: remove the instance's key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a call goes: scheme, host and port (``None`` for a provider without an address), and whose API it is."""
+    """Where a call goes: the origin (scheme, host and port; ``None`` for a provider without one) and the provider."""
 
     origin: str | None
     provider: str
 
     def __str__(self) -> str:
-        """As it stands in a sentence."""
+        """For error details."""
         return f"{self.origin or 'no address'} (provider {self.provider!r})"
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key, and where it may be sent. The key itself is read by :meth:`text` and :meth:`for_call` only."""
+    """A key and its destination. Only :meth:`to_text` and :meth:`for_call` return the key itself."""
 
     destination: Destination
     _key: str = field(repr=False)
 
     @classmethod
-    def of(cls, text: str) -> Self | None:
-        """The key that was kept as this text; ``None`` for a bare key, as they were kept before they said for where."""
+    def from_text(cls, text: str) -> Self | None:
+        """The key stored as this text; ``None`` for a key stored without a destination, as in early versions."""
         try:
             match json.loads(text):
                 case {"origin": str() | None as origin, "provider": str(provider), "key": str(key)}:
@@ -51,35 +51,35 @@ class ApiKey:
             pass
         return None
 
-    def text(self) -> str:
-        """As it is kept. Braces are never doubled: SSM takes two for a reference to another parameter."""
-        kept = {"origin": self.destination.origin, "provider": self.destination.provider, "key": self._key}
-        return json.dumps(kept).replace("{{", "{\\u007b").replace("}}", "}\\u007d")
+    def to_text(self) -> str:
+        """The text to store. Double braces are escaped: SSM reads them as a reference to another parameter."""
+        stored = {"origin": self.destination.origin, "provider": self.destination.provider, "key": self._key}
+        return json.dumps(stored).replace("{{", "{\\u007b").replace("}}", "}\\u007d")
 
     def is_for(self, destination: Destination) -> bool:
-        """Whether it may be sent there."""
+        """Whether the key may be sent to this destination."""
         return self.destination == destination
 
     def for_call(self, instance_id: int, destination: Destination) -> str:
-        """The key, for a call to there.
+        """The key, for a call to this destination.
 
-        :raises LlmRefused: if it was given for another place.
+        :raises LlmRefused: if the key was given for another destination.
         """
         if not self.is_for(destination):
             raise LlmRefused(
                 f"The API key of LLM instance {instance_id} was given for {self.destination}, but this call goes to "
-                f"{destination}; nothing was sent. Set the key again for the address that it is for, or start a new "
-                f"run with the newest definitions."
+                f"{destination}; nothing was sent. Set the key again for the new address, or start a new run with "
+                f"the newest definitions."
             )
         return self._key
 
 
 def key_from(text: str, instance_id: int, destination: Destination) -> str:
-    """The key that was kept as this text, for a call to there.
+    """The key stored as this text, for a call to this destination.
 
-    :raises LlmRefused: if it was given for another place, or doesn't say for which.
+    :raises LlmRefused: if the key was given for another destination, or stored without one.
     """
-    key = ApiKey.of(text)
+    key = ApiKey.from_text(text)
     if key is None:
         raise LlmRefused(
             f"The API key of LLM instance {instance_id} was stored without the address it is for; set it again."
@@ -88,9 +88,9 @@ def key_from(text: str, instance_id: int, destination: Destination) -> str:
 
 
 def destination_of(provider: str, base_url: str | None, base_urls: Mapping[str, str]) -> Destination:
-    """Where calls to an endpoint go; ``base_urls`` are those that providers have of their own.
+    """Where calls to an endpoint go; ``base_urls`` contains the default of each provider.
 
-    :raises BaseUrlError: if the address can't be read.
+    :raises BaseUrlError: if the base URL is invalid.
     """
     address = base_url or base_urls.get(provider)
     return Destination(origin_of(address) if address else None, provider)
@@ -99,7 +99,7 @@ def destination_of(provider: str, base_url: str | None, base_urls: Mapping[str, 
 def destination_of_call(provider: str, base_url: str | None, base_urls: Mapping[str, str]) -> Destination:
     """As :func:`destination_of`, for a call.
 
-    :raises LlmRefused: if the address can't be read: it was saved before such ones were refused.
+    :raises LlmRefused: if the base URL is invalid; it may have been saved before such URLs were rejected.
     """
     try:
         return destination_of(provider, base_url, base_urls)

@@ -1,8 +1,7 @@
-"""Base URLs of LLM instances: what one may look like, and the origin that it leads to.
+"""Base URLs of LLM instances: which are valid, and their origin.
 
-``urlsplit`` alone is too lenient: it drops tabs and line breaks, passes over spaces at the beginning, and finds out
-about a port only when it is asked for it. What one library drops, another one sends; so anything that two of them could
-read in two ways is no base URL.
+``urlsplit`` alone is too lenient: it drops tabs, line breaks and leading spaces, and checks a port only on access. What
+one library drops, another one sends; so a text that two libraries could read differently is not a valid base URL.
 """
 
 from __future__ import annotations
@@ -20,49 +19,51 @@ SECRET_NAME = re.compile(
     r".*(key|token|secret|passw(or)?d|passphrase|pwd|sig|signature|auth|authorization|credentials?|jwt|bearer|sas)"
     r"|pass|code|key\d+|apikey\w*|awsaccesskeyid"
 )
-"""Names of query parameters that carry a secret, in lower case and without ``-``, ``_`` and ``.``; by their ends, so
-that ``subscription-key``, ``access_token`` and ``X-Amz-Signature`` are among them, and ``api-version`` is not."""
+"""Names of query parameters that contain a secret, in lower case and without ``-``, ``_`` and ``.``. The end of the
+name counts: ``subscription-key``, ``access_token`` and ``X-Amz-Signature`` match, ``api-version`` does not."""
 
 SECRET_VALUE = re.compile(
     r"(sk|pk|rk|gsk|hf|ghp|xai|nvapi|pplx|r8|glpat|key)[-_].{8,}|AIza.{20,}|AKIA.{12,}|eyJ.{10,}|bearer .*"
     r"|[0-9a-f]{32,}|(?=\w*[0-9])(?=\w*[a-z])(?=\w*[A-Z])\w{24,}",
     re.DOTALL,
 )
-"""Values that look like a key: a vendor's beginning, or a long word of digits and letters of both cases."""
+"""Values that look like a key: a vendor's prefix, or a long word with digits and letters of both cases."""
 
 
 class BaseUrlError(ValueError):
-    """An address that has no origin; ``str(error)`` says why, to stand after the name of the field."""
+    """An invalid base URL; ``str(error)`` is the reason, to follow the field's name in a detail."""
 
 
-def objection_to_base_url(text: str) -> str | None:
-    """Why this can't be the base URL of an LLM instance, to stand after the field's name; the address isn't quoted."""
+def base_url_error(text: str) -> str | None:
+    """Why this is not a valid base URL, to follow the field's name in a detail; the URL itself is not quoted."""
     try:
         origin_of(text)
     except BaseUrlError as error:
         return str(error)
     parts = urlsplit(text)
     if "#" in text:
-        return "has a fragment (what follows a #), which is never sent; leave it out"
-    if _has_a_secret(parts.query):
-        return "has a key in its query; a key belongs into api_key, where it is kept as a secret"
+        return "has a fragment (the part after #), which is never sent; remove it"
+    if _contains_secret(parts.query):
+        return "has a key in its query; put it in api_key, where it is stored as a secret"
     return None
 
 
 def origin_of(base_url: str) -> str:
-    """Scheme, host and port in one form each, such as ``https://api.example:443``.
+    """Scheme, host and port in normal form, such as ``https://api.example:443``.
 
     Source: https://www.rfc-editor.org/rfc/rfc6454#section-4
 
-    :raises BaseUrlError: if it is no address, or one that could be read in two ways.
+    :raises BaseUrlError: if this is not an http(s) URL, or libraries could read it differently.
     """
     if not base_url.isprintable() or any(character.isspace() for character in base_url):
-        raise BaseUrlError("holds a space, a line break or another character that can't be seen")
+        raise BaseUrlError("contains a space, a line break or another character that is not printable")
     if "\\" in base_url:
-        raise BaseUrlError("holds a backslash; the parts of an address are separated by /")
+        raise BaseUrlError("contains a backslash; use / to separate the parts of an address")
     parts = _split(base_url)
     if "@" in parts.netloc:
-        raise BaseUrlError("holds a user name or a key before an @; a key belongs into api_key, where it is kept")
+        raise BaseUrlError(
+            "contains a user name or a key before an @; put the key in api_key, where it is stored as a secret"
+        )
     return f"{parts.scheme}://{_host(parts)}:{_port(parts)}"
 
 
@@ -103,19 +104,19 @@ def _ipv6(host: str) -> str:
 
 
 def _ascii_name(host: str) -> str:
-    """As it is looked up. A name that doesn't come back from there (``ß`` and full-width digits) is another one to
-    another version of IDNA: https://www.unicode.org/reports/tr46/#Deviations"""
+    """The name in the form that DNS uses. A name that does not survive the round trip (``ß``, full-width digits)
+    differs between versions of IDNA: https://www.unicode.org/reports/tr46/#Deviations"""
     try:
         name = host.encode("idna").decode()
         back = name.encode().decode("idna")
     except UnicodeError:
         raise BaseUrlError("has a host that isn't a host name") from None
     if host not in (name, back):
-        raise BaseUrlError("has a host with characters that stand for others; write it as it is looked up (xn--…)")
+        raise BaseUrlError("has a host with ambiguous characters; write it in its ASCII form (xn--…)")
     return name
 
 
-def _has_a_secret(query: str) -> bool:
+def _contains_secret(query: str) -> bool:
     pairs = (pair.partition("=") for pair in re.split("[&;]", query) if pair)
     return any(_is_secret(unquote_plus(name), unquote_plus(value)) for name, _, value in pairs)
 

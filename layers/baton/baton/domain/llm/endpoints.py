@@ -1,4 +1,4 @@
-"""Where an LLM call goes, what it costs there, and how much may be asked for."""
+"""The endpoint of an LLM call, its price and its limits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmPrice:
-    """What an instance charges, in US dollars for a million tokens."""
+    """The price of an instance, in US dollars per million tokens."""
 
     prompt: float
     completion: float
@@ -15,7 +15,7 @@ class LlmPrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmLimits:
-    """What an instance may be asked for by all runs together; ``None`` is no limit."""
+    """The limits of an instance over all runs together; ``None`` is no limit."""
 
     max_concurrency: int | None = None
     requests_per_minute: int | None = None
@@ -24,9 +24,9 @@ class LlmLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmEndpoint:
-    """Where a call goes. ``has_api_key`` says that a secret is kept for the instance, never the secret itself.
+    """Where a call goes. ``has_api_key``: a key is stored for the instance; it is never part of this record.
 
-    ``api_key_header`` is the header that carries the key, where it isn't the provider's usual one.
+    ``api_key_header`` is the header that carries the key, if it is not the provider's default.
     """
 
     instance_id: int

@@ -1,12 +1,14 @@
-"""The limits of an LLM instance, which all runs keep together.
+"""The limits of an LLM instance, shared by all runs.
 
-Requests and tokens are token buckets, each told by one moment: when it would be full again if nobody took anything
-(the generic cell rate algorithm, ITU-T I.371). Who finds a bucket empty takes from what is still to come, and waits
-until it has: so everybody's turn comes in the order of arrival, after one wait, and nobody asks twice.
+Requests and tokens are token buckets. A bucket is stored as one time: when it would be full again without further
+calls (the generic cell rate algorithm, ITU-T I.371). A call that finds too little in a bucket reserves from the future
+refill and waits until that time. So calls are admitted in order of arrival, and each waits at most once.
 
-A bucket holds a twentieth of a minute's limit and is filled so slowly that no minute, whenever it begins, sees more
-than the limit; not even if some calls are made a little later than their turn. Places are for ``max_concurrency``,
-first come, first served. A place ends by itself, since its holder may have been cancelled or have crashed.
+A bucket holds a twentieth of the limit per minute. It refills slowly enough that no period of 60 seconds has more calls
+than the limit, even if some calls start a little later than admitted.
+
+Slots enforce ``max_concurrency`` in order of arrival. A slot expires, because its call may have been cancelled or may
+have crashed.
 """
 
 from __future__ import annotations
@@ -17,66 +19,66 @@ from dataclasses import dataclass, replace
 from baton.domain.llm.endpoints import LlmLimits
 
 MINUTE_MS = 60_000
-LATE_MS = 5_000
-"""A wait is in whole seconds, and a function may start cold: a call may come so much later than its turn, and the next
-one in time."""
+MAX_START_DELAY_MS = 5_000
+"""How much later than admitted a call may start: waits are whole seconds, and a function may start cold."""
 
-FILLED_MS = MINUTE_MS + LATE_MS
-"""In this time a minute's limit is filled in."""
+REFILL_MS = MINUTE_MS + MAX_START_DELAY_MS
+"""The time in which the limit per minute is refilled. The delay is added because one call may start late and the next
+one on time."""
 
-BURST_SHARE = 20
-"""A bucket holds this part of the limit."""
+BURST_DIVISOR = 20
+"""A bucket holds the limit per minute divided by this."""
 
-MIN_WAIT_MS, MAX_WAIT_MS = 1_000, 60_000
-"""Between two looks for a place: nobody knows when one comes free."""
+MIN_POLL_MS, MAX_POLL_MS = 1_000, 60_000
+"""Bounds of the wait for a slot. Waiting calls poll, because it is not known when a slot becomes free."""
 
-MAX_PLACES = 300
-"""All are written with every turn; who comes when there are so many looks in again, and queues up then."""
+MAX_SLOTS = 300
+"""All slots are written with each admission. With so many, a further call waits without a place in the queue."""
 
-GRACE_MS = 60_000
-"""What a place outlasts its time: a wait ends late when the function starts cold."""
+SLOT_GRACE_MS = 60_000
+"""Added to the lifetime of a slot, because a wait may end late when the function starts cold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A call that is under way or waits to be."""
+class ConcurrencySlot:
+    """A place under ``max_concurrency``: a call that runs, or that waits in the queue."""
 
     id: str
-    until_ms: int
+    expires_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitState:
-    """What the runs have taken from an instance's limits; moments are in epoch milliseconds.
+    """How far the limits of an instance are used; times are in epoch milliseconds.
 
-    ``requests_ms`` and ``tokens_ms`` are when the buckets are full again. Before ``closed_ms`` the provider wants no
-    call. ``took_ms`` is how long the last call took. ``version`` counts the writes.
+    ``requests_full_ms`` and ``tokens_full_ms`` are when the buckets are full again. ``blocked_until_ms`` is until when
+    the provider accepts no calls. ``last_call_ms`` is the duration of the last call. ``version`` counts the writes.
     """
 
     version: int = 0
-    requests_ms: int = 0
-    tokens_ms: int = 0
-    closed_ms: int = 0
-    took_ms: int = MIN_WAIT_MS
-    places: tuple[Place, ...] = ()
+    requests_full_ms: int = 0
+    tokens_full_ms: int = 0
+    blocked_until_ms: int = 0
+    last_call_ms: int = MIN_POLL_MS
+    slots: tuple[ConcurrencySlot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """One call of about so many tokens, which is over after ``longest_ms`` at the latest.
+class LimitRequest:
+    """A call to be admitted: its estimated tokens, and ``max_call_ms``, the longest that it can last.
 
-    ``reserved``: requests and tokens were taken for it already, when it first asked.
+    ``reserved``: an earlier request for this call has already reserved its share of the buckets.
     """
 
     id: str
     tokens: int
-    longest_ms: int
+    max_call_ms: int
     reserved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """When the call may be made: after ``wait_ms``, or now. ``reserved`` is for the demand's next time."""
+class Admission:
+    """When the call may start: now, or after ``wait_ms``. ``reserved`` is the value for the call's next request."""
 
     state: LimitState
     wait_ms: int
@@ -84,95 +86,98 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
-    """What a call took; ``tokens`` is ``None`` where that is not known. ``closed_ms``: the provider's own wish."""
+class Usage:
+    """What a finished call used. ``tokens`` is ``None`` if unknown; ``blocked_until_ms`` comes from the provider."""
 
-    took_ms: int
+    call_ms: int
     tokens: int | None = None
-    closed_ms: int = 0
+    blocked_until_ms: int = 0
 
 
-def acquire(state: LimitState, limits: LlmLimits, demand: Demand, now_ms: int) -> Turn:
-    """A turn for the call. What has to wait for a place takes neither requests nor tokens yet."""
-    there = _without_ended(state, now_ms)
+def acquire(state: LimitState, limits: LlmLimits, request: LimitRequest, now_ms: int) -> Admission:
+    """Admit the call or make it wait. A call that waits for a slot does not reserve requests or tokens yet."""
+    current = _without_expired(state, now_ms)
     if limits.max_concurrency is not None:
-        ahead = _index(there, demand.id) - limits.max_concurrency + 1
+        ahead = _index(current, request.id) - limits.max_concurrency + 1
         if ahead > 0:
-            wait = _wait_for_place(ahead, there.took_ms, limits.max_concurrency)
-            queued = _with_place(there, demand.id, now_ms + wait + GRACE_MS)
-            state = queued if len(queued.places) <= MAX_PLACES else state
-            return Turn(state=state, wait_ms=wait, reserved=demand.reserved)
-    start, taken = (now_ms, there) if demand.reserved else _take(there, limits, demand, now_ms)
+            wait = _wait_for_slot(ahead, current.last_call_ms, limits.max_concurrency)
+            queued = _with_slot(current, request.id, now_ms + wait + SLOT_GRACE_MS)
+            state = queued if len(queued.slots) <= MAX_SLOTS else state
+            return Admission(state=state, wait_ms=wait, reserved=request.reserved)
+    start, reserved = (now_ms, current) if request.reserved else _reserve(current, limits, request, now_ms)
     if limits.max_concurrency is not None:
-        taken = _with_place(taken, demand.id, start + demand.longest_ms + GRACE_MS)
-    return Turn(state=taken, wait_ms=start - now_ms, reserved=True)
+        reserved = _with_slot(reserved, request.id, start + request.max_call_ms + SLOT_GRACE_MS)
+    return Admission(state=reserved, wait_ms=start - now_ms, reserved=True)
 
 
-def release(state: LimitState, limits: LlmLimits, demand: Demand, use: Use) -> LimitState:
-    """The state after the call: its place is free, and what was reckoned for its tokens is put right."""
-    tokens_ms = state.tokens_ms
-    if limits.tokens_per_minute is not None and use.tokens is not None:
-        tokens_ms += _tokens_cost(limits.tokens_per_minute, use.tokens)
-        tokens_ms -= _tokens_cost(limits.tokens_per_minute, demand.tokens)
+def release(state: LimitState, limits: LlmLimits, request: LimitRequest, usage: Usage) -> LimitState:
+    """The state after the call: its slot is free, and its estimated tokens are replaced by those it used."""
+    tokens_full_ms = state.tokens_full_ms
+    if limits.tokens_per_minute is not None and usage.tokens is not None:
+        tokens_full_ms += _tokens_cost(limits.tokens_per_minute, usage.tokens)
+        tokens_full_ms -= _tokens_cost(limits.tokens_per_minute, request.tokens)
     return replace(
         state,
-        tokens_ms=tokens_ms,
-        closed_ms=max(state.closed_ms, use.closed_ms),
-        took_ms=state.took_ms if limits.max_concurrency is None else use.took_ms,
-        places=tuple(place for place in state.places if place.id != demand.id),
+        tokens_full_ms=tokens_full_ms,
+        blocked_until_ms=max(state.blocked_until_ms, usage.blocked_until_ms),
+        last_call_ms=state.last_call_ms if limits.max_concurrency is None else usage.call_ms,
+        slots=tuple(slot for slot in state.slots if slot.id != request.id),
     )
 
 
-def _take(state: LimitState, limits: LlmLimits, demand: Demand, now_ms: int) -> tuple[int, LimitState]:
-    """When both buckets have enough, and the buckets after that."""
-    start = max(now_ms, state.closed_ms)
+def _reserve(state: LimitState, limits: LlmLimits, request: LimitRequest, now_ms: int) -> tuple[int, LimitState]:
+    """When both buckets contain enough, and the state after this call's share is taken from them."""
+    start = max(now_ms, state.blocked_until_ms)
     requests = tokens = 0
-    if (a_minute := limits.requests_per_minute) is not None:
-        requests = _requests_cost(a_minute, 1)
-        start = max(start, _enough_at(state.requests_ms, requests, _requests_cost(a_minute, _burst(a_minute))))
-    if (a_minute := limits.tokens_per_minute) is not None:
-        tokens = _tokens_cost(a_minute, demand.tokens)
-        start = max(start, _enough_at(state.tokens_ms, tokens, _tokens_cost(a_minute, _burst(a_minute))))
+    if (per_minute := limits.requests_per_minute) is not None:
+        requests = _requests_cost(per_minute, 1)
+        burst = _requests_cost(per_minute, _burst(per_minute))
+        start = max(start, _available_at(state.requests_full_ms, requests, burst))
+    if (per_minute := limits.tokens_per_minute) is not None:
+        tokens = _tokens_cost(per_minute, request.tokens)
+        burst = _tokens_cost(per_minute, _burst(per_minute))
+        start = max(start, _available_at(state.tokens_full_ms, tokens, burst))
     return start, replace(
         state,
-        requests_ms=max(state.requests_ms, start) + requests if requests else state.requests_ms,
-        tokens_ms=max(state.tokens_ms, start) + tokens if tokens else state.tokens_ms,
+        requests_full_ms=max(state.requests_full_ms, start) + requests if requests else state.requests_full_ms,
+        tokens_full_ms=max(state.tokens_full_ms, start) + tokens if tokens else state.tokens_full_ms,
     )
 
 
-def _enough_at(full_ms: int, cost_ms: int, burst_ms: int) -> int:
-    """When a bucket has what is asked for; or is full, if it is more than it can hold."""
+def _available_at(full_ms: int, cost_ms: int, burst_ms: int) -> int:
+    """When a bucket contains the cost; when it is full, if the cost is more than it can hold."""
     return full_ms + min(cost_ms, burst_ms) - burst_ms
 
 
-def _burst(a_minute: int) -> int:
-    return max(1, a_minute // BURST_SHARE)
+def _burst(per_minute: int) -> int:
+    return max(1, per_minute // BURST_DIVISOR)
 
 
-def _requests_cost(a_minute: int, requests: int) -> int:
-    """How long it takes to fill them in; the first of a full bucket comes on top of what a minute fills in."""
-    return math.ceil(requests * FILLED_MS / (a_minute - _burst(a_minute) + 1))
+def _requests_cost(per_minute: int, requests: int) -> int:
+    """The time to refill them. The burst is subtracted, because a full bucket adds it to what a minute refills; the
+    request that empties the bucket is itself part of it, hence the 1."""
+    return math.ceil(requests * REFILL_MS / (per_minute - _burst(per_minute) + 1))
 
 
-def _tokens_cost(a_minute: int, tokens: int) -> int:
-    return math.ceil(tokens * FILLED_MS / max(1, a_minute - _burst(a_minute)))
+def _tokens_cost(per_minute: int, tokens: int) -> int:
+    return math.ceil(tokens * REFILL_MS / max(1, per_minute - _burst(per_minute)))
 
 
-def _wait_for_place(ahead: int, took_ms: int, at_once: int) -> int:
-    return min(MAX_WAIT_MS, max(MIN_WAIT_MS, math.ceil(ahead * took_ms / at_once)))
+def _wait_for_slot(ahead: int, last_call_ms: int, max_concurrency: int) -> int:
+    return min(MAX_POLL_MS, max(MIN_POLL_MS, math.ceil(ahead * last_call_ms / max_concurrency)))
 
 
-def _without_ended(state: LimitState, now_ms: int) -> LimitState:
-    return replace(state, places=tuple(place for place in state.places if place.until_ms > now_ms))
+def _without_expired(state: LimitState, now_ms: int) -> LimitState:
+    return replace(state, slots=tuple(slot for slot in state.slots if slot.expires_ms > now_ms))
 
 
 def _index(state: LimitState, id_: str) -> int:
-    """Where in the queue this is, or would be."""
-    return next((index for index, place in enumerate(state.places) if place.id == id_), len(state.places))
+    """The position of the call in the queue; the next free position if it has none."""
+    return next((index for index, slot in enumerate(state.slots) if slot.id == id_), len(state.slots))
 
 
-def _with_place(state: LimitState, id_: str, until_ms: int) -> LimitState:
-    """The same place with another end, or one at the end of the queue."""
+def _with_slot(state: LimitState, id_: str, expires_ms: int) -> LimitState:
+    """With a new expiry for the call's slot, or with a slot at the end of the queue."""
     index = _index(state, id_)
-    mine = Place(id=id_, until_ms=until_ms)
-    return replace(state, places=(*state.places[:index], mine, *state.places[index + 1 :]))
+    slot = ConcurrencySlot(id=id_, expires_ms=expires_ms)
+    return replace(state, slots=(*state.slots[:index], slot, *state.slots[index + 1 :]))

@@ -1,4 +1,4 @@
-"""The marks that models put around their reasoning, where a server leaves it in the text.
+"""The marks that models write around their reasoning, for servers that leave it in the text.
 
 ``<think>`` is DeepSeek's and Qwen's, ``[THINK]`` Mistral's, ``<seed:think>`` ByteDance's, ``\u25c1think\u25b7`` Kimi's.
 """
@@ -10,7 +10,7 @@ import re
 _NAME = r"(?:\w{1,20}:)?(?:think|thinking|thoughts?|reasoning)[>\u25b7]"
 BEGIN = rf"(?:[<\u25c1]{_NAME}|\[think\])"
 END = rf"(?:[<\u25c1]/{_NAME}|\[/think\])"
-"""To be read in any case. Other words in square brackets are headings: ``[Reasoning]``."""
+"""Matched in any case. Other words in square brackets are headings: ``[Reasoning]``."""
 
 BEGIN_OF_REASONING = re.compile(BEGIN, re.IGNORECASE)
 END_OF_REASONING = re.compile(END, re.IGNORECASE)

@@ -68,7 +68,7 @@ SETTING_NAMES = tuple(f.name for f in fields(LlmSettings) if f.name != "unset")
 
 @dataclass(frozen=True, slots=True)
 class UnsupportedSetting:
-    """A setting that a provider doesn't take, and why, to stand after its name."""
+    """A setting that a provider does not support; ``detail`` is why, to follow the setting's name."""
 
     setting: str
-    sentence: str
+    detail: str

@@ -1,16 +1,16 @@
-"""Tokens before a model has counted them."""
+"""Estimates of token counts before a call."""
 
 from __future__ import annotations
 
 import math
 
 CHARACTERS_PER_TOKEN = 4
-"""What English text has on the average; code and other scripts have fewer."""
+"""The average of English text; code and other scripts have fewer."""
 
 EXPECTED_ANSWER_TOKENS = 500
-"""What is reckoned for an answer that has no ``max_tokens``."""
+"""The estimate for an answer without ``max_tokens``."""
 
 
 def estimated_tokens(characters: int) -> int:
-    """About how many tokens a text of this length has."""
+    """The estimated number of tokens in a text of this length."""
     return math.ceil(characters / CHARACTERS_PER_TOKEN)

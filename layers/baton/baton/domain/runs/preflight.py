@@ -79,12 +79,15 @@ def preflight(definitions: WorkflowBundle, variables: Variables) -> Preflight:
     :raises Invalid: if no run of it could be started.
     """
     snapshots = compile_snapshots(definitions, variables)
-    answers = [snapshot.settings.max_tokens or EXPECTED_ANSWER_TOKENS for snapshot in snapshots]
+    answers = [snapshot.own_target.settings.max_tokens or EXPECTED_ANSWER_TOKENS for snapshot in snapshots]
     payloads = tuple(
-        _expected(snapshot, snapshots, answers, variables, definitions.instances[snapshot.endpoint.instance_id].price)
-        for snapshot in snapshots
+        _expected(snapshot, snapshots, answers, variables, _price(snapshot, definitions)) for snapshot in snapshots
     )
     return Preflight(payloads=payloads, warnings=tuple(_warnings(payloads, variables)))
+
+
+def _price(snapshot: PayloadSnapshot, definitions: WorkflowBundle) -> LlmPrice | None:
+    return definitions.instances[snapshot.own_target.endpoint.instance_id].price
 
 
 def _expected(
@@ -94,20 +97,21 @@ def _expected(
     variables: Variables,
     price: LlmPrice | None,
 ) -> ExpectedPayload:
-    known = [reference for reference in snapshot.references if reference.source == "variable"]
+    own, references = snapshot.own_target, snapshot.references_with(snapshot.own_target)
+    known = [reference for reference in references if reference.source == "variable"]
     values, _ = look_up(known, Sources(variables=variables))
     prompt = render(snapshot.template, values)
-    system = None if snapshot.settings.system is None else render(snapshot.settings.system, values)
+    system = None if own.settings.system is None else render(own.settings.system, values)
     following = [other for other in reversed(snapshots) if other.position >= snapshot.position]
     later = {normalised(other.payload_name): other.position for other in following}
-    handed_on = sum(answers[reference.position] for reference in snapshot.references if reference.position is not None)
+    handed_on = sum(answers[reference.position] for reference in references if reference.position is not None)
     return ExpectedPayload(
         position=snapshot.position,
         payload_id=snapshot.payload_id,
         payload_name=snapshot.payload_name,
         prompt=prompt,
         system=system,
-        references=tuple(_found(reference, later) for reference in snapshot.references),
+        references=tuple(_found(reference, later) for reference in references),
         estimate=_estimate(prompt + (system or ""), handed_on, answers[snapshot.position], price),
     )
 

@@ -27,7 +27,18 @@ OnMissing = Literal["keep", "empty", "fail"]
 
 STATUSES: tuple[Status, ...] = ("created", "running", "completed", "failed", "cancelled")
 FINAL_STATUSES: frozenset[Status] = frozenset({"completed", "failed", "cancelled"})
-RESUMABLE_STATUSES: frozenset[Status] = frozenset({"failed", "cancelled"})
+
+TRANSITIONS: Mapping[Status, frozenset[Status]] = {
+    "created": frozenset({"running", "failed", "cancelled"}),
+    "running": frozenset({"completed", "failed", "cancelled"}),
+    "completed": frozenset(),
+    "failed": frozenset({"running"}),
+    "cancelled": frozenset({"running"}),
+}
+"""Which status may follow which. The state machine makes the transitions to ``running``, ``completed`` and ``failed``
+of an execution; a final status changes only by resuming the run."""
+
+RESUMABLE_STATUSES: frozenset[Status] = frozenset(s for s in FINAL_STATUSES if "running" in TRANSITIONS[s])
 
 MAX_LABEL_CHARACTERS = 200
 """What is kept of a model's name and a finish reason, which a provider may write as it likes."""
@@ -62,6 +73,7 @@ class Run:
     position: int = 0
     attempt: int = 1
     first_position: int = 0
+    on_missing: OnMissing = "keep"
     started_at: str | None = None
     completed_at: str | None = None
     payload_id: int | None = None
@@ -88,8 +100,9 @@ class LlmTarget:
 class PayloadSnapshot:
     """One payload of a run, compiled: nothing that is edited later reaches it.
 
-    ``references`` are those of the template, and of the ``system`` text in ``settings``. ``fallbacks`` are asked in
-    their order once ``endpoint`` is given up; the references of their system texts are with them.
+    ``references`` are those of the template. ``targets`` are the instances that may answer, the payload's own first and
+    its fallbacks after it; each has the references of its own system text. ``after`` are the positions that must have
+    answered first.
     """
 
     position: int
@@ -97,20 +110,17 @@ class PayloadSnapshot:
     payload_name: str
     template: str
     references: tuple[Reference, ...]
-    on_missing: OnMissing
-    settings: LlmSettings
-    endpoint: LlmEndpoint
-    fallbacks: tuple[LlmTarget, ...] = ()
+    targets: tuple[LlmTarget, ...]
+    after: tuple[int, ...] = ()
 
     @property
-    def targets(self) -> tuple[LlmTarget, ...]:
-        """All that may answer, the payload's own instance first."""
-        own = tuple(reference for reference in self.references if reference.where == "system")
-        return (LlmTarget(endpoint=self.endpoint, settings=self.settings, references=own), *self.fallbacks)
+    def own_target(self) -> LlmTarget:
+        """The payload's own instance."""
+        return self.targets[0]
 
     def references_with(self, target: LlmTarget) -> tuple[Reference, ...]:
         """Those of the template and of the target's system text."""
-        return (*(reference for reference in self.references if reference.where == "prompt"), *target.references)
+        return (*self.references, *target.references)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,12 +188,14 @@ class RunHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRecords:
-    """What a payload finds when its turn comes; ``None`` and ``False`` where nothing is stored."""
+    """What a payload reads before it starts; ``None`` where nothing is stored.
+
+    ``done`` are the positions that have answered, of this payload's own and those directly before it.
+    """
 
     run: Run | None
     snapshot: PayloadSnapshot | None
-    previous_answered: bool
-    answered: bool
+    done: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,19 +210,18 @@ class WorkflowBundle:
 
 def cancelled(run: Run, now: str) -> Run:
     """The run, ended early."""
-    return replace(run, status="cancelled", completed_at=now)
+    return replace(_changed_to(run, "cancelled"), completed_at=now)
 
 
 def failed(run: Run, error: str, now: str) -> Run:
     """The run, ended for a reason that a person can act on."""
-    return replace(run, status="failed", error=error, completed_at=now)
+    return replace(_changed_to(run, "failed"), error=error, completed_at=now)
 
 
 def resumed(run: Run, position: int, now: str) -> Run:
     """The run, running again as its next attempt from this position; one that never started starts now."""
     return replace(
-        run,
-        status="running",
+        _changed_to(run, "running"),
         attempt=run.attempt + 1,
         position=position,
         first_position=position,
@@ -222,6 +233,13 @@ def resumed(run: Run, position: int, now: str) -> Run:
         tries=None,
         waited_seconds=None,
     )
+
+
+def _changed_to(run: Run, status: Status) -> Run:
+    """:raises ValueError: if no run of its status may get the new one."""
+    if status not in TRANSITIONS[run.status]:
+        raise ValueError(f"A run that is {run.status} can't become {status}.")
+    return replace(run, status=status)
 
 
 def of_the_snapshot(run: Run) -> str:

@@ -16,6 +16,7 @@ from baton.domain.catalog.definitions import (
 )
 from baton.domain.errors import Invalid
 from baton.domain.prompts import Reference, Scope, Where
+from baton.domain.runs.plan import predecessors
 from baton.domain.runs.run import LlmTarget, OnMissing, PayloadSnapshot, Variables, WorkflowBundle
 
 MAX_SNAPSHOT_BYTES = 4_000_000
@@ -51,7 +52,7 @@ def compile_snapshots(
         snapshots.append(snapshot)
     if on_missing == "fail":
         _refuse_missing(snapshots)
-    return tuple(replace(snapshot, on_missing=on_missing) for snapshot in snapshots)
+    return tuple(snapshots)
 
 
 def _payloads_in_order(definitions: WorkflowBundle) -> list[Payload]:
@@ -74,21 +75,21 @@ def _compile(
     instance = definitions.instances.get(payload.llm_instance)
     if instance is None:
         raise Invalid("llm_instance", f"payload {payload.id} refers to LLM instance {payload.llm_instance}, now gone.")
-    targets = fallbacks.targets(payload.settings, fallbacks.chain(instance, definitions.instances))
-    own, *others = (replace(target, references=_references(target, scope)) for target in targets)
+    chain = fallbacks.chain(instance, definitions.instances)
+    targets = tuple(
+        replace(target, references=_references(target, scope)) for target in fallbacks.targets(payload.settings, chain)
+    )
     in_prompt = _resolve(template, scope, "prompt")
-    for target in (own, *others):
+    for target in targets:
         _check_number(payload, (*in_prompt, *target.references))
     return PayloadSnapshot(
         position=position,
         payload_id=payload.id,
         payload_name=payload.name,
         template=template,
-        references=(*in_prompt, *own.references),
-        on_missing="keep",
-        settings=own.settings,
-        endpoint=own.endpoint,
-        fallbacks=tuple(others),
+        references=in_prompt,
+        targets=targets,
+        after=predecessors(position),
     )
 
 

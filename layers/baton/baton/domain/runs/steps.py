@@ -14,6 +14,7 @@ from baton.domain.errors import (
     LlmTimeout,
     LlmUnreachable,
 )
+from baton.domain.runs.plan import Plan, next_position
 
 Outcome = Literal["continue", "wait", "completed", "failed"]
 Jitter = Callable[[float], float]
@@ -86,10 +87,11 @@ class Step:
         """The state as the state machine reads it."""
         return asdict(self)
 
-    def answered(self, total: int) -> Step:
-        """The response of this position is stored: go on with the next, or end."""
-        following = Step(tenant=self.tenant, run_id=self.run_id, attempt=self.attempt, position=self.position + 1)
-        return following.finished() if following.position >= total else following
+    def answered(self, plan: Plan) -> Step:
+        """The response of this position is stored: continue with the next position that may start, or finish."""
+        position = next_position(plan, {self.position})
+        following = Step(tenant=self.tenant, run_id=self.run_id, attempt=self.attempt, position=position)
+        return following if position in plan else following.finished()
 
     def finished(self) -> Step:
         """Every payload has answered."""

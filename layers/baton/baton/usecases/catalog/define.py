@@ -132,7 +132,7 @@ class Define:
                 instances = with_fallbacks(found.values(), partial(self.catalog.read_many, tenant, LlmInstance))
                 instance = found[draft.llm_instance]
                 for unsupported in unsupported_by(self.unsupported_settings, draft.settings, instance, instances):
-                    raise Invalid(unsupported.setting, f"{unsupported.sentence}.")
+                    raise Invalid(unsupported.setting, f"{unsupported.detail}.")
             case WorkflowDraft():
                 self._require_names(tenant, "payloads", "PAYLOAD", draft.payloads)
             case LlmInstanceDraft():
@@ -143,8 +143,8 @@ class Define:
         if draft.provider not in self.providers:
             raise Invalid("provider", f"{draft.provider!r} is none of {', '.join(sorted(self.providers))}.")
         for unsupported in self.unsupported_settings(draft.provider, draft.defaults):
-            raise Invalid(f"defaults.{unsupported.setting}", f"{unsupported.sentence}.")
-        if draft.base_url is not None and (objection := self.host_policy.objection_to_url(draft.base_url)):
+            raise Invalid(f"defaults.{unsupported.setting}", f"{unsupported.detail}.")
+        if draft.base_url is not None and (objection := self.host_policy.url_error(draft.base_url)):
             raise Invalid("base_url", f"its host can't be called: {objection}.")
         if draft.fallback is not None:
             found = self._require_instance(tenant, "fallback", draft.fallback)
@@ -178,7 +178,7 @@ def unsupported_by(
         endpoint = target.endpoint
         for unsupported in unsupported_settings(endpoint.provider, target.settings):
             prefix = "" if endpoint.instance_id == instance.id else f"of the fallback {endpoint.instance_name!r}: "
-            yield UnsupportedSetting(unsupported.setting, f"{prefix}{unsupported.sentence}")
+            yield UnsupportedSetting(unsupported.setting, f"{prefix}{unsupported.detail}")
 
 
 def retry_on_conflict[T](attempt: Callable[[], T], versions: Versions = None) -> T:

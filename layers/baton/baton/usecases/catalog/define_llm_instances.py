@@ -83,7 +83,7 @@ class DefineLlmInstances:
         if not api_key:
             return None
         key = ApiKey(self._destination(draft), api_key)
-        if len(key.text()) > MAX_TEXT_BYTES:
+        if len(key.to_text()) > MAX_TEXT_BYTES:
             raise Invalid("api_key", "is too long to be stored.")
         return key
 

@@ -91,7 +91,7 @@ class ImportWorkflowFile:
             instance = instances[payload.llm_instance]
             if payload.name in saved:
                 for found in unsupported_by(self.unsupported_settings, payload.settings, instance, by_id):
-                    yield FieldError(path=("payloads", position, found.setting), detail=found.sentence)
+                    yield FieldError(path=("payloads", position, found.setting), detail=found.detail)
 
     def _save(self, tenant: str, planned: Plan, now: str, ledger: Ledger) -> Plan:
         """The plan with the ids of its new definitions.

@@ -1,1 +1,1 @@
-"""Keep WebSocket clients informed."""
+"""Send live messages to WebSocket clients."""

@@ -1,44 +1,44 @@
-"""What a WebSocket client can do: connect, choose the runs to follow, leave."""
+"""Follow runs: a WebSocket client connects, subscribes to runs, unsubscribes and disconnects."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from baton.domain.live import messages as events
+from baton.domain.live.messages import messages_of_history
 from baton.domain.times import Lease, expiry
 from baton.usecases.live.ports import Connections, Sender
 from baton.usecases.runs.ports import RunHistories
 
 CONNECTION_LIFE = timedelta(hours=3)
-"""API Gateway closes a WebSocket after two hours; what is stored of it ends a little later by itself."""
+"""API Gateway closes a WebSocket after two hours; its stored items expire a little later."""
 
 HISTORY_LEASE = timedelta(minutes=1)
-"""For how long one frame may send a run's history before a later one may do it in its place: longer than a function
-runs, so that a history is sent once, and one whose function crashed can be asked for again."""
+"""How long one frame has the exclusive right to send a run's history. Longer than the function's timeout, so that a
+history is sent once; after a crash, a later subscribe sends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowRuns:
-    """What following needs."""
+    """Dependencies of following."""
 
     connections: Connections
     runs: RunHistories
     sender: Sender
 
     def connect(self, tenant: str, connection_id: str, run_id: int | None, now: datetime) -> None:
-        """Hear all runs of the tenant from now on, or only the one that is named."""
+        """Subscribe a new connection to all runs of the tenant, or only to ``run_id``."""
         self.connections.connect(tenant, connection_id, run_id, int(now.timestamp()), expiry(now, CONNECTION_LIFE))
 
     def subscribe(self, tenant: str, connection_id: str, run_id: int, now: datetime) -> None:
-        """Hear this run, beginning with all that has happened in it so far.
+        """Subscribe to this run and send its history: all its messages so far.
 
-        The subscription is stored before the run is read, so a fact is in the one or the other, or in both. The history
-        is sent once a subscription: a repeated subscribe sends nothing, unless the history could not be sent before.
+        The subscription is stored before the run is read, so every message arrives through the stream, in the history
+        or in both. A repeated subscribe sends the history again only if sending it failed before.
 
-        :raises NotFound: if there is no such run.
-        :raises Invalid: if the connection follows as many runs as it may.
-        :raises ConnectionGone: if the client leaves meanwhile.
+        :raises NotFound: if the tenant has no such run.
+        :raises Invalid: if the connection already follows the maximum number of runs.
+        :raises ConnectionGone: if the client disconnects meanwhile.
         """
         self.runs.read(tenant, run_id)
         expires_at = expiry(now, CONNECTION_LIFE)
@@ -49,16 +49,16 @@ class FollowRuns:
     def _send_history(self, tenant: str, connection_id: str, run_id: int, lease: Lease, expires_at: int) -> None:
         sent = False
         try:
-            for message in events.of_history(self.runs.read_history(tenant, run_id)):
+            for message in messages_of_history(self.runs.read_history(tenant, run_id)):
                 self.sender.send(connection_id, message.encode())
             sent = True
         finally:
             self.connections.end_lease(tenant, connection_id, run_id, lease, expires_at if sent else None)
 
     def unsubscribe(self, tenant: str, connection_id: str, run_id: int) -> None:
-        """Hear no more of this run; with the last one gone, hear nothing."""
+        """Unsubscribe from this run; after the last unsubscribe, no messages are sent."""
         self.connections.unsubscribe(tenant, connection_id, run_id)
 
     def disconnect(self, tenant: str, connection_id: str) -> None:
-        """Forget the client."""
+        """Delete the connection and its subscriptions."""
         self.connections.disconnect(tenant, connection_id)

@@ -1,4 +1,4 @@
-"""WebSocket clients. Each Protocol has one adapter and one fake, held to the same tests."""
+"""Ports of live messages. Each Protocol has one adapter and one fake, checked by the same tests."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ from baton.domain.times import Lease
 
 
 class Connections(Protocol):
-    """Who listens to what. A connection hears all its tenant's runs until it names some."""
+    """Connections and their subscriptions. A connection follows all its tenant's runs until it subscribes to some."""
 
     def connect(self, tenant: str, connection_id: str, run_id: int | None, now: int, expires_at: int) -> None:
-        """Remember a new connection; times are in epoch seconds."""
+        """Store a new connection that follows all runs, or only ``run_id``; times are in epoch seconds."""
 
     def subscribe(self, tenant: str, connection_id: str, run_id: int, lease: Lease, expires_at: int) -> bool:
-        """From now on this run, and no longer all.
+        """Follow this run, and no longer all runs.
 
-        ``True`` says that the caller holds the lease, and has to send the run's history: nobody has sent it since the
-        connection began to follow the run, and nobody is sending it now.
+        ``True`` means that the caller holds the lease and must send the run's history: it has not been sent for this
+        subscription, and no other caller is sending it.
 
-        :raises Invalid: if the connection follows as many runs as it may.
+        :raises Invalid: if the connection already follows the maximum number of runs.
         """
 
     def end_lease(
         self, tenant: str, connection_id: str, run_id: int, lease: Lease, not_again_before: int | None
     ) -> None:
-        """The history was sent, and is not due again before this moment (epoch seconds); ``None``: it was not sent.
+        """The history was sent and is not due again before this time (epoch seconds); ``None``: it was not sent.
 
-        Changes nothing if the connection has left the run meanwhile, or somebody else holds the lease.
+        Changes nothing if the connection has unsubscribed meanwhile or another caller holds the lease.
         """
 
     def unsubscribe(self, tenant: str, connection_id: str, run_id: int) -> None:
-        """No longer this run; a run that wasn't followed is no error."""
+        """Unsubscribe from this run; a run that was not followed is not an error."""
 
     def disconnect(self, tenant: str, connection_id: str) -> None:
-        """Forget the connection and all it followed."""
+        """Delete the connection and its subscriptions."""
 
-    def forget(self, tenant: str, connection_id: str, connected_before: int) -> None:
-        """Forget a connection that is gone, unless it was only just made, after this moment (epoch seconds)."""
+    def disconnect_if_connected_before(self, tenant: str, connection_id: str, connected_before: int) -> None:
+        """Disconnect, unless the connection was stored at or after this time (epoch seconds)."""
 
     def subscribers(self, tenant: str, run_id: int) -> frozenset[str]:
-        """Connection ids that hear of this run, each once."""
+        """The connection ids of all clients that follow this run."""
 
     def has_subscribers(self, tenant: str, run_id: int) -> bool:
-        """Whether anybody hears of this run; who came a moment ago may be missed."""
+        """Whether the run has subscribers; eventually consistent."""
 
 
 class Sender(Protocol):
-    """The way to a connected client."""
+    """Sends frames to connected clients."""
 
     def send(self, connection_id: str, frame: bytes) -> None:
-        """:raises ConnectionGone: if the client has left."""
+        """:raises ConnectionGone: if the client has disconnected."""

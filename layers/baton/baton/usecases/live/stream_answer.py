@@ -1,4 +1,4 @@
-"""Tell those who follow a run what its answer says, while it grows."""
+"""Stream an answer: publish it in parts to a run's subscribers while the LLM is still writing it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from baton.usecases.clock import Clock
 from baton.usecases.live.ports import Connections
 from baton.usecases.runs.ports import StepStore
 
-PAUSE_SECONDS = 0.5
-"""Between two parts of a run's answers."""
+MIN_SECONDS_BETWEEN_PARTS = 0.5
 
-FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.5, 30.0
-"""How long after one look for followers the next one comes, while there are none: twice as long each time."""
+FIRST_POLL_SECONDS, MAX_POLL_SECONDS = 0.5, 30.0
+"""The interval between two polls for subscribers while there are none; it doubles after each poll."""
 
 MAX_DELTA_CHARACTERS = 16_000
-"""Of one part, so that it fits into a message whatever its letters; what is more comes with the next ones."""
+"""Of one part, so that it fits into a message whatever its characters; the rest follows in the next parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamAnswer:
-    """What telling needs; ``monotonic`` is in seconds."""
+    """Dependencies of streaming; ``monotonic`` is in seconds."""
 
     steps: StepStore
     connections: Connections
@@ -33,59 +32,61 @@ class StreamAnswer:
     monotonic: Callable[[], float]
 
     def listener(self, run: Run, snapshot: PayloadSnapshot) -> PartialAnswerPublisher:
-        """Who hears this payload's answer."""
+        """The listener for the answer of this payload."""
         return PartialAnswerPublisher(self, run, snapshot)
 
 
 class PartialAnswerPublisher:
-    """An AnswerListener. While nobody follows the run, it writes nothing and only looks now and then.
+    """An AnswerListener. Without subscribers it writes nothing and only polls for them.
 
-    Whatever keeps a part from being told, the answer goes on: it is told as a whole in the end.
+    A failure to publish a part does not fail the answer: the whole answer is sent when it is complete.
     """
 
-    def __init__(self, needs: StreamAnswer, run: Run, snapshot: PayloadSnapshot) -> None:
-        self._needs = needs
+    def __init__(self, stream_answer: StreamAnswer, run: Run, snapshot: PayloadSnapshot) -> None:
+        self._dependencies = stream_answer
         self._run = run
         self._snapshot = snapshot
         self.on_start()
 
     def on_start(self) -> None:
-        """An answer begins; what was heard of one before it is void."""
-        self._untold: list[str] = []
-        self._heard = self._told = 0
-        self._began: float | None = None
-        self._next_look = self._next_part = self._needs.monotonic() + PAUSE_SECONDS
-        self._look_after = FIRST_LOOK_SECONDS
-        self._is_followed = False
+        """An answer starts; the text of an earlier one, if any, is discarded."""
+        self._pending: list[str] = []
+        self._received_chars = self._sent_chars = 0
+        self._first_text_at: float | None = None
+        self._next_poll_at = self._next_part_at = self._dependencies.monotonic() + MIN_SECONDS_BETWEEN_PARTS
+        self._poll_interval = FIRST_POLL_SECONDS
+        self._has_subscribers = False
 
     def on_text(self, text: str) -> None:
-        """The next piece of the answer's text; told at once, if a part is due and anybody follows."""
-        now = self._needs.monotonic()
-        self._began = now if self._began is None else self._began
-        self._untold.append(text)
-        self._heard += len(text)
-        if now >= self._next_part:
-            self._next_part = now + PAUSE_SECONDS
+        """Add the next piece of the answer's text; publish a part if one is due and the run has subscribers."""
+        now = self._dependencies.monotonic()
+        self._first_text_at = now if self._first_text_at is None else self._first_text_at
+        self._pending.append(text)
+        self._received_chars += len(text)
+        if now >= self._next_part_at:
+            self._next_part_at = now + MIN_SECONDS_BETWEEN_PARTS
             with suppress(Exception):
-                self._tell_followers(now)
+                self._publish_while_subscribed(now)
 
-    def _tell_followers(self, now: float) -> None:
-        if self._followed(now):
-            self._tell(now)
+    def _publish_while_subscribed(self, now: float) -> None:
+        if self._is_subscribed(now):
+            self._publish(now)
 
-    def _followed(self, now: float) -> bool:
-        if now >= self._next_look:
-            self._is_followed = self._needs.connections.has_subscribers(self._run.tenant, self._run.id)
-            self._next_look = now + (LAST_LOOK_SECONDS if self._is_followed else self._look_after)
-            self._look_after = min(LAST_LOOK_SECONDS, 2 * self._look_after)
-        return self._is_followed
+    def _is_subscribed(self, now: float) -> bool:
+        """The result of the latest poll; polls again if the next one is due."""
+        if now >= self._next_poll_at:
+            connections = self._dependencies.connections
+            self._has_subscribers = connections.has_subscribers(self._run.tenant, self._run.id)
+            self._next_poll_at = now + (MAX_POLL_SECONDS if self._has_subscribers else self._poll_interval)
+            self._poll_interval = min(MAX_POLL_SECONDS, 2 * self._poll_interval)
+        return self._has_subscribers
 
-    def _tell(self, now: float) -> None:
-        text = "".join(self._untold)
+    def _publish(self, now: float) -> None:
+        text = "".join(self._pending)
         delta, rest = text[:MAX_DELTA_CHARACTERS], text[MAX_DELTA_CHARACTERS:]
-        self._needs.steps.publish_part(self._part(delta, now))
-        self._untold = [rest] if rest else []
-        self._told += len(delta)
+        self._dependencies.steps.publish_part(self._part(delta, now))
+        self._pending = [rest] if rest else []
+        self._sent_chars += len(delta)
 
     def _part(self, delta: str, now: float) -> PartialAnswer:
         run, snapshot = self._run, self._snapshot
@@ -99,13 +100,13 @@ class PartialAnswerPublisher:
             total=run.total,
             attempt=run.attempt,
             delta=delta,
-            offset=self._told,
+            offset=self._sent_chars,
             tokens_per_second=self._tokens_per_second(now),
-            published_at=timestamp(self._needs.clock()),
+            published_at=timestamp(self._dependencies.clock()),
             expires_at=run.expires_at,
         )
 
     def _tokens_per_second(self, now: float) -> float | None:
-        """An estimate: what a provider sends at once may be a token, a word or a sentence."""
-        seconds = now - self._began if self._began is not None else 0
-        return round(estimated_tokens(self._heard) / seconds, 2) if seconds > 0 else None
+        """An estimate: one chunk of a provider may be a token, a word or a sentence."""
+        seconds = now - self._first_text_at if self._first_text_at is not None else 0
+        return round(estimated_tokens(self._received_chars) / seconds, 2) if seconds > 0 else None

@@ -1,1 +1,1 @@
-"""What surrounds an LLM call: API keys, limits, and the check of an instance."""
+"""The use cases around an LLM call: API keys, limits, and the check of an instance."""

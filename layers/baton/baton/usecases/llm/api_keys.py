@@ -1,4 +1,4 @@
-"""The one way to a key: by the endpoint that is about to be called."""
+"""Read the API key of a call. A key is only read for the endpoint that is about to be called."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from baton.usecases.llm.ports import Secrets
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKeys:
-    """The keys of LLM instances; ``base_urls`` are the addresses that providers have of their own."""
+    """The keys of LLM instances; ``base_urls`` contains the default of each provider."""
 
     secrets: Secrets
     base_urls: Mapping[str, str]
 
     def for_call(self, tenant: str, endpoint: LlmEndpoint, *, fresh: bool = False) -> str | None:
-        """The key that goes along with a call of this endpoint, ``None`` if the instance had none.
+        """The key for a call of this endpoint; ``None`` if the instance has none.
 
-        The endpoint may be from a snapshot of any age; the key is the newest, or was a minute ago.
+        The endpoint may come from an old snapshot; the key is at most a minute old, or current if ``fresh``.
 
-        :raises LlmRefused: if the key is gone, or was given for another origin or provider.
+        :raises LlmRefused: if the key is missing, or was given for another origin or provider.
         """
         if not endpoint.has_api_key:
             return None
@@ -31,8 +31,8 @@ class ApiKeys:
         return self.secrets.read_api_key(tenant, endpoint.instance_id, destination, fresh=fresh)
 
     def destination(self, instance: LlmInstanceDraft) -> Destination:
-        """Where calls through this instance go.
+        """Where calls of this instance go.
 
-        :raises BaseUrlError: if its address can't be read.
+        :raises BaseUrlError: if its base URL is invalid.
         """
         return destination_of(instance.provider, instance.base_url, self.base_urls)

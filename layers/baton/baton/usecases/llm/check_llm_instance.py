@@ -1,4 +1,4 @@
-"""Check an LLM instance: does it answer, and does it know its model?"""
+"""Check an LLM instance: whether its endpoint responds, and whether it offers the model."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from baton.usecases.llm.api_keys import ApiKeys
 from baton.usecases.llm.ports import LlmCheck
 
 MAX_SECONDS = 8.0
-"""For the endpoint. The rest of 10 s is for a function that has just started, the instance, and its key."""
+"""The timeout of the endpoint. The rest of 10 s is for a cold start and for reading the instance and its key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What was found. Without a ``failure`` the endpoint answers; ``models`` is ``None`` where it tells none."""
+    """The result of a check. Without a ``failure`` the endpoint works; ``models`` is ``None`` if it lists none."""
 
     model: str
     duration_ms: int
@@ -28,8 +28,8 @@ class CheckResult:
 
     @property
     def model_listed(self) -> bool | None:
-        """``None`` without a list. Gemini lists names below ``models/``, Ollama with the tag ``latest``; both take
-        them without it too."""
+        """Whether the model is in the list; ``None`` without a list. Gemini lists names with the prefix ``models/``,
+        Ollama with the tag ``latest``; both accept names without them."""
         if self.models is None:
             return None
         short = (name.removeprefix("models/").removesuffix(":latest") for name in self.models)
@@ -38,8 +38,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckLlmInstance:
-    """What a check needs; ``monotonic`` is in seconds. The endpoint has ``max_seconds``, or its own time-out if that
-    is less."""
+    """``monotonic`` is in seconds. The timeout is ``max_seconds``, or the instance's own if that is shorter."""
 
     catalog: CatalogStore
     api_keys: ApiKeys
@@ -48,23 +47,23 @@ class CheckLlmInstance:
     max_seconds: float = MAX_SECONDS
 
     def __call__(self, tenant: str, instance_id: int) -> CheckResult:
-        """Stores nothing; an endpoint that fails is a result.
+        """Stores nothing. A failing endpoint is a result, not an error.
 
-        :raises NotFound: if there is no such instance.
+        :raises NotFound: if the instance does not exist.
         """
         instance = self.catalog.read(tenant, LlmInstance, instance_id)
         models, failure = None, None
-        began = self.monotonic()
+        started = self.monotonic()
         try:
             models = self.check(self._call(tenant, instance))
         except LlmError as error:
             failure = error
-        duration_ms = round((self.monotonic() - began) * 1000)
+        duration_ms = round((self.monotonic() - started) * 1000)
         model = instance.defaults.model or instance.model
         return CheckResult(model=model, duration_ms=duration_ms, models=models, failure=failure)
 
     def _call(self, tenant: str, instance: LlmInstance) -> LlmCall:
-        """With the newest key, and without the defaults that would shape an answer."""
+        """With the newest key, and without the defaults that affect answers."""
         endpoint = instance.endpoint()
         key = self.api_keys.for_call(tenant, endpoint, fresh=True)
         own_seconds = instance.defaults.timeout_seconds or instance.timeout_seconds

@@ -1,4 +1,4 @@
-"""Keep the limits of LLM instances: let a call through, or say when its turn comes."""
+"""Enforce the limits of LLM instances: admit a call, or return how long it has to wait."""
 
 from __future__ import annotations
 
@@ -12,123 +12,130 @@ from baton.domain.errors import LimitsConflict, LlmOverbooked, LlmThrottled
 from baton.domain.llm import limits
 from baton.domain.llm.calls import MAX_TIMEOUT_SECONDS, LlmAnswer, LlmCall
 from baton.domain.llm.endpoints import LlmEndpoint, LlmLimits
-from baton.domain.llm.limits import Demand, LimitState, Use
+from baton.domain.llm.limits import LimitRequest, LimitState, Usage
 from baton.domain.llm.tokens import EXPECTED_ANSWER_TOKENS, estimated_tokens
 from baton.domain.runs.steps import Jitter
 from baton.domain.times import expiry
 from baton.usecases.clock import Clock
 from baton.usecases.llm.ports import LimitStore
 
-KEPT = timedelta(days=2)
-"""How long the state of an instance stays that is not used any more."""
+STATE_LIFETIME = timedelta(days=2)
+"""How long the state of an instance is stored after its last call."""
 
-MAX_TRIES = 12
-LONGEST_PAUSE_SECONDS = 0.2
+MAX_WRITE_ATTEMPTS = 12
+MAX_PAUSE_SECONDS = 0.2
 MAX_WAIT_SECONDS = 12 * 3600
 """An execution ends after 24 h."""
 
-WAIT_IN_A_CROWD_SECONDS = 3
+MAX_CONFLICT_WAIT_SECONDS = 3
+"""The wait after too many write conflicts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """How long to wait until this call is asked for again; ``reserved`` is to be said then. 0 s: it may be made."""
+    """How long to wait before the next request for this call; 0 s: the call may start. Pass ``reserved`` with that
+    request."""
 
     seconds: int = 0
     reserved: bool = False
 
 
 @dataclass(slots=True)
-class Taking:
-    """A call that is under way; ``answer`` is what it brought."""
+class Slot:
+    """A call in progress; the caller sets ``answer`` when it has one."""
 
     answer: LlmAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LimitRate:
-    """What limiting needs; ``pause`` sleeps for some seconds, while others are first to write."""
+class Limiter:
+    """Admits calls. ``sleep`` pauses for some seconds after a write conflict."""
 
     store: LimitStore
     clock: Clock
     jitter: Jitter
-    pause: Callable[[float], None]
+    sleep: Callable[[float], None]
 
     def acquire(self, tenant: str, call_id: str, call: LlmCall, *, reserved: bool) -> Wait:
-        """Whether the call may be made now. An instance without limits costs nothing here.
+        """Whether the call may start now. An instance without limits costs no read or write.
 
-        :raises LlmOverbooked: if its turn would come too late for any run.
+        :raises LlmOverbooked: if the call would have to wait longer than a run can last.
         """
         bounds = call.endpoint.limits
         if bounds is None or (reserved and bounds.max_concurrency is None):
             return Wait(reserved=reserved)
-        for _ in range(MAX_TRIES):
+        for _ in range(MAX_WRITE_ATTEMPTS):
             with suppress(LimitsConflict):
-                return self._acquire(tenant, _demand(call_id, call, reserved=reserved), call.endpoint, bounds)
-            self.pause(self.jitter(LONGEST_PAUSE_SECONDS))
-        return Wait(seconds=max(1, math.ceil(self.jitter(WAIT_IN_A_CROWD_SECONDS))), reserved=reserved)
+                return self._acquire(tenant, _limit_request(call_id, call, reserved=reserved), call.endpoint, bounds)
+            self.sleep(self.jitter(MAX_PAUSE_SECONDS))
+        return Wait(seconds=max(1, math.ceil(self.jitter(MAX_CONFLICT_WAIT_SECONDS))), reserved=reserved)
 
-    def _acquire(self, tenant: str, demand: Demand, endpoint: LlmEndpoint, bounds: LlmLimits) -> Wait:
+    def _acquire(self, tenant: str, request: LimitRequest, endpoint: LlmEndpoint, bounds: LlmLimits) -> Wait:
         state = self.store.read(tenant, endpoint.instance_id)
-        turn = limits.acquire(state, bounds, demand, self._now_ms())
-        seconds = math.ceil(turn.wait_ms / 1000)
+        admission = limits.acquire(state, bounds, request, self._now_ms())
+        seconds = math.ceil(admission.wait_ms / 1000)
         if seconds > MAX_WAIT_SECONDS:
             raise LlmOverbooked(
-                f"LLM instance {endpoint.instance_name!r} has so many calls waiting for its limits that this one's "
-                f"turn would come in {seconds:,} s; raise the limits, or start fewer runs."
+                f"LLM instance {endpoint.instance_name!r} has too many calls waiting for its limits: this call would "
+                f"wait {seconds:,} s, the maximum is {MAX_WAIT_SECONDS:,} s. Raise the limits or start fewer runs."
             )
-        if turn.state != state:
-            self._write(tenant, endpoint, turn.state)
-        return Wait(seconds=seconds, reserved=turn.reserved)
+        if admission.state != state:
+            self._write(tenant, endpoint, admission.state)
+        return Wait(seconds=seconds, reserved=admission.reserved)
 
     @contextmanager
-    def taking(self, tenant: str, call_id: str, call: LlmCall) -> Iterator[Taking]:
-        """Around a call that was let through: however it ends, others get its place.
+    def hold_slot(self, tenant: str, call_id: str, call: LlmCall) -> Iterator[Slot]:
+        """For the duration of an admitted call; on exit, with or without an error, its slot is free again.
 
-        What it really took of the tokens is put right; and if the provider wants no call for a while, nobody calls.
+        The estimated tokens are then replaced by those of the answer, and a ``Retry-After`` of the provider blocks
+        all calls of the instance.
         """
-        taking = Taking()
+        slot = Slot()
         if (bounds := call.endpoint.limits) is None:
-            yield taking
+            yield slot
             return
-        began, closed_ms = self._now_ms(), 0
+        started_ms, blocked_until_ms = self._now_ms(), 0
         try:
-            yield taking
+            yield slot
         except LlmThrottled as error:
-            closed_ms = 0 if error.retry_after is None else self._now_ms() + math.ceil(error.retry_after * 1000)
+            retry_ms = None if error.retry_after is None else math.ceil(error.retry_after * 1000)
+            blocked_until_ms = 0 if retry_ms is None else self._now_ms() + retry_ms
             raise
         finally:
-            use = Use(took_ms=self._now_ms() - began, tokens=_tokens(taking.answer), closed_ms=closed_ms)
-            if bounds.max_concurrency or bounds.tokens_per_minute or closed_ms:
-                self._release(tenant, call_id, call, bounds, use)
+            call_ms = self._now_ms() - started_ms
+            usage = Usage(call_ms=call_ms, tokens=_used_tokens(slot.answer), blocked_until_ms=blocked_until_ms)
+            if bounds.max_concurrency or bounds.tokens_per_minute or blocked_until_ms:
+                self._release(tenant, call_id, call, bounds, usage)
 
-    def _release(self, tenant: str, call_id: str, call: LlmCall, bounds: LlmLimits, use: Use) -> None:
-        """If others are first too often, the place ends by itself."""
-        demand = _demand(call_id, call, reserved=True)
-        for _ in range(MAX_TRIES):
+    def _release(self, tenant: str, call_id: str, call: LlmCall, bounds: LlmLimits, usage: Usage) -> None:
+        """After too many write conflicts, the slot is left to expire."""
+        request = _limit_request(call_id, call, reserved=True)
+        for _ in range(MAX_WRITE_ATTEMPTS):
             with suppress(LimitsConflict):
                 state = self.store.read(tenant, call.endpoint.instance_id)
-                self._write(tenant, call.endpoint, limits.release(state, bounds, demand, use))
+                self._write(tenant, call.endpoint, limits.release(state, bounds, request, usage))
                 return
-            self.pause(self.jitter(LONGEST_PAUSE_SECONDS))
+            self.sleep(self.jitter(MAX_PAUSE_SECONDS))
 
     def _write(self, tenant: str, endpoint: LlmEndpoint, state: LimitState) -> None:
-        self.store.write(tenant, endpoint.instance_id, state, expiry(self.clock(), KEPT))
+        self.store.write(tenant, endpoint.instance_id, state, expiry(self.clock(), STATE_LIFETIME))
 
     def _now_ms(self) -> int:
         return int(self.clock().timestamp() * 1000)
 
 
-def _demand(call_id: str, call: LlmCall, *, reserved: bool) -> Demand:
-    """An answer in JSON may be asked for twice, in the time of the longest call at most."""
-    asked = estimated_tokens(len(call.prompt) + len(call.settings.system or ""))
-    answered = call.settings.max_tokens or EXPECTED_ANSWER_TOKENS
+def _limit_request(call_id: str, call: LlmCall, *, reserved: bool) -> LimitRequest:
+    """A JSON answer may need a second call; both together last no longer than the longest single call."""
+    prompt_tokens = estimated_tokens(len(call.prompt) + len(call.settings.system or ""))
+    answer_tokens = call.settings.max_tokens or EXPECTED_ANSWER_TOKENS
     calls = 1 if call.settings.response_format in (None, "text") else 2
-    longest = min(MAX_TIMEOUT_SECONDS, calls * call.timeout_seconds)
-    return Demand(id=call_id, tokens=asked + answered, longest_ms=math.ceil(longest * 1000), reserved=reserved)
+    seconds = min(MAX_TIMEOUT_SECONDS, calls * call.timeout_seconds)
+    return LimitRequest(
+        id=call_id, tokens=prompt_tokens + answer_tokens, max_call_ms=math.ceil(seconds * 1000), reserved=reserved
+    )
 
 
-def _tokens(answer: LlmAnswer | None) -> int | None:
+def _used_tokens(answer: LlmAnswer | None) -> int | None:
     if answer is None or answer.prompt_tokens is None or answer.completion_tokens is None:
         return None
     return answer.prompt_tokens + answer.completion_tokens

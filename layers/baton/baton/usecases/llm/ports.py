@@ -1,4 +1,4 @@
-"""LLM endpoints, their limits and their keys. Each Protocol has one adapter and one fake, held to the same tests."""
+"""LLM endpoints, their limits and their keys. One test suite runs against the adapter and the fake of each Protocol."""
 
 from __future__ import annotations
 
@@ -12,56 +12,56 @@ from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 
 
 class Llm(Protocol):
-    """Every configured provider behind one call."""
+    """Calls any configured provider."""
 
     def __call__(self, call: LlmCall, listener: AnswerListener | None, /) -> LlmAnswer:
         """The answer; with a ``listener``, it is streamed where the provider supports that.
 
-        :raises LlmError: whenever there is no usable answer.
+        :raises LlmError: if there is no usable answer.
         """
 
 
 class LlmCheck(Protocol):
-    """The cheapest way to find out whether an endpoint answers."""
+    """The cheapest request that shows whether an endpoint works."""
 
     def __call__(self, call: LlmCall) -> Sequence[str] | None:
-        """The models that it offers, ``None`` where it tells none. A short question stands in for the call's prompt.
+        """The models that the endpoint lists; ``None`` if it lists none. A short prompt replaces the call's.
 
-        :raises LlmError: if it isn't there, or refuses.
+        :raises LlmError: if the endpoint can't be reached, or rejects the request.
         """
 
 
 class UnsupportedSettings(Protocol):
-    """What each provider doesn't take, known before any call."""
+    """Finds the settings that a provider does not support, without a call."""
 
     def __call__(self, provider: str, settings: LlmSettings) -> Sequence[UnsupportedSetting]:
-        """None for settings that the provider takes."""
+        """Empty if the provider supports all of them."""
 
 
 class Secrets(Protocol):
-    """The API keys of LLM instances; write-only for clients."""
+    """The API keys of LLM instances; clients can write but not read them."""
 
     def read_api_key(self, tenant: str, instance_id: int, destination: Destination, *, fresh: bool = False) -> str:
-        """The key, for a call to this destination; a ``fresh`` one is never older than this moment.
+        """The key, for a call to this destination; with ``fresh`` never a cached one.
 
-        :raises LlmRefused: if the key that should be there is not, or was given for another destination.
+        :raises LlmRefused: if the key is missing, or was given for another destination.
         """
 
     def write_api_key(self, tenant: str, instance_id: int, api_key: ApiKey) -> None:
-        """Keep or replace the key."""
+        """Store or replace the key."""
 
     def delete_api_key(self, tenant: str, instance_id: int) -> None:
-        """Forget the key; an instance without one is no error."""
+        """Delete the key; no error if the instance has none."""
 
 
 class LimitStore(Protocol):
-    """What the runs have taken of each LLM instance's limits."""
+    """How far the limits of each LLM instance are used."""
 
     def read(self, tenant: str, instance_id: int) -> LimitState:
-        """The newest state; an instance that nobody has used yet has the first one."""
+        """The newest state; the first state for an instance without calls so far."""
 
     def write(self, tenant: str, instance_id: int, state: LimitState, expires_at: int) -> None:
-        """Store the state in the place of the one that it was made from, as its next version.
+        """Replace the state that this one was made from; it is stored as the next version.
 
-        :raises LimitsConflict: if another one was stored since that was read.
+        :raises LimitsConflict: if another state was stored in the meantime.
         """

@@ -18,8 +18,10 @@ from baton.domain.errors import (
 )
 from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.prompts import Reference, Sources, look_up
+from baton.domain.runs.plan import sequence
 from baton.domain.runs.run import (
     LlmTarget,
+    OnMissing,
     PayloadSnapshot,
     Response,
     Run,
@@ -34,7 +36,7 @@ from baton.domain.times import timestamp
 from baton.usecases.clock import Clock
 from baton.usecases.live.stream_answer import StreamAnswer
 from baton.usecases.llm.api_keys import ApiKeys
-from baton.usecases.llm.limiter import LimitRate
+from baton.usecases.llm.limiter import Limiter
 from baton.usecases.llm.ports import Llm
 from baton.usecases.runs.ports import StepStore
 
@@ -66,7 +68,7 @@ class ExecutePayload:
     steps: StepStore
     llm: Llm
     api_keys: ApiKeys
-    limit_rate: LimitRate
+    limiter: Limiter
     stream_answer: StreamAnswer
     clock: Clock
     monotonic: Callable[[], float]
@@ -81,16 +83,17 @@ class ExecutePayload:
         run = records.run
         if run is None or run.status != "running" or run.attempt != step.attempt:
             return step.failed("The run no longer waits for this attempt.")
-        if records.answered:
-            return step.answered(run.total)
-        if step.position >= run.total:
+        plan = sequence(run.total)
+        if step.position in records.done:
+            return step.answered(plan)
+        if step.position not in plan:
             return step.finished()
         return self._execute(step, run, _guarded(records, step.position))
 
     def _execute(self, step: Step, run: Run, snapshot: PayloadSnapshot) -> Step:
         try:
             asking = self._asking(step, run, snapshot)
-            wait = self.limit_rate.acquire(run.tenant, asking.id, asking.call, reserved=step.reserved)
+            wait = self.limiter.acquire(run.tenant, asking.id, asking.call, reserved=step.reserved)
             if wait.seconds:
                 return step.waiting(wait.seconds, reserved=wait.reserved)
             self._ask(asking)
@@ -99,10 +102,10 @@ class ExecutePayload:
         except ReferenceMissing as error:
             return step.failed(f"{_place(snapshot)}{error}", of_the_snapshot(run))
         except ResponseAlreadyStored:
-            return step.answered(run.total)
+            return step.answered(sequence(run.total))
         except AttemptSuperseded as error:
             return step.failed(str(error))
-        return step.answered(run.total)
+        return step.answered(sequence(run.total))
 
     def _after(self, error: LlmError, step: Step, run: Run, snapshot: PayloadSnapshot) -> Step:
         """Wait, or ask the next instance; with the last one given up, so is the run."""
@@ -120,7 +123,7 @@ class ExecutePayload:
         started_at = self._start(run, snapshot)
         target = snapshot.targets[step.fallback]
         sources = self.steps.read_sources(run, snapshot.references_with(target))
-        prompt, rendered, references = _rendered(snapshot, target, sources)
+        prompt, rendered, references = _rendered(snapshot, target, sources, run.on_missing)
         call = self._call(run, rendered, prompt, step.tries)
         return PreparedCall(
             step=step, run=run, snapshot=snapshot, call=call, references=references, started_at=started_at
@@ -141,11 +144,11 @@ class ExecutePayload:
 
     def _ask(self, asking: PreparedCall) -> None:
         run = asking.run
-        with self.limit_rate.taking(run.tenant, asking.id, asking.call) as taking:
+        with self.limiter.hold_slot(run.tenant, asking.id, asking.call) as slot:
             began = self.monotonic()
-            taking.answer = self.llm(asking.call, self._listener(asking))
+            slot.answer = self.llm(asking.call, self._listener(asking))
             duration_ms = round((self.monotonic() - began) * 1000)
-            self.steps.store_response(self._response(asking, taking.answer, duration_ms))
+            self.steps.store_response(self._response(asking, slot.answer, duration_ms))
 
     def _listener(self, asking: PreparedCall) -> AnswerListener | None:
         """``None`` if the settings turn streaming off."""
@@ -195,7 +198,7 @@ def _place(snapshot: PayloadSnapshot) -> str:
 
 
 def _rendered(
-    snapshot: PayloadSnapshot, target: LlmTarget, sources: Sources
+    snapshot: PayloadSnapshot, target: LlmTarget, sources: Sources, on_missing: OnMissing
 ) -> tuple[str, LlmTarget, tuple[Reference, ...]]:
     """What the LLM is asked, the target with its system text, and where each reference in them came from.
 
@@ -203,9 +206,9 @@ def _rendered(
     """
     values, references = look_up(snapshot.references_with(target), sources)
     missing = list(dict.fromkeys(reference.name for reference in references if reference.source == "missing"))
-    if missing and snapshot.on_missing == "fail":
+    if missing and on_missing == "fail":
         raise ReferenceMissing(missing)
-    drop = snapshot.on_missing == "empty"
+    drop = on_missing == "empty"
     if drop:
         values |= dict.fromkeys(missing, "")
     prompt = render(snapshot.template, values, drop_missing=drop)
@@ -217,6 +220,6 @@ def _rendered(
 
 def _guarded(records: StepRecords, position: int) -> PayloadSnapshot:
     """:raises RuntimeError: if the run's records are not as every earlier step leaves them, which is a bug."""
-    if records.snapshot is None or (position > 0 and not records.previous_answered):
+    if records.snapshot is None or not records.done.issuperset(records.snapshot.after):
         raise RuntimeError(f"position {position} has no snapshot or no answer before it")
     return records.snapshot

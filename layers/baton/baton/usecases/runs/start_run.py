@@ -48,6 +48,7 @@ class StartRun:
             first_response_id=first_response_id,
             created_at=timestamp(now),
             expires_at=expiry(now, self.keep),
+            on_missing=on_missing,
         )
         self.runs.create(run, variables, snapshots)
         self._begin(run, now)

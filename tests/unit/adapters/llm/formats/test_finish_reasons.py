@@ -48,7 +48,7 @@ FAILURE += [
 FAILURE += ["function_call_filter: MALFORMED_FUNCTION_CALL", "malformed_tool_use", "engine_overloaded", "rate_limit"]
 FAILURE += ["UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "FinishReason.OTHER", "model_error", "service_unavailable"]
 TOOLS = ["tool_calls", "tool_call", "TOOL_CALL", "tool_use", "toolUse", "function_call", "REASON_TOOL_CALLS"]
-NOT_SAID: list[object] = [
+MISSING: list[object] = [
     None,
     "",
     " ",
@@ -60,7 +60,7 @@ NOT_SAID: list[object] = [
     "undefined",
     "FINISH_REASON_UNSPECIFIED",
 ]
-NOT_SAID += ["not_finished", "in_progress", "\u200b", 7, True, [], {}, ["stop"], {"type": None}]
+MISSING += ["not_finished", "in_progress", "\u200b", 7, True, [], {}, ["stop"], {"type": None}]
 
 
 def rows(form: str | None, words: list[object] | list[str]) -> list[tuple[object, str | None]]:
@@ -75,7 +75,7 @@ def rows(form: str | None, words: list[object] | list[str]) -> list[tuple[object
         *rows("content_filter", FILTER),
         *rows("error", FAILURE),
         *rows("tool_calls", TOOLS),
-        *rows(None, NOT_SAID),
+        *rows(None, MISSING),
         ({"type": "length", "length": 16}, "length"),
         ({"type": "abort", "message": "Aborted"}, "error"),
     ],

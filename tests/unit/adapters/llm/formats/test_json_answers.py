@@ -39,18 +39,18 @@ def seconds(*moments: float) -> Callable[[], float]:
 @pytest.mark.parametrize("content", [GOOD, f"```json\n{GOOD}\n```", f"\n ```\n{GOOD}\n```\n"])
 def test_an_answer_that_follows_its_schema_is_taken_as_it_is(a_call: Build, content: str) -> None:
     llm = FakeLlm(content)
-    assert json_answers.ask(llm, a_call(response_format=SCHEMA)) == an_answer(content)
+    assert json_answers.complete_json(llm, a_call(response_format=SCHEMA)) == an_answer(content)
     assert len(llm.calls) == 1
 
 
 @pytest.mark.parametrize("content", ["{}", "[1]", '"text"', "5", "null"])
 def test_any_json_will_do_where_no_schema_is_asked_for(a_call: Build, content: str) -> None:
-    assert json_answers.ask(FakeLlm(content), a_call(response_format="json")).content == content
+    assert json_answers.complete_json(FakeLlm(content), a_call(response_format="json")).content == content
 
 
 def test_a_broken_answer_is_asked_for_once_more_with_what_is_wrong(a_call: Build) -> None:
     llm = FakeLlm(an_answer('{"items": [{"title": 7}]}', prompt_tokens=10, completion_tokens=None), an_answer(GOOD))
-    answer = json_answers.ask(llm, a_call(response_format=SCHEMA, tries=1))
+    answer = json_answers.complete_json(llm, a_call(response_format=SCHEMA, tries=1))
     assert (answer.content, answer.format_retries) == (GOOD, 1)
     assert (answer.prompt_tokens, answer.completion_tokens) == (13, 5), "both calls are paid for"
     first, second = llm.calls
@@ -82,7 +82,7 @@ def test_an_answer_that_stays_broken_fails_naming_the_place_and_quoting_nothing(
 ) -> None:
     llm = FakeLlm(content, content)
     with pytest.raises(LlmFormatBroken) as caught:
-        json_answers.ask(llm, a_call(response_format=SCHEMA))
+        json_answers.complete_json(llm, a_call(response_format=SCHEMA))
     assert re.search(f"^LLM instance 'demo' gave an answer that .*{sentence}\\.$", str(caught.value))
     assert "secret" not in str(caught.value)
     assert (caught.value.calls, len(llm.calls)) == (2, 2)
@@ -92,29 +92,29 @@ def test_an_answer_that_stays_broken_fails_naming_the_place_and_quoting_nothing(
 def test_an_answer_that_was_cut_says_so(a_call: Build) -> None:
     cut = an_answer('{"items": [', finish_reason="length")
     with pytest.raises(LlmFormatBroken, match="isn't JSON: it was cut off at its end, perhaps by max_tokens"):
-        json_answers.ask(FakeLlm(cut, cut), a_call(response_format="json"))
+        json_answers.complete_json(FakeLlm(cut, cut), a_call(response_format="json"))
 
 
 def test_a_failure_of_the_second_call_counts_both(a_call: Build) -> None:
     with pytest.raises(LlmThrottled) as caught:
-        json_answers.ask(FakeLlm("no", LlmThrottled("Later.", 2.0)), a_call(response_format="json"))
+        json_answers.complete_json(FakeLlm("no", LlmThrottled("Later.", 2.0)), a_call(response_format="json"))
     assert (caught.value.calls, caught.value.retry_after) == (2, 2.0)
     with pytest.raises(LlmThrottled) as caught:
-        json_answers.ask(FakeLlm(LlmThrottled("Later.")), a_call(response_format="json"))
+        json_answers.complete_json(FakeLlm(LlmThrottled("Later.")), a_call(response_format="json"))
     assert caught.value.calls == 1
 
 
 @pytest.mark.parametrize(("took", "left"), [(10, 500), (340, 500), (400, 440), (MAX_TIMEOUT_SECONDS - 5, 5)])
 def test_both_calls_together_end_within_the_longest_that_one_may_take(a_call: Build, took: float, left: float) -> None:
     llm = FakeLlm("no", "{}")
-    json_answers.ask(llm, a_call(response_format="json", timeout_seconds=500), seconds(1000, 1000 + took))
+    json_answers.complete_json(llm, a_call(response_format="json", timeout_seconds=500), seconds(1000, 1000 + took))
     assert [call.timeout_seconds for call in llm.calls] == [500, left]
 
 
 def test_with_no_time_left_the_broken_answer_fails_at_once(a_call: Build) -> None:
     llm = FakeLlm("no")
     with pytest.raises(LlmFormatBroken) as caught:
-        json_answers.ask(llm, a_call(response_format="json"), seconds(0, MAX_TIMEOUT_SECONDS - 4))
+        json_answers.complete_json(llm, a_call(response_format="json"), seconds(0, MAX_TIMEOUT_SECONDS - 4))
     assert caught.value.calls == 1
 
 
@@ -127,14 +127,14 @@ def test_with_no_time_left_the_broken_answer_fails_at_once(a_call: Build) -> Non
 )
 def test_a_schema_that_leads_on_without_end_is_a_named_failure(a_call: Build, schema: dict[str, Any]) -> None:
     with pytest.raises(LlmFormatBroken, match="can't be checked"):
-        json_answers.ask(FakeLlm('{"a": 1}', '{"a": 1}'), a_call(response_format=schema))
+        json_answers.complete_json(FakeLlm('{"a": 1}', '{"a": 1}'), a_call(response_format=schema))
 
 
 def test_nothing_is_fetched_for_a_schema_even_if_one_with_an_address_gets_here(
     a_call: Build, endpoint: Endpoint
 ) -> None:
     with pytest.raises(LlmFormatBroken, match="can't be checked"):
-        json_answers.ask(FakeLlm("1", "1"), a_call(response_format={"$ref": endpoint.url}))
+        json_answers.complete_json(FakeLlm("1", "1"), a_call(response_format={"$ref": endpoint.url}))
     assert endpoint.connections == 0
 
 
@@ -156,7 +156,7 @@ def test_a_pattern_that_takes_too_long_fails_at_once_and_says_so(
     monkeypatch.setattr(json_answers, "MAX_CHECK_SECONDS", 0.2)
     llm = FakeLlm(MATCHED)
     with pytest.raises(LlmFormatBroken, match=r"its JSON Schema's pattern took more than 0.2 s; simplify it") as caught:
-        json_answers.ask(llm, a_call(response_format=schema))
+        json_answers.complete_json(llm, a_call(response_format=schema))
     assert (caught.value.calls, len(llm.calls)) == (1, 1)
 
 
@@ -164,7 +164,7 @@ def test_a_pattern_for_the_names_of_properties_is_bounded_too(a_call: Build, mon
     monkeypatch.setattr(json_answers, "MAX_CHECK_SECONDS", 0.2)
     llm = FakeLlm("no", json.dumps({"a" * 60 + "!": 1}))
     with pytest.raises(LlmFormatBroken, match="pattern took more than") as caught:
-        json_answers.ask(llm, a_call(response_format={"patternProperties": {ENDLESS: False}}))
+        json_answers.complete_json(llm, a_call(response_format={"patternProperties": {ENDLESS: False}}))
     assert (caught.value.calls, len(llm.calls)) == (2, 2)
 
 
@@ -173,25 +173,30 @@ def test_checking_an_answer_is_bounded_to_two_seconds() -> None:
 
 
 def test_a_schema_is_saved_without_matching_its_patterns() -> None:
-    assert schemas.fault({"patternProperties": {ENDLESS: {"pattern": ENDLESS}}, "title": "a" * 60 + "!"}) is None
+    assert (
+        schemas.objection_to_schema({"patternProperties": {ENDLESS: {"pattern": ENDLESS}}, "title": "a" * 60 + "!"})
+        is None
+    )
 
 
 def test_of_several_values_the_one_that_follows_the_schema_counts(a_call: Build) -> None:
     content = f"For {GOOD} I made this of it:\n```json\n[]\n```"
-    assert json_answers.ask(FakeLlm(content), a_call(response_format=SCHEMA)).format_retries == 0
+    assert json_answers.complete_json(FakeLlm(content), a_call(response_format=SCHEMA)).format_retries == 0
 
 
 def test_the_content_stays_as_the_model_wrote_it(a_call: Build) -> None:
     content = f"<think>Hm.</think>Here you are:\n```JSON\n{GOOD}\n```"
-    assert json_answers.ask(FakeLlm(content), a_call(response_format=SCHEMA)).content == content
+    assert json_answers.complete_json(FakeLlm(content), a_call(response_format=SCHEMA)).content == content
 
 
 def test_a_part_that_may_not_be_there_is_named(a_call: Build) -> None:
     with pytest.raises(LlmFormatBroken, match=r"at \$: nothing is allowed there"):
-        json_answers.ask(FakeLlm('{"a": 1}', '{"a": 1}'), a_call(response_format={"properties": {"a": False}}))
+        json_answers.complete_json(
+            FakeLlm('{"a": 1}', '{"a": 1}'), a_call(response_format={"properties": {"a": False}})
+        )
 
 
 @given(content=st.text() | st.recursive(st.none() | st.integers(), st.lists).map(json.dumps))
 def test_any_answer_is_taken_or_broken(a_call: Build, content: str) -> None:
     with contextlib.suppress(LlmFormatBroken):
-        assert json_answers.ask(FakeLlm(content, content), a_call(response_format=SCHEMA)).content == content
+        assert json_answers.complete_json(FakeLlm(content, content), a_call(response_format=SCHEMA)).content == content

@@ -39,7 +39,7 @@ def nested(depth: int, inner: Callable[[Any], dict[str, Any]]) -> dict[str, Any]
     ],
 )
 def test_a_sound_schema_has_no_fault(schema: dict[str, Any]) -> None:
-    assert schemas.fault(schema) is None
+    assert schemas.objection_to_schema(schema) is None
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,12 @@ def test_a_sound_schema_has_no_fault(schema: dict[str, Any]) -> None:
         ({"pattern": "(" * 5000 + ")" * 5000}, "a pattern that can't be read"),
         ({"$schema": 5}, r"its \$schema can't be read"),
         ({"$schema": "http://[::1"}, r"its \$schema can't be read"),
-        ({"$ref": "http://127.0.0.1:9/schema"}, "leads to no place in the schema itself; nothing is fetched"),
-        ({"items": {"$ref": "file:///etc/passwd"}}, "nothing is fetched"),
-        ({"items": {"$dynamicRef": "other.json#a"}}, "nothing is fetched"),
-        ({"items": {"$ref": "#/$defs/a"}}, "'#/\\$defs/a' leads to no place"),
-        ({"items": {"$ref": "#nowhere"}}, "'#nowhere' leads to no place"),
-        ({"minimum": float("inf")}, "a number that JSON doesn't know"),
+        ({"$ref": "http://127.0.0.1:9/schema"}, "does not resolve within the schema; remote \\$refs are not supported"),
+        ({"items": {"$ref": "file:///etc/passwd"}}, r"remote \$refs are not supported"),
+        ({"items": {"$dynamicRef": "other.json#a"}}, r"remote \$refs are not supported"),
+        ({"items": {"$ref": "#/$defs/a"}}, "'#/\\$defs/a' does not resolve within"),
+        ({"items": {"$ref": "#nowhere"}}, "'#nowhere' does not resolve within"),
+        ({"minimum": float("inf")}, "a number that JSON doesn't support"),
         (nested(schemas.MAX_DEPTH + 1, lambda inner: {"items": inner}), "more than 50 deep"),
         (nested(100_000, lambda inner: {"items": inner}), "more than 50 deep"),
         ({"enum": list(range(schemas.MAX_ENTRIES + 1))}, "more than 1,000 entries"),
@@ -66,7 +66,7 @@ def test_a_sound_schema_has_no_fault(schema: dict[str, Any]) -> None:
     ],
 )
 def test_an_unsound_schema_is_refused_with_what_is_wrong(schema: dict[str, Any], named: str) -> None:
-    found = schemas.fault(schema)
+    found = schemas.objection_to_schema(schema)
     assert found is not None
     assert re.search(named, found), found
     assert len(found) < 500
@@ -76,10 +76,10 @@ def test_the_worst_that_fits_is_checked_in_a_moment() -> None:
     began = time.monotonic()
     mixed = [number if number % 2 else str(number) for number in range(schemas.MAX_ENTRIES)]
     draft_4 = "http://json-schema.org/draft-04/schema#"
-    schemas.fault({"$schema": draft_4, "anyOf": [{"enum": mixed}, {"enum": mixed}, {"enum": mixed}]})
-    schemas.fault({"$defs": {"a": {"$anchor": "a"}}, "anyOf": [{"$ref": "#a"}] * 900})
+    schemas.objection_to_schema({"$schema": draft_4, "anyOf": [{"enum": mixed}, {"enum": mixed}, {"enum": mixed}]})
+    schemas.objection_to_schema({"$defs": {"a": {"$anchor": "a"}}, "anyOf": [{"$ref": "#a"}] * 900})
     doubling = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(99)}
-    schemas.fault({"$ref": "#/$defs/d0", "$defs": {**doubling, "d99": {}}})
+    schemas.objection_to_schema({"$ref": "#/$defs/d0", "$defs": {**doubling, "d99": {}}})
     assert time.monotonic() - began < 10
 
 
@@ -108,7 +108,7 @@ json_values = st.recursive(
 
 @given(schema=st.dictionaries(keywords, json_values, max_size=4))
 def test_any_object_is_a_schema_or_has_a_fault(schema: dict[str, Any]) -> None:
-    if schemas.fault(schema) is None:
+    if schemas.objection_to_schema(schema) is None:
         plain = schemas.is_plain(schema)
         assert plain or not schemas.is_strict(schema)
         if plain:

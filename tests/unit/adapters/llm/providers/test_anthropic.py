@@ -148,7 +148,7 @@ def test_an_option_that_baton_sets_itself_is_refused_by_name(a_call: Build, name
         anthropic.request(a_call(options={name: True}))
     (refusal,) = anthropic.unsupported_settings(a_call(options={name: True}).settings)
     assert refusal.setting == "options"
-    assert name in refusal.sentence
+    assert name in refusal.detail
 
 
 def test_a_plain_schema_goes_out_in_the_apis_own_form_with_its_objects_closed(a_call: Build) -> None:
@@ -206,7 +206,7 @@ def test_json_without_a_schema_is_asked_for_in_the_system_prompt(a_call: Build) 
 )
 def test_what_the_api_lacks_is_known_before_any_call(a_call: Build, settings: Any, refused: Any) -> None:
     found = [
-        (refusal.setting, refusal.sentence) for refusal in anthropic.unsupported_settings(a_call(**settings).settings)
+        (refusal.setting, refusal.detail) for refusal in anthropic.unsupported_settings(a_call(**settings).settings)
     ]
     assert found == refused
 

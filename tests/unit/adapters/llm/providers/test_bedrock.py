@@ -101,9 +101,7 @@ def test_an_option_that_is_no_json_is_refused_unseen(a_call: Build, value: objec
     ],
 )
 def test_what_the_api_lacks_is_known_before_any_call(a_call: Build, settings: Any, refused: Any) -> None:
-    found = [
-        (refusal.setting, refusal.sentence) for refusal in bedrock.unsupported_settings(a_call(**settings).settings)
-    ]
+    found = [(refusal.setting, refusal.detail) for refusal in bedrock.unsupported_settings(a_call(**settings).settings)]
     assert found == refused
 
 

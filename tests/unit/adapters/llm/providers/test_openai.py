@@ -137,7 +137,7 @@ def test_options_that_baton_sets_itself_are_known_before_any_call(a_call: Build)
     (refusal,) = openai.unsupported_settings(
         a_call(options={"stream": True, "top_k": 1}, seed=1, temperature=2).settings
     )
-    assert (refusal.setting, refusal.sentence) == ("options", "'stream' can't be one: Baton sets it")
+    assert (refusal.setting, refusal.detail) == ("options", "'stream' can't be one: Baton sets it")
 
 
 @pytest.mark.parametrize(

@@ -303,4 +303,4 @@ def test_what_it_makes_up_for_a_simple_schema_always_follows_it(a_call: Build, s
 
 def test_an_option_of_the_wrong_type_is_refused_before_any_call(a_call: Build) -> None:
     (refusal,) = simulated.unsupported_settings(a_call(options={"delay_seconds": "3", "top_k": 1}).settings)
-    assert (refusal.setting, refusal.sentence) == ("options", "option 'delay_seconds' must be a number of seconds")
+    assert (refusal.setting, refusal.detail) == ("options", "option 'delay_seconds' must be a number of seconds")

@@ -118,17 +118,19 @@ def is_error(body: object) -> bool:
     return bool(error_in(body))
 
 
-def words_of(body: object, depth: int = MAX_DEPTH) -> str:
+def error_message(body: object, depth: int = MAX_DEPTH) -> str:
     """The provider's own words; empty if there are none."""
     if depth == 0:
         return ""
     if isinstance(body, str):
         return "" if body.lstrip().startswith("<") else body.strip()
     if isinstance(body, list):
-        return "; ".join(filter(None, (words_of(part, depth - 1) for part in body[:3] if isinstance(part, dict | str))))
+        return "; ".join(
+            filter(None, (error_message(part, depth - 1) for part in body[:3] if isinstance(part, dict | str)))
+        )
     if not isinstance(body, dict):
         return ""
-    said = next(filter(None, (words_of(part, depth - 1) for part in _parts(body))), "")
+    said = next(filter(None, (error_message(part, depth - 1) for part in _parts(body))), "")
     field = _field(body.get("loc"))
     return f"{field}: {said}" if field and said else said
 
@@ -145,7 +147,7 @@ def _field_errors(errors: object) -> Iterator[str]:
     if isinstance(errors, str):
         yield errors
     for field, said in errors.items() if isinstance(errors, dict) else ():
-        if isinstance(said, str | list) and (words := words_of(said)):
+        if isinstance(said, str | list) and (words := error_message(said)):
             yield f"{field}: {words}"
 
 
@@ -157,11 +159,11 @@ def _field(loc: object) -> str:
     return ".".join(names[1:] if len(names) > 1 and names[0] in BODY_PARTS else names)
 
 
-def words_without_an_answer(body: object) -> str:
+def message_without_answer(body: object) -> str:
     """What a success that holds no answer says instead; empty where it only says that all went well."""
     if not isinstance(body, dict):
         return ""
-    said = words_of({name: part for name, part in body.items() if not _tells_success(part)})
+    said = error_message({name: part for name, part in body.items() if not _tells_success(part)})
     return _flag(body) if not said else "" if said.lower().strip(" .!") in SUCCESS_WORDS else said
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
 
-from baton.adapters.llm.formats.error_bodies import error_in, status_in, words_of
+from baton.adapters.llm.formats.error_bodies import error_in, error_message, status_in
 from baton.adapters.llm.http.rate_limit_headers import retry_after
 from baton.adapters.llm.http.wire import REDIRECTS, HttpReply, encodable
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmTimeout
@@ -26,7 +26,7 @@ FAILURE_BY_STATUS: Mapping[int, type[LlmError]] = {
 FAILURE_BY_HUNDRED: Mapping[int, type[LlmError]] = {3: LlmRefused, 4: LlmRefused, 5: LlmServerError}
 """For what the first table leaves out; any other status is an answer that HTTP doesn't promise."""
 
-NO_WAIT_HELPS = "insufficient_quota"
+OUT_OF_QUOTA = "insufficient_quota"
 """OpenAI's code for a 429 that means: nothing left to pay with."""
 
 MAX_MESSAGE_CHARACTERS = 300
@@ -53,12 +53,12 @@ def _failure(call: LlmCall, status: int, body: object, wait: float | None) -> Ll
     sentence = _sentence(call, status, body)
     if kind is not LlmThrottled:
         return kind(sentence)
-    if NO_WAIT_HELPS in _codes(body):
+    if OUT_OF_QUOTA in _codes(body):
         return LlmRefused(sentence)
     return LlmThrottled(sentence, wait)
 
 
-def failure_inside(body: object, call: LlmCall) -> LlmError:
+def failure_in_success(body: object, call: LlmCall) -> LlmError:
     """For an error that came with a success: what it says of itself stands for the status."""
     status = status_in(body)
     if status is not None:
@@ -102,7 +102,7 @@ def _joined(said: str) -> str:
 
 def provider_message(body: object, call: LlmCall) -> str:
     """The provider's own words on one line, shortened, without the key and without what it quotes of the prompt."""
-    text = encodable(words_of(body))
+    text = encodable(error_message(body))
     key = (call.api_key or "").strip()
     text = " ".join((text.replace(key, "[api key]") if key else text).split())[:MAX_SCANNED_CHARACTERS]
     for own in (call.prompt, call.settings.system or ""):

@@ -36,7 +36,7 @@ def _words(listed: str) -> frozenset[str]:
     return frozenset(listed.split())
 
 
-NOT_SAID = _words("null none nil undefined unspecified n_a nan false not_finished in_progress queued") | {""}
+MISSING = _words("null none nil undefined unspecified n_a nan false not_finished in_progress queued") | {""}
 """Not all servers have a null: ``"null"`` is DashScope's word while a model is still writing."""
 
 WORDS: Mapping[str, frozenset[str]] = {
@@ -89,7 +89,7 @@ def finish_reason(said: object) -> str | None:
         said = said.get("type")
     label = name_of(said) or ""
     word = _normal(label)
-    if word in NOT_SAID:
+    if word in MISSING:
         return None
     return _form(word) or (label.lower() if label.isupper() else label).strip()
 

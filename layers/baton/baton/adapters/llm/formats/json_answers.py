@@ -1,14 +1,14 @@
-"""Answers that are to be JSON. A broken one is asked for once more, with what is wrong with it, and then it fails.
+"""Answers that must be JSON. After an invalid one the model is asked once more, with the error; then the call fails.
 
-JSON in any usual wrapping is taken (``domain.json_answers``), and the answer's content stays as the model wrote it.
+JSON in any usual wrapping is accepted (``domain.llm.json_answers``), and the answer's content is not changed.
 
-The second call is made at once, in the same invocation, and not after a Wait: what it needs is what the validator said
-about the first answer, and no text travels through the state machine. It counts as a try of its own. Each call has its
-time-out, and both together end within the longest that one call may take, so the time-outs nest as before.
+The second call is made at once, in the same invocation, and not after a Wait: it needs the validator's error, and no
+text passes through the state machine. It counts as a try of its own. Each call has its timeout, and both together end
+within the longest timeout of one call, so the timeouts nest as before.
 
-A schema's ``pattern`` runs on Python's ``re``, where some need for ever: checking an answer has ``MAX_CHECK_SECONDS``.
-After that it fails at once, since no other answer would make the pattern a faster one. The check of a schema that is
-saved only compiles its patterns.
+A schema's ``pattern`` runs on Python's ``re``, where some patterns take forever: checking an answer has
+``MAX_CHECK_SECONDS``. After that the call fails at once, since another answer would not make the pattern faster. When
+a schema is saved, its patterns are only compiled.
 """
 
 from __future__ import annotations
@@ -26,38 +26,38 @@ from baton.domain.llm.calls import MAX_TIMEOUT_SECONDS, LlmAnswer, LlmCall
 from baton.domain.llm.json_answers import json_values
 
 MIN_SECONDS = 5.0
-"""With less than this left, the model isn't asked again."""
+"""With less time left, there is no second call."""
 
 MAX_CHECK_SECONDS = 2.0
 """For checking an answer against its schema."""
 
 
 @dataclass(frozen=True, slots=True)
-class FieldError:
-    """What is wrong with an answer: ``sentence`` names the place and quotes nothing; ``detail`` is for the model,
-    and empty where asking again doesn't help."""
+class AnswerError:
+    """What is wrong with an answer: ``detail`` names the place and quotes nothing; ``correction`` is for the model, and
+    empty where a retry can't help."""
 
-    sentence: str
-    detail: str = ""
+    detail: str
+    correction: str = ""
 
 
-def ask(
+def complete_json(
     complete: Callable[[LlmCall], LlmAnswer], call: LlmCall, clock: Callable[[], float] = time.monotonic
 ) -> LlmAnswer:
-    """The answer, if it is what the call's response format demands at the first or at the second time."""
+    """The first or second answer, whichever matches the call's response format; raises ``LlmFormatBroken``."""
     began = clock()
     first = complete(call)
-    found = fault(first, call)
-    if found is None:
+    invalid = find_error(first, call)
+    if invalid is None:
         return first
     left = MAX_TIMEOUT_SECONDS - (clock() - began)
-    if left < MIN_SECONDS or not found.detail:
-        raise _broken(call, found)
+    if left < MIN_SECONDS or not invalid.correction:
+        raise _format_error(call, invalid)
     try:
-        second = complete(_again(call, found, left))
-        found = fault(second, call)
-        if found is not None:
-            raise _broken(call, found)
+        second = complete(_retry_call(call, invalid, left))
+        invalid = find_error(second, call)
+        if invalid is not None:
+            raise _format_error(call, invalid)
     except LlmError as error:
         error.calls = 2
         raise
@@ -69,30 +69,30 @@ def ask(
     )
 
 
-def fault(answer: LlmAnswer, call: LlmCall) -> FieldError | None:
-    """What keeps the answer from being the JSON that was asked for; ``None`` if nothing does."""
+def find_error(answer: LlmAnswer, call: LlmCall) -> AnswerError | None:
+    """Why the answer is not the requested JSON; ``None`` if it is."""
     values = json_values(answer.content)
     if not values:
         cut = ": it was cut off at its end, perhaps by max_tokens" if answer.truncated else ""
-        return FieldError(f"isn't JSON{cut}", f"It was not JSON{cut}.")
+        return AnswerError(f"isn't JSON{cut}", f"It was not JSON{cut}.")
     wanted = call.settings.response_format
-    return _fault_of_all(values, wanted) if isinstance(wanted, Mapping) else None
+    return _error_of_all(values, wanted) if isinstance(wanted, Mapping) else None
 
 
-def _fault_of_all(values: Sequence[Any], schema: Schema) -> FieldError | None:
-    """That of the likeliest value, if none of them follows the schema."""
-    import jsonschema  # noqa: F401, PLC0415 - cold start; and its import is no part of the time for checking
+def _error_of_all(values: Sequence[Any], schema: Schema) -> AnswerError | None:
+    """The error of the likeliest value, if none of the values is valid."""
+    import jsonschema  # noqa: F401, PLC0415 - cold start; and before the time for checking begins
 
     try:
         with time_bound(MAX_CHECK_SECONDS):
-            first, *others = (_schema_fault(value, schema) for value in values)
+            first, *others = (_schema_error(value, schema) for value in values)
     except OutOfTime:
         what = "its JSON Schema's pattern" if '"pattern' in json.dumps(schema) else "its JSON Schema"
-        return FieldError(f"can't be checked: {what} took more than {MAX_CHECK_SECONDS:g} s; simplify it")
+        return AnswerError(f"can't be checked: {what} took more than {MAX_CHECK_SECONDS:g} s; simplify it")
     return None if None in others else first
 
 
-def _schema_fault(value: Any, schema: Schema) -> FieldError | None:
+def _schema_error(value: Any, schema: Schema) -> AnswerError | None:
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - cold start: only a call with a schema needs it
     from jsonschema.exceptions import best_match  # noqa: PLC0415
     from jsonschema.validators import validator_for  # noqa: PLC0415
@@ -103,25 +103,25 @@ def _schema_fault(value: Any, schema: Schema) -> FieldError | None:
     try:
         error = best_match(validator.iter_errors(value))
     except (RecursionError, OverflowError, Unresolvable):
-        return FieldError("can't be checked: its JSON Schema leads on without end", "It was nested too deep.")
+        return AnswerError("can't be checked: its JSON Schema's references never end", "It was nested too deep.")
     if error is None:
         return None
     rule = json.dumps({error.validator: error.validator_value}, ensure_ascii=False)[1:-1] if error.validator else ""
     place = shortened(error.json_path)
-    return FieldError(
+    return AnswerError(
         f"breaks its JSON Schema at {place}: {shortened(rule) or 'nothing is allowed there'}",
         f"At {place} it broke the JSON Schema: {shortened(error.message)}.",
     )
 
 
-def _again(call: LlmCall, found: FieldError, left: float) -> LlmCall:
-    asked = f"{call.prompt}\n\nYour last answer could not be used. {found.detail} {JSON_ONLY}"
-    settings = replace(call.settings, timeout_seconds=min(call.timeout_seconds, left))
-    return replace(call, prompt=asked, settings=settings, tries=call.tries + 1)
+def _retry_call(call: LlmCall, error: AnswerError, seconds_left: float) -> LlmCall:
+    prompt = f"{call.prompt}\n\nYour last answer could not be used. {error.correction} {JSON_ONLY}"
+    settings = replace(call.settings, timeout_seconds=min(call.timeout_seconds, seconds_left))
+    return replace(call, prompt=prompt, settings=settings, tries=call.tries + 1)
 
 
-def _broken(call: LlmCall, found: FieldError) -> LlmFormatBroken:
-    return LlmFormatBroken(f"LLM instance {call.endpoint.instance_name!r} gave an answer that {found.sentence}.")
+def _format_error(call: LlmCall, error: AnswerError) -> LlmFormatBroken:
+    return LlmFormatBroken(f"LLM instance {call.endpoint.instance_name!r} gave an answer that {error.detail}.")
 
 
 def _sum(first: int | None, second: int | None) -> int | None:

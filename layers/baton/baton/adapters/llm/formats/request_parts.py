@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from baton.domain.errors import LlmRefused
-from baton.domain.llm.api_key_headers import objection_to
+from baton.domain.llm.api_key_headers import header_name_error
 from baton.domain.llm.calls import LlmCall
 from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 
@@ -46,7 +46,7 @@ def key_header(call: LlmCall, usual: str) -> dict[str, str]:
     """The header that carries the key: the instance's own choice, else the provider's usual one."""
     key = api_key(call)
     name = call.endpoint.api_key_header or usual
-    if objection_to(name):
+    if header_name_error(name):
         raise refused(call, "can't have its API key in the header that it names")
     if not key:
         return {}

@@ -1,7 +1,7 @@
-"""JSON Schemas that answers are to follow: whether one is sound, and how a model is told of it.
+"""JSON Schemas for answers: their validation, and the instruction for models.
 
-jsonschema is loaded where a schema is met, and nowhere else: it would double the start-up of the payload's function.
-A schema is bounded, since it is checked while somebody waits for the HTTP API, and no reference is ever fetched.
+jsonschema is imported only when there is a schema: it would double the cold start of the payload function. Schemas have
+a maximum size, since they are checked within an HTTP request, and no reference is ever fetched.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ type Schema = Mapping[str, Any]
 MAX_BYTES = 30_000
 MAX_DEPTH = 50
 MAX_ENTRIES = 1_000
-"""Of one list or object: jsonschema compares some lists entry by entry, each with each."""
+"""Of one list or object: jsonschema compares each entry of some lists with each other entry."""
 
 MAX_QUOTED_CHARACTERS = 200
 REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
@@ -36,23 +36,23 @@ PLAIN_KEYWORDS = frozenset(
         "description",
     }
 )
-"""What every provider's own form of structured answers understands. Much else is refused by one or another."""
+"""Keywords that every provider's own structured output supports. Most others are rejected by some provider."""
 
 JSON_ONLY = "Answer with JSON and nothing else."
 
 
-def fault(schema: Schema) -> str | None:
-    """What is wrong with the schema, to stand after its field's name; ``None`` for a sound one."""
-    return _bound_fault(schema) or _grammar_fault(schema) or _reference_fault(schema)
+def objection_to_schema(schema: Schema) -> str | None:
+    """Why the schema is invalid, as a phrase to follow its field's name; ``None`` for a valid one."""
+    return _size_objection(schema) or _syntax_objection(schema) or _reference_objection(schema)
 
 
 def is_plain(schema: object) -> bool:
-    """Whether it is an object's schema in keywords that every provider's own form understands."""
+    """Whether it is an object's schema with keywords that every provider's structured output supports."""
     return isinstance(schema, Mapping) and schema.get("type") == "object" and all(map(_is_plain, _with_inner(schema)))
 
 
 def is_strict(schema: Schema) -> bool:
-    """Whether it meets what OpenAI demands of a schema that it is to hold to: no open object, no optional property."""
+    """Whether it meets OpenAI's conditions for ``strict``: no open object, no optional property."""
     return is_plain(schema) and all(
         inner.get("additionalProperties") is False
         and set(inner.get("required", ())) == set(inner.get("properties", {}))
@@ -62,8 +62,8 @@ def is_strict(schema: Schema) -> bool:
 
 
 def closed(schema: Schema) -> dict[str, Any]:
-    """A plain schema whose objects hold nothing but their properties, as Anthropic demands. What follows it, follows
-    the schema."""
+    """The plain schema with objects that allow no other properties, as Anthropic demands. A value that is valid for it
+    is valid for the schema."""
     copy = dict(schema)
     if "properties" in copy:
         copy["properties"] = {name: closed(inner) for name, inner in copy["properties"].items()}
@@ -75,7 +75,7 @@ def closed(schema: Schema) -> dict[str, Any]:
 
 
 def instruction(response_format: ResponseFormat) -> str:
-    """What to tell a model that can't be held to the format otherwise."""
+    """The prompt text for a model whose API can't enforce the format."""
     if not isinstance(response_format, Mapping):
         return JSON_ONLY
     written = json.dumps(response_format, ensure_ascii=False)
@@ -83,11 +83,11 @@ def instruction(response_format: ResponseFormat) -> str:
 
 
 def shortened(text: str) -> str:
-    """As much of it as fits into a sentence."""
+    """The text, cut to a length that fits into an error."""
     return text if len(text) <= MAX_QUOTED_CHARACTERS else text[: MAX_QUOTED_CHARACTERS - 1] + "…"
 
 
-def _bound_fault(schema: Schema) -> str | None:
+def _size_objection(schema: Schema) -> str | None:
     for value, depth in _values(schema):
         if depth > MAX_DEPTH:
             return f"is nested more than {MAX_DEPTH} deep"
@@ -96,11 +96,11 @@ def _bound_fault(schema: Schema) -> str | None:
     try:
         size = len(json.dumps(schema, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
     except ValueError:
-        return "has a number that JSON doesn't know"
-    return f"is a JSON Schema of {size:,} bytes; at most {MAX_BYTES:,} are taken" if size > MAX_BYTES else None
+        return "has a number that JSON doesn't support"
+    return f"is a JSON Schema of {size:,} bytes; at most {MAX_BYTES:,} are allowed" if size > MAX_BYTES else None
 
 
-def _reference_fault(schema: Schema) -> str | None:
+def _reference_objection(schema: Schema) -> str | None:
     from referencing import Registry, exceptions  # noqa: PLC0415 - see the top of this file
     from referencing.jsonschema import DRAFT202012, specification_with  # noqa: PLC0415
 
@@ -108,7 +108,7 @@ def _reference_fault(schema: Schema) -> str | None:
     try:
         resolver = Registry().with_resource("", dialect.create_resource({**schema, "$id": ""})).crawl().resolver()
     except (AttributeError, TypeError, ValueError):
-        return "has a part that isn't in its place for the JSON Schema that its $schema names"
+        return "has a part that is invalid for the JSON Schema version in its $schema"
     for target in _targets(schema):
         try:
             if target.startswith("#"):
@@ -116,7 +116,7 @@ def _reference_fault(schema: Schema) -> str | None:
                 continue
         except exceptions.Unresolvable:
             pass
-        return f"its reference {shortened(target)!r} leads to no place in the schema itself; nothing is fetched"
+        return f"its reference {shortened(target)!r} does not resolve within the schema; remote $refs are not supported"
     return None
 
 
@@ -127,7 +127,7 @@ def _targets(schema: Schema) -> Iterator[str]:
             yield found
 
 
-def _grammar_fault(schema: Schema) -> str | None:
+def _syntax_objection(schema: Schema) -> str | None:
     from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 - see the top of this file
     from jsonschema.validators import validator_for  # noqa: PLC0415
 
@@ -143,7 +143,7 @@ def _grammar_fault(schema: Schema) -> str | None:
 
 
 def _values(schema: Schema) -> Iterator[tuple[object, int]]:
-    """Everything in the schema, itself included, with how deep it lies."""
+    """Every value in the schema, itself included, with its depth."""
     waiting: list[tuple[object, int]] = [(schema, 1)]
     while waiting:
         value, depth = waiting.pop()
@@ -155,7 +155,7 @@ def _values(schema: Schema) -> Iterator[tuple[object, int]]:
 
 
 def _with_inner(schema: Schema) -> Iterator[Schema]:
-    """The schema and those in it, as far as plain ones hold others."""
+    """The schema and its subschemas, in the places where plain schemas have some."""
     yield schema
     items = [schema["items"]] if "items" in schema else []
     for inner in [*schema.get("properties", {}).values(), *items, *schema.get("anyOf", ())]:

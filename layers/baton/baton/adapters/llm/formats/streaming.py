@@ -1,7 +1,7 @@
-"""Answers that are heard while they grow, the same for every provider that sends events.
+"""Streaming, the same for every provider that sends events.
 
-A streamed answer is put together again into the body that would have come unstreamed, and then read as that one is: so
-both ways end in the same answer or the same failure.
+A streamed answer is accumulated into the body that an unstreamed reply would have, and then read like one: streamed or
+not, the result is the same answer or the same failure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
-from baton.adapters.llm.formats.error_bodies import is_error, words_without_an_answer
+from baton.adapters.llm.formats.error_bodies import is_error, message_without_answer
 from baton.adapters.llm.formats.finish_reasons import ERROR as FAILED
 from baton.adapters.llm.formats.finish_reasons import finish_reason
 from baton.adapters.llm.formats.response_parts import invalid
@@ -34,7 +34,7 @@ SECONDS_AFTER_FINISH = 5.0
 
 
 def ignore() -> None:
-    """For events that come without waiting."""
+    """The default ``OnFinish``, for events that are already there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,21 +49,21 @@ class AnswerForm:
 
 
 class Accumulator(Protocol):
-    """Puts a body together from a provider's events."""
+    """Builds a body from a provider's events."""
 
     @property
     def reason(self) -> object:
-        """The provider's word for why the model stopped: once it is said, what still comes is bookkeeping."""
+        """The provider's own finish reason, ``None`` until it arrives; later events can only contain counts."""
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing comes any more."""
+        """Whether the last event has arrived."""
 
-    def take(self, value: object) -> str:
-        """The text that an event adds. Raises ``LlmAnswerInvalid`` for what the API doesn't promise."""
+    def add(self, value: object) -> str:
+        """Add the content of an event; returns its text. Raises ``LlmAnswerInvalid`` for an unexpected form."""
 
     def body(self) -> object:
-        """As it would have come unstreamed."""
+        """The body of the equivalent unstreamed reply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class NullListener:
     def on_text(self, text: str) -> None: ...
 
 
-def ask(
+def complete_call(
     request: HttpRequest, call: LlmCall, form: AnswerForm, listener: AnswerListener | None, transport: HttpTransport
 ) -> LlmAnswer:
     """Send the request, read the answer and publish its text to the listener.
@@ -131,31 +131,31 @@ def _publish_text(text: str, listener: AnswerListener) -> None:
 
 
 def accumulate(
-    sent: Iterable[Event], accumulator: Accumulator, call: LlmCall, on_finish: OnFinish = ignore
+    received: Iterable[Event], accumulator: Accumulator, call: LlmCall, on_finish: OnFinish = ignore
 ) -> TextChunks[object]:
-    """Yields the answer's text, and returns the body that would have come unstreamed, be it an answer or an error.
+    """Yields the answer's text, and returns the body of the equivalent unstreamed reply, an answer or an error.
 
-    Once the model has said why it stopped, nothing costs the answer: not an error, an event that can't be read, a
-    connection that breaks or stays open. Counts may be lost.
+    After the finish reason, the answer is valid whatever follows: an error, an invalid event, a connection that breaks
+    or stays open. Only counts may be lost.
     """
-    stream = _Stream(sent, accumulator, call, on_finish)
+    stream = _Stream(received, accumulator, call, on_finish)
     try:
-        yield from stream.pieces()
+        yield from stream.texts()
     except LlmError:
-        if not stream.is_whole and stream.error is None:
+        if not stream.is_finished and stream.error is None:
             raise
-    if stream.error is not None and not stream.stands:
+    if stream.error is not None and not stream.is_valid:
         return stream.error
-    if not (stream.is_done or stream.is_whole):
+    if not (stream.is_done or stream.is_finished):
         raise LlmUnreachable(f"LLM instance {call.endpoint.instance_name!r} broke off its answer.")
     return accumulator.body()
 
 
 class _Stream:
-    """The events of one answer. ``error`` is what the server said instead of an answer, or of the rest of one."""
+    """The events of one answer. ``error`` is an error that the server sent instead of the answer or its rest."""
 
-    def __init__(self, sent: Iterable[Event], accumulator: Accumulator, call: LlmCall, on_finish: OnFinish) -> None:
-        self._sent = sent
+    def __init__(self, received: Iterable[Event], accumulator: Accumulator, call: LlmCall, on_finish: OnFinish) -> None:
+        self._received = received
         self._accumulator = accumulator
         self._call = call
         self._on_finish = on_finish
@@ -163,47 +163,47 @@ class _Stream:
         self.is_done = False
 
     @property
-    def is_whole(self) -> bool:
-        """Whether the model has said why it stopped, or that its provider failed."""
+    def is_finished(self) -> bool:
+        """Whether the finish reason has arrived, including one that says that the provider failed."""
         return finish_reason(self._accumulator.reason) is not None
 
     @property
-    def stands(self) -> bool:
-        """Whether it is an answer that nothing costs any more."""
+    def is_valid(self) -> bool:
+        """Whether the answer is valid, whatever follows."""
         return finish_reason(self._accumulator.reason) not in (None, FAILED)
 
-    def pieces(self) -> Iterator[str]:
-        for event in self._sent:
+    def texts(self) -> Iterator[str]:
+        for event in self._received:
             self.is_done = event.is_done
-            if not event.is_done and (text := self._take(_value(event, self._call))):
+            if not event.is_done and (text := self._add(_value(event, self._call))):
                 yield text
             if self.is_done:
                 return
 
-    def _take(self, value: object) -> str:
+    def _add(self, value: object) -> str:
         if is_error(value):
             self.error = value
-            self.is_done = not self.stands
+            self.is_done = not self.is_valid
             return ""
-        if _is_beside_the_answer(value):
+        if _is_error_without_a_known_form(value):
             self.error = value
-        was_whole = self.is_whole
-        text = self._accumulator.take(value)
-        if self.is_whole and not was_whole:
+        was_finished = self.is_finished
+        text = self._accumulator.add(value)
+        if self.is_finished and not was_finished:
             self._on_finish()
         self.is_done = self._accumulator.is_over
         return text
 
 
-def _is_beside_the_answer(value: object) -> bool:
-    """Whether an event that is no part of an answer has words of its own: an error, if no answer comes."""
+def _is_error_without_a_known_form(value: object) -> bool:
+    """Whether an event is no part of an answer but has a message: it is an error, unless an answer follows."""
     if not isinstance(value, dict) or value.get("choices"):
         return False
-    return bool(words_without_an_answer(value))
+    return bool(message_without_answer(value))
 
 
 def _value(event: Event, call: LlmCall) -> object:
-    """What an event says; an event that is named an error says one, in whatever form."""
+    """An event's data; the data of an event named ``error`` becomes an error, whatever its form."""
     try:
         value: object = json.loads(event.data, strict=False)
     except (ValueError, RecursionError):

@@ -32,7 +32,7 @@ class ForbiddenHost(Exception):
 
 def check_host(scheme: str, host: str, policy: HostPolicy) -> None:
     """:raises ForbiddenHost: if the policy rejects the host's name, before the name is resolved."""
-    if objection := policy.objection_to_host(scheme, host):
+    if objection := policy.host_error(scheme, host):
         raise ForbiddenHost(host, objection)
 
 
@@ -48,7 +48,7 @@ def checked_addresses(host: str, port: int, policy: HostPolicy, resolve: Resolve
     """
     found = resolve(host.strip("[]"), port)
     for *_, address in found:
-        if objection := policy.objection_to_address(ip_address(address[0])):
+        if objection := policy.address_error(ip_address(address[0])):
             raise ForbiddenHost(host, objection)
     return found
 

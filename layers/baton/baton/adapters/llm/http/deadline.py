@@ -1,9 +1,8 @@
-"""One deadline over every socket operation of a call.
+"""One deadline for all socket operations of a call.
 
-requests' time-outs start anew with each socket read, so a server that sends a byte now and then is waited for without
-end, in the headers as in the body. Here each read and each send of a connection may take only what is left of the
-call that it is made for, and so may connecting, to each of a host's addresses. What stays outside: the look-up of the
-name (the system's resolver has its own time-outs).
+A timeout of requests starts again with each socket read, so a server that sends single bytes slowly would never time
+out, in the headers or in the body. Here each connect, send and read may take only the remaining time of its call. The
+exception is resolving the host's name, for which the system's resolver has its own timeouts.
 """
 
 from __future__ import annotations
@@ -35,15 +34,14 @@ SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 30),
 ]
-"""Probes while a model thinks: a NAT gateway forgets a connection that is silent for 350 s."""
-
+"""Keep-alive probes while a model is thinking: a NAT gateway drops a connection that is silent for 350 s."""
 
 MAX_INTERIM_RESPONSES = 20
 INTERIM = frozenset(range(100, 200)) - {101}
 
 
 class Deadline:
-    """The end of one call, so many ``seconds`` after its beginning."""
+    """The end of one call, ``seconds`` after its start."""
 
     def __init__(self, seconds: float, clock: Clock = time.monotonic) -> None:
         self.seconds = seconds
@@ -52,26 +50,27 @@ class Deadline:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left."""
+        """Whether the time is up."""
         return self._clock() >= self._end
 
     def left(self) -> float:
-        """Seconds left, more than 0; raises ``TimeoutError`` when nothing is."""
+        """Seconds left, more than 0; raises ``TimeoutError`` if there are none."""
         if (seconds := self._end - self._clock()) > 0:
             return seconds
         raise TimeoutError("The call's deadline is over.")
 
     def shorten(self, seconds: float) -> None:
-        """To so many seconds from now, if its end doesn't come first."""
+        """Move the end to ``seconds`` from now, if it isn't earlier already."""
         self._end = min(self._end, self._clock() + seconds)
 
     def at_most(self, seconds: float) -> Deadline:
-        """So many seconds from now, or this one's end if that comes first."""
+        """A deadline ``seconds`` from now, or this one's end if that is earlier."""
         return Deadline(min(seconds, self.left()), self._clock)
 
 
 _deadline: ContextVar[Deadline] = ContextVar("deadline")
-"""The call that this thread is making; connections are pooled, so the deadline can't be theirs."""
+"""Of the call in this context. Not an attribute of connections, since they are pooled and serve many calls, and
+urllib3 has no parameter for it."""
 
 
 @contextmanager
@@ -85,7 +84,7 @@ def deadline_scope(deadline: Deadline) -> Iterator[None]:
 
 
 class _Reader(io.RawIOBase):
-    """What ``http.client`` reads from: a socket whose every read gets what is left."""
+    """What ``http.client`` reads from: a socket on which each read has the remaining time."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
         self._sock = sock
@@ -111,9 +110,9 @@ class _Response(http.client.HTTPResponse):
         self.fp: io.BufferedReader = io.BufferedReader(_Reader(sock, self.fp.detach()))
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Of the final response: interim ones may come before it (RFC 9110, 15.2), and ``http.client`` knows 100 only.
+        """The final response's status. Interim ones may precede it (RFC 9110, 15.2); ``http.client`` skips only 100.
 
-        101 is final: nothing that is sent asks for another protocol.
+        101 is final, since no request asks to switch protocols.
         """
         for _ in range(MAX_INTERIM_RESPONSES + 1):
             line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # not in typeshed

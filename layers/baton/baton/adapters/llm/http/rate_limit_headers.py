@@ -1,12 +1,12 @@
-"""When to come back: what a reply without success says of it, in the forms that are in use.
+"""When to retry after a failure, from its headers and body, in the forms in use.
 
-What it asks for outright:
+Explicit delays:
 
 - ``retry-after-ms``, ``x-ms-retry-after-ms``: OpenAI, Azure (throttlingRetryStrategy of Azure's own SDKs)
 - ``Retry-After`` in seconds or as a date: RFC 9110, 10.2.3
 - ``"retryDelay": "38s"`` among the error's ``details``: Gemini (RetryInfo of google/rpc/error_details.proto)
 
-When its limits are reset, and what is left of each:
+Rate limits: when each is reset, and how much of it remains:
 
 - ``x-ratelimit-reset-tokens: 6m0s``, ``x-ratelimit-remaining-tokens``: OpenAI, Groq
   (https://developers.openai.com/api/docs/guides/rate-limits, https://console.groq.com/docs/rate-limits)
@@ -16,12 +16,12 @@ When its limits are reset, and what is left of each:
   (https://docs.digitalocean.com/products/inference/reference/quota-specific-response-headers), as GitHub's
 - ``anthropic-ratelimit-input-tokens-reset``, ``…-remaining``, in RFC 3339 dates: Anthropic
   (https://platform.claude.com/docs/en/api/rate-limits)
-- ``X-RateLimit-Reset`` in epoch milliseconds: OpenRouter, whose errors may have these headers inside as well
+- ``X-RateLimit-Reset`` in epoch milliseconds: OpenRouter, whose error bodies may contain these headers as well
   (https://github.com/everruns/everruns/pull/2280)
 - ``RateLimit-Reset`` in seconds, later ``RateLimit: "default";r=0;t=30``: draft-ietf-httpapi-ratelimit-headers
 
-A reset in seconds is when the limit is whole again (OpenAI: "to its initial state"), which may be a day, while a part
-of it is back much sooner. So it counts as no more than the longest that a run waits.
+A reset in seconds is when the limit is fully restored (OpenAI: "to its initial state"), which may take a day, although
+part of it is available much sooner. So it is capped at the longest wait of a run.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from typing import Any
 from baton.domain.runs.steps import MAX_RETRY_AFTER_SECONDS
 
 type Limit = tuple[float | None, float]
-"""What is left, ``None`` where it isn't told, and the seconds until the limit is reset."""
+"""The remaining amount, ``None`` if unknown, and the seconds until the limit is reset."""
 
 type Error = Mapping[str, Any]
-"""The object in a reply's body that tells the error."""
+"""The error object in a reply's body."""
 
 NO_ERROR: Error = MappingProxyType({})
 
@@ -51,80 +51,80 @@ DURATION = re.compile(r"(-?)((?:\d+(?:\.\d+)?(?:ms|h|m|s))+)")
 DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(\D+)")
 FIRST_EPOCH_SECOND = 1e9
 FIRST_EPOCH_MILLISECOND = 1e11
-"""Where the epoch's numbers begin: in 2001 in seconds, in 1973 in milliseconds. Smaller ones are durations."""
+"""The smallest numbers read as epoch times: 2001 in seconds, 1973 in milliseconds. Smaller ones are durations."""
 
 
 def retry_after(headers: Mapping[str, str], now: datetime, error: Error = NO_ERROR) -> float | None:
-    """Seconds to wait as the endpoint wishes, more than 0: what is past, 0 or less, or can't be read, is no hint.
+    """Seconds to wait before a retry, more than 0; ``None`` if the reply says nothing valid. Past times don't count.
 
-    What it asks for outright comes first. Else the reset of what is exhausted counts, the longest if several are; and
-    where it isn't told how much is left, the reset alone. ``headers`` have their names in lower case.
+    An explicit delay comes first; else the longest reset of the exhausted limits; else, of the limits whose remaining
+    amount is unknown. Names in ``headers`` are in lower case.
     """
-    said = {**_headers_inside(error), **headers}
-    wish = next((seconds for seconds in _wishes(said, error, now) if seconds), None)
-    return wish or _longest_reset(list(_limits(said, now))) or None
+    all_headers = {**_headers_in(error), **headers}
+    delay = next((seconds for seconds in _explicit_delays(all_headers, error, now) if seconds), None)
+    return delay or _longest_reset(list(_limits(all_headers, now))) or None
 
 
-def _headers_inside(error: Error) -> dict[str, str]:
-    """Headers that OpenRouter hands on in the body."""
+def _headers_in(error: Error) -> dict[str, str]:
+    """Headers that OpenRouter puts into the body."""
     metadata = error.get("metadata")
     inside = metadata.get("headers") if isinstance(metadata, Mapping) else None
     return {name.lower(): _text(value) for name, value in inside.items()} if isinstance(inside, Mapping) else {}
 
 
-def _wishes(said: Mapping[str, str], error: Error, now: datetime) -> Iterator[float | None]:
+def _explicit_delays(headers: Mapping[str, str], error: Error, now: datetime) -> Iterator[float | None]:
     for name in MILLISECONDS:
-        milliseconds = _number(said.get(name, ""))
+        milliseconds = _number(headers.get(name, ""))
         yield None if milliseconds is None else max(0.0, milliseconds / 1000)
-    yield _seconds(said.get("retry-after", ""), now)
+    yield _seconds(headers.get("retry-after", ""), now)
     details = error.get("details")
     for detail in details if isinstance(details, list) else ():
         if isinstance(detail, dict) and _text(detail.get("@type")).endswith("RetryInfo"):
-            yield _span(_text(detail.get("retryDelay")))
+            yield _duration_seconds(_text(detail.get("retryDelay")))
 
 
-def _limits(said: Mapping[str, str], now: datetime) -> Iterator[Limit]:
-    """Each header that tells a reset, with the one of the same name that tells what is left."""
-    named = {name.replace("rate-limit", "ratelimit"): value for name, value in said.items()}
-    told = [
+def _limits(headers: Mapping[str, str], now: datetime) -> Iterator[Limit]:
+    """Each header with a reset, paired with the header of the remaining amount."""
+    named = {name.replace("rate-limit", "ratelimit"): value for name, value in headers.items()}
+    pairs = [
         (named.get(name.replace("reset", "remaining"), ""), value)
         for name, value in named.items()
         if "ratelimit" in name and "reset" in name
     ]
-    for remaining, value in (*told, *_listed(named.get("ratelimit", ""))):
+    for remaining, value in (*pairs, *_policies(named.get("ratelimit", ""))):
         reset = _reset(value, now)
         if reset is not None:
             yield _number(remaining), reset
 
 
-def _listed(policies: str) -> Iterator[tuple[str, str]]:
-    """What each policy of a ``RateLimit`` header tells."""
-    for policy in policies.split(","):
+def _policies(header: str) -> Iterator[tuple[str, str]]:
+    """The remaining amount and the reset of each policy in a ``RateLimit`` header."""
+    for policy in header.split(","):
         parameters = dict(part.strip().partition("=")[::2] for part in policy.split(";"))
         yield parameters.get("r", ""), parameters.get("t", "")
 
 
 def _longest_reset(limits: Sequence[Limit]) -> float | None:
     exhausted = [reset for remaining, reset in limits if remaining == 0]
-    untold = [reset for remaining, reset in limits if remaining is None]
-    return max(exhausted or untold, default=None)
+    unknown = [reset for remaining, reset in limits if remaining is None]
+    return max(exhausted or unknown, default=None)
 
 
 def _reset(text: str, now: datetime) -> float | None:
-    seconds = _span(text)
+    seconds = _duration_seconds(text)
     return _seconds(text, now) if seconds is None else min(seconds, MAX_RETRY_AFTER_SECONDS)
 
 
 def _seconds(text: str, now: datetime) -> float | None:
-    """From now, for a number of seconds, a duration, or a moment in any form."""
-    seconds = _span(text)
+    """Seconds from now, for a number of seconds, a duration, or a time in any form."""
+    seconds = _duration_seconds(text)
     if seconds is None:
         moment = _epoch(text) or _date(text)
         seconds = None if moment is None else max(0.0, moment - now.timestamp())
     return seconds
 
 
-def _span(text: str) -> float | None:
+def _duration_seconds(text: str) -> float | None:
     """In seconds: a number of them, or a duration such as ``1h2m3.5s``."""
     number = _number(text)
     seconds = _duration(text) if number is None else number

@@ -1,15 +1,16 @@
-"""Server-sent events out of the bytes that carry them: pure, and no longer than what is given.
+"""Server-sent events, parsed from bytes.
 
-Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation. An event counts once
-the blank line after it has come; one without data doesn't count. ``id`` and ``retry`` are for who would reconnect.
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation. An event is
+complete with the blank line after it; an event without data is ignored, and so are ``id`` and ``retry``, which are for
+reconnecting.
 
 Beyond the standard:
 
-- The last event counts without its blank line if the bytes come to an end of their own and it is whole: JSON, or
-  ``[DONE]``. Some servers leave the line out.
-- An event that is whole JSON also ends where the next one begins: some servers send one line break for two.
-- Fields are known in any case, with spaces or a byte order mark around their names.
-- llama.cpp, until late 2025, tells an error in a field of that name, without any ``data``.
+- The last event needs no blank line if the bytes end normally and its data is complete: JSON, or ``[DONE]``. Some
+  servers omit the line.
+- An event whose data is complete JSON also ends where the next one begins: some servers send one line break, not two.
+- Field names are recognised in any case, with spaces or a byte order mark around them.
+- llama.cpp, until late 2025, sent an error in a field named ``error``, without any ``data``.
 """
 
 from __future__ import annotations
@@ -23,20 +24,20 @@ from io import IncrementalNewlineDecoder
 
 ERROR = "error"
 DONE = "[DONE]"
-"""OpenAI's last event, which gateways also send after the events of others."""
+"""OpenAI's last event, which gateways also add to the streams of other providers."""
 
 INSIGNIFICANT = b" \t\r\n\xef\xbb\xbf"
-"""White space, and the bytes of a byte order mark, which may stand before an answer of any form."""
+"""White space and the bytes of a byte order mark, which may precede a body of any form."""
 
 COMMENTS = re.compile(rb"(?:[ \t\r\n\xef\xbb\xbf]|:[^\r\n]*[\r\n])*")
-"""Comments keep a connection open, and may stand before a whole answer too."""
+"""Comments keep a connection open; they may precede a body that is no stream, too."""
 
 STREAM = re.compile(rb"(?:data|event|id|retry)[ \t]*:|error[ \t]*:[ \t]*\{", re.IGNORECASE)
 END, COMMENT = "", ":"
-"""Of lines that are no field."""
+"""Field names for lines that are no field."""
 
-ENOUGH_BYTES = 64
-"""To tell what a body is."""
+MIN_PREFIX_BYTES = 64
+"""Enough to recognise any body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +49,35 @@ class Event:
 
     @property
     def is_done(self) -> bool:
-        """Whether the server says with it that nothing more comes, however it writes that."""
+        """Whether it marks the end of the stream, in any spelling."""
         return self.data.strip(" \t\r\n\"'").upper() == DONE
 
 
-def is_stream(beginning: bytes) -> bool | None:
-    """Whether a body that begins so is a stream of events; ``None`` if that can't be told yet, as of comments alone.
+def is_stream(prefix: bytes) -> bool | None:
+    """Whether a body with this prefix is a stream of events; ``None`` if more bytes are needed, as after a comment.
 
-    What a server says of its body's type is often wrong; JSON begins with a bracket, and a web page with ``<``.
+    The content type is often wrong, so it is not used; JSON begins with a bracket, and a web page with ``<``.
     """
-    begun = without_comments(beginning)
-    if STREAM.match(begun):
+    content = strip_comments(prefix)
+    if STREAM.match(content):
         return True
-    is_known = begun[:1] in (b"{", b"[", b"<") or (begun[:1] != b":" and len(begun) >= ENOUGH_BYTES)
+    is_known = content[:1] in (b"{", b"[", b"<") or (content[:1] != b":" and len(content) >= MIN_PREFIX_BYTES)
     return False if is_known else None
 
 
-def without_comments(beginning: bytes) -> bytes:
-    """From the first line that says something, or the beginning of one."""
-    found = COMMENTS.match(beginning)
-    return beginning[found.end() :] if found else beginning
+def strip_comments(body: bytes) -> bytes:
+    """The body from its first line that is neither blank nor a comment."""
+    comments = COMMENTS.match(body)
+    return body[comments.end() :] if comments else body
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[Event]:
-    """Each event as soon as it is whole, wherever the chunks begin and end."""
+    """Each event as soon as it is complete, wherever the chunks begin and end."""
     name = ""
     data: list[str] = []
     for line in _lines(chunks):
         field, value = _field(line)
-        if field == END or _begins_anew(field, name, data):
+        if field == END or _begins_next_event(field, name, data):
             if any(data):
                 yield Event("\n".join(data), name)
             name, data = "", []
@@ -98,8 +99,8 @@ def _field(line: str) -> tuple[str, str]:
     return name.strip(" \t\ufeff").lower() or COMMENT, value.removeprefix(" ")
 
 
-def _begins_anew(field: str, name: str, data: list[str]) -> bool:
-    """Whether the field is the next event's, though no blank line came before it."""
+def _begins_next_event(field: str, name: str, data: list[str]) -> bool:
+    """Whether the field belongs to the next event, although the blank line is missing."""
     follows = field == "data" or (field == "event" and name)
     return bool(follows) and len(data) == 1 and _is_json(data[0])
 
@@ -113,17 +114,17 @@ def _is_json(text: str) -> bool:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Without what ends them, be it CR, LF or both, or the end of all."""
-    begun: list[str] = []
+    """Lines without their ends, which may be CR, LF or both; the last line may have none."""
+    partial: list[str] = []
     for text in _decoded(chunks):
         *ended, rest = text.split("\n")
         if ended:
-            yield "".join((*begun, ended[0]))
+            yield "".join((*partial, ended[0]))
             yield from ended[1:]
-            begun = []
-        begun.append(rest)
-    if any(begun):
-        yield "".join(begun)
+            partial = []
+        partial.append(rest)
+    if any(partial):
+        yield "".join(partial)
 
 
 def _decoded(chunks: Iterable[bytes]) -> Iterator[str]:

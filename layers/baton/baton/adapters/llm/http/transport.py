@@ -1,9 +1,9 @@
-"""The one way out: connections are kept, the whole call has an end, and every failure has a name of ours.
+"""All outgoing HTTP: connections are reused, every call has a deadline, and every failure becomes an ``LlmError``.
 
-What the environment may say: a CA bundle (``REQUESTS_CA_BUNDLE``) is honoured; a proxy (``HTTPS_PROXY``, ``NO_PROXY``)
-only where private addresses are allowed, since it would look names up by itself, behind the check of what they lead to.
-This machine's own addresses are never asked of it. ``.netrc`` is never read, since requests would let it replace the
-instance's key. Cookies are not kept: the session serves every tenant.
+Environment variables: a CA bundle (``REQUESTS_CA_BUNDLE``) is used. A proxy (``HTTPS_PROXY``, ``NO_PROXY``) is used
+only where the policy allows private addresses, since a proxy resolves names itself, without the check of addresses;
+and never for this machine's own addresses. ``.netrc`` is never read, since requests would replace the instance's key
+by it. Cookies are not stored: a session serves every tenant.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import requests
 
 from baton.adapters.llm.http.addresses import check_host
 from baton.adapters.llm.http.deadline import Clock, Deadline, DeadlineAdapter, deadline_scope
-from baton.adapters.llm.http.server_sent_events import INSIGNIFICANT, is_stream, without_comments
+from baton.adapters.llm.http.server_sent_events import INSIGNIFICANT, is_stream, strip_comments
 from baton.adapters.llm.http.transport_failures import FOREIGN, translate_errors
 from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest
 from baton.domain.errors import LlmAnswerInvalid
@@ -32,16 +32,16 @@ from baton.domain.llm.hosts import HostPolicy
 CONNECT_SECONDS = 5.0
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_FAILURE_BYTES = 64 * 1024
-"""Of a reply without success only the beginning is read: enough for its message."""
+"""Of a failure's body only this much is read: enough for its message."""
 
 CHUNK_BYTES = 64 * 1024
 END_SECONDS = 0.2
-"""For the end of a body whose answer is known: some servers leave it open."""
+"""For the end of a body after a complete answer: some servers never close it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """A body in pieces as they arrive, to be read once."""
+    """A body in chunks as they arrive; can be iterated once."""
 
     _arriving: Iterator[bytes]
     _deadline: Deadline
@@ -50,18 +50,17 @@ class Chunks:
         return self._arriving
 
     def end_within(self, seconds: float) -> None:
-        """Wait no longer than this for what is still to come."""
+        """Shorten the deadline for the rest to this."""
         self._deadline.shorten(seconds)
 
 
 def send(
     request: HttpRequest, timeout_seconds: float, host_policy: HostPolicy, clock: Clock = time.monotonic
 ) -> HttpReply:
-    """Send it and read the whole reply, redirects included as they are, within ``timeout_seconds``.
+    """Send the request and read the whole reply within ``timeout_seconds``. Redirects are returned, not followed.
 
-    Raises ``LlmUnreachable``, ``LlmTimeout``, ``LlmRefused`` (what can't or mustn't be sent) and ``LlmAnswerInvalid``
-    (what isn't HTTP, or is over 10 MB). A status is never an error here. Sent once: whether to try again is the
-    caller's matter.
+    Raises ``LlmUnreachable``, ``LlmTimeout``, ``LlmRefused`` (the request can't or mustn't be sent) and
+    ``LlmAnswerInvalid`` (the reply isn't HTTP, or is over 10 MB). No status is an error here. There is no retry.
     """
     deadline = Deadline(timeout_seconds, clock)
     with translate_errors(request, deadline), _exchange(request, host_policy, deadline) as response:
@@ -76,11 +75,11 @@ def stream(
     clock: Clock = time.monotonic,
     is_stream: Callable[[bytes], bool | None] = is_stream,
 ) -> Iterator[HttpReply | Chunks]:
-    """As ``send``, but a success that is a stream of events is handed over in chunks, as they arrive inside the block.
+    """As ``send``, but a success that is a stream of events yields its chunks as they arrive.
 
-    What a success is, its first bytes tell; white space before them is left out. Reading the chunks raises what
-    ``send`` raises, and ends within the same time and the same 10 MB. What the block raises of its own passes through
-    unchanged. The connection ends with the block, unless the stream had come to its end.
+    A stream is recognised by its first bytes, after any white space. Reading the chunks raises what ``send`` raises,
+    and has the same deadline and the same limit of 10 MB. Exceptions of the block itself pass through unchanged. The
+    connection is closed after the block, unless the stream was read to its end.
     """
     deadline = Deadline(timeout_seconds, clock)
     with translate_errors(request, deadline):
@@ -92,17 +91,17 @@ def stream(
             yield reply
             return
         chunks = _chunks(response, request, deadline)
-        beginning = _beginning(chunks, is_stream)
-        told = is_stream(beginning)
-        if told or (told is None and beginning[:1] == b":"):
-            yield Chunks(chain((beginning,), chunks), deadline)
-            _read_the_end(response, deadline)
+        prefix = _prefix(chunks, is_stream)
+        streamed = is_stream(prefix)
+        if streamed or (streamed is None and prefix[:1] == b":"):
+            yield Chunks(chain((prefix,), chunks), deadline)
+            _read_end(response, deadline)
         else:
-            yield _reply_of(response, without_comments(beginning + b"".join(chunks)))
+            yield _reply_of(response, strip_comments(prefix + b"".join(chunks)))
 
 
 def _exchange(request: HttpRequest, host_policy: HostPolicy, deadline: Deadline) -> requests.Response:
-    """The beginning of the reply; its body is still to be read."""
+    """The reply's status and headers; its body is not read yet."""
     left = deadline.left()
     return session(host_policy).request(
         request.method,
@@ -124,18 +123,19 @@ def _reply_of(response: requests.Response, body: bytes) -> HttpReply:
     return HttpReply(status=response.status_code, headers=headers, body=body)
 
 
-def _beginning(chunks: Iterator[bytes], is_stream: Callable[[bytes], bool | None]) -> bytes:
-    """So much of them that it can be told what they are; all, if that can't be told."""
-    begun = b""
+def _prefix(chunks: Iterator[bytes], is_stream: Callable[[bytes], bool | None]) -> bytes:
+    """As many chunks as ``is_stream`` needs, joined; all, if it never decides."""
+    prefix = b""
     for chunk in chunks:
-        begun = (begun + chunk).lstrip(INSIGNIFICANT)
-        if is_stream(begun) is not None:
+        prefix = (prefix + chunk).lstrip(INSIGNIFICANT)
+        if is_stream(prefix) is not None:
             break
-    return begun
+    return prefix
 
 
 def _chunks(response: requests.Response, request: HttpRequest, deadline: Deadline) -> Iterator[bytes]:
-    """Whatever has arrived, decoded, up to the bound. The deadline is set for the reading only, not for the reader."""
+    """Decoded chunks as they arrive, up to the size limit. The deadline scope covers reading, not the caller's work
+    between two chunks."""
     received = 0
     while True:
         with translate_errors(request, deadline):
@@ -148,14 +148,14 @@ def _chunks(response: requests.Response, request: HttpRequest, deadline: Deadlin
         yield chunk
 
 
-def _read_the_end(response: requests.Response, deadline: Deadline) -> None:
-    """Nothing but the end of the body follows an answer, as a rule at once; then the connection can be used again."""
+def _read_end(response: requests.Response, deadline: Deadline) -> None:
+    """After an answer only the end of the body follows, usually at once; then the connection can be reused."""
     with suppress(*FOREIGN), deadline_scope(deadline.at_most(END_SECONDS)):
         response.raw.read1(1, decode_content=True)
 
 
 def _body(response: requests.Response, request: HttpRequest) -> bytes:
-    """Decoded, up to the bound; reading to the very end is what lets the connection be used again."""
+    """The decoded body, up to the size limit; only a body read to its end lets the connection be reused."""
     succeeded = response.status_code in SUCCESSES
     bound = MAX_BODY_BYTES if succeeded else MAX_FAILURE_BYTES
     body = bytearray()
@@ -174,9 +174,9 @@ def _too_long(request: HttpRequest, bound: int) -> LlmAnswerInvalid:
 
 class _Adapter(DeadlineAdapter):
     def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:
-        """In these words, and no others, the pool is told where to connect: what is checked can't be read differently.
+        """Check the host exactly where the pool gets it from, so that no other part can parse it differently.
 
-        Behind a proxy too, and for a connection that was kept.
+        Called for every request: also through a proxy, and on a reused connection.
         """
         host, tls = super().build_connection_pool_key_attributes(*args, **kwargs)
         check_host(host["scheme"], host["host"], self.host_policy)
@@ -189,7 +189,7 @@ class _Session(requests.Session):
         self._host_policy = host_policy
 
     def get_redirect_target(self, resp: object) -> None:
-        """None, ever: requests prepares the next request, and reads this body without bound, even if none follows."""
+        """Always ``None``: else requests would read a redirect's body without a limit, even if not following it."""
 
     def merge_environment_settings(self, url: Any, *args: Any) -> Any:
         settings = super().merge_environment_settings(url, *args)
@@ -211,7 +211,7 @@ def session(host_policy: HostPolicy) -> requests.Session:
 
 
 def _no_auth(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-    """An authentication that does nothing; without one, requests looks into ``.netrc``."""
+    """Authentication that does nothing; without one, requests reads ``.netrc``."""
     return prepared
 
 

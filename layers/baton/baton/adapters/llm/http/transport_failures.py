@@ -1,4 +1,4 @@
-"""What goes wrong on the way, by names of ours: one table for everything that requests and what is below it raise."""
+"""Errors of requests, urllib3 and sockets, translated to ``LlmError`` by one table."""
 
 from __future__ import annotations
 
@@ -61,35 +61,35 @@ FAILURES: Mapping[type[Exception], tuple[type[LlmError], str]] = {
     TimeoutError: (LlmTimeout, ""),
     OSError: (LlmUnreachable, CANT_CONNECT),
 }
-"""Everything that requests, urllib3 and the sockets below them may raise here; the nearest base class counts."""
+"""Everything that requests, urllib3 and sockets may raise here; the nearest base class in the table counts."""
 
 FOREIGN = (OSError, urllib3.HTTPError, http.client.HTTPException, UnicodeError)
 
 
 @contextmanager
 def translate_errors(request: HttpRequest, deadline: Deadline) -> Iterator[None]:
-    """What is sent and read in here ends with the deadline, and what goes wrong has a name of ours."""
+    """Within this block, sends and reads end with the deadline, and their errors become ``LlmError``."""
     try:
         with deadline_scope(deadline):
             yield
     except ForbiddenHost as error:
         raise LlmRefused(f"LLM instance {request.instance_name!r} may not call {encodable(str(error))}.") from None
     except FOREIGN as error:
-        named = _named(error, request, deadline)
-        raise named from (None if _tells_headers(error) else error)
+        translated = _translated(error, request, deadline)
+        raise translated from (None if _quotes_header(error) else error)
 
 
-def _named(error: Exception, request: HttpRequest, deadline: Deadline) -> LlmError:
+def _translated(error: Exception, request: HttpRequest, deadline: Deadline) -> LlmError:
     kind, what = _row(error)
     late = kind is LlmUnreachable and deadline.is_over and not isinstance(error, theirs.ConnectTimeout)
-    if kind is LlmTimeout or late:  # a send that ran out of time is called a broken connection by requests
+    if kind is LlmTimeout or late:  # requests reports a send that timed out as a broken connection
         return timed_out(request.instance_name, deadline.seconds)
     reason = _reason(error) if kind is LlmUnreachable else ""
     return kind(f"LLM instance {request.instance_name!r} {what} ({_host(request.url)}){reason}.")
 
 
 def _row(error: Exception) -> tuple[type[LlmError], str]:
-    """The table's row for the nearest class; a certificate, or a header of the answer's, counts wherever it is."""
+    """The table's row for the nearest class; a certificate or response header error counts anywhere in the chain."""
     for kind in (ssl.SSLCertVerificationError, urllib3.InvalidHeader):
         if any(isinstance(cause, kind) for cause in _chain(error)):
             return FAILURES[kind]
@@ -97,25 +97,25 @@ def _row(error: Exception) -> tuple[type[LlmError], str]:
 
 
 def _reason(error: Exception) -> str:
-    """The operating system's own words, which name no URL and no header."""
-    words = [cause.strerror for cause in _chain(error) if isinstance(cause, OSError) and cause.strerror]
-    return f": {words[-1]}" if words else ""
+    """The operating system's message, which contains no URL and no header."""
+    messages = [cause.strerror for cause in _chain(error) if isinstance(cause, OSError) and cause.strerror]
+    return f": {messages[-1]}" if messages else ""
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = error
     while cause is not None:
         yield cause
-        cause = cause.__context__ or cause.__cause__  # a __cause__ of urllib3 was often never raised: it ends there
+        cause = cause.__context__ or cause.__cause__  # urllib3 sets a __cause__ without a chain
 
 
-def _tells_headers(error: Exception) -> bool:
-    """Whether its text quotes a header, and so perhaps the key, into a traceback."""
+def _quotes_header(error: Exception) -> bool:
+    """Whether its text quotes a header, which would put the key into a traceback."""
     return isinstance(error, theirs.InvalidHeader | UnicodeError)
 
 
 def _host(url: str) -> str:
-    """Host and port only: a query may hold a key."""
+    """Host and port only: a query may contain a key."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""

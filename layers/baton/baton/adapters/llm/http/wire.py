@@ -1,4 +1,4 @@
-"""What a provider hands to the one POST, and what it gets back. Knows no HTTP library."""
+"""HTTP requests and replies as plain values, independent of any HTTP library."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ FAILURES = range(300, 600)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """One POST; or a GET, which has no body. Headers stay out of ``repr``: they hold the key.
+    """A POST, or a GET without a body. Headers are not in ``repr``, since they contain the key.
 
-    ``instance_name`` is for the sentences of failures.
+    ``instance_name`` is for error texts.
     """
 
     instance_name: str
@@ -27,7 +27,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpReply:
-    """Any status, redirects too. Header names are in lower case; the body of a failure may be cut."""
+    """A reply with any status, redirects included. Header names are in lower case; the body of a failure may be cut."""
 
     status: int
     headers: Mapping[str, str]

@@ -21,8 +21,8 @@ from baton.adapters.llm.formats import model_lists as checks
 from baton.adapters.llm.formats import request_parts as writing
 from baton.adapters.llm.formats import streaming
 from baton.adapters.llm.formats.answer_text import Output, answer_text
-from baton.adapters.llm.formats.error_bodies import is_error, words_without_an_answer
-from baton.adapters.llm.formats.failures import failure_inside, failure_of
+from baton.adapters.llm.formats.error_bodies import is_error, message_without_answer
+from baton.adapters.llm.formats.failures import failure_in_success, failure_of
 from baton.adapters.llm.formats.finish_reasons import LENGTH, finish_reason
 from baton.adapters.llm.formats.response_parts import (
     count_of,
@@ -72,7 +72,7 @@ def complete(
 ) -> LlmAnswer:
     """Call the endpoint. Raises ``LlmError``, and what the listener raises."""
     form = streaming.AnswerForm(read=read, read_events=read_events)
-    return streaming.ask(request(call, streamed=listener is not None), call, form, listener, transport)
+    return streaming.complete_call(request(call, streamed=listener is not None), call, form, listener, transport)
 
 
 def check(call: LlmCall, transport: HttpTransport = PUBLIC_ONLY) -> tuple[str, ...] | None:
@@ -168,10 +168,10 @@ def _body(reply: HttpReply, call: LlmCall, now: datetime) -> object:
 
 def _message(body: object, call: LlmCall) -> dict[str, Any]:
     if is_error(body):
-        raise failure_inside(body, call)
+        raise failure_in_success(body, call)
     message: dict[str, Any] = expect(body, dict, "body", call)
-    if not message.get("content") and words_without_an_answer(message):
-        raise failure_inside(message, call)
+    if not message.get("content") and message_without_answer(message):
+        raise failure_in_success(message, call)
     return message
 
 

@@ -32,7 +32,7 @@ class Message:
     def reason(self) -> object:
         return self._message.get("stop_reason")
 
-    def take(self, value: object) -> str:
+    def add(self, value: object) -> str:
         event = expect(value, dict, "event", self._call)
         match event.get("type"):
             case "message_start":

@@ -67,7 +67,7 @@ def complete(
         is_stream=bedrock_streams.is_stream,
         events=partial(bedrock_streams.events, call=call),
     )
-    return streaming.ask(bedrock_client.signed(request(call), call), call, form, listener, transport)
+    return streaming.complete_call(bedrock_client.signed(request(call), call), call, form, listener, transport)
 
 
 def request(call: LlmCall) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class ConverseMessage:
         self.reason: object = None
         self.is_over = False
 
-    def take(self, value: object) -> str:
+    def add(self, value: object) -> str:
         event = expect(value, dict, "event", self._call)
         match event.get("type"):
             case "contentBlockStart":

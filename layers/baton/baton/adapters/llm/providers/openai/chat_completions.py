@@ -26,8 +26,8 @@ from baton.adapters.llm.formats import model_lists as checks
 from baton.adapters.llm.formats import request_parts as writing
 from baton.adapters.llm.formats import streaming
 from baton.adapters.llm.formats.answer_text import Output, answer_text
-from baton.adapters.llm.formats.error_bodies import is_error, words_without_an_answer
-from baton.adapters.llm.formats.failures import failure_inside, failure_of, timed_out
+from baton.adapters.llm.formats.error_bodies import is_error, message_without_answer
+from baton.adapters.llm.formats.failures import failure_in_success, failure_of, timed_out
 from baton.adapters.llm.formats.finish_reasons import finish_reason
 from baton.adapters.llm.formats.response_parts import (
     count_of,
@@ -46,14 +46,14 @@ from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest, enco
 from baton.adapters.llm.providers.openai import base_urls as openai_base_urls
 from baton.adapters.llm.providers.openai import stream_options as openai_stream_options
 from baton.adapters.llm.providers.openai.dialects import MAX_COMPLETION_TOKENS, MAX_TOKENS, Dialect, dialect_of
-from baton.adapters.llm.providers.openai.stream_options import StreamOptionsRefused
+from baton.adapters.llm.providers.openai.stream_options import StreamOptionsRejected
 from baton.adapters.llm.providers.openai.streams import (
     CALLS,
     REASONING,
     Completion,
+    has_content,
     has_reasoning,
     is_first,
-    is_there,
     message_in,
 )
 from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
@@ -87,15 +87,15 @@ def complete(
     with_counts = streamed and _asks_for_counts(call, url)
     form = streaming.AnswerForm(read=partial(read, with_counts=with_counts), read_events=read_events)
     try:
-        return streaming.ask(request(call, streamed=streamed), call, form, listener, transport)
-    except StreamOptionsRefused:
+        return streaming.complete_call(request(call, streamed=streamed), call, form, listener, transport)
+    except StreamOptionsRejected:
         left = call.timeout_seconds - (clock() - began)
     if left <= 0:
         raise timed_out(call.endpoint.instance_name, call.timeout_seconds)
     rest = replace(call, settings=replace(call.settings, timeout_seconds=left))
     form = streaming.AnswerForm(read=read, read_events=read_events)
     again = request(rest, streamed=streamed, with_counts=False)
-    answer = streaming.ask(again, rest, form, listener, transport)
+    answer = streaming.complete_call(again, rest, form, listener, transport)
     openai_stream_options.remember(url)
     return answer
 
@@ -177,7 +177,7 @@ def _stream(*, streamed: bool, counts: bool) -> dict[str, Any]:
 def _asks_for_counts(call: LlmCall, url: str) -> bool:
     """Whether a stream's request has ``stream_options`` that are Baton's own."""
     ours = openai_stream_options.are_ours(call)
-    return ours and dialect_of(url).asks_for_usage and not openai_stream_options.are_refused_by(url)
+    return ours and dialect_of(url).requests_usage and not openai_stream_options.are_rejected_by(url)
 
 
 def _response_format(wanted: ResponseFormat | None) -> dict[str, Any] | None:
@@ -202,10 +202,10 @@ def _prompt(call: LlmCall) -> str:
 
 def read(reply: HttpReply, call: LlmCall, now: datetime, *, with_counts: bool = False) -> LlmAnswer:
     """The answer in a reply. Raises ``LlmError`` by status, for an error inside a success, and for anything that
-    isn't a chat completion; ``now`` is what a ``Retry-After`` date counts from. ``StreamOptionsRefused`` only if
+    isn't a chat completion; ``now`` is what a ``Retry-After`` date counts from. ``StreamOptionsRejected`` only if
     the request was ``with_counts``."""
-    if with_counts and openai_stream_options.is_refusal(reply):
-        raise StreamOptionsRefused
+    if with_counts and openai_stream_options.is_rejection(reply):
+        raise StreamOptionsRejected
     return _answer(_body(reply, call, now), call)
 
 
@@ -240,10 +240,10 @@ def _answer(body: object, call: LlmCall) -> LlmAnswer:
 
 def _completion(body: object, call: LlmCall) -> dict[str, Any]:
     if is_error(body):
-        raise failure_inside(body, call)
+        raise failure_in_success(body, call)
     completion = expect(body, dict, "body", call)
-    if not completion.get("choices") and words_without_an_answer(completion):
-        raise failure_inside(completion, call)
+    if not completion.get("choices") and message_without_answer(completion):
+        raise failure_in_success(completion, call)
     return completion
 
 
@@ -253,7 +253,7 @@ def _first_choice(completion: dict[str, Any], call: LlmCall) -> dict[str, Any]:
         raise invalid(call, "with no choices")
     choice: dict[str, Any] = expect(next(filter(is_first, choices), choices[0]), dict, "choices[0]", call)
     if is_error(choice):  # OpenRouter: the upstream provider failed after the 200 was sent
-        raise failure_inside(choice, call)
+        raise failure_in_success(choice, call)
     return choice
 
 
@@ -266,9 +266,9 @@ def _output(choice: dict[str, Any], counts: dict[str, Any], call: LlmCall) -> Ou
     return Output(
         text="" if text is None else expect(text, str, "choices[0].message.content", call),
         reason=choice.get("finish_reason"),
-        declined=is_there(message.get("refusal")) or any(type_of(part) == "refusal" for part in parts),
-        reasoning=any(is_there(message.get(name)) for name in REASONING) or has_reasoning(parts) or _thought(counts),
-        tool_calls=any(is_there(message.get(name)) for name in CALLS),
+        declined=has_content(message.get("refusal")) or any(type_of(part) == "refusal" for part in parts),
+        reasoning=any(has_content(message.get(name)) for name in REASONING) or has_reasoning(parts) or _thought(counts),
+        tool_calls=any(has_content(message.get(name)) for name in CALLS),
         other_parts=not all(map(is_text, parts)),
     )
 

@@ -26,7 +26,7 @@ class Dialect:
 
     key_header: str = BEARER
     bound: str = MAX_TOKENS
-    asks_for_usage: bool = True
+    requests_usage: bool = True
     models: Literal["private", "public", "none"] = "private"
 
 
@@ -36,7 +36,7 @@ BY_HOST: Mapping[str, Dialect] = {
     "openai.azure.com": AZURE,
     "cognitiveservices.azure.com": AZURE,
     "services.ai.azure.com": AZURE,
-    "api.mistral.ai": Dialect(asks_for_usage=False),
+    "api.mistral.ai": Dialect(requests_usage=False),
     "openrouter.ai": Dialect(models="public"),
 }
 """For the host itself and those below it."""

@@ -26,11 +26,11 @@ _refusing: dict[str, None] = {}
 """The URLs, without their queries, that have refused it, the latest last."""
 
 
-class StreamOptionsRefused(Exception):
+class StreamOptionsRejected(Exception):
     """The endpoint refuses a call for its ``stream_options``; asked again without them, it may answer."""
 
 
-def is_refusal(reply: HttpReply) -> bool:
+def is_rejection(reply: HttpReply) -> bool:
     """Whether a reply refuses it by name."""
     return reply.status in STATUSES and any(NAMED.search(text) for text in _texts(parsed(reply.body)))
 
@@ -40,7 +40,7 @@ def are_ours(call: LlmCall) -> bool:
     return NAME not in call.settings.options
 
 
-def are_refused_by(url: str) -> bool:
+def are_rejected_by(url: str) -> bool:
     """Whether this endpoint has refused it before."""
     return _place(url) in _refusing
 

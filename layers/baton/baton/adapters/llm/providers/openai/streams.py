@@ -40,7 +40,7 @@ class Completion:
     def is_over(self) -> bool:
         return is_error(self._choice)
 
-    def take(self, value: object) -> str:
+    def add(self, value: object) -> str:
         chunk = expect(value, dict, "event", self._call)
         self._known |= {name: chunk[name] for name in ("model", "usage") if chunk.get(name)}
         choices = expect(chunk.get("choices") or [], list, "choices", self._call)
@@ -49,7 +49,7 @@ class Completion:
     def _add(self, value: object) -> str:
         choice = expect(value, dict, "choices[0]", self._call)
         delta = self._delta(choice)
-        self._beside |= {name: delta[name] for name in ("refusal", *CALLS, *REASONING) if is_there(delta.get(name))}
+        self._beside |= {name: delta[name] for name in ("refusal", *CALLS, *REASONING) if has_content(delta.get(name))}
         content = delta.get("content")
         if isinstance(content, list):
             self._others += [{"type": _kind_of(part)} for part in content if not is_text(part)]
@@ -103,7 +103,7 @@ def is_first(choice: object) -> bool:
     return not isinstance(choice, dict) or choice.get("index") in (None, 0, "0")
 
 
-def is_there(value: object) -> bool:
+def has_content(value: object) -> bool:
     """Whether a field holds more than nothing and white space."""
     return bool(value.strip() if isinstance(value, str) else value)
 

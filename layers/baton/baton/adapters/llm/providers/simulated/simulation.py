@@ -62,7 +62,7 @@ class Simulation:
     def of(cls, call: LlmCall) -> Simulation:
         """Raises ``LlmRefused`` naming the first option of the wrong type."""
         for refusal in _option_refusals(call.settings):
-            raise _refused(call, f"its {refusal.sentence}")
+            raise _refused(call, f"its {refusal.detail}")
         return cls(**_said(call.settings))
 
 

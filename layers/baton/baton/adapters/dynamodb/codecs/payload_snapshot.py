@@ -1,0 +1,105 @@
+"""The item of one compiled payload of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from baton.adapters.dynamodb import keys
+from baton.adapters.dynamodb.codecs.attributes import Item, as_json, from_attributes, from_json, to_attributes
+from baton.adapters.dynamodb.codecs.settings import settings_from_map, settings_to_map
+from baton.domain.llm.endpoints import LlmEndpoint, LlmLimits
+from baton.domain.prompts import Reference
+from baton.domain.runs.plan import predecessors
+from baton.domain.runs.run import LlmTarget, PayloadSnapshot, Run
+
+
+def snapshot_to_item(run: Run, snapshot: PayloadSnapshot) -> Item:
+    """The snapshot under its run's key."""
+    return to_attributes(
+        {
+            **keys.snapshot(run.tenant, run.id, snapshot.position),
+            "type": "PAYLOAD",
+            "position": snapshot.position,
+            "payload_id": snapshot.payload_id,
+            "payload_name": snapshot.payload_name,
+            "template": snapshot.template,
+            "references": as_json([asdict(reference) for reference in snapshot.references]),
+            "targets": as_json([_target_to_map(target) for target in snapshot.targets]),
+            "after": snapshot.after,
+            "expires_at": run.expires_at,
+        }
+    )
+
+
+def snapshot_from_item(item: Mapping[str, Any]) -> PayloadSnapshot:
+    """The snapshot that an item holds, of this version or an older one."""
+    stored = from_attributes(item)
+    references = _references(from_json(stored["references"]))
+    targets = from_json(stored["targets"]) if "targets" in stored else _targets_of_an_older_version(stored)
+    return PayloadSnapshot(
+        position=stored["position"],
+        payload_id=stored["payload_id"],
+        payload_name=stored["payload_name"],
+        template=stored["template"],
+        references=tuple(reference for reference in references if reference.where == "prompt"),
+        targets=tuple(_target_from_map(target) for target in targets),
+        after=stored.get("after", predecessors(stored["position"])),
+    )
+
+
+def _targets_of_an_older_version(stored: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Before 0.2 the payload's own target was split over several attributes."""
+    references = from_json(stored["references"])
+    own = {
+        "endpoint": from_json(stored["endpoint"]),
+        "settings": from_json(stored["settings"]),
+        "references": [reference for reference in references if reference.get("where") == "system"],
+    }
+    return [own, *(from_json(stored.get("fallbacks")) or [])]
+
+
+def _target_to_map(target: LlmTarget) -> dict[str, Any]:
+    return {
+        "endpoint": asdict(target.endpoint),
+        "settings": settings_to_map(target.settings),
+        "references": [asdict(reference) for reference in target.references],
+    }
+
+
+def _target_from_map(stored: Mapping[str, Any]) -> LlmTarget:
+    return LlmTarget(
+        endpoint=_endpoint(stored["endpoint"]),
+        settings=settings_from_map(stored["settings"]),
+        references=_references(stored.get("references", ())),
+    )
+
+
+def _endpoint(stored: Mapping[str, Any]) -> LlmEndpoint:
+    limits = stored.get("limits")
+    return LlmEndpoint(
+        instance_id=stored["instance_id"],
+        instance_name=stored["instance_name"],
+        provider=stored["provider"],
+        base_url=stored["base_url"],
+        model=stored["model"],
+        timeout_seconds=stored["timeout_seconds"],
+        has_api_key=stored.get("has_api_key", False),
+        api_key_header=stored.get("api_key_header"),
+        limits=None if limits is None else LlmLimits(**limits),
+    )
+
+
+def _references(stored: Iterable[Mapping[str, Any]]) -> tuple[Reference, ...]:
+    return tuple(
+        Reference(
+            name=reference["name"],
+            source=reference["source"],
+            position=reference.get("position"),
+            path=tuple(reference.get("path", ())),
+            variable=reference.get("variable"),
+            where=reference.get("where", "prompt"),
+        )
+        for reference in stored
+    )

@@ -1,0 +1,91 @@
+"""The item of a response. Of a long text it has the beginning, and the key of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from baton.adapters.dynamodb import keys
+from baton.adapters.dynamodb.codecs.attributes import Item, as_json, from_attributes, from_json, to_attributes
+from baton.domain.runs.run import Response
+
+ATTRIBUTES = [
+    "tenant",
+    "id",
+    "run_id",
+    "workflow_id",
+    "payload_id",
+    "payload_name",
+    "position",
+    "total",
+    "attempt",
+    "content",
+    "started_at",
+    "created_at",
+    "expires_at",
+    "metadata",
+    "content_truncated",
+    "content_key",
+    "content_bytes",
+]
+PROMPT_ATTRIBUTES = ("prompt", "prompt_truncated", "prompt_key", "prompt_bytes")
+"""Those that :func:`response_from_item` reads; a response can be read without its prompt."""
+
+
+def response_to_item(response: Response) -> Item:
+    """The response under its key."""
+    return to_attributes(
+        {
+            **keys.response(response.tenant, response.run_id, response.position),
+            "type": "RESPONSE",
+            "tenant": response.tenant,
+            "id": response.id,
+            "run_id": response.run_id,
+            "workflow_id": response.workflow_id,
+            "payload_id": response.payload_id,
+            "payload_name": response.payload_name,
+            "position": response.position,
+            "total": response.total,
+            "attempt": response.attempt,
+            "content": response.content,
+            "started_at": response.started_at,
+            "created_at": response.created_at,
+            "expires_at": response.expires_at,
+            "prompt": response.prompt,
+            "metadata": as_json(dict(response.metadata)),
+            "content_truncated": response.content_truncated,
+            "content_key": response.content_key,
+            "content_bytes": response.content_bytes,
+            "prompt_truncated": response.prompt_truncated,
+            "prompt_key": response.prompt_key,
+            "prompt_bytes": response.prompt_bytes,
+        }
+    )
+
+
+def response_from_item(item: Mapping[str, Any]) -> Response:
+    """The response that an item holds."""
+    stored = from_attributes({name: item[name] for name in (*ATTRIBUTES, *PROMPT_ATTRIBUTES) if name in item})
+    return Response(
+        tenant=stored["tenant"],
+        id=stored["id"],
+        run_id=stored["run_id"],
+        workflow_id=stored["workflow_id"],
+        payload_id=stored["payload_id"],
+        payload_name=stored["payload_name"],
+        position=stored["position"],
+        total=stored["total"],
+        attempt=stored["attempt"],
+        content=stored["content"],
+        started_at=stored["started_at"],
+        created_at=stored["created_at"],
+        expires_at=stored["expires_at"],
+        prompt=stored.get("prompt"),
+        metadata=from_json(stored.get("metadata")) or {},
+        content_truncated=stored.get("content_truncated", False),
+        content_key=stored.get("content_key"),
+        content_bytes=stored.get("content_bytes"),
+        prompt_truncated=stored.get("prompt_truncated", False),
+        prompt_key=stored.get("prompt_key"),
+        prompt_bytes=stored.get("prompt_bytes"),
+    )

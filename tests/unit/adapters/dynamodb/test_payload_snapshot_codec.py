@@ -1,0 +1,46 @@
+"""Snapshots as items, of this version and older ones."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+from baton.adapters.dynamodb.codecs.attributes import as_json, to_attributes
+from baton.adapters.dynamodb.codecs.payload_snapshot import snapshot_from_item, snapshot_to_item
+from baton.domain.llm.endpoints import LlmLimits
+from baton.domain.llm.settings import LlmSettings
+from baton.domain.prompts import Reference
+from baton.domain.runs.run import LlmTarget
+from tests.support.records import a_run, a_snapshot, an_endpoint
+
+IN_PROMPT = Reference(name="facts.items[0]", source="response", position=0, path=("items", 0))
+IN_SYSTEM = Reference(name="topic", source="variable", where="system")
+OTHER = LlmTarget(
+    endpoint=an_endpoint(instance_id=9, limits=LlmLimits(max_concurrency=2)),
+    settings=LlmSettings(system="Be brief.", unset=("stop",)),
+)
+
+
+def test_a_snapshot_reads_back() -> None:
+    snapshot = a_snapshot(1, references=[IN_PROMPT])
+    snapshot = replace(snapshot, targets=(replace(snapshot.own_target, references=(IN_SYSTEM,)), OTHER))
+    assert snapshot_from_item(snapshot_to_item(a_run(), snapshot)) == snapshot
+
+
+def test_a_snapshot_of_an_older_version_reads_as_one_of_today() -> None:
+    """Before 0.2 it had the own target's parts, the fallbacks and all references side by side."""
+    own = a_snapshot(1).own_target
+    item = to_attributes(
+        {
+            "position": 1,
+            "payload_id": 12,
+            "payload_name": "first",
+            "template": "Say something.",
+            "references": as_json([asdict(IN_PROMPT), asdict(IN_SYSTEM)]),
+            "on_missing": "empty",
+            "settings": as_json(asdict(own.settings)),
+            "endpoint": as_json(asdict(own.endpoint)),
+            "fallbacks": as_json([{"endpoint": asdict(OTHER.endpoint), "settings": asdict(OTHER.settings)}]),
+        }
+    )
+    expected = a_snapshot(1, references=[IN_PROMPT], targets=(replace(own, references=(IN_SYSTEM,)), OTHER))
+    assert snapshot_from_item(item) == expected
