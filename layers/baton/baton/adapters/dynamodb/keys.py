@@ -94,6 +94,11 @@ def topic(tenant: str, run_id: int | None) -> str:
     return f"{tenant}#{ALL_RUNS if run_id is None else run_id}"
 
 
+def subscription(tenant: str, connection_id: str, run_id: int | None) -> Key:
+    """One client's subscription to a run, or to all runs."""
+    return {"pk": topic(tenant, run_id), "sk": connection_id}
+
+
 def connection(tenant: str, connection_id: str) -> Key:
     """One connection, with the runs that it follows."""
     return {"pk": f"{tenant}#CONNECTION#{connection_id}", "sk": "CONNECTION"}

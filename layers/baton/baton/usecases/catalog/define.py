@@ -144,8 +144,8 @@ class Define:
             raise Invalid("provider", f"{draft.provider!r} is none of {', '.join(sorted(self.providers))}.")
         for unsupported in self.unsupported_settings(draft.provider, draft.defaults):
             raise Invalid(f"defaults.{unsupported.setting}", f"{unsupported.detail}.")
-        if draft.base_url is not None and (objection := self.host_policy.url_error(draft.base_url)):
-            raise Invalid("base_url", f"its host can't be called: {objection}.")
+        if draft.base_url is not None and (error := self.host_policy.url_error(draft.base_url)):
+            raise Invalid("base_url", f"its host can't be called: {error}.")
         if draft.fallback is not None:
             found = self._require_instance(tenant, "fallback", draft.fallback)
             instances = with_fallbacks(found.values(), partial(self.catalog.read_many, tenant, LlmInstance))
