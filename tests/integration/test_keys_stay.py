@@ -94,7 +94,7 @@ def test_an_instance_that_is_turned_elsewhere_does_not_take_its_key_along(
     local.create(INSTANCES, openai(home.url, api_key="sk-home-1"))
     assert kept(local) == [{"origin": home.url.removesuffix("/v1"), "provider": "openai", "key": "sk-home-1"}]
     for changed in (openai(thief.url), openai(home.url, provider="anthropic")):
-        assert_problem(request("PUT", f"{INSTANCES}/1", changed), 422, "invalid-request", "api_key: the key that is")
+        assert_problem(request("PUT", f"{INSTANCES}/1", changed), 422, "invalid-request", "api_key: the stored key is")
     local.aws.dynamodb.update_item(
         TableName=local.aws.catalog_table,
         Key={"pk": {"S": "default#LLM_INSTANCE"}, "sk": {"S": f"{1:012}"}},
