@@ -16,14 +16,16 @@ from local.network import free_port
 from local.stack import Stack
 from tests.e2e.baton import Baton
 from tests.e2e.cloud import Cloud
+from tests.support.guard import guarded
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Up, on a free port; its end is sure even if the tests are terminated."""
     before = signal.signal(signal.SIGTERM, terminal.interrupt)
+    port, home = free_port(), tmp_path_factory.mktemp("stack")
     try:
-        with Stack(free_port(), tmp_path_factory.mktemp("stack")) as up:
+        with guarded(port, home), Stack(port, home) as up:
             yield up
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -57,12 +59,14 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlmChoice]:
     """The real model, while the tests of it last."""
-    server = ModelServer(tmp_path_factory.mktemp("model"), free_port())
-    try:
-        server.start()
-        yield choice.of_model(server)
-    finally:
-        server.stop()
+    port, home = free_port(), tmp_path_factory.mktemp("model")
+    server = ModelServer(home, port)
+    with guarded(port, home):
+        try:
+            server.start()
+            yield choice.of_model(server)
+        finally:
+            server.stop()
 
 
 @pytest.fixture
