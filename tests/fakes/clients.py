@@ -1,4 +1,4 @@
-"""WebSocket clients in memory: who listens to what, and what they were sent."""
+"""WebSocket clients in memory: their subscriptions and the frames they received."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_RUNS_FOLLOWED = 100
 
 
 class FakeConnections:
-    """A Connections. ``lookups`` counts how often a run's subscribers were asked for."""
+    """A Connections. ``lookups`` counts how often a run's subscribers were read."""
 
     def __init__(self) -> None:
         self.lookups: Counter[tuple[str, int]] = Counter()
@@ -69,7 +69,7 @@ class FakeConnections:
 
 
 class FakeSender:
-    """A Sender. ``gone`` have left; ``broken`` tells how many more frames a client gets before sending fails."""
+    """A Sender. ``gone``: disconnected clients; ``broken``: how many frames a client receives before sending fails."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes]] = []

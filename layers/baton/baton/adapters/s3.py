@@ -1,4 +1,4 @@
-"""Texts that are too long for a DynamoDB item."""
+"""Texts in S3 that are too long for a DynamoDB item."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 GONE = frozenset({"NoSuchKey", "AccessDenied"})
-"""A function that may not list the bucket is told that access is denied where an object isn't there.
+"""A function without permission to list the bucket gets ``AccessDenied`` for a missing object.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 """
 
 
 class S3Texts:
-    """Texts in a bucket. The client is made only when a long text turns up, which is seldom."""
+    """Texts in a bucket. The client is created on first use, since long texts are rare."""
 
     def __init__(self, client: Callable[[], S3Client], bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
     def key(self, folder: str, text: str) -> str:
-        """The key tells the content, so two deliveries of a payload can't overwrite each other's text."""
+        """The key is a hash of the content, so two deliveries of a payload can't overwrite each other's text."""
         return f"{folder}/{hashlib.sha256(text.encode()).hexdigest()}.txt"
 
     def put(self, folder: str, text: str) -> str:
@@ -42,7 +42,7 @@ class S3Texts:
     def get(self, key: str) -> str:
         """The whole text.
 
-        :raises TextGone: if it isn't there.
+        :raises TextGone: if it does not exist.
         """
         try:
             return self._client().get_object(Bucket=self._bucket, Key=key)["Body"].read().decode()
@@ -51,17 +51,17 @@ class S3Texts:
                 raise TextGone from error
             raise
 
-    def beginning(self, key: str, most_bytes: int) -> str:
-        """At most so many bytes of the text's beginning, of whole characters."""
-        some = self._client().get_object(Bucket=self._bucket, Key=key, Range=f"bytes=0-{most_bytes - 1}")
+    def beginning(self, key: str, max_bytes: int) -> str:
+        """A prefix of the text: at most ``max_bytes`` bytes, of whole characters."""
+        some = self._client().get_object(Bucket=self._bucket, Key=key, Range=f"bytes=0-{max_bytes - 1}")
         return some["Body"].read().decode(errors="ignore")
 
     def url(self, key: str, seconds: int) -> str:
-        """Where anybody can read the text for so long. It carries a signature, so it belongs in no log."""
+        """A signed URL that is valid for ``seconds``. Whoever has it can read the text, so it must not be logged."""
         return self._client().generate_presigned_url(
             "get_object", Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=seconds
         )
 
     def delete(self, key: str) -> None:
-        """Remove the text; one that is gone already is no error."""
+        """Delete the text; a missing text is not an error."""
         self._client().delete_object(Bucket=self._bucket, Key=key)

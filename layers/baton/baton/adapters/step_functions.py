@@ -1,4 +1,4 @@
-"""The state machine's executions."""
+"""Executions of the state machine."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class StepFunctionsExecutions:
-    """An execution is named after the run and its attempt, so it can't be started twice."""
+    """An execution's name contains the run and its attempt, so an attempt is executed at most once."""
 
     def __init__(self, client: SFNClient, state_machine_arn: str) -> None:
         self._client = client
         self._arn = state_machine_arn
 
     def start(self, run: Run) -> None:
-        """Begin at ``run.first_position``; starting the same attempt twice starts it once."""
+        """Start at ``run.first_position``; starting the same attempt again does nothing."""
         step = Step(tenant=run.tenant, run_id=run.id, attempt=run.attempt, position=run.first_position)
         try:
             self._client.start_execution(stateMachineArn=self._arn, name=_name(run), input=json.dumps(step.to_event()))
@@ -31,7 +31,7 @@ class StepFunctionsExecutions:
                 raise
 
     def stop(self, run: Run) -> None:
-        """End the present attempt's execution, if it is still there."""
+        """Stop the current attempt's execution, if it exists."""
         execution_arn = f"{self._arn.replace(':stateMachine:', ':execution:')}:{_name(run)}"
         try:
             self._client.stop_execution(executionArn=execution_arn, cause="The run was cancelled.")

@@ -1,4 +1,4 @@
-"""The way back to a connected WebSocket client."""
+"""Sends frames to connected WebSocket clients."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 class WebSocketSender:
-    """Frames through API Gateway's @connections API."""
+    """Uses API Gateway's @connections API."""
 
     def __init__(self, client: ApiGatewayManagementApiClient) -> None:
         self._client = client
 
     def send(self, connection_id: str, frame: bytes) -> None:
-        """:raises ConnectionGone: if the client has left."""
+        """:raises ConnectionGone: if the client has disconnected."""
         try:
             self._client.post_to_connection(ConnectionId=connection_id, Data=frame)
         except ClientError as error:

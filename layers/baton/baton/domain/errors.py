@@ -8,7 +8,7 @@ BatonError
 │   ├── NameTaken            another definition of this kind has the name
 │   ├── VersionChanged       the definition is no longer as it was read
 │   ├── InUse                other definitions refer to what was to be deleted
-│   ├── LedgerConflict          another definition came or went between a check and a write
+│   ├── LedgerConflict       definitions were linked or deleted between a check and a write
 │   ├── RunNotFinished       only a finished run can be deleted or resumed
 │   └── RunFinished          a finished run can't be cancelled
 ├── ResponseAlreadyStored    this payload's response was written by another delivery
@@ -32,10 +32,8 @@ Messages are sentences for the person who asked: they name what is wrong and nev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from baton.domain.catalog.definitions import Referrer
+from baton.domain.kinds import Referrer
 
 MAX_REFERRERS_NAMED = 5
 
@@ -72,24 +70,24 @@ class NameTaken(Conflict):
 
 
 class VersionChanged(Conflict):
-    """Somebody else has changed the definition since it was read."""
+    """Another request has changed the definition since it was read."""
 
     def __init__(self, kind: str, definition_id: int) -> None:
         super().__init__(f"The {kind} {definition_id} is no longer as it was read; read it again.")
 
 
 class InUse(Conflict):
-    """Deleting this would leave references to nothing; ``users`` says where they are."""
+    """Other definitions refer to this one, so it can't be deleted; ``referrers`` are these."""
 
-    def __init__(self, users: Sequence[Referrer]) -> None:
-        named = ", ".join(str(user) for user in users[:MAX_REFERRERS_NAMED])
-        more = f" and {len(users) - MAX_REFERRERS_NAMED} more" if len(users) > MAX_REFERRERS_NAMED else ""
+    def __init__(self, referrers: Sequence[Referrer]) -> None:
+        named = ", ".join(str(referrer) for referrer in referrers[:MAX_REFERRERS_NAMED])
+        more = f" and {len(referrers) - MAX_REFERRERS_NAMED} more" if len(referrers) > MAX_REFERRERS_NAMED else ""
         super().__init__(f"It is used by {named}{more}; change or delete these first.")
-        self.referrers = users
+        self.referrers = referrers
 
 
 class LedgerConflict(Conflict):
-    """Too many others are changing definitions at this moment, so that a check never holds until the write."""
+    """Definitions were linked or deleted between the check of references and the write, in every retry."""
 
     def __init__(self) -> None:
         super().__init__("Other definitions are being changed at this moment; try again.")

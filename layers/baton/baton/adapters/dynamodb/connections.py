@@ -1,4 +1,4 @@
-"""The Connections table: who listens to what."""
+"""The Connections table: WebSocket connections and their subscriptions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from baton.adapters.dynamodb.calls import (
     values,
     write_many,
 )
-from baton.adapters.dynamodb.items import from_item, to_item
+from baton.adapters.dynamodb.codecs.attributes import Item, to_attributes
+from baton.adapters.dynamodb.codecs.connection import (
+    connected_at_from_item,
+    connection_id_from_item,
+    connection_to_item,
+    run_ids_from_item,
+    subscription_to_item,
+)
 from baton.domain.errors import ConnectionGone, Invalid
 
 if TYPE_CHECKING:
@@ -24,61 +31,53 @@ if TYPE_CHECKING:
 
 MAX_RUNS_FOLLOWED = 100
 
-MAY_FOLLOW_MORE = "attribute_not_exists(#runs) OR size(#runs) < :most OR contains(#runs, :run)"
-"""A client may subscribe from several frames at once; the set grows to its bound and no further."""
+MAY_FOLLOW_RUN = "attribute_not_exists(#runs) OR size(#runs) < :max_runs OR contains(#runs, :run)"
+"""A client may send several subscribe frames at once; the set must not grow beyond its bound."""
 
 HISTORY_IS_DUE = "attribute_not_exists(#history_until) OR #history_until < :taken_at"
-"""Two frames may subscribe to the same run at once; one of them sends its history. A function that crashed on it leaves
-a time that passes."""
+"""Two frames may subscribe to the same run at once; one of them sends its history. After a crash, the lease expires."""
 
 LEASE_IS_HELD = "attribute_exists(pk) AND #history_until = :ends_at"
-"""A client may unsubscribe while its history is being sent; nothing of the subscription is to come back."""
+"""A client may unsubscribe while its history is being sent; the subscription must not be written again."""
 
 
 class DynamoConnections:
-    """An item for each run that a client follows, found by run; and one a client, to find them all when it leaves."""
+    """One item per subscription, found by run, and one per connection, which lists its runs for the disconnect."""
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
         self._client = client
         self._table = table
 
     def connect(self, tenant: str, connection_id: str, run_id: int | None, now: int, expires_at: int) -> None:
-        """Remember a new connection, which hears all runs, or the one that is named; times are in epoch seconds."""
-        runs = {"connected_at": now} | ({} if run_id is None else {"runs": {str(run_id)}})
-        me = keys.connection(tenant, connection_id)
-        topic = {"pk": keys.topic(tenant, run_id), "sk": connection_id}
-        write_many(
-            self._client,
-            self._table,
-            puts=[to_item({**key, **more, "expires_at": expires_at}) for key, more in ((me, runs), (topic, {}))],
-        )
+        """Store a new connection that follows all runs, or only ``run_id``; times are in epoch seconds."""
+        connection = connection_to_item(tenant, connection_id, run_id, now, expires_at)
+        subscription = subscription_to_item(tenant, connection_id, run_id, expires_at)
+        write_many(self._client, self._table, puts=[connection, subscription])
 
     def subscribe(self, tenant: str, connection_id: str, run_id: int, lease: Lease, expires_at: int) -> bool:
-        """From now on this run, and no longer all; whether its history is due, and the caller's to send.
+        """Follow this run, and no longer all runs; ``True`` if the caller must send its history.
 
-        :raises Invalid: if the connection follows as many runs as it may.
+        :raises Invalid: if the connection already follows the maximum number of runs.
         """
         too_many = Invalid("runId", f"this connection follows {MAX_RUNS_FOLLOWED} runs already; unsubscribe from one.")
         with condition_failing_as(too_many):
             self._client.update_item(
                 TableName=self._table,
-                Key=to_item(keys.connection(tenant, connection_id)),
+                Key=to_attributes(keys.connection(tenant, connection_id)),
                 UpdateExpression="SET #expires_at = :expires_at ADD #runs :runs",
-                ConditionExpression=MAY_FOLLOW_MORE,
+                ConditionExpression=MAY_FOLLOW_RUN,
                 ExpressionAttributeNames=expression_names("runs", "expires_at"),
                 ExpressionAttributeValues=values(
-                    runs={str(run_id)}, run=str(run_id), most=MAX_RUNS_FOLLOWED, expires_at=expires_at
+                    runs={str(run_id)}, run=str(run_id), max_runs=MAX_RUNS_FOLLOWED, expires_at=expires_at
                 ),
             )
-        is_due = self._take_lease(tenant, connection_id, run_id, lease, expires_at)
-        self._client.delete_item(
-            TableName=self._table, Key=to_item({"pk": keys.topic(tenant, None), "sk": connection_id})
-        )
-        return is_due
+        must_send_history = self._acquire_lease(tenant, connection_id, run_id, lease, expires_at)
+        self._delete_subscription(tenant, connection_id, None)
+        return must_send_history
 
-    def _take_lease(self, tenant: str, connection_id: str, run_id: int, lease: Lease, expires_at: int) -> bool:
-        """Write the subscription, which is there already where the lease can't be had."""
-        return self._update_topic(
+    def _acquire_lease(self, tenant: str, connection_id: str, run_id: int, lease: Lease, expires_at: int) -> bool:
+        """Write the subscription; ``False`` if another caller holds the lease or the history was sent."""
+        return self._update_subscription(
             (tenant, connection_id, run_id),
             UpdateExpression="SET #expires_at = :expires_at, #history_until = :ends_at",
             ConditionExpression=HISTORY_IS_DUE,
@@ -89,9 +88,9 @@ class DynamoConnections:
     def end_lease(
         self, tenant: str, connection_id: str, run_id: int, lease: Lease, not_again_before: int | None
     ) -> None:
-        """The history was sent, and is not due again before this moment (epoch seconds); ``None``: it was not sent."""
+        """The history was sent and is not due again before this time (epoch seconds); ``None``: it was not sent."""
         until = lease.taken_at - 1 if not_again_before is None else not_again_before
-        self._update_topic(
+        self._update_subscription(
             (tenant, connection_id, run_id),
             UpdateExpression="SET #history_until = :until",
             ConditionExpression=LEASE_IS_HELD,
@@ -99,10 +98,10 @@ class DynamoConnections:
             ExpressionAttributeValues=values(ends_at=lease.ends_at, until=until),
         )
 
-    def _update_topic(self, subscription: tuple[str, str, int], **update: Any) -> bool:
-        """Whether the condition held."""
+    def _update_subscription(self, subscription: tuple[str, str, int], **update: Any) -> bool:
+        """Whether the condition was true."""
         tenant, connection_id, run_id = subscription
-        key = to_item({"pk": keys.topic(tenant, run_id), "sk": connection_id})
+        key = to_attributes(keys.subscription(tenant, connection_id, run_id))
         try:
             with condition_failing_as(ConnectionGone(connection_id)):
                 self._client.update_item(TableName=self._table, Key=key, **update)
@@ -111,15 +110,15 @@ class DynamoConnections:
         return True
 
     def unsubscribe(self, tenant: str, connection_id: str, run_id: int) -> None:
-        """No longer this run; a run that wasn't followed is no error."""
-        self._client.delete_item(
-            TableName=self._table, Key=to_item({"pk": keys.topic(tenant, run_id), "sk": connection_id})
+        """Unsubscribe from this run; a run that was not followed is not an error."""
+        self._delete_subscription(tenant, connection_id, run_id)
+        still_connected = (
+            "attribute_exists(pk)"  # a client may disconnect meanwhile; its item must not be written again
         )
-        still_connected = "attribute_exists(pk)"  # a client may leave meanwhile; nothing of it is to stay behind
         with suppress(ConnectionGone), condition_failing_as(ConnectionGone(connection_id)):
             self._client.update_item(
                 TableName=self._table,
-                Key=to_item(keys.connection(tenant, connection_id)),
+                Key=to_attributes(keys.connection(tenant, connection_id)),
                 UpdateExpression="DELETE #runs :runs",
                 ConditionExpression=still_connected,
                 ExpressionAttributeNames=expression_names("runs"),
@@ -127,37 +126,42 @@ class DynamoConnections:
             )
 
     def disconnect(self, tenant: str, connection_id: str) -> None:
-        """Forget the connection and all it followed."""
-        me = keys.connection(tenant, connection_id)
-        found = self._client.get_item(TableName=self._table, Key=to_item(me), ConsistentRead=True).get("Item", {})
-        topics = [keys.topic(tenant, None), *(keys.topic(tenant, int(run)) for run in from_item(found).get("runs", ()))]
-        followed: list[keys.Key] = [{"pk": topic, "sk": connection_id} for topic in topics]
-        write_many(self._client, self._table, deletes=[*followed, me])
+        """Delete the connection and its subscriptions."""
+        run_ids = run_ids_from_item(self._connection(tenant, connection_id))
+        subscriptions = [keys.subscription(tenant, connection_id, run_id) for run_id in (None, *run_ids)]
+        write_many(self._client, self._table, deletes=[*subscriptions, keys.connection(tenant, connection_id)])
 
     def disconnect_if_connected_before(self, tenant: str, connection_id: str, connected_before: int) -> None:
-        """Forget a connection that is gone, unless it was only just made, after this moment (epoch seconds)."""
-        key = to_item(keys.connection(tenant, connection_id))
-        found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})
-        if from_item(found).get("connected_at", 0) < connected_before:
+        """Disconnect, unless the connection was stored at or after this time (epoch seconds)."""
+        if connected_at_from_item(self._connection(tenant, connection_id)) < connected_before:
             self.disconnect(tenant, connection_id)
 
     def subscribers(self, tenant: str, run_id: int) -> frozenset[str]:
-        """Connection ids that hear of this run, each once.
+        """The connection ids of all clients that follow this run.
 
-        Those who hear all runs are read first: who narrows down meanwhile is then found among the run's own.
+        Subscriptions to all runs are read first: a client that changes from all runs to this one meanwhile is found
+        among the run's own.
         """
         return frozenset(
-            item["sk"]["S"]
+            connection_id_from_item(item)
             for topic in (keys.topic(tenant, None), keys.topic(tenant, run_id))
-            for item in query(self._client, **self._of_topic(topic), ConsistentRead=True)
+            for item in query(self._client, **self._query_of(topic), ConsistentRead=True)
         )
 
     def has_subscribers(self, tenant: str, run_id: int) -> bool:
-        """Whether anybody hears of this run; who came a moment ago may be missed."""
+        """Whether the run has subscribers; eventually consistent."""
         topics = (keys.topic(tenant, run_id), keys.topic(tenant, None))
-        return any(query_page(self._client, None, **self._of_topic(topic), Limit=1)[0] for topic in topics)
+        return any(query_page(self._client, None, **self._query_of(topic), Limit=1)[0] for topic in topics)
 
-    def _of_topic(self, topic: str) -> dict[str, Any]:
+    def _connection(self, tenant: str, connection_id: str) -> Item:
+        key = to_attributes(keys.connection(tenant, connection_id))
+        return self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})
+
+    def _delete_subscription(self, tenant: str, connection_id: str, run_id: int | None) -> None:
+        key = to_attributes(keys.subscription(tenant, connection_id, run_id))
+        self._client.delete_item(TableName=self._table, Key=key)
+
+    def _query_of(self, topic: str) -> dict[str, Any]:
         return {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :pk",

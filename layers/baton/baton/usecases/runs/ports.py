@@ -74,7 +74,7 @@ class RunStore(RunHistories, Protocol):
 class LongTexts(Protocol):
     """The texts of responses that are too long to be read with them, by their keys."""
 
-    def beginning(self, key: str, most_bytes: int) -> str:
+    def beginning(self, key: str, max_bytes: int) -> str:
         """At most so many bytes of it, of whole characters."""
 
     def url(self, key: str, seconds: int) -> str:
