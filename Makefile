@@ -46,7 +46,7 @@ lint: venv ## Everything that reads the code without running it
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	PYTHONPATH=layers/baton $(BIN)/lint-imports
+	PYTHONPATH=.:layers/baton $(BIN)/lint-imports
 	$(PYTHON) -m local.check_state_machine
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=local $(BIN)/sam validate
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=local $(BIN)/sam validate --lint

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from baton.domain.runs.steps import Step
 from baton.runtime import wiring
-from baton.runtime.logging import logger, without_words
+from baton.runtime.logging import logger, redact_unexpected_errors
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
-@without_words
+@redact_unexpected_errors
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """From the state before this payload to the state after it."""
     step = Step.from_event(event)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from baton.runtime import wiring
-from baton.runtime.logging import log_error, without_words
+from baton.runtime.logging import log_error, redact_unexpected_errors
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
-@without_words
+@redact_unexpected_errors
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Return the first failed record, if any: Lambda delivers the batch again, starting with that record.
 

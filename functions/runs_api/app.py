@@ -6,14 +6,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from baton.api.app import answer, new_api
+from baton.api.app import new_api, respond
 from baton.api.routes import runs, service
-from baton.runtime.logging import without_words
+from baton.runtime.logging import redact_unexpected_errors
 
 api = new_api(runs.router, service.router)
 
 
-@without_words
+@redact_unexpected_errors
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """One request of the HTTP API."""
-    return answer(api, event, context)
+    return respond(api, event, context)

@@ -67,7 +67,7 @@ def _to_json(body: Any) -> str:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
-def answer(
+def respond(
     api: Api,
     event: dict[str, Any],
     context: LambdaContext,

@@ -41,7 +41,7 @@ def log_error(event: str, error: BaseException, **fields: Any) -> None:
     logger.error(event, errors=[_described(each) for each in _chain(error)], **fields)
 
 
-def without_words(handler: Handler) -> Handler:
+def redact_unexpected_errors(handler: Handler) -> Handler:
     """The handler with its unexpected errors logged here, since Lambda logs what one raises word for word."""
 
     @wraps(handler)
