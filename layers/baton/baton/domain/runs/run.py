@@ -57,7 +57,8 @@ class Run:
     ``position`` and the ``payload_*`` fields are those of the payload in progress; ``completed`` counts the payloads
     before it. ``attempt`` starts at 1 and is incremented by each resume; ``first_position`` is where the current
     attempt started. The ids of the responses are consecutive from ``first_response_id`` on. ``expires_at`` is in epoch
-    seconds. If a payload failed, ``tries`` counts the calls made for it and ``waited_seconds`` is the time waited between them.
+    seconds. If a payload failed, ``tries`` counts the calls made for it, and ``waited_seconds`` is the time waited
+    between them.
     """
 
     tenant: str
