@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from baton.api import problems
 from baton.api.openapi.answers import problem_answers
 from baton.domain import errors
-from baton.domain.catalog.definitions import Referrer
 from baton.domain.files.workflow_files import BrokenFile, FieldError
+from baton.domain.kinds import Referrer
 
 MEDIA_TYPE = problems.PROBLEM_JSON
 METHODS_WITH_A_BODY = ("post", "put")
@@ -107,7 +107,7 @@ def example(slug: str, path: str, method: str) -> Json:
 
 def invalid(path: str, method: str) -> Response[str]:
     if path.endswith("/import"):
-        fault = FieldError(path=("payloads", 1, "temperature"), line=12, sentence="should be a number")
+        fault = FieldError(path=("payloads", 1, "temperature"), line=12, detail="should be a number")
         return problems.problem_of(BrokenFile([fault]))
     if method in METHODS_WITH_A_BODY:
         return problems.invalid_request([{"type": "extra_forbidden", "loc": ("body", "titel")}], {"titel": ""})

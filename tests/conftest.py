@@ -10,9 +10,14 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
+from local import model
 from tests.support.aws import Account, account
 
 E2E = "tests/e2e"
+OWN_STACK = ("tests/e2e/test_limits.py", "tests/e2e/test_restart.py")
+"""Mostly wait, for a minute or more: they run beside the others of their tier, on a stack of their own."""
+
+LONGEST_FIRST = ("tests/e2e/test_limits.py", "tests/e2e", "tests/integration", "tests/contract", "tests")
 
 settings.register_profile("shared cores", deadline=None)  # an example may wait for its turn on a core
 settings.load_profile("shared cores")
@@ -26,10 +31,17 @@ def aws() -> Iterator[Account]:
 
 
 class ByFunction(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """All cases of a test function run in one process; so do all tests of tests/e2e, since they share one stack."""
+    """All cases of a test function run in one process; so do the tests of tests/e2e that share one stack."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return E2E if nodeid.startswith(E2E) else nodeid.partition("[")[0]
+        shares_stack = nodeid.startswith(E2E) and not nodeid.startswith(OWN_STACK)
+        return E2E if shares_stack else nodeid.partition("[")[0]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Processes take tests in this order, so that none is left with a long one at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: next(n for n, start in enumerate(LONGEST_FIRST) if item.nodeid.startswith(start)))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
@@ -38,8 +50,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScope
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """For folders one process per core, and one more for tests/e2e, which mostly wait. For files and tests none."""
-    folders = [Path(arg).resolve() for arg in config.args]
-    e2e = config.rootpath / E2E
-    if config.option.capture == "no" or not all(folder.is_dir() for folder in folders) or folders == [e2e]:
+    folders = _arguments(config)
+    if config.option.capture == "no" or not all(folder.is_dir() for folder in folders):
         return 0
-    return (os.process_cpu_count() or 1) + any(e2e.is_relative_to(folder) for folder in folders)
+    return (os.process_cpu_count() or 1) + _includes_e2e(config)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    if _includes_e2e(config) and (reason := model.why_unavailable()):
+        return f"tests/e2e/test_model_*.py are left out, since the model can't run on this machine: {reason}"
+    return None
+
+
+def _includes_e2e(config: pytest.Config) -> bool:
+    e2e = config.rootpath / E2E
+    return any(e2e.is_relative_to(path) or path.is_relative_to(e2e) for path in _arguments(config))
+
+
+def _arguments(config: pytest.Config) -> list[Path]:
+    """The files and folders that pytest was given."""
+    return [Path(argument.partition("::")[0]).resolve() for argument in config.args]

@@ -43,15 +43,15 @@ def cloud(stack: Stack) -> Cloud:
     return Cloud(stack.emulator.url)
 
 
+def pytest_keyboard_interrupt() -> None:
+    """Another signal does not stop the fixtures from ending their processes; xdist sends one after five seconds."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Where the model can't be installed, there is nothing to test of it; the report's header says so."""
     return True if model.why_unavailable() and collection_path.name.startswith("test_model_") else None
-
-
-def pytest_report_header() -> str | None:
-    if reason := model.why_unavailable():
-        return f"tests/e2e/test_model_*.py are left out, since the model can't run on this machine: {reason}"
-    return None
 
 
 @pytest.fixture(scope="session")

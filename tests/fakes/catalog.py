@@ -10,26 +10,16 @@ from functools import partial
 from itertools import batched
 from typing import Any
 
-from baton.domain.catalog.definitions import (
-    KIND_WORDS,
-    Block,
-    Definition,
-    Kind,
-    Ledger,
-    LlmInstance,
-    Payload,
-    Referrer,
-    Replacement,
-    Workflow,
-)
+from baton.domain.catalog.definitions import Block, Definition, Ledger, LlmInstance, Payload, Replacement, Workflow
 from baton.domain.catalog.fallbacks import with_fallbacks
 from baton.domain.catalog.searches import Search
 from baton.domain.errors import Conflict, LedgerConflict, NameTaken, NotFound, VersionChanged
+from baton.domain.kinds import KIND_WORDS, Kind, Referrer
 from baton.domain.pages import Page
 from baton.domain.runs.run import WorkflowBundle
 
 SAVED_AT_ONCE = 3
-"""So few, that tests come to see what happens between two transactions."""
+"""A small number, so that tests reach the state between two transactions."""
 
 
 class FakeCatalog:
@@ -38,7 +28,7 @@ class FakeCatalog:
     def __init__(self) -> None:
         self._last_ids: Counter[tuple[str, Kind]] = Counter()
         self._ledgers: dict[str, Ledger] = {}
-        self._kept: dict[tuple[str, Kind], dict[int, Any]] = {}
+        self._stored: dict[tuple[str, Kind], dict[int, Any]] = {}
 
     def reserve_id(self, tenant: str, kind: Kind) -> int:
         self._last_ids[tenant, kind] += 1
@@ -62,15 +52,15 @@ class FakeCatalog:
         return list(batched(replacements, SAVED_AT_ONCE, strict=False))
 
     def save(self, tenant: str, replacements: Sequence[Replacement], ledger: Ledger) -> None:
-        before = deepcopy(self._kept)
+        before = deepcopy(self._stored)
         try:
             for replacement in replacements:
                 if replacement.current is None:
-                    self.create(tenant, replacement.following, ledger)
+                    self.create(tenant, replacement.new, ledger)
                 else:
-                    self.replace(tenant, replacement.current, replacement.following, ledger)
+                    self.replace(tenant, replacement.current, replacement.new, ledger)
         except Conflict:
-            self._kept = before
+            self._stored = before
             raise
 
     def delete(self, tenant: str, current: Definition, ledger: Ledger) -> None:
@@ -83,32 +73,39 @@ class FakeCatalog:
 
     def referrers(self, tenant: str, definition: Definition) -> Sequence[Referrer]:
         target = (definition.kind, definition.id)
-        kept = [other for (owner, _), there in self._kept.items() if owner == tenant for other in there.values()]
-        using = [other for other in kept if target in other.refers_to]
+        stored = [
+            other for (owner, _), existing in self._stored.items() if owner == tenant for other in existing.values()
+        ]
+        referring = [other for other in stored if target in other.refers_to]
         return [
-            Referrer(kind=other.kind, id=other.id, name=other.name) for other in sorted(using, key=lambda one: one.id)
+            Referrer(kind=other.kind, id=other.id, name=other.name)
+            for other in sorted(referring, key=lambda one: one.id)
         ]
 
     def read[D: Definition](self, tenant: str, kind: type[D], definition_id: int) -> D:
-        there = self._of_kind(tenant, kind)
-        if definition_id not in there:
+        existing = self._of_kind(tenant, kind)
+        if definition_id not in existing:
             raise NotFound(KIND_WORDS[kind.kind], definition_id)
-        return there[definition_id]
+        return existing[definition_id]
 
     def find[D: Definition](self, tenant: str, kind: type[D], names: Sequence[str]) -> Sequence[D]:
         return [definition for definition in self._of_kind(tenant, kind).values() if definition.name in names]
 
     def read_many[D: Definition](self, tenant: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
-        there = self._of_kind(tenant, kind)
-        return {id_: there[id_] for id_ in ids if id_ in there}
+        existing = self._of_kind(tenant, kind)
+        return {id_: existing[id_] for id_ in ids if id_ in existing}
 
     def names(self, tenant: str, kind: Kind, ids: Sequence[int]) -> Mapping[int, str]:
-        there = self._kept.get((tenant, kind), {})
-        return {id_: there[id_].name for id_ in ids if id_ in there}
+        existing = self._stored.get((tenant, kind), {})
+        return {id_: existing[id_].name for id_ in ids if id_ in existing}
 
     def page[D: Definition](self, tenant: str, kind: type[D], limit: int, after: int | None, search: Search) -> Page[D]:
-        there = self._of_kind(tenant, kind)
-        found = [there[id_] for id_ in sorted(there) if (after is None or id_ > after) and search.finds(there[id_])]
+        existing = self._of_kind(tenant, kind)
+        found = [
+            existing[id_]
+            for id_ in sorted(existing)
+            if (after is None or id_ > after) and search.matches(existing[id_])
+        ]
         items = found[:limit]
         return Page(items=items, next_after=items[-1].id if len(found) > limit else None)
 
@@ -128,7 +125,7 @@ class FakeCatalog:
         )
 
     def _of_kind[D: Definition](self, tenant: str, kind: type[D]) -> dict[int, D]:
-        return self._kept.setdefault((tenant, kind.kind), {})
+        return self._stored.setdefault((tenant, kind.kind), {})
 
     def _ledger(self, tenant: str) -> Ledger:
         return self._ledgers.get(tenant, Ledger())
@@ -139,8 +136,8 @@ class FakeCatalog:
                 raise NameTaken(KIND_WORDS[definition.kind], definition.name, other.id)
 
     def _check_unchanged(self, tenant: str, current: Definition) -> None:
-        there = self._of_kind(tenant, type(current)).get(current.id)
-        if there is None or there.version != current.version:
+        existing = self._of_kind(tenant, type(current)).get(current.id)
+        if existing is None or existing.version != current.version:
             raise VersionChanged(KIND_WORDS[current.kind], current.id)
 
     def _count_references(self, tenant: str, definition: Definition, ledger: Ledger) -> None:

@@ -1,4 +1,4 @@
-"""Definitions are edited and deleted: versions, references, searches, and the runs that go on meanwhile."""
+"""Definitions are edited and deleted: versions, references, searches, and concurrent runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BLOCK = {"title": "t", "content": "c"}
 INSTANCE = {"name": "i", "provider": "simulated", "model": "m"}
 
 
-def test_every_read_carries_the_version_that_an_edit_can_be_meant_for() -> None:
+def test_every_read_has_the_version_that_an_edit_can_require() -> None:
     created = request("POST", "/api/blocks", BLOCK)
     path = created.headers["Location"]
     assert (created.body["version"], created.headers["ETag"]) == (1, '"1"')
@@ -27,7 +27,7 @@ def test_every_read_carries_the_version_that_an_edit_can_be_meant_for() -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_a_stale_edit_is_refused_and_changes_nothing(baton: Deployment, method: str) -> None:
+def test_a_stale_edit_is_rejected_and_changes_nothing(baton: Deployment, method: str) -> None:
     path = f"/api/blocks/{baton.create('/api/blocks', BLOCK)}"
     current = request("PUT", path, {**BLOCK, "content": "mine"}).body
     body = BLOCK if method == "PUT" else None
@@ -37,13 +37,13 @@ def test_a_stale_edit_is_refused_and_changes_nothing(baton: Deployment, method: 
 
 
 @pytest.mark.parametrize("tags", ['"1"', "*", '"9", "1"', None])
-def test_an_edit_of_the_present_version_or_of_any_is_made(baton: Deployment, tags: str | None) -> None:
+def test_an_edit_of_the_current_or_of_any_version_is_made(baton: Deployment, tags: str | None) -> None:
     path = f"/api/blocks/{baton.create('/api/blocks', BLOCK)}"
     assert request("DELETE", path, headers={"if-match": tags} if tags else {}).status == 204
     assert_problem(request("GET", path), 404, "not-found", "block 1")
 
 
-def test_an_if_match_that_is_no_etag_is_refused(baton: Deployment) -> None:
+def test_an_if_match_that_is_no_etag_is_rejected(baton: Deployment) -> None:
     path = f"/api/blocks/{baton.create('/api/blocks', BLOCK)}"
     assert_problem(request("PUT", path, BLOCK, headers={"if-match": "1"}), 422, "invalid-request", "If-Match", '"3"')
 
@@ -56,7 +56,7 @@ def test_an_if_match_that_is_no_etag_is_refused(baton: Deployment) -> None:
         ("/api/payloads/1", {"kind": "WORKFLOW", "id": 1, "name": "w"}),
     ],
 )
-def test_what_is_in_use_is_not_deleted_and_its_users_are_named(
+def test_a_definition_in_use_is_not_deleted_and_its_referrers_are_named(
     baton: Deployment, path: str, user: dict[str, Any]
 ) -> None:
     baton.workflow("a")
@@ -66,7 +66,7 @@ def test_what_is_in_use_is_not_deleted_and_its_users_are_named(
     assert request("GET", path).status == 200
 
 
-def test_a_library_is_taken_apart_from_the_outside_in(baton: Deployment) -> None:
+def test_definitions_are_deleted_after_their_referrers(baton: Deployment) -> None:
     baton.workflow("a")
     for path in ("/api/workflows/1", "/api/payloads/1", "/api/blocks/1", "/api/llm/instances/1"):
         assert request("DELETE", path).status == 204
@@ -75,13 +75,13 @@ def test_a_library_is_taken_apart_from_the_outside_in(baton: Deployment) -> None
     assert baton.aws.ssm.describe_parameters()["Parameters"] == []
 
 
-def test_a_deleted_instance_takes_its_key_along(baton: Deployment) -> None:
+def test_the_key_of_a_deleted_instance_is_deleted(baton: Deployment) -> None:
     instance = baton.create("/api/llm/instances", {**INSTANCE, "api_key": "sk-test-1"})
     assert request("DELETE", f"/api/llm/instances/{instance}").status == 204
     assert baton.aws.ssm.describe_parameters()["Parameters"] == []
 
 
-def test_a_name_is_free_again_once_its_holder_is_deleted(baton: Deployment) -> None:
+def test_a_name_is_available_after_its_definition_is_deleted(baton: Deployment) -> None:
     first = baton.create("/api/blocks", BLOCK)
     request("DELETE", f"/api/blocks/{first}")
     assert baton.create("/api/blocks", BLOCK) == first + 1
@@ -110,10 +110,10 @@ def test_blocks_are_found_by_text_tag_and_folder(baton: Deployment, query: dict[
 
 
 @pytest.mark.parametrize(("path", "body"), [("/api/blocks", {}), ("/api/payloads", {"llm_instance": 1})])
-def test_large_definitions_make_short_pages_that_lead_to_the_end(
+def test_large_definitions_are_listed_in_short_pages_to_the_end(
     baton: Deployment, path: str, body: dict[str, Any]
 ) -> None:
-    """Blocks in characters of two bytes; payloads of which a fourth would be too much."""
+    """Blocks of two-byte characters; payloads of which a fourth one exceeds the maximum."""
     baton.create("/api/llm/instances", INSTANCE)
     for number in range(8):
         if path == "/api/blocks":
@@ -131,8 +131,8 @@ def test_large_definitions_make_short_pages_that_lead_to_the_end(
     assert ids == list(range(1, 9))
 
 
-def test_a_run_keeps_the_definition_that_it_was_started_with(baton: Deployment) -> None:
-    """While its first payload is under way, everything is renamed, rewritten or deleted."""
+def test_a_run_uses_the_definition_that_it_was_started_with(baton: Deployment) -> None:
+    """While its first payload is executed, all definitions are renamed, replaced or deleted."""
     workflow = baton.workflow("Say {{what}}.", "Repeat {{p0}}.")
     definition: dict[str, Any] = {}
 
@@ -159,7 +159,7 @@ def test_a_run_keeps_the_definition_that_it_was_started_with(baton: Deployment) 
     ]
 
 
-def test_a_payload_may_take_blocks_inline(baton: Deployment) -> None:
+def test_a_payload_may_have_inline_blocks(baton: Deployment) -> None:
     block = baton.create("/api/blocks", BLOCK)
     instance = baton.create("/api/llm/instances", {**INSTANCE, "provider": "scripted"})
     sent = {"name": "p", "blocks": [{"content": "first {{v}}"}, block], "llm_instance": instance}
@@ -190,20 +190,20 @@ def execute(workflow: int, on_missing: str) -> Any:
     return request("POST", f"/api/execute/workflow/{workflow}", {"on_missing": on_missing})
 
 
-def test_a_missing_reference_may_become_nothing(baton: Deployment) -> None:
+def test_a_missing_reference_can_be_removed(baton: Deployment) -> None:
     baton.llm.script("no json", "x")
     workflow = baton.workflow("a{{b}}c", "<{{p0.title}}>")
     baton.finish(execute(workflow, "empty").body["runId"])
     assert baton.llm.prompts == ["ac", "<>"]
 
 
-def test_a_run_that_is_to_fail_for_what_can_never_be_found_is_not_started(baton: Deployment) -> None:
+def test_with_on_missing_fail_a_run_with_an_unresolvable_reference_is_not_started(baton: Deployment) -> None:
     workflow = baton.workflow("{{a}} {{p1}}", "{{p0}} {{b}}")
     assert_problem(execute(workflow, "fail"), 422, "invalid-request", "{{a}} in 'p0'", "{{p1}}", "{{b}} in 'p1'")
     assert request("GET", "/api/runs").body["items"] == []
 
 
-def test_a_run_that_is_to_fail_ends_where_an_answer_lacks_what_is_needed(baton: Deployment) -> None:
+def test_with_on_missing_fail_a_run_fails_where_an_answer_lacks_a_referenced_value(baton: Deployment) -> None:
     baton.llm.script("no json")
     workflow = baton.workflow("a", "{{p0.title}}")
     run = baton.finish(execute(workflow, "fail").body["runId"])
@@ -212,11 +212,11 @@ def test_a_run_that_is_to_fail_ends_where_an_answer_lacks_what_is_needed(baton: 
     assert "{{p0.title}}" in run["metadata"]["error"]
 
 
-def test_an_unknown_on_missing_is_refused(baton: Deployment) -> None:
+def test_an_unknown_on_missing_is_rejected(baton: Deployment) -> None:
     assert_problem(execute(baton.workflow("a"), "ignore"), 422, "invalid-request", "on_missing")
 
 
-def test_a_preflight_tells_prompts_and_sources_without_calling_an_llm(baton: Deployment) -> None:
+def test_a_preflight_returns_prompts_and_sources_without_calling_an_llm(baton: Deployment) -> None:
     workflow = baton.workflow("Say {{what}} {{p1}}.", "Repeat {{p0}} {{p0.x}} {{nobody}}.")
     told = request("POST", f"/api/workflows/{workflow}/preflight", {"variables": {"what": "hi"}})
     assert told.status == 200
@@ -250,7 +250,7 @@ def test_a_preflight_estimates_tokens_and_cost(baton: Deployment) -> None:
     assert estimate == {"prompt_tokens": 1000, "completion_tokens": 100, "cost": pytest.approx(0.003)}
 
 
-def test_a_preflight_of_a_payload_that_occurs_twice_says_so(baton: Deployment) -> None:
+def test_a_preflight_reports_a_payload_that_occurs_twice(baton: Deployment) -> None:
     baton.workflow("a")
     workflow = baton.create("/api/workflows", {"name": "twice", "payloads": [1, 1]})
     (warning,) = request("POST", f"/api/workflows/{workflow}/preflight").body["warnings"]
@@ -258,7 +258,7 @@ def test_a_preflight_of_a_payload_that_occurs_twice_says_so(baton: Deployment) -
     assert "position 0 too" in warning
 
 
-def test_a_payload_with_more_references_than_are_looked_up_is_refused(baton: Deployment) -> None:
+def test_a_payload_with_too_many_references_is_rejected(baton: Deployment) -> None:
     workflow = baton.workflow(" ".join(f"{{{{v{number}}}}}" for number in range(101)))
     variables = {f"v{number}": "x" for number in range(101)}
     refused = request("POST", f"/api/execute/workflow/{workflow}", {"variables": variables})
@@ -278,7 +278,7 @@ def test_a_preflight_shows_the_system_text_and_literal_references(baton: Deploym
     ]
 
 
-def test_what_a_payload_unsets_is_not_taken_from_its_instance(baton: Deployment) -> None:
+def test_an_unset_setting_does_not_get_the_default_of_the_instance(baton: Deployment) -> None:
     defaults = {"temperature": 0.5, "max_tokens": 9, "system": "Be brief.", "options": {"a": 1}, "seed": None}
     instance = baton.create("/api/llm/instances", {**INSTANCE, "provider": "scripted", "defaults": defaults})
     told = request("GET", f"/api/llm/instances/{instance}").body["defaults"]
@@ -299,7 +299,7 @@ def test_what_a_payload_unsets_is_not_taken_from_its_instance(baton: Deployment)
     assert "unset" not in told["settings"]
 
 
-def test_a_file_tells_unset_settings_from_those_that_are_left_out(baton: Deployment) -> None:
+def test_a_file_distinguishes_unset_settings_from_absent_ones(baton: Deployment) -> None:
     instance = baton.create("/api/llm/instances", INSTANCE)
     body = {"name": "p", "blocks": [{"content": "x"}], "llm_instance": instance, "temperature": None, "seed": None}
     payload = baton.create("/api/payloads", body)
@@ -338,7 +338,7 @@ def test_a_block_and_a_system_text_may_have_300_kb(baton: Deployment, text: str)
 
 
 @pytest.mark.parametrize("text", ["x" * 300_001, "é" * 150_001])
-def test_a_longer_text_is_refused_by_its_bytes(text: str) -> None:
+def test_a_longer_text_is_rejected_by_its_bytes(text: str) -> None:
     sent = request("POST", "/api/blocks", {"title": "t", "content": text})
     assert_problem(sent, 422, "invalid-request", "content", "300,000")
     defaults = {**INSTANCE, "defaults": {"system": text}}

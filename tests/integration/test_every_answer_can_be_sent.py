@@ -26,7 +26,7 @@ from baton.domain.catalog.definitions import (
     PayloadDraft,
     Workflow,
     WorkflowDraft,
-    first_version,
+    new_definition,
     record_bytes,
 )
 from baton.domain.llm.settings import LlmSettings
@@ -131,7 +131,7 @@ def define(character: str) -> None:
         for draft in some:
             ids[kind] += 1
             assert record_bytes(draft) <= MAX_RECORD_BYTES
-            catalog.create(TENANT, first_version(kind, draft, ids[kind], AT_NOON), catalog.read_ledger(TENANT))
+            catalog.create(TENANT, new_definition(kind, draft, ids[kind], AT_NOON), catalog.read_ledger(TENANT))
 
 
 def record(baton: Deployment, character: str) -> None:

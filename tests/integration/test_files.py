@@ -1,4 +1,4 @@
-"""Workflows as files: exported, imported, and refused with the place that is wrong."""
+"""Workflows as files: exported, imported, and rejected with the place of each error."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def instance(baton: Deployment, name: str = "llm") -> int:
 
 
 def catalog(baton: Deployment) -> list[dict[str, Any]]:
-    """All definitions with their names, as they are stored; counters and the ledger aside."""
+    """All definitions with their names, as they are stored, without counters and the ledger."""
     items = baton.aws.items(baton.aws.catalog_table)
     return sorted((i for i in items if "COUNTER" not in i["pk"]["S"] and "LEDGER" not in i["pk"]["S"]), key=str)
 
 
-def test_a_file_becomes_definitions(baton: Deployment) -> None:
+def test_a_file_is_imported_as_definitions(baton: Deployment) -> None:
     instance(baton)
     imported = import_file(FILE)
     assert imported.status == 200
@@ -72,7 +72,7 @@ def test_a_file_becomes_definitions(baton: Deployment) -> None:
     assert (payload["temperature"], payload["blocks"][1]["content"]) == (0, "inline")
 
 
-def test_importing_a_file_twice_changes_nothing_and_says_so(baton: Deployment) -> None:
+def test_importing_a_file_twice_changes_nothing_and_reports_it(baton: Deployment) -> None:
     instance(baton)
     import_file(FILE)
     before = catalog(baton)
@@ -82,7 +82,7 @@ def test_importing_a_file_twice_changes_nothing_and_says_so(baton: Deployment) -
     assert catalog(baton) == before
 
 
-def test_a_dry_run_tells_the_differences_and_saves_nothing(baton: Deployment) -> None:
+def test_a_dry_run_reports_the_differences_and_saves_nothing(baton: Deployment) -> None:
     instance(baton)
     import_file(FILE)
     before = catalog(baton)
@@ -98,7 +98,7 @@ def test_a_dry_run_tells_the_differences_and_saves_nothing(baton: Deployment) ->
 
 
 @pytest.mark.parametrize("media_type", ["application/yaml", "application/json"])
-def test_what_is_exported_deleted_and_imported_is_the_same(baton: Deployment, media_type: str) -> None:
+def test_a_workflow_that_is_exported_deleted_and_imported_is_the_same(baton: Deployment, media_type: str) -> None:
     instance(baton)
     workflow = import_file(FILE).body["workflow_id"]
     preflight = request("POST", f"/api/workflows/{workflow}/preflight").body
@@ -123,7 +123,7 @@ def test_an_export_has_no_secret(baton: Deployment) -> None:
     assert "sk-test-1" not in export(import_file(FILE).body["workflow_id"], "application/json")
 
 
-def test_the_example_of_make_run_is_such_a_file(baton: Deployment) -> None:
+def test_the_example_of_make_run_is_a_workflow_file(baton: Deployment) -> None:
     instance(baton, "example")
     assert import_file(EXAMPLE).status == 200
 
@@ -141,7 +141,7 @@ def test_the_example_of_make_run_is_such_a_file(baton: Deployment) -> None:
         ("    tags: [a]", "    title: twice\n    tags: [a]", "line"),
     ],
 )
-def test_a_broken_file_is_refused_with_its_place_and_nothing_is_stored(
+def test_a_broken_file_is_rejected_with_the_place_and_nothing_is_stored(
     baton: Deployment, old: str, new: str, place: str
 ) -> None:
     instance(baton)
@@ -151,22 +151,22 @@ def test_a_broken_file_is_refused_with_its_place_and_nothing_is_stored(
     assert catalog(baton) == before
 
 
-def test_a_yaml_bomb_is_refused(baton: Deployment) -> None:
+def test_a_yaml_bomb_is_rejected(baton: Deployment) -> None:
     levels = "".join(f"l{n + 1}: &l{n + 1} [{', '.join([f'*l{n}'] * 10)}]\n" for n in range(9))
     assert_problem(import_file(f"l0: &l0 [x]\n{levels}{FILE}"), 422, "invalid-request", "line 1")
     assert catalog(baton) == []
 
 
-def test_a_file_of_6_mb_is_refused() -> None:
+def test_a_file_of_6_mb_is_rejected() -> None:
     assert_problem(import_file(FILE + "#" * 6_000_000), 413, "too-large", "4,000,000")
 
 
-def test_a_file_in_another_format_is_refused_with_those_that_are_taken() -> None:
+def test_a_file_in_another_format_is_rejected_with_the_accepted_formats() -> None:
     assert_problem(import_file(FILE, "text/csv"), 415, "unknown-media-type", "text/csv", "application/yaml")
 
 
-def test_a_file_of_many_definitions_is_imported_whole(baton: Deployment) -> None:
-    """More than one transaction can hold."""
+def test_a_file_of_many_definitions_is_imported_completely(baton: Deployment) -> None:
+    """More definitions than fit into one transaction."""
     instance(baton)
     numbers = range(40)
     big = {

@@ -17,13 +17,13 @@ from baton.api.bodies.imports import ImportView
 from baton.api.bodies.runs import RunView
 from baton.api.budget import body_size
 from baton.api.caller import DEFAULT_TENANT as TENANT
-from baton.domain.catalog.definitions import Block, InlineBlock, LlmInstance, Payload, Workflow, first_version
+from baton.domain.catalog.definitions import Block, InlineBlock, LlmInstance, Payload, Workflow, new_definition
 from baton.domain.files.workflow_imports import FileChange
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
 from baton.domain.runs.run import LlmTarget, RunHistory
 from baton.runtime import wiring
-from baton.usecases.files.transfer_workflows import Imported
+from baton.usecases.files.import_workflow_file import Imported
 from tests.fakes.texts import FakeTexts
 from tests.support.deployment import Deployment
 from tests.support.events import http_event
@@ -195,12 +195,12 @@ def test_a_file_of_any_characters_is_exported_if_it_can_be_imported(character: s
     written = len(json.dumps(character, ensure_ascii=False).encode()) - 2
     contents = [character * (290_000 // written) + str(n) for n in range(13)]
     for n, content in enumerate(contents):
-        block = first_version(Block, block_draft(f"b{n}", content), n + 1, AT_NOON)
+        block = new_definition(Block, block_draft(f"b{n}", content), n + 1, AT_NOON)
         catalog.create(TENANT, block, catalog.read_ledger(TENANT))
     definitions: list[Any] = [
-        first_version(LlmInstance, instance_draft("llm"), 1, AT_NOON),
-        *(first_version(Payload, payload_draft(f"p{n}", [n + 1], 1), n + 1, AT_NOON) for n in range(13)),
-        first_version(Workflow, workflow_draft("w", list(range(1, 14))), 1, AT_NOON),
+        new_definition(LlmInstance, instance_draft("llm"), 1, AT_NOON),
+        *(new_definition(Payload, payload_draft(f"p{n}", [n + 1], 1), n + 1, AT_NOON) for n in range(13)),
+        new_definition(Workflow, workflow_draft("w", list(range(1, 14))), 1, AT_NOON),
     ]
     for definition in definitions:
         catalog.create(TENANT, definition, catalog.read_ledger(TENANT))
@@ -220,10 +220,10 @@ def test_a_file_of_any_characters_is_exported_if_it_can_be_imported(character: s
 def test_differences_of_an_import_that_do_not_fit_are_left_out_and_marked() -> None:
     """The catalog has more than a file could, and the import has been done when its answer is written."""
     catalog = wiring.catalog_store()
-    catalog.create(TENANT, first_version(LlmInstance, instance_draft("llm"), 1, AT_NOON), catalog.read_ledger(TENANT))
+    catalog.create(TENANT, new_definition(LlmInstance, instance_draft("llm"), 1, AT_NOON), catalog.read_ledger(TENANT))
     long = [InlineBlock(content="🙂" * 300)] * 100
     for n in range(20):
-        payload = first_version(
+        payload = new_definition(
             Payload, payload_draft(f"p{n}", long if n else [InlineBlock(content="x")], 1), n + 1, AT_NOON
         )
         catalog.create(TENANT, payload, catalog.read_ledger(TENANT))
@@ -277,15 +277,15 @@ def test_a_list_is_cut_into_pages_that_can_be_answered_and_lead_to_the_end(path:
         name = "🙂" * 195
         for n in range(100):
             block = block_draft(f"{n}{name}", "c")
-            catalog.create(TENANT, first_version(Block, block, n + 1, AT_NOON), ledger)
+            catalog.create(TENANT, new_definition(Block, block, n + 1, AT_NOON), ledger)
         payload = payload_draft("p", list(range(1, 101)), 1)
         drafts = [(Payload, payload_draft(f"{n}{name}", list(range(1, 101)), 1)) for n in range(30)]
         if path == "/api/workflows":
             for n, (_, payload) in enumerate(drafts):
-                catalog.create(TENANT, first_version(Payload, payload, n + 1, AT_NOON), ledger)
+                catalog.create(TENANT, new_definition(Payload, payload, n + 1, AT_NOON), ledger)
             drafts = [(Workflow, workflow_draft(f"w{n}", [1 + i % 30 for i in range(200)])) for n in range(16)]
     for n, (kind, draft) in enumerate(drafts):
-        catalog.create(TENANT, first_version(kind, draft, n + 1, AT_NOON), ledger)
+        catalog.create(TENANT, new_definition(kind, draft, n + 1, AT_NOON), ledger)
     ids: list[int] = []
     query = {"limit": "100"}
     for _ in drafts:
@@ -304,9 +304,9 @@ def test_a_preflight_of_large_prompts_can_be_answered(baton: Deployment) -> None
     ledger = catalog.read_ledger(TENANT)
     drafts = [payload_draft(f"q{n}", blocks, 1) for n in range(30)]
     for n, draft in enumerate(drafts):
-        catalog.create(TENANT, first_version(Payload, draft, n + 2, AT_NOON), ledger)
+        catalog.create(TENANT, new_definition(Payload, draft, n + 2, AT_NOON), ledger)
     catalog.create(
-        TENANT, first_version(Workflow, workflow_draft("large", list(range(1, 32))), workflow + 1, AT_NOON), ledger
+        TENANT, new_definition(Workflow, workflow_draft("large", list(range(1, 32))), workflow + 1, AT_NOON), ledger
     )
     reply = invoke("catalog_api", http_event("POST", f"/api/workflows/{workflow + 1}/preflight"))
     assert len(json.dumps(reply)) < LAMBDA_BYTES

@@ -54,7 +54,7 @@ def test_a_fallback_neither_leads_back_nor_is_deleted_while_it_is_one(baton: Dep
     last = baton.create(INSTANCES, instance("last"))
     first = baton.create(INSTANCES, instance("first", fallback=last))
     back = request("PUT", f"{INSTANCES}/{last}", instance("last", fallback=first))
-    assert_problem(back, 422, "invalid-request", "fallback: leads back to this instance")
+    assert_problem(back, 422, "invalid-request", "fallback: forms a cycle")
     refused = request("DELETE", f"{INSTANCES}/{last}")
     assert_problem(refused, 409, "in-use", "LLM instance 2 (first)")
     assert [(user["id"], user["name"]) for user in refused.body["users"]] == [(first, "first")]

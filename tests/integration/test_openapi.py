@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from baton.adapters.dynamodb import keys
-from baton.adapters.dynamodb.items import to_item
+from baton.adapters.dynamodb.codecs.attributes import to_attributes
 from baton.api.caller import DEFAULT_TENANT as TENANT
 from baton.domain.ids import MAX_ID
 from local.openapi import DOCUMENT
@@ -170,7 +170,7 @@ def ended_run(aws: Account, workflow: int, status: str) -> int:
 def put_status(aws: Account, run: int, status: str) -> None:
     aws.dynamodb.update_item(
         TableName=aws.runs_table,
-        Key=to_item(keys.run(TENANT, run)),
+        Key=to_attributes(keys.run(TENANT, run)),
         UpdateExpression="SET #status = :status",
         ExpressionAttributeNames={"#status": "status"},
         ExpressionAttributeValues={":status": {"S": status}},

@@ -153,7 +153,7 @@ def delete_all() -> None:
 
 
 def asked(baton: Deployment, case: Case, workflow_id: int) -> list[tuple[str, str | None]]:
-    """The prompt and the system text of each call of a run, which has to complete."""
+    """The prompt and the system text of each call of a run, which must complete."""
     baton.llm.script(*case.answers)
     before = len(baton.llm.calls)
     run = baton.finish(baton.execute(workflow_id, **case.variables))

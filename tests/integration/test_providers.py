@@ -45,7 +45,7 @@ UNTAKEN = [
     ("anthropic", {"options": {"stream": True}}, "options: 'stream' can't be one"),
     ("openai", {"options": {"messages": []}}, "options: 'messages' can't be one"),
     ("simulated", {"options": {"fail_status": 200}}, "options: option 'fail_status' must be"),
-    ("simulated", {"response_format": {"type": "string", "pattern": "a"}}, "response_format: simulated can't make up"),
+    ("simulated", {"response_format": {"type": "string", "pattern": "a"}}, "response_format: simulated can't generate"),
     ("openai", {"response_format": {"type": "text"}}, "response_format: is no JSON Schema: at $.type"),
     ("openai", {"response_format": {"$ref": "https://a.example/s"}}, "response_format: its reference"),
     ("openai", {"response_format": {"pattern": "a{99999999999}"}}, "response_format: is no JSON Schema"),

@@ -179,6 +179,7 @@ def test_a_payload_costs_the_same_at_position_1_and_at_position_50(baton: Deploy
     client = wiring._dynamodb()  # noqa: SLF001 - the client whose calls are counted
     client.meta.events.register("before-call.dynamodb", count)
     assert baton.finish(baton.execute(workflow, v="w"))["status"] == "completed"
+    client.meta.events.unregister("before-call.dynamodb", count)
     at_1, at_50 = Counter(calls[1]), Counter(calls[50])
     assert at_1 == at_50
     assert sum(at_1[name] for name in reads) <= 3

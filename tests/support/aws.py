@@ -15,6 +15,7 @@ import pytest
 from botocore.config import Config
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.core.serialize import AttributePicker, AttributePickerContext
 
 from baton.runtime import wiring
 from tests.support import template
@@ -51,6 +52,9 @@ KNOWN = {
 
 CREATE_TABLE = ("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema", "LocalSecondaryIndexes")
 """The properties of a table that CreateTable takes under the same name."""
+
+ATTRIBUTE_TYPES = frozenset(("S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL"))
+"""The members of DynamoDB's ``AttributeValue``, of which each value has one."""
 
 
 @dataclass(kw_only=True)
@@ -110,6 +114,7 @@ def account(config: DefaultConfig | None = None) -> Iterator[Account]:
     with pytest.MonkeyPatch.context() as monkeypatch, mock_aws(config=config):
         _no_other_account(monkeypatch)
         monkeypatch.setattr(boto3, "client", shared_client)
+        monkeypatch.setattr(AttributePicker, "__call__", _pick)
         made = Account(monkeypatch=monkeypatch)
         _create_tables(made.dynamodb)
         for bucket in template.resources("AWS::S3::Bucket"):
@@ -135,6 +140,13 @@ def shared_client(service_name: str, **options: Any) -> Any:
 
 
 _CLIENTS: dict[str, Any] = {}
+
+
+def _pick(picker: AttributePicker, context: AttributePickerContext, _pick: Any = AttributePicker.__call__) -> Any:
+    """moto looks for each member of an attribute value under half a dozen names, a fifth of all the time of a test."""
+    if type(context.obj) is dict and len(context.obj) == 1 and context.key in ATTRIBUTE_TYPES:
+        return context.obj.get(context.key)
+    return _pick(picker, context)
 
 
 def forget(module: ModuleType) -> None:

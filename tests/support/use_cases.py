@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from baton.domain.catalog.definitions import Block, LlmInstance, Payload, Workflow, first_version
+from baton.domain.catalog.definitions import Block, LlmInstance, Payload, Workflow, new_definition
 from baton.domain.llm.hosts import HostPolicy
 from baton.domain.runs.run import Run
 from baton.domain.runs.steps import Step
@@ -91,7 +91,7 @@ class FakeBaton:
         return self._create(Workflow, workflow_draft(payloads=[ids[name] for name in named]))
 
     def _create(self, kind: Any, draft: Any) -> int:
-        definition = first_version(kind, draft, self.catalog.reserve_id(TENANT, draft.kind), AT_NOON)
+        definition = new_definition(kind, draft, self.catalog.reserve_id(TENANT, draft.kind), AT_NOON)
         self.catalog.create(TENANT, definition, self.catalog.read_ledger(TENANT))
         return int(definition.id)
 

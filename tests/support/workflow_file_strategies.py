@@ -1,4 +1,4 @@
-"""Any workflow file that clients could have written, the odd ones first; and the catalog after its import."""
+"""Strategies for all workflow files that clients can write, and the catalog after their import."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from baton.domain.catalog.definitions import (
     PayloadDraft,
     Workflow,
     WorkflowDraft,
-    first_version,
+    new_definition,
 )
-from baton.domain.files.workflow_files import FileBlock, FilePayload, WorkflowFile
-from baton.domain.files.workflow_imports import Ids, Plan, Present, drafts, plan
+from baton.domain.files.workflow_files import FilePayload, WorkflowFile
+from baton.domain.files.workflow_imports import Existing, Ids, Plan, drafts, plan
 from baton.domain.llm.settings import SETTING_NAMES, LlmSettings
 from baton.domain.plain_text import objection_to_text
 from baton.domain.runs.run import WorkflowBundle
@@ -70,10 +70,10 @@ texts = _text()
 
 
 def _accepted(kind: Any) -> st.SearchStrategy[str]:
-    """Texts as they are after ``kind`` has taken them."""
+    """Texts in the form in which ``kind`` accepts them."""
     adapter: TypeAdapter[str] = TypeAdapter(kind)
 
-    def taken(text: str) -> str | None:
+    def block_of_payload(text: str) -> str | None:
         try:
             return adapter.validate_python(
                 "".join(one for one in text if one not in "{}" and not objection_to_text(one))
@@ -81,7 +81,7 @@ def _accepted(kind: Any) -> st.SearchStrategy[str]:
         except ValidationError:
             return None
 
-    return texts.map(taken).filter(bool).map(str)
+    return texts.map(block_of_payload).filter(bool).map(str)
 
 
 names = _accepted(fields.Name)
@@ -117,7 +117,7 @@ def _with_some_unset(draw: st.DrawFn) -> LlmSettings:
 
 settings = _with_some_unset()
 blocks = st.builds(
-    FileBlock,
+    BlockDraft,
     title=names,
     content=texts,
     tags=st.lists(tags, max_size=3).map(tuple),
@@ -127,67 +127,69 @@ blocks = st.builds(
 
 @st.composite
 def files(draw: st.DrawFn) -> WorkflowFile:
-    kept = tuple(draw(st.lists(blocks, max_size=4, unique_by=lambda block: block.title)))
+    unique_blocks = tuple(draw(st.lists(blocks, max_size=4, unique_by=lambda block: block.title)))
     inline = st.builds(InlineBlock, content=texts)
-    taken = st.one_of(st.sampled_from([block.title for block in kept]), inline) if kept else inline
+    block_of_payload = (
+        st.one_of(st.sampled_from([block.title for block in unique_blocks]), inline) if unique_blocks else inline
+    )
     payload = st.builds(
         FilePayload,
         name=names,
-        blocks=st.lists(taken, min_size=1, max_size=4).map(tuple),
+        blocks=st.lists(block_of_payload, min_size=1, max_size=4).map(tuple),
         llm_instance=names,
         settings=settings,
     )
     payloads = tuple(draw(st.lists(payload, max_size=3, unique_by=lambda payload: payload.name)))
     order = st.lists(st.sampled_from([payload.name for payload in payloads]), max_size=5) if payloads else st.just([])
-    return WorkflowFile(name=draw(names), order=tuple(draw(order)), payloads=payloads, blocks=kept)
+    return WorkflowFile(name=draw(names), order=tuple(draw(order)), payloads=payloads, blocks=unique_blocks)
 
 
 def instances_of(file: WorkflowFile) -> tuple[LlmInstance, ...]:
-    """The LLM instances that the file names, as they have to be there before."""
+    """The LLM instances that the file names, which must exist before the import."""
     named = dict.fromkeys(payload.llm_instance for payload in file.payloads)
     return tuple(
-        first_version(LlmInstance, LlmInstanceDraft(name=name, provider="simulated", model="small-1"), id_, AT_NOON)
+        new_definition(LlmInstance, LlmInstanceDraft(name=name, provider="simulated", model="small-1"), id_, AT_NOON)
         for id_, name in enumerate(named, start=1)
     )
 
 
-def imported(planned: Plan, present: Present) -> Present:
-    """The catalog with what the plan changes, as a use case would save it."""
+def imported(planned: Plan, existing: Existing) -> Existing:
+    """The catalog after the changes of the plan, as a use case saves them."""
     wanted = [(change.kind, change.name) for change in planned.changes if change.action == "create"]
-    free = max([999, *(one.id for one in (*present.blocks, *present.payloads))]) + 1
+    free = max([999, *(one.id for one in (*existing.blocks, *existing.payloads))]) + 1
     reserved: Ids = {named: id_ for id_, named in enumerate(wanted, start=free)}
-    kept_blocks = {block.title: block for block in present.blocks}
-    kept_payloads = {payload.name: payload for payload in present.payloads}
-    workflow = present.workflow
+    stored_blocks = {block.title: block for block in existing.blocks}
+    stored_payloads = {payload.name: payload for payload in existing.payloads}
+    workflow = existing.workflow
     for change, draft in drafts(planned, reserved):
         id_ = change.current.id if change.current else reserved[change.kind, change.name]
         match draft:
             case BlockDraft():
-                kept_blocks[draft.title] = first_version(Block, draft, id_, AT_NOON)
+                stored_blocks[draft.title] = new_definition(Block, draft, id_, AT_NOON)
             case PayloadDraft():
-                kept_payloads[draft.name] = first_version(Payload, draft, id_, AT_NOON)
+                stored_payloads[draft.name] = new_definition(Payload, draft, id_, AT_NOON)
             case WorkflowDraft():
-                workflow = first_version(Workflow, draft, id_, AT_NOON)
-    return Present(
+                workflow = new_definition(Workflow, draft, id_, AT_NOON)
+    return Existing(
         workflow=workflow,
-        payloads=tuple(kept_payloads.values()),
-        blocks=tuple(kept_blocks.values()),
-        instances=present.instances,
+        payloads=tuple(stored_payloads.values()),
+        blocks=tuple(stored_blocks.values()),
+        instances=existing.instances,
     )
 
 
-def catalog_with(file: WorkflowFile) -> Present:
-    """A catalog that was empty before the file's import."""
-    empty = Present(instances=instances_of(file))
+def catalog_with(file: WorkflowFile) -> Existing:
+    """The catalog after the file was imported into an empty one."""
+    empty = Existing(instances=instances_of(file))
     return imported(plan(file, empty), empty)
 
 
-def definitions_in(present: Present) -> WorkflowBundle:
-    """What a run of the imported workflow would be made from."""
-    assert present.workflow is not None
+def definitions_in(existing: Existing) -> WorkflowBundle:
+    """The definitions that a run of the imported workflow uses."""
+    assert existing.workflow is not None
     return WorkflowBundle(
-        workflow=present.workflow,
-        payloads={payload.id: payload for payload in present.payloads},
-        blocks={block.id: block for block in present.blocks},
-        instances={instance.id: instance for instance in present.instances},
+        workflow=existing.workflow,
+        payloads={payload.id: payload for payload in existing.payloads},
+        blocks={block.id: block for block in existing.blocks},
+        instances={instance.id: instance for instance in existing.instances},
     )

@@ -1,4 +1,4 @@
-"""CatalogStore and DefinitionSource: the fake and DynamoDB keep the same promises."""
+"""CatalogStore and DefinitionSource: the fake and DynamoDB pass the same tests."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from baton.domain.catalog.definitions import (
     Definition,
     Draft,
     InlineBlock,
-    Kind,
     LlmInstance,
     Payload,
     PayloadDraft,
-    Referrer,
     Workflow,
-    first_version,
-    next_version,
+    new_definition,
+    new_version,
 )
 from baton.domain.catalog.searches import Search
 from baton.domain.errors import LedgerConflict, NameTaken, NotFound, VersionChanged
+from baton.domain.kinds import Kind, Referrer
 from baton.domain.llm.endpoints import LlmLimits, LlmPrice
 from baton.domain.llm.settings import LlmSettings
 from tests.support.records import (
@@ -62,13 +61,13 @@ DRAFTS: list[tuple[type[Definition], Draft]] = [
 
 
 def create[D: Definition](catalog: Catalog, kind: type[D], draft: Draft, tenant: str = TENANT) -> D:
-    definition = first_version(kind, draft, catalog.reserve_id(tenant, draft.kind), AT_NOON)
+    definition = new_definition(kind, draft, catalog.reserve_id(tenant, draft.kind), AT_NOON)
     catalog.create(tenant, definition, catalog.read_ledger(tenant))
     return definition
 
 
 def replaced[D: Definition](catalog: Catalog, current: D, draft: Draft, tenant: str = TENANT) -> D:
-    following = next_version(current, draft, LATER)
+    following = new_version(current, draft, LATER)
     catalog.replace(tenant, current, following, catalog.read_ledger(tenant))
     return following
 
@@ -102,7 +101,7 @@ def test_ids_are_counted_by_tenant_and_kind(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize(("kind", "draft"), DRAFTS)
-def test_a_definition_reads_back_as_it_was_created(catalog: Catalog, kind: type[Definition], draft: Draft) -> None:
+def test_a_created_definition_is_read_back(catalog: Catalog, kind: type[Definition], draft: Draft) -> None:
     created = create(catalog, kind, draft)
     assert (created.id, created.version, created.created_at, created.updated_at) == (1, 1, AT_NOON, AT_NOON)
     assert catalog.read(TENANT, kind, 1) == created
@@ -126,7 +125,7 @@ def test_another_tenants_definition_is_not_found(catalog: Catalog) -> None:
     assert catalog.page(OTHER_TENANT, Block, 10, None, EVERYTHING).items == []
 
 
-def test_a_name_is_taken_once_and_the_refusal_names_the_holder(catalog: Catalog) -> None:
+def test_a_name_is_unique_and_the_error_names_the_holder(catalog: Catalog) -> None:
     create(catalog, Payload, payload_draft("other"))
     create(catalog, Payload, payload_draft("first"))
     with pytest.raises(NameTaken, match="The name 'first' is taken by payload 2"):
@@ -135,14 +134,14 @@ def test_a_name_is_taken_once_and_the_refusal_names_the_holder(catalog: Catalog)
         catalog.read(TENANT, Payload, 3)
 
 
-def test_a_refused_definition_does_not_replace_the_holder(catalog: Catalog) -> None:
+def test_a_rejected_definition_does_not_replace_the_holder(catalog: Catalog) -> None:
     kept = create(catalog, Block, block_draft("Greeting", "Hello."))
     with pytest.raises(NameTaken):
         create(catalog, Block, block_draft("Greeting", "Goodbye."))
     assert catalog.page(TENANT, Block, 10, None, EVERYTHING).items == [kept]
 
 
-def test_the_same_name_in_another_kind_or_tenant_is_free(catalog: Catalog) -> None:
+def test_the_same_name_is_available_in_another_kind_or_tenant(catalog: Catalog) -> None:
     create(catalog, Block, block_draft("same"))
     create(catalog, Payload, payload_draft("same"))
     create(catalog, Workflow, workflow_draft("same"))
@@ -162,7 +161,7 @@ def test_a_replacement_is_the_next_version(catalog: Catalog) -> None:
     assert catalog.read(TENANT, Block, 1) == following
 
 
-def test_a_renamed_definition_frees_its_old_name_and_holds_the_new_one(catalog: Catalog) -> None:
+def test_renaming_releases_the_old_name_and_reserves_the_new_one(catalog: Catalog) -> None:
     created = create(catalog, Block, block_draft("old"))
     replaced(catalog, created, block_draft("new"))
     assert create(catalog, Block, block_draft("old")).id == 2
@@ -170,7 +169,7 @@ def test_a_renamed_definition_frees_its_old_name_and_holds_the_new_one(catalog: 
         create(catalog, Block, block_draft("new"))
 
 
-def test_a_name_that_another_holds_can_not_be_taken_by_renaming(catalog: Catalog) -> None:
+def test_renaming_to_the_name_of_another_definition_is_rejected(catalog: Catalog) -> None:
     create(catalog, Block, block_draft("held"))
     created = create(catalog, Block, block_draft("mine"))
     with pytest.raises(NameTaken, match="The name 'held' is taken by block 1"):
@@ -187,7 +186,7 @@ def test_a_version_that_was_replaced_can_not_be_replaced_again(catalog: Catalog)
     assert create(catalog, Block, block_draft("Salute")).id == 2
 
 
-def test_a_definition_that_is_gone_can_be_neither_replaced_nor_deleted(catalog: Catalog) -> None:
+def test_a_deleted_definition_can_be_neither_replaced_nor_deleted(catalog: Catalog) -> None:
     elsewhere = create(catalog, Block, block_draft(), OTHER_TENANT)
     with pytest.raises(VersionChanged):
         replaced(catalog, elsewhere, block_draft(content="Goodbye."))
@@ -196,7 +195,7 @@ def test_a_definition_that_is_gone_can_be_neither_replaced_nor_deleted(catalog: 
     assert catalog.read(OTHER_TENANT, Block, 1) == elsewhere
 
 
-def test_a_deleted_definition_is_gone_and_its_name_is_free(catalog: Catalog) -> None:
+def test_a_deleted_definition_is_not_found_and_its_name_is_available(catalog: Catalog) -> None:
     delete(catalog, create(catalog, Block, block_draft("Greeting")))
     with pytest.raises(NotFound):
         catalog.read(TENANT, Block, 1)
@@ -212,7 +211,7 @@ def test_a_version_that_was_replaced_can_not_be_deleted(catalog: Catalog) -> Non
     assert catalog.read(TENANT, Block, 1) == current
 
 
-def test_users_are_those_that_refer_to_a_definition(catalog: Catalog) -> None:
+def test_referrers_are_the_definitions_that_refer_to_one(catalog: Catalog) -> None:
     blocks = [create(catalog, Block, block_draft(f"block {number}")) for number in range(1, 13)]
     instance = create(catalog, LlmInstance, instance_draft())
     own = InlineBlock(content="own")
@@ -232,7 +231,7 @@ def test_users_are_those_that_refer_to_a_definition(catalog: Catalog) -> None:
     assert list(catalog.referrers(TENANT, second)) == list(catalog.referrers(TENANT, workflow)) == []
 
 
-def test_an_instance_is_used_by_payloads_and_by_those_that_fall_back_on_it(catalog: Catalog) -> None:
+def test_the_referrers_of_an_instance_are_payloads_and_instances_with_it_as_fallback(catalog: Catalog) -> None:
     instance = create(catalog, LlmInstance, instance_draft("last"))
     create(catalog, LlmInstance, instance_draft("first", fallback=1))
     create(catalog, Payload, payload_draft("p", (InlineBlock(content="own"),)))
@@ -242,7 +241,7 @@ def test_an_instance_is_used_by_payloads_and_by_those_that_fall_back_on_it(catal
     ]
 
 
-def test_a_workflow_is_read_with_all_that_its_instances_fall_back_on(catalog: Catalog) -> None:
+def test_a_workflow_is_read_with_all_fallbacks_of_its_instances(catalog: Catalog) -> None:
     limits = LlmLimits(requests_per_minute=60)
     create(catalog, LlmInstance, instance_draft("last", limits=limits, api_key_header="api-key"))
     create(catalog, LlmInstance, instance_draft("second", fallback=1))
@@ -254,34 +253,34 @@ def test_a_workflow_is_read_with_all_that_its_instances_fall_back_on(catalog: Ca
     assert (found[1].limits, found[1].api_key_header) == (limits, "api-key")
 
 
-def test_a_replacement_that_no_longer_refers_is_no_user(catalog: Catalog) -> None:
+def test_a_replacement_without_the_reference_is_no_referrer(catalog: Catalog) -> None:
     block = create(catalog, Block, block_draft())
     payload = create(catalog, Payload, payload_draft(blocks=(1,)))
     replaced(catalog, payload, payload_draft(blocks=(InlineBlock(content="own"),)))
     assert list(catalog.referrers(TENANT, block)) == []
 
 
-def test_a_reference_is_refused_when_something_was_deleted_since_the_ledger_was_read(catalog: Catalog) -> None:
+def test_a_reference_is_rejected_after_a_deletion_since_the_ledger_was_read(catalog: Catalog) -> None:
     stale = catalog.read_ledger(TENANT)
     payload = create(catalog, Payload, payload_draft())
     delete(catalog, create(catalog, Block, block_draft()))
-    late = first_version(Payload, payload_draft("late"), 9, AT_NOON)
+    late = new_definition(Payload, payload_draft("late"), 9, AT_NOON)
     with pytest.raises(LedgerConflict):
         catalog.create(TENANT, late, stale)
     with pytest.raises(LedgerConflict):
-        catalog.replace(TENANT, payload, next_version(payload, payload_draft("late"), LATER), stale)
+        catalog.replace(TENANT, payload, new_version(payload, payload_draft("late"), LATER), stale)
     catalog.create(TENANT, late, catalog.read_ledger(TENANT))
     assert listed(catalog, Payload) == [1, 9]
 
 
-def test_what_refers_to_nothing_does_not_mind_a_deletion(catalog: Catalog) -> None:
+def test_a_definition_without_references_is_stored_despite_a_deletion(catalog: Catalog) -> None:
     stale = catalog.read_ledger(TENANT)
     delete(catalog, create(catalog, Block, block_draft()))
-    catalog.create(TENANT, first_version(Block, block_draft(), 9, AT_NOON), stale)
+    catalog.create(TENANT, new_definition(Block, block_draft(), 9, AT_NOON), stale)
     assert listed(catalog, Block) == [9]
 
 
-def test_a_deletion_is_refused_when_a_reference_was_added_since_the_ledger_was_read(catalog: Catalog) -> None:
+def test_a_deletion_is_rejected_after_a_reference_was_added_since_the_ledger_was_read(catalog: Catalog) -> None:
     block = create(catalog, Block, block_draft())
     stale = catalog.read_ledger(TENANT)
     create(catalog, Payload, payload_draft())
@@ -291,7 +290,7 @@ def test_a_deletion_is_refused_when_a_reference_was_added_since_the_ledger_was_r
     delete(catalog, block)
 
 
-def test_tenants_do_not_disturb_each_other(catalog: Catalog) -> None:
+def test_the_ledgers_of_tenants_are_independent(catalog: Catalog) -> None:
     block = create(catalog, Block, block_draft())
     stale = catalog.read_ledger(TENANT)
     create(catalog, Payload, payload_draft(), OTHER_TENANT)
@@ -300,8 +299,8 @@ def test_tenants_do_not_disturb_each_other(catalog: Catalog) -> None:
         catalog.read(TENANT, Block, 1)
 
 
-def test_pages_are_in_the_order_of_ids_and_hold_nothing_else(catalog: Catalog) -> None:
-    """Twelve, so that 10 must come after 9."""
+def test_pages_are_in_the_order_of_ids_and_contain_only_the_kind(catalog: Catalog) -> None:
+    """Twelve definitions, so that 10 has to follow 9."""
     for number in range(1, 13):
         create(catalog, Block, block_draft(f"block {number}"))
     create(catalog, Payload, payload_draft())
@@ -311,7 +310,7 @@ def test_pages_are_in_the_order_of_ids_and_hold_nothing_else(catalog: Catalog) -
     assert listed(catalog, Block, limit=12) == list(range(1, 13))
 
 
-def test_a_search_finds_by_name_content_tag_and_folder(catalog: Catalog) -> None:
+def test_a_search_filters_by_name_content_tag_and_folder(catalog: Catalog) -> None:
     create(catalog, Block, BlockDraft(title="Greeting", content="Hello.", tags=("a",), folder_path="/demo"))
     create(catalog, Block, BlockDraft(title="Farewell", content="Good night.", tags=("a", "b"), folder_path="/demo/x"))
     create(catalog, Block, BlockDraft(title="Other", content="HELLO again.", folder_path="/demolition"))
@@ -323,21 +322,21 @@ def test_a_search_finds_by_name_content_tag_and_folder(catalog: Catalog) -> None
     assert listed(catalog, Block, Search(q="nobody")) == []
 
 
-def test_a_search_of_few_among_many_comes_to_its_end(catalog: Catalog) -> None:
+def test_a_search_with_few_matches_among_many_reaches_the_end(catalog: Catalog) -> None:
     for number in range(1, 31):
         create(catalog, Block, block_draft(f"{'rare' if number % 10 == 0 else 'common'} {number}"))
     for limit in (1, 2, 3, 100):
         assert listed(catalog, Block, Search(q="rare"), limit) == [10, 20, 30]
 
 
-def test_read_many_brings_those_that_there_are(catalog: Catalog) -> None:
-    """One id may be asked for twice, which DynamoDB itself refuses."""
+def test_read_many_returns_the_existing_definitions(catalog: Catalog) -> None:
+    """An id may be requested twice, which DynamoDB itself rejects."""
     first, second = create(catalog, Block, block_draft("one")), create(catalog, Block, block_draft("two"))
     assert catalog.read_many(TENANT, Block, [2, 99, 1, 2]) == {1: first, 2: second}
     assert catalog.read_many(TENANT, Block, []) == {}
 
 
-def test_names_of_those_that_there_are(catalog: Catalog) -> None:
+def test_names_returns_the_names_of_existing_definitions(catalog: Catalog) -> None:
     """A block's name is its title."""
     create(catalog, Block, block_draft("one"))
     create(catalog, Block, block_draft("two"))
@@ -348,14 +347,14 @@ def test_names_of_those_that_there_are(catalog: Catalog) -> None:
     assert catalog.names(OTHER_TENANT, "BLOCK", [1]) == {}
 
 
-def test_read_many_brings_more_than_one_call_can(catalog: Catalog) -> None:
+def test_read_many_returns_more_definitions_than_one_call_can(catalog: Catalog) -> None:
     """DynamoDB reads at most 100 items at once."""
     for number in range(120):
         create(catalog, Block, block_draft(f"block {number}"))
     assert set(catalog.read_many(TENANT, Block, range(1, 121))) == set(range(1, 121))
 
 
-def test_a_workflow_comes_with_all_that_it_points_to(catalog: Catalog) -> None:
+def test_a_workflow_is_read_with_all_definitions_that_it_refers_to(catalog: Catalog) -> None:
     blocks = [create(catalog, Block, block_draft(title)) for title in ("a", "b", "c")]
     instance = create(catalog, LlmInstance, instance_draft())
     payloads = [
@@ -371,7 +370,7 @@ def test_a_workflow_comes_with_all_that_it_points_to(catalog: Catalog) -> None:
     assert found.instances == {1: instance}
 
 
-def test_what_a_workflow_points_to_and_is_gone_is_left_out(catalog: Catalog) -> None:
+def test_deleted_definitions_that_a_workflow_refers_to_are_omitted(catalog: Catalog) -> None:
     payload = create(catalog, Payload, payload_draft(blocks=(8,), llm_instance=9))
     create(catalog, Workflow, workflow_draft(payloads=(1, 7)))
     found = catalog.read_workflow(TENANT, 1)

@@ -1,4 +1,4 @@
-"""Records that are too large for an item: the same to every reader, and the small ones cost no call more."""
+"""Records that are too large for an item are read whole, and small records need no additional call."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from baton.domain.catalog.definitions import (
     LlmInstance,
     Payload,
     Replacement,
-    first_version,
-    next_version,
+    new_definition,
+    new_version,
 )
 from baton.domain.catalog.searches import Search
 from baton.domain.errors import NotFound, VersionChanged
@@ -64,7 +64,7 @@ def catalog(aws: Account) -> DynamoCatalogStore:
 @pytest.fixture
 def create(catalog: DynamoCatalogStore) -> Callable[[type[Definition], Draft], Any]:
     def created(kind: type[Definition], draft: Draft) -> Any:
-        definition = first_version(kind, draft, catalog.reserve_id(TENANT, draft.kind), AT_NOON)
+        definition = new_definition(kind, draft, catalog.reserve_id(TENANT, draft.kind), AT_NOON)
         catalog.create(TENANT, definition, catalog.read_ledger(TENANT))
         return definition
 
@@ -80,7 +80,7 @@ def no_s3() -> Any:
 
 
 @pytest.mark.parametrize(("kind", "draft"), DRAFTS)
-def test_a_large_definition_is_the_same_to_every_reader(
+def test_every_reader_gets_a_large_definition_whole(
     aws: Account, catalog: DynamoCatalogStore, create: Any, kind: type[Definition], draft: Draft
 ) -> None:
     definition = create(kind, draft)
@@ -93,35 +93,33 @@ def test_a_large_definition_is_the_same_to_every_reader(
     assert key.startswith(f"catalog/{TENANT}/{kind.kind}/{definition.id}/1/")
 
 
-def test_who_refers_to_a_definition_is_seen_where_the_referrer_is_large(
-    catalog: DynamoCatalogStore, create: Any
-) -> None:
+def test_a_large_definition_is_found_as_a_referrer(catalog: DynamoCatalogStore, create: Any) -> None:
     block = create(Block, BlockDraft(title="b", content="x"))
     create(*DRAFTS[1])
     assert [user.name for user in catalog.referrers(TENANT, block)] == ["large"]
 
 
-def test_a_small_definition_needs_no_client_of_s3(aws: Account) -> None:
+def test_a_small_definition_needs_no_s3_client(aws: Account) -> None:
     store = DynamoCatalogStore(aws.dynamodb, aws.catalog_table, S3Texts(no_s3, aws.texts_bucket))
     room = MAX_ITEM_BYTES - 1_000
-    block = first_version(Block, BlockDraft(title="b", content='"' * room), 1, AT_NOON)
+    block = new_definition(Block, BlockDraft(title="b", content='"' * room), 1, AT_NOON)
     ledger = store.read_ledger(TENANT)
     store.create(TENANT, block, ledger)
-    following = next_version(block, replace(block, content="x"), AT_NOON)
+    following = new_version(block, replace(block, content="x"), AT_NOON)
     store.replace(TENANT, block, following, ledger)
     assert store.read(TENANT, Block, 1) == following
     store.delete(TENANT, following, ledger)
 
 
-def test_the_texts_of_a_former_version_are_removed_and_those_of_the_present_one_stay(
+def test_the_texts_of_a_former_version_are_removed_and_those_of_the_current_one_remain(
     aws: Account, catalog: DynamoCatalogStore, create: Any
 ) -> None:
     block = create(*DRAFTS[0])
-    same = next_version(block, block, AT_NOON)
+    same = new_version(block, block, AT_NOON)
     catalog.replace(TENANT, block, same, catalog.read_ledger(TENANT))
     assert catalog.read(TENANT, Block, 1) == same
     assert len(objects(aws)) == 1
-    small = next_version(same, replace(block, content="x"), AT_NOON)
+    small = new_version(same, replace(block, content="x"), AT_NOON)
     catalog.replace(TENANT, same, small, catalog.read_ledger(TENANT))
     assert (catalog.read(TENANT, Block, 1), objects(aws)) == (small, [])
 
@@ -131,16 +129,16 @@ def test_a_deleted_definition_leaves_no_text(aws: Account, catalog: DynamoCatalo
     assert objects(aws) == []
 
 
-def test_a_replacement_that_is_refused_breaks_nothing(catalog: DynamoCatalogStore, create: Any) -> None:
+def test_a_rejected_replacement_does_not_affect_the_stored_definition(catalog: DynamoCatalogStore, create: Any) -> None:
     block = create(*DRAFTS[0])
-    second = next_version(block, replace(block, content=LONG + "2"), AT_NOON)
+    second = new_version(block, replace(block, content=LONG + "2"), AT_NOON)
     catalog.replace(TENANT, block, second, catalog.read_ledger(TENANT))
     with pytest.raises(VersionChanged):
-        catalog.replace(TENANT, block, next_version(block, block, AT_NOON), catalog.read_ledger(TENANT))
+        catalog.replace(TENANT, block, new_version(block, block, AT_NOON), catalog.read_ledger(TENANT))
     assert catalog.read(TENANT, Block, 1) == second
 
 
-def test_a_text_that_can_not_be_removed_is_left_over_and_the_change_stands(
+def test_a_text_that_can_not_be_removed_remains_and_the_change_succeeds(
     aws: Account, catalog: DynamoCatalogStore, create: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     block = create(*DRAFTS[0])
@@ -155,12 +153,12 @@ def test_a_text_that_can_not_be_removed_is_left_over_and_the_change_stands(
 
 
 @pytest.mark.parametrize("code", ["NoSuchKey", "AccessDenied"])
-def test_a_reader_that_comes_between_item_and_text_reads_the_newer_version(
+def test_a_version_that_is_replaced_between_the_reads_of_item_and_text_is_read_anew(
     aws: Account, catalog: DynamoCatalogStore, create: Any, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
-    """The definition is replaced after its item has been read, and the text of the old version is gone."""
+    """The definition is replaced after its item has been read, and the text of the old version no longer exists."""
     block = create(*DRAFTS[0])
-    newer = next_version(block, replace(block, content=LONG + "2"), AT_NOON)
+    newer = new_version(block, replace(block, content=LONG + "2"), AT_NOON)
     get_object = aws.s3.get_object
     versions = [block, newer]
 
@@ -178,10 +176,10 @@ def test_a_reader_that_comes_between_item_and_text_reads_the_newer_version(
         monkeypatch.setattr(aws.s3, "get_object", replaced_meanwhile)
         last = versions[-1]
         assert read() == last
-        versions.append(next_version(last, replace(last, content=last.content + "2"), AT_NOON))
+        versions.append(new_version(last, replace(last, content=last.content + "2"), AT_NOON))
 
 
-def test_a_reader_does_not_find_what_is_deleted_between_item_and_text(
+def test_a_definition_that_is_deleted_between_the_reads_of_item_and_text_is_not_found(
     aws: Account, catalog: DynamoCatalogStore, create: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     block = create(*DRAFTS[0])
@@ -197,7 +195,7 @@ def test_a_reader_does_not_find_what_is_deleted_between_item_and_text(
         catalog.read(TENANT, Block, 1)
 
 
-def test_a_page_of_large_blocks_ends_where_the_answer_would_become_too_large(
+def test_a_page_of_large_blocks_ends_before_the_response_becomes_too_large(
     catalog: DynamoCatalogStore, create: Any
 ) -> None:
     blocks = [create(Block, BlockDraft(title=f"b{number}", content="x" * 360_000)) for number in range(4)]
@@ -206,19 +204,19 @@ def test_a_page_of_large_blocks_ends_where_the_answer_would_become_too_large(
     assert catalog.page(TENANT, Block, 10, 2, Search()).items == blocks[2:]
 
 
-def test_a_search_through_large_blocks_comes_to_its_end(catalog: DynamoCatalogStore, create: Any) -> None:
+def test_a_search_through_large_blocks_reaches_the_end(catalog: DynamoCatalogStore, create: Any) -> None:
     for number in range(3):
         create(Block, BlockDraft(title=f"b{number}", content=LONG + ("needle" if number == 2 else "")))
     assert [block.title for block in catalog.page(TENANT, Block, 1, None, Search(q="needle")).items] == ["b2"]
 
 
-def test_a_transaction_is_as_large_as_the_request_for_what_it_writes_into_the_table(
+def test_the_size_of_a_transaction_is_the_size_of_its_request(
     catalog: DynamoCatalogStore,
 ) -> None:
     def replacements(size: int, character: str = "x") -> list[Replacement]:
         drafts = [BlockDraft(title=f"b{number}", content=character * size) for number in range(12)]
         return [
-            Replacement(current=None, following=first_version(Block, draft, number + 1, AT_NOON))
+            Replacement(current=None, new=new_definition(Block, draft, number + 1, AT_NOON))
             for number, draft in enumerate(drafts)
         ]
 
@@ -230,7 +228,7 @@ def test_a_transaction_is_as_large_as_the_request_for_what_it_writes_into_the_ta
 
 
 @pytest.mark.parametrize("character", ["x", "🙂", "\x01", '"'])
-def test_a_response_fits_into_an_item_however_long_its_names_and_texts_are(aws: Account, character: str) -> None:
+def test_a_response_with_the_longest_names_and_texts_fits_into_an_item(aws: Account, character: str) -> None:
     name = character * MAX_NAME_CHARACTERS
     references = [
         Reference(name=f"{number:03d}{name[3:]}", source="response", position=199, where=where)
@@ -250,7 +248,7 @@ def test_a_response_fits_into_an_item_however_long_its_names_and_texts_are(aws: 
     assert metadata.get("references_truncated", False) == (character != "x")
 
 
-def test_a_large_snapshot_is_the_same_to_every_reader_and_goes_with_its_run(aws: Account) -> None:
+def test_every_reader_gets_a_large_snapshot_whole_and_it_is_deleted_with_its_run(aws: Account) -> None:
     texts = S3Texts(lambda: aws.s3, aws.texts_bucket)
     runs = DynamoRunStore(aws.dynamodb, aws.runs_table, texts)
     steps = DynamoStepStore(aws.dynamodb, aws.runs_table, texts)

@@ -152,8 +152,8 @@ def assert_plain(model: type[BaseModel], body: Any) -> None:
     found = faults(errors, body)
     assert found
     for fault in found:
-        assert not PYDANTIC.search(fault.sentence), fault
-        is_missing = fault.sentence == "is missing"
+        assert not PYDANTIC.search(fault.detail), fault
+        is_missing = fault.detail == "is missing"
         assert stands_in(fault.path[:-1] if is_missing else fault.path, body), fault
 
 

@@ -1,4 +1,4 @@
-"""What the routes of all kinds of definitions share."""
+"""Functions that the routes of all kinds of definitions share."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def edit(caller: Caller, definition_id: int, if_match: str | None) -> Edit:
 
 
 def page_of[D: Definition](caller: Caller, kind: type[D], limit: int, cursor: str | None, search: Search) -> Page[D]:
-    """The page that a cursor asks for."""
+    """The page after a cursor."""
     return wiring.catalog_store().page(caller.tenant, kind, limit, cursors.decode(kind.kind, cursor), search)
 
 
 def listed[A: View](page: Page[Any], items: Sequence[A], kind: str) -> Listed[A]:
-    """As much of a page as one answer can carry; names and titles are not counted when the page is read."""
+    """As many items of a page as fit into one response; names and titles are not counted when the page is read."""
     fitting, last = fitting_page(page.items, items, page.next_after)
     return Listed(items=list(fitting), cursor=cursors.encode(kind, last))

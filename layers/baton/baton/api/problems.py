@@ -103,8 +103,8 @@ def _extension(error: BatonError) -> dict[str, Any]:
         case NameTaken():
             return {"holder": error.holder}
         case BrokenFile():
-            found = error.faults[:MAX_LISTED]
-            return {"errors": [{"field": f.field, "line": f.line, "message": f.sentence} for f in found]}
+            found = error.errors[:MAX_LISTED]
+            return {"errors": [{"field": f.field, "line": f.line, "message": f.detail} for f in found]}
         case InUse():
             return {"users": [asdict(user) for user in error.referrers[:MAX_LISTED]]}
         case _:
@@ -118,14 +118,14 @@ def invalid_request(found: Sequence[Mapping[str, Any]], sent: Any = None) -> Res
     """
     in_body = [{**entry, "loc": entry["loc"][1:]} for entry in found if entry["loc"][0] == "body"]
     elsewhere = [
-        FieldError(path=entry["loc"][1:], sentence=sentence(entry)) for entry in found if entry["loc"][0] != "body"
+        FieldError(path=entry["loc"][1:], detail=sentence(entry)) for entry in found if entry["loc"][0] != "body"
     ]
     return wrong_fields([*faults(in_body, sent), *elsewhere])
 
 
 def wrong_fields(found: Sequence[FieldError]) -> Response[str]:
     """The answer for fields, parameters or headers that are not as they should be."""
-    errors = [{"field": fault.field if fault.path else "body", "message": fault.sentence} for fault in found]
+    errors = [{"field": fault.field if fault.path else "body", "message": fault.detail} for fault in found]
     detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors[:MAX_IN_DETAIL])
     more = f" (and {len(errors) - MAX_IN_DETAIL} more)" if len(errors) > MAX_IN_DETAIL else ""
     return problem(PROBLEM_TYPES[Invalid], f"{detail}{more}.", errors=errors[:MAX_LISTED])

@@ -24,7 +24,7 @@ def faults(parameters: Sequence[tuple[str, str]], known: Collection[str]) -> lis
     times = Counter(name for name, _ in parameters)
     empty = {name for name, value in parameters if not value}
     found = {name: _sentence(times[name], known, is_known=name in known, is_empty=name in empty) for name in times}
-    return [FieldError(path=(name[:MAX_NAME_CHARACTERS],), sentence=said) for name, said in found.items() if said]
+    return [FieldError(path=(name[:MAX_NAME_CHARACTERS],), detail=detail) for name, detail in found.items() if detail]
 
 
 def _sentence(times: int, known: Collection[str], *, is_known: bool, is_empty: bool) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from baton.api.problems import TOO_LARGE, UNKNOWN_TYPE, problem
-from baton.api.workflow_file_formats.documents import twice
+from baton.api.workflow_file_formats.documents import duplicate_key
 from baton.api.workflow_file_formats.json_text import not_json
 from baton.domain.errors import Invalid
 
@@ -158,7 +158,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
         (name, _), *_others = Counter(name for name, _ in pairs).most_common(1)
-        raise Invalid("body", f"{twice(name)}.")
+        raise Invalid("body", f"{duplicate_key(name)}.")
     return value
 
 

@@ -52,7 +52,7 @@ def faults(errors: Iterable[Mapping[str, Any]], value: Any) -> list[FieldError]:
     sentences: dict[Path, list[str]] = {}
     for entry in errors:
         sentences.setdefault(_path(entry, value), []).append(sentence(entry))
-    return [FieldError(path=path, sentence=_either(list(dict.fromkeys(found)))) for path, found in sentences.items()]
+    return [FieldError(path=path, detail=_either(list(dict.fromkeys(found)))) for path, found in sentences.items()]
 
 
 def _either(sentences: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ BatonError
 │   ├── NameTaken            another definition of this kind already has the name
 │   ├── VersionChanged       the definition has changed since it was read
 │   ├── InUse                other definitions refer to the definition to delete
-│   ├── LedgerConflict       another definition was created or deleted between a check and a write
+│   ├── LedgerConflict       definitions were linked or deleted between a check and a write
 │   ├── RunNotFinished       only a finished run can be deleted or resumed
 │   └── RunFinished          a finished run can't be cancelled
 ├── ResponseAlreadyStored    another delivery of this payload has already stored its response
@@ -32,10 +32,8 @@ Messages are for the caller: they say what is wrong and never contain a key, a p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from baton.domain.catalog.definitions import Referrer
+from baton.domain.kinds import Referrer
 
 MAX_REFERRERS_NAMED = 5
 
@@ -79,7 +77,7 @@ class VersionChanged(Conflict):
 
 
 class InUse(Conflict):
-    """Deleting this would leave dangling references; ``referrers`` are the definitions that contain them."""
+    """Other definitions refer to this one, so it can't be deleted; ``referrers`` are these."""
 
     def __init__(self, referrers: Sequence[Referrer]) -> None:
         named = ", ".join(str(referrer) for referrer in referrers[:MAX_REFERRERS_NAMED])
@@ -89,7 +87,7 @@ class InUse(Conflict):
 
 
 class LedgerConflict(Conflict):
-    """Other definitions changed between check and write on every try."""
+    """Definitions were linked or deleted between the check of references and the write, in every retry."""
 
     def __init__(self) -> None:
         super().__init__("Other definitions are being changed at this moment; try again.")

@@ -30,7 +30,7 @@ from baton.runtime.settings import host_policy, is_emulated, run_retention, sett
 from baton.usecases.catalog.define import Define
 from baton.usecases.catalog.define_llm_instances import DefineLlmInstances
 from baton.usecases.catalog.ports import CatalogStore, DefinitionSource
-from baton.usecases.files.transfer_workflows import MoveWorkflows
+from baton.usecases.files.import_workflow_file import ImportWorkflowFile
 from baton.usecases.live.follow_runs import FollowRuns
 from baton.usecases.live.handle_frame import HandleFrame
 from baton.usecases.live.notify_subscribers import NotifySubscribers
@@ -132,9 +132,9 @@ def check_llm_instance() -> CheckLlmInstance:
 
 
 @cache
-def move_workflows() -> MoveWorkflows:
-    """Export and import workflows."""
-    return MoveWorkflows(catalog=_catalog(), definitions=_catalog(), unsupported_settings=unsupported_settings)
+def import_workflow_file() -> ImportWorkflowFile:
+    """Import a workflow file."""
+    return ImportWorkflowFile(catalog=_catalog(), unsupported_settings=unsupported_settings)
 
 
 @cache

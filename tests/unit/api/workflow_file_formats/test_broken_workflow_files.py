@@ -1,4 +1,4 @@
-"""Broken workflow files: each is refused in time, with a sentence that says where to look."""
+"""Broken workflow files: each is rejected quickly, with an error that has the place."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def refusal(text: str, media_type: str = YAML) -> str:
     return str(refused.value)
 
 
-def test_the_file_that_is_broken_below_is_fine_itself() -> None:
+def test_the_file_that_the_other_tests_break_is_accepted() -> None:
     assert read_file(GOOD, YAML).order == ("first",)
 
 
@@ -92,7 +92,7 @@ def test_the_file_that_is_broken_below_is_fine_itself() -> None:
         (GOOD, "{}", "line 1: workflow: is missing."),
     ],
 )  # fmt: skip
-def test_a_broken_yaml_file_is_refused_with_its_line(old: str, new: str, sentence: str) -> None:
+def test_a_broken_yaml_file_is_rejected_with_the_line(old: str, new: str, sentence: str) -> None:
     assert old in GOOD
     assert refusal(GOOD.replace(old, new, 1)) == sentence
 
@@ -120,25 +120,25 @@ def test_a_broken_yaml_file_is_refused_with_its_line(old: str, new: str, sentenc
         ("{} {}", "line 1: is not JSON at column 4: nothing is expected behind the end of the value."),
     ],
 )  # fmt: skip
-def test_a_broken_json_file_is_refused_with_its_path(text: str, sentence: str) -> None:
+def test_a_broken_json_file_is_rejected_with_the_path(text: str, sentence: str) -> None:
     assert refusal(text, JSON) == sentence
 
 
-def test_faults_come_in_the_order_of_their_lines() -> None:
+def test_errors_are_in_the_order_of_their_lines() -> None:
     with pytest.raises(BrokenFile) as refused:
         read_file(GOOD.replace("Relay", "1").replace("Ask\n", "2\n").replace("0.5", "x"), YAML)
-    assert [fault.line for fault in refused.value.faults] == [2, 8, 10]
+    assert [fault.line for fault in refused.value.errors] == [2, 8, 10]
 
 
-def test_the_line_is_the_one_that_an_editor_shows_whatever_ends_it() -> None:
+def test_lines_are_counted_as_in_an_editor_for_every_line_ending() -> None:
     broken = GOOD.replace("0.5", "9")
     for ending in ("\n", "\r\n", "\r"):
         assert refusal(broken.replace("\n", ending)).startswith("line 8: payloads[0].temperature: ")
 
 
-def test_another_media_type_is_refused() -> None:
+def test_another_media_type_is_rejected() -> None:
     assert refusal(GOOD, "text/xml") == (
-        "Content-Type: 'text/xml' is not what workflow files come in: application/yaml or application/json."
+        "Content-Type: 'text/xml' is not a media type of workflow files; send application/yaml or application/json."
     )
 
 
@@ -157,15 +157,15 @@ YAML_BOMB = "a: &a [x, x]\n" + "".join(f"b{n}: &b{n} [*a, *a]\n" for n in range(
         (lambda: "[" * 100_000, JSON, "is nested more than 256 levels deep."),
         (lambda: '{"a":' * 100_000 + "1" + "}" * 100_000, JSON, "is nested more than 256 levels deep."),
         (lambda: "[" * 300 + "]" * 300, JSON, "is nested more than 256 levels deep."),
-        (lambda: "#" * 6_000_000 + GOOD, YAML, " bytes; at most 4,000,000 fit into one."),
-        (lambda: " " * 6_000_000, JSON, "file: 6,000,000 bytes; at most 4,000,000 fit into one."),
+        (lambda: "#" * 6_000_000 + GOOD, YAML, " bytes; at most 4,000,000 are allowed."),
+        (lambda: " " * 6_000_000, JSON, "file: has 6,000,000 bytes; at most 4,000,000 are allowed."),
         (lambda: "- a\n" * 900_000, YAML, "line 250000: holds more than 250,000 values."),
         (lambda: f"[{'1,' * 1_900_000}1]", JSON, "file: holds more than 250,000 values."),
         (lambda: GOOD.replace("demo", "demo " * 190_000), YAML, "line 7: payloads[0].llm_instance: should have"),
         (lambda: f"{'x' * 100_000}: 1\nworkflow: {{name: a}}", YAML, "is not YAML"),
     ],
 )  # fmt: skip
-def test_a_file_that_would_cost_too_much_is_refused_in_time(
+def test_a_file_that_would_cost_too_much_is_rejected_quickly(
     make: Callable[[], str], media_type: str, sentence: str
 ) -> None:
     text = make()
@@ -186,11 +186,11 @@ def reads_or_refuses(text: str, media_type: str) -> bool:
 
 @settings(deadline=None)
 @given(st.text() | texts, st.sampled_from([JSON, YAML]))
-def test_any_text_is_read_or_refused(text: str, media_type: str) -> None:
+def test_any_text_is_read_or_rejected(text: str, media_type: str) -> None:
     assert reads_or_refuses(text, media_type)
 
 
 @settings(deadline=None)
 @given(st.integers(0, len(GOOD)), st.integers(0, 5), st.sampled_from(list("\t\n :-[]{}&*!|>'\"#%@`,?x\x00")))
-def test_any_damage_to_a_file_is_read_or_refused(start: int, length: int, new: str) -> None:
+def test_any_damaged_file_is_read_or_rejected(start: int, length: int, new: str) -> None:
     assert reads_or_refuses(GOOD[:start] + new + GOOD[start + length :], YAML)

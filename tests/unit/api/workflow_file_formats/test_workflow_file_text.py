@@ -1,4 +1,4 @@
-"""Workflow files as text: whatever is written is read back, by us and by other readers of the format."""
+"""Workflow files as text: written files are read back, by Baton and by other readers of the format."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis import given, settings
 
 from baton.api.bodies.workflow_files import JSON, YAML, json_schema, read_file, write_file
 from baton.api.workflow_file_formats import yaml_writer
-from baton.domain.catalog.definitions import InlineBlock
+from baton.domain.catalog.definitions import BlockDraft, InlineBlock
 from baton.domain.errors import Invalid
-from baton.domain.files.workflow_files import FileBlock, FilePayload, WorkflowFile
+from baton.domain.files.workflow_files import FilePayload, WorkflowFile
 from baton.domain.llm.settings import LlmSettings
 from tests.support.workflow_file_strategies import files, objects, texts
 
@@ -26,7 +26,7 @@ EXAMPLE = Path(__file__).parents[4] / "local" / "example.yaml"
 @pytest.mark.parametrize("media_type", [JSON, YAML])
 @settings(deadline=None)
 @given(file=files())
-def test_what_is_written_is_read_back(media_type: str, file: WorkflowFile) -> None:
+def test_a_written_file_is_read_back(media_type: str, file: WorkflowFile) -> None:
     text = write_file(file, media_type)
     read = read_file(text, media_type)
     assert read == file
@@ -41,7 +41,7 @@ def test_a_written_file_follows_the_schema(file: WorkflowFile) -> None:
 
 @settings(deadline=None)
 @given(texts, objects)
-def test_other_yaml_readers_read_the_same(text: str, anything: dict[str, Any]) -> None:
+def test_other_yaml_readers_read_the_same_values(text: str, anything: dict[str, Any]) -> None:
     document = {"text": text, "list": [text, {"nested": text, "lists": [[text], []]}], "anything": anything}
     written = yaml_writer.write(document)
     as_json = json.dumps(document)
@@ -50,14 +50,14 @@ def test_other_yaml_readers_read_the_same(text: str, anything: dict[str, Any]) -
     assert json.dumps(ruamel.yaml.YAML(typ="safe", pure=True).load(written)) == as_json
 
 
-def test_the_example_is_such_a_file() -> None:
+def test_the_example_is_a_workflow_file() -> None:
     text = EXAMPLE.read_text()
     example = read_file(text, YAML)
     jsonschema.validate(yaml.safe_load(text), json_schema())
     assert read_file(write_file(example, YAML), YAML) == example
 
 
-def test_what_has_its_default_is_left_out_and_text_keeps_its_lines() -> None:
+def test_defaults_are_omitted_and_texts_are_written_with_their_lines() -> None:
     file = WorkflowFile(
         name="yes",
         order=("first",),
@@ -71,7 +71,7 @@ def test_what_has_its_default_is_left_out_and_text_keeps_its_lines() -> None:
                 ),
             ),
         ),
-        blocks=(FileBlock(title="Greet", content="Line one\n  line two\n"),),
+        blocks=(BlockDraft(title="Greet", content="Line one\n  line two\n"),),
     )
     assert write_file(file, YAML) == (
         'workflow:\n  name: "yes"\n  payloads: [first]\n\n'
@@ -85,23 +85,23 @@ def test_what_has_its_default_is_left_out_and_text_keeps_its_lines() -> None:
     assert "tags" not in write_file(file, JSON)
 
 
-def test_nothing_is_written_that_older_yaml_takes_for_something_else() -> None:
+def test_nothing_is_written_that_yaml_1_1_reads_differently() -> None:
     written = yaml_writer.write({"a": {"on": "y", "b": 1e16, "c": 5e-324, "d": ["n", -0.0, "012", 10**20]}})
     assert written == 'a:\n  "on": "y"\n  b: 1.0e+16\n  c: 5.0e-324\n  d: ["n", -0.0, "012", 100000000000000000000]\n'
 
 
-def test_older_names_of_yaml_parameters_and_a_byte_order_mark_are_taken() -> None:
+def test_older_media_types_of_yaml_and_a_byte_order_mark_are_accepted() -> None:
     text = "\ufeffworkflow: {name: Relay}"
     for media_type in ("application/x-yaml", "text/yaml", "Application/YAML; charset=utf-8"):
         assert read_file(text, media_type).name == "Relay"
     assert read_file('\ufeff{"workflow": {"name": "Relay"}}', JSON).name == "Relay"
 
 
-def test_unquoted_words_that_older_yaml_takes_for_something_else_are_text() -> None:
+def test_unquoted_words_that_yaml_1_1_reads_differently_are_text() -> None:
     text = "workflow: {name: no, payloads: [on]}\npayloads: [{name: on, blocks: [2024-01-31], llm_instance: 0x10}]\n"
     file = read_file(text + "blocks: [{title: 2024-01-31, content: 012}]", YAML)
     assert (file.name, file.order, file.payloads[0].llm_instance) == ("no", ("on",), "0x10")
-    assert file.blocks == (FileBlock(title="2024-01-31", content="012"),)
+    assert file.blocks == (BlockDraft(title="2024-01-31", content="012"),)
 
 
 def test_numbers_and_words_are_read_as_in_yaml_1_2() -> None:
@@ -118,7 +118,7 @@ def test_a_json_file_may_name_its_schema_for_editors() -> None:
     assert read_file(text, JSON) == WorkflowFile(name="Relay", order=(), payloads=(), blocks=())
 
 
-def test_whatever_settings_the_api_takes_are_read_back() -> None:
+def test_all_settings_that_the_api_accepts_are_read_back() -> None:
     deep: dict[str, Any] = {}
     for _ in range(240):
         deep = {"a": deep}
@@ -133,11 +133,11 @@ def test_whatever_settings_the_api_takes_are_read_back() -> None:
         assert read_file(write_file(file, media_type), media_type) == file
 
 
-def test_a_file_too_long_to_be_imported_is_not_written() -> None:
-    block = FileBlock(title="Long", content="é" * 50_000)
-    blocks = tuple(FileBlock(title=f"Long {number}", content=block.content) for number in range(41))
+def test_a_file_that_is_too_long_to_be_imported_is_not_written() -> None:
+    block = BlockDraft(title="Long", content="é" * 50_000)
+    blocks = tuple(BlockDraft(title=f"Long {number}", content=block.content) for number in range(41))
     for media_type in (JSON, YAML):
-        with pytest.raises(Invalid, match=r"file: 4,\d+,\d+ bytes; at most 4,000,000 fit into one\."):
+        with pytest.raises(Invalid, match=r"file: has 4,\d+,\d+ bytes; at most 4,000,000 are allowed\."):
             write_file(WorkflowFile(name="a", order=(), payloads=(), blocks=blocks), media_type)
 
 

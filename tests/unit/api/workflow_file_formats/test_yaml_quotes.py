@@ -1,4 +1,4 @@
-"""Text that YAML takes for something else: the refusal says on which line to quote it."""
+"""Text that YAML reads as something else: the error has the line on which to quote it."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def refusal(text: str) -> BrokenFile:
     ],
 )
 def test_text_that_needs_quotes_is_found_with_its_line(block: str, sentence: str) -> None:
-    (fault,) = refusal(FILE.replace("{block}", block)).faults
-    assert sentence in fault.sentence
-    assert "quote it" in fault.sentence
+    (fault,) = refusal(FILE.replace("{block}", block)).errors
+    assert sentence in fault.detail
+    assert "quote it" in fault.detail
     assert fault.line == (8 if "\n" in block else 7)
 
 

@@ -1,4 +1,4 @@
-"""Define blocks, payloads, workflows and LLM instances: only of what is there, and keys stay apart."""
+"""Define blocks, payloads, workflows and LLM instances: references must exist, and keys are stored separately."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from baton.domain.catalog.definitions import (
     LlmInstance,
     Payload,
     Workflow,
-    first_version,
-    next_version,
+    new_definition,
+    new_version,
 )
 from baton.domain.errors import InUse, Invalid, LedgerConflict, NameTaken, NotFound, VersionChanged
 from baton.domain.llm.settings import LlmSettings
@@ -38,12 +38,12 @@ from tests.support.use_cases import FakeBaton
 
 
 def edit(definition_id: int, *versions: int, tenant: str = TENANT) -> Edit:
-    """A change of that definition, if it is in one of the versions where some are said."""
+    """A change of that definition, which expects one of the versions, if any are given."""
     return Edit(tenant=tenant, definition_id=definition_id, now=NOON, versions=frozenset(versions) or None)
 
 
 class BusyCatalog(FakeCatalog):
-    """Each time the ledger is read, somebody else does something before it is used; so often."""
+    """A catalog in which another writer makes a change after each of the first reads of the ledger."""
 
     def __init__(self, times: int, meanwhile: Callable[[], None]) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ def test_a_definition_gets_the_next_id_and_the_time(fake_baton: FakeBaton) -> No
     assert fake_baton.catalog.read(TENANT, Block, 1) == block
 
 
-def test_a_payload_of_what_is_there_is_created(defined: FakeBaton) -> None:
+def test_a_payload_of_existing_definitions_is_created(defined: FakeBaton) -> None:
     payload = defined.define.create(TENANT, Payload, payload_draft("second", [1, 1]), NOON)
     assert (payload.id, payload.blocks) == (2, (1, 1))
 
@@ -84,7 +84,7 @@ def test_a_payload_of_what_is_there_is_created(defined: FakeBaton) -> None:
         (payload_draft("second", [1], 99), "llm_instance", "there is no LLM instance 99."),
     ],
 )
-def test_a_payload_of_what_is_not_there_is_refused_by_field(
+def test_a_payload_that_refers_to_unknown_definitions_is_rejected_with_the_field(
     defined: FakeBaton, draft: object, field: str, sentence: str
 ) -> None:
     with pytest.raises(Invalid, match=f"{field}: {sentence}"):
@@ -93,18 +93,18 @@ def test_a_payload_of_what_is_not_there_is_refused_by_field(
         defined.catalog.read(TENANT, Payload, 2)
 
 
-def test_a_text_of_the_payloads_own_is_not_looked_up(defined: FakeBaton) -> None:
+def test_an_inline_block_is_not_looked_up(defined: FakeBaton) -> None:
     blocks = (InlineBlock(content="Hello."), 1, InlineBlock(content="Goodbye."))
     payload = defined.define.create(TENANT, Payload, payload_draft("second", blocks), NOON)
     assert payload.blocks == blocks
 
 
-def test_a_workflow_of_payloads_that_are_not_there_is_refused(defined: FakeBaton) -> None:
+def test_a_workflow_of_unknown_payloads_is_rejected(defined: FakeBaton) -> None:
     with pytest.raises(Invalid, match=r"payloads: there is no payload 98, 99\."):
         defined.define.create(TENANT, Workflow, workflow_draft("other", [98, 1, 99]), NOON)
 
 
-def test_another_tenants_definitions_are_not_there(defined: FakeBaton) -> None:
+def test_another_tenants_definitions_are_not_found(defined: FakeBaton) -> None:
     with pytest.raises(Invalid, match="payloads: there is no payload 1"):
         defined.define.create(OTHER_TENANT, Workflow, workflow_draft(), NOON)
 
@@ -122,13 +122,13 @@ def test_a_replacement_is_checked_like_a_new_definition(defined: FakeBaton) -> N
     assert (following.id, following.version, following.name, following.payloads) == (1, 2, "renamed", (1, 1))
 
 
-def test_a_provider_that_there_is_not_is_refused_and_the_others_are_named(fake_baton: FakeBaton) -> None:
+def test_an_unknown_provider_is_rejected_and_the_known_ones_are_named(fake_baton: FakeBaton) -> None:
     with pytest.raises(Invalid, match="provider: 'magic' is none of anthropic, openai, simulated"):
         fake_baton.instances.create(TENANT, instance_draft(provider="magic"), "sk-one", NOON)
     assert fake_baton.secrets.keys == {}
 
 
-def test_what_a_provider_lacks_is_refused_in_an_instances_defaults_before_its_key_is_kept(
+def test_defaults_that_the_provider_does_not_support_are_rejected_before_the_key_is_stored(
     fake_baton: FakeBaton,
 ) -> None:
     fake_baton.unsupported_settings.unsupported["openai"] = ["seed"]
@@ -141,7 +141,7 @@ def test_what_a_provider_lacks_is_refused_in_an_instances_defaults_before_its_ke
         fake_baton.instances.replace(edit(1), draft, None)
 
 
-def test_what_the_provider_of_a_payloads_instance_lacks_is_refused(defined: FakeBaton) -> None:
+def test_a_setting_that_the_payloads_provider_does_not_support_is_rejected(defined: FakeBaton) -> None:
     defined.unsupported_settings.unsupported["simulated"] = ["seed"]
     draft = replace(payload_draft("second"), settings=LlmSettings(seed=0))
     with pytest.raises(Invalid, match=r"^seed: simulated has no such setting\.$"):
@@ -151,40 +151,40 @@ def test_what_the_provider_of_a_payloads_instance_lacks_is_refused(defined: Fake
     assert defined.define.create(TENANT, Payload, replace(draft, settings=LlmSettings()), NOON).id == 3
 
 
-def test_an_instance_without_a_key_keeps_no_secret(fake_baton: FakeBaton) -> None:
+def test_an_instance_without_a_key_has_no_secret(fake_baton: FakeBaton) -> None:
     instance = fake_baton.instances.create(TENANT, instance_draft(), None, NOON)
     assert (instance.has_api_key, fake_baton.secrets.keys) == (False, {})
 
 
-def test_a_key_is_kept_as_a_secret_and_nowhere_else(fake_baton: FakeBaton) -> None:
+def test_a_key_is_stored_only_as_a_secret(fake_baton: FakeBaton) -> None:
     instance = fake_baton.instances.create(TENANT, instance_draft(), "sk-one", NOON)
     assert instance.has_api_key
     assert fake_baton.secrets.keys == {(TENANT, instance.id): "sk-one"}
     assert "sk-one" not in repr(fake_baton.catalog.read(TENANT, LlmInstance, instance.id))
 
 
-def test_a_key_is_forgotten_when_the_name_is_taken(fake_baton: FakeBaton) -> None:
+def test_a_key_is_not_stored_when_the_name_is_taken(fake_baton: FakeBaton) -> None:
     fake_baton.instances.create(TENANT, instance_draft("same"), "sk-one", NOON)
     with pytest.raises(NameTaken):
         fake_baton.instances.create(TENANT, instance_draft("same"), "sk-two", NOON)
     assert fake_baton.secrets.keys == {(TENANT, 1): "sk-one"}
 
 
-def test_a_key_stays_when_the_replacement_brings_none(fake_baton: FakeBaton) -> None:
+def test_a_key_remains_when_the_replacement_has_none(fake_baton: FakeBaton) -> None:
     fake_baton.instances.create(TENANT, instance_draft(), "sk-one", NOON)
     following = fake_baton.instances.replace(edit(1), instance_draft(model="large-1"), None)
     assert (following.model, following.has_api_key) == ("large-1", True)
     assert fake_baton.secrets.keys == {(TENANT, 1): "sk-one"}
 
 
-def test_a_replacement_can_bring_a_key(fake_baton: FakeBaton) -> None:
+def test_a_replacement_can_set_a_key(fake_baton: FakeBaton) -> None:
     fake_baton.instances.create(TENANT, instance_draft(), None, NOON)
     following = fake_baton.instances.replace(edit(1), instance_draft(), "sk-new")
     assert following.has_api_key
     assert fake_baton.secrets.keys == {(TENANT, 1): "sk-new"}
 
 
-def test_a_replacement_that_is_refused_leaves_the_key_alone(fake_baton: FakeBaton) -> None:
+def test_a_rejected_replacement_does_not_change_the_key(fake_baton: FakeBaton) -> None:
     fake_baton.instances.create(TENANT, instance_draft("one"), "sk-one", NOON)
     fake_baton.instances.create(TENANT, instance_draft("two"), None, NOON)
     with pytest.raises(NameTaken):
@@ -194,7 +194,7 @@ def test_a_replacement_that_is_refused_leaves_the_key_alone(fake_baton: FakeBato
     assert fake_baton.secrets.keys == {(TENANT, 1): "sk-one"}
 
 
-def test_a_change_that_is_meant_for_another_version_is_refused(defined: FakeBaton) -> None:
+def test_a_change_that_expects_another_version_is_rejected(defined: FakeBaton) -> None:
     defined.define.replace(edit(1, 1), Block, block_draft("b0", "two"))
     with pytest.raises(VersionChanged):
         defined.define.replace(edit(1, 1), Block, block_draft("b0", "three"))
@@ -209,10 +209,10 @@ def test_without_a_version_the_last_writer_wins(defined: FakeBaton) -> None:
     assert defined.define.replace(edit(1), Block, block_draft("b0", "three")).version == 3
 
 
-def test_a_writer_that_is_overtaken_begins_anew_unless_it_meant_one_version() -> None:
+def test_a_change_is_retried_after_a_concurrent_one_unless_it_expects_a_version() -> None:
     def overtaken() -> None:
         block = FakeCatalog.read(catalog, TENANT, Block, 1)
-        following = next_version(block, block_draft(content=f"after {block.content}"), AT_NOON)
+        following = new_version(block, block_draft(content=f"after {block.content}"), AT_NOON)
         FakeCatalog.replace(catalog, TENANT, block, following, Ledger())
 
     class Overtaken(FakeCatalog):
@@ -243,13 +243,13 @@ def test_a_writer_that_is_overtaken_begins_anew_unless_it_meant_one_version() ->
         (Payload, r"used by workflow 1 \(Relay\)"),
     ],
 )
-def test_what_others_refer_to_is_not_deleted(defined: FakeBaton, kind: type[Definition], sentence: str) -> None:
+def test_a_definition_with_referrers_is_not_deleted(defined: FakeBaton, kind: type[Definition], sentence: str) -> None:
     with pytest.raises(InUse, match=sentence):
         defined.define.delete(edit(1), kind)
     assert defined.catalog.read(TENANT, kind, 1).id == 1
 
 
-def test_what_nothing_refers_to_any_more_is_deleted(defined: FakeBaton) -> None:
+def test_a_definition_without_referrers_is_deleted(defined: FakeBaton) -> None:
     defined.define.delete(edit(1), Workflow)
     defined.define.delete(edit(1), Payload)
     defined.define.delete(edit(1), Block)
@@ -259,24 +259,24 @@ def test_what_nothing_refers_to_any_more_is_deleted(defined: FakeBaton) -> None:
         defined.define.delete(edit(1), Block)
 
 
-def test_a_deleted_instance_takes_its_key_along(fake_baton: FakeBaton) -> None:
+def test_the_key_of_a_deleted_instance_is_deleted(fake_baton: FakeBaton) -> None:
     fake_baton.instances.create(TENANT, instance_draft(), "sk-one", NOON)
     fake_baton.instances.delete(edit(1))
     assert fake_baton.secrets.keys == {}
 
 
-def test_an_instance_that_is_in_use_keeps_its_key(defined: FakeBaton) -> None:
+def test_the_key_of_an_instance_in_use_is_not_deleted(defined: FakeBaton) -> None:
     defined.secrets.write_api_key(TENANT, 1, an_api_key())
     with pytest.raises(InUse):
         defined.instances.delete(edit(1))
     assert defined.secrets.keys == {(TENANT, 1): "sk-one"}
 
 
-def test_a_reference_that_is_added_meanwhile_stops_the_deletion() -> None:
-    """Both have found nothing in their way; the one who writes first wins."""
+def test_a_concurrently_added_reference_stops_the_deletion() -> None:
+    """Both have passed their checks; the first writer wins."""
 
     def refer_to_it() -> None:
-        payload = first_version(Payload, payload_draft("late", [1], 1), 9, AT_NOON)
+        payload = new_definition(Payload, payload_draft("late", [1], 1), 9, AT_NOON)
         FakeCatalog.create(catalog, TENANT, payload, FakeCatalog.read_ledger(catalog, TENANT))
 
     catalog = BusyCatalog(0, refer_to_it)
@@ -289,7 +289,7 @@ def test_a_reference_that_is_added_meanwhile_stops_the_deletion() -> None:
     assert catalog.read(TENANT, Block, 1).id == 1
 
 
-def test_a_deletion_that_comes_meanwhile_stops_the_reference() -> None:
+def test_a_concurrent_deletion_stops_the_reference() -> None:
     def delete_it() -> None:
         block = FakeCatalog.read(catalog, TENANT, Block, 1)
         FakeCatalog.delete(catalog, TENANT, block, FakeCatalog.read_ledger(catalog, TENANT))
@@ -303,11 +303,11 @@ def test_a_deletion_that_comes_meanwhile_stops_the_reference() -> None:
         fake_baton.define.create(TENANT, Payload, payload_draft("late", [1], 1), NOON)
 
 
-def test_a_change_that_is_always_disturbed_gives_up() -> None:
+def test_a_change_that_conflicts_in_every_try_fails() -> None:
     others = count()
 
     def delete_another() -> None:
-        other = first_version(Block, block_draft(f"other {next(others)}"), 50, AT_NOON)
+        other = new_definition(Block, block_draft(f"other {next(others)}"), 50, AT_NOON)
         FakeCatalog.create(catalog, TENANT, other, Ledger())
         FakeCatalog.delete(catalog, TENANT, other, FakeCatalog.read_ledger(catalog, TENANT))
 

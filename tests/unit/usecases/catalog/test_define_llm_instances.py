@@ -1,4 +1,4 @@
-"""An instance's key: sent only to where it was given for, and in step with the record through races and crashes."""
+"""An instance's key: sent only to its origin, and consistent with the record after races and crashes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def draft(base_url: str | None = A, provider: str = "openai", **fields: Any) -> 
 
 
 def sent_to(fake_baton: FakeBaton) -> str | None:
-    """The key that a call of the newest record would carry."""
+    """The key that a call of the newest record sends."""
     return fake_baton.api_keys.for_call(TENANT, fake_baton.catalog.read(TENANT, LlmInstance, 1).endpoint())
 
 
@@ -53,7 +53,7 @@ def keyed(fake_baton: FakeBaton) -> FakeBaton:
     ],
 )
 def test_another_origin_or_provider_needs_the_key_again(keyed: FakeBaton, changed: Any) -> None:
-    with pytest.raises(Invalid, match=r"^api_key: the key that is kept was given for another provider or base_url"):
+    with pytest.raises(Invalid, match=r"^api_key: the stored key is for another provider or base_url"):
         keyed.instances.replace(EDIT, changed, None)
     assert keyed.catalog.read(TENANT, LlmInstance, 1).version == 1
     assert keyed.secrets.keys == {(TENANT, 1): "sk-a"}
@@ -77,7 +77,7 @@ def test_the_same_origin_in_another_form_keeps_the_key(keyed: FakeBaton, same: s
     assert sent_to(keyed) == "sk-a"
 
 
-def test_a_providers_own_address_is_the_same_as_none(fake_baton: FakeBaton) -> None:
+def test_a_providers_default_base_url_equals_none(fake_baton: FakeBaton) -> None:
     fake_baton.instances.create(TENANT, draft(None, "anthropic"), "sk-a", NOON)
     for base_url in ("https://api.anthropic.com", "https://api.anthropic.com/v1", None):
         fake_baton.instances.replace(EDIT, draft(base_url, "anthropic"), None)
@@ -86,15 +86,15 @@ def test_a_providers_own_address_is_the_same_as_none(fake_baton: FakeBaton) -> N
         fake_baton.instances.replace(EDIT, draft(B, "anthropic"), None)
 
 
-def test_null_removes_the_key_and_then_any_origin_will_do(keyed: FakeBaton) -> None:
+def test_null_removes_the_key_and_then_any_origin_is_accepted(keyed: FakeBaton) -> None:
     following = keyed.instances.replace(EDIT, draft(B), NO_KEY)
     assert (following.has_api_key, keyed.secrets.stored, sent_to(keyed)) == (False, {}, None)
     assert not keyed.instances.replace(EDIT, draft(), None).has_api_key
     assert not keyed.instances.create(TENANT, draft(name="other"), NO_KEY, NOON).has_api_key
 
 
-def test_a_record_that_was_turned_all_the_same_sends_nothing(keyed: FakeBaton) -> None:
-    """As the replacement was before it was refused."""
+def test_a_record_changed_to_another_origin_without_its_key_sends_nothing(keyed: FakeBaton) -> None:
+    """Such a replacement was accepted by earlier versions."""
     instance = keyed.catalog.read(TENANT, LlmInstance, 1)
     for base_url, provider in ((B, "openai"), (A, "anthropic"), (None, "anthropic"), (None, "bedrock")):
         turned = replace(instance, base_url=base_url, provider=provider)
@@ -104,7 +104,9 @@ def test_a_record_that_was_turned_all_the_same_sends_nothing(keyed: FakeBaton) -
 
 
 @pytest.mark.parametrize("kept", ["sk-plain", "123", "null", '"sk"', '{"key": "sk-a"}', "[" * 100_000])
-def test_a_key_that_was_kept_without_its_address_is_refused_by_name(keyed: FakeBaton, kept: str) -> None:
+def test_a_key_that_was_stored_without_its_origin_is_rejected_with_the_instances_name(
+    keyed: FakeBaton, kept: str
+) -> None:
     keyed.secrets.stored[TENANT, 1] = kept
     with pytest.raises(LlmRefused, match="was stored without the address it is for; set it again"):
         sent_to(keyed)
@@ -113,14 +115,14 @@ def test_a_key_that_was_kept_without_its_address_is_refused_by_name(keyed: FakeB
 @pytest.mark.parametrize(
     "base_url", ["https://a.example\\@b.example", "https://x@a.example", " https://a.example", "https://a.example:0"]
 )
-def test_an_address_that_could_be_read_in_two_ways_gets_no_key(keyed: FakeBaton, base_url: str) -> None:
-    """Such a one may have been saved before they were refused."""
+def test_an_ambiguous_base_url_gets_no_key(keyed: FakeBaton, base_url: str) -> None:
+    """Such a base URL was accepted by earlier versions."""
     instance = replace(keyed.catalog.read(TENANT, LlmInstance, 1), base_url=base_url)
     with pytest.raises(LlmRefused, match="The API key isn't sent: the base URL"):
         keyed.api_keys.for_call(TENANT, instance.endpoint())
 
 
-def test_an_old_run_never_sends_the_new_key_to_the_old_address(fake_baton: FakeBaton) -> None:
+def test_an_old_run_never_sends_the_new_key_to_the_old_origin(fake_baton: FakeBaton) -> None:
     fake_baton.instances.create(TENANT, draft(), "sk-a", NOON)
     run = start(fake_baton, 1)
     fake_baton.instances.replace(EDIT, draft(B), "sk-b")
@@ -132,7 +134,9 @@ def test_an_old_run_never_sends_the_new_key_to_the_old_address(fake_baton: FakeB
     assert "sk-b" not in after.error
 
 
-def test_a_fallback_never_gets_a_key_for_elsewhere_and_takes_over_from_one(fake_baton: FakeBaton) -> None:
+def test_a_fallback_never_gets_a_key_for_another_origin_and_is_called_after_such_an_instance(
+    fake_baton: FakeBaton,
+) -> None:
     fake_baton.instances.create(TENANT, draft(name="last"), "sk-last", NOON)
     fake_baton.instances.create(TENANT, draft(name="first", fallback=1), "sk-first", NOON)
     run = start(fake_baton, 2)
@@ -150,7 +154,7 @@ def test_a_fallback_never_gets_a_key_for_elsewhere_and_takes_over_from_one(fake_
 
 
 def start(fake_baton: FakeBaton, instance_id: int, name: str = "w") -> Run:
-    """A running run of one payload that this instance answers."""
+    """A running run of one payload of this instance."""
     blocks = [InlineBlock(content="Say.")]
     payload = fake_baton.define.create(TENANT, Payload, payload_draft(name, blocks, instance_id), NOON)
     workflow = fake_baton.define.create(TENANT, Workflow, workflow_draft(name, [payload.id]), NOON)
@@ -164,7 +168,7 @@ class FieldError(Exception):
 
 
 class Steps:
-    """Each call of a port is one step; before or after one of them, something happens."""
+    """Counts the calls of ports as steps, and runs a function before or after one of them."""
 
     def __init__(self, happening: Callable[[], None]) -> None:
         self.taken = count()
@@ -182,7 +186,7 @@ class Steps:
         return answer
 
     def arm(self, step: int, moment: str) -> None:
-        """Let it happen at that step of what follows."""
+        """Run the function at that step from now on."""
         self.taken, self.at = count(), (step, moment)
 
 
@@ -202,14 +206,14 @@ def fail() -> None:
 
 
 def stepping(happening: Callable[[], None]) -> tuple[FakeBaton, FakeBaton, Steps]:
-    """Two functions on the same records: the steps of the first one can be disturbed, the other one's not."""
+    """Two functions on the same records: only the steps of the first one can be interrupted."""
     steps, catalog, secrets = Steps(happening), FakeCatalog(), FakeSecrets()
     disturbed = FakeBaton(catalog=Stepping(catalog, steps), secrets=Stepping(secrets, steps))  # type: ignore[arg-type]
     return disturbed, FakeBaton(catalog=catalog, secrets=secrets), steps
 
 
 def assert_safe(fake_baton: FakeBaton) -> None:
-    """A key goes to where it was given for, if it goes at all."""
+    """A key is only ever sent to its own origin."""
     for base_url in (A, B):
         for instance in fake_baton.catalog.page(TENANT, LlmInstance, 10, None, NO_SEARCH).items:
             endpoint = replace(instance, base_url=base_url, has_api_key=True).endpoint()
@@ -224,7 +228,7 @@ EVERY_STEP = [(step, moment) for step in range(14) for moment in ("before", "aft
 
 
 @pytest.mark.parametrize(("step", "moment"), EVERY_STEP)
-def test_a_creation_that_fails_at_any_step_leaves_no_key_behind(step: int, moment: str) -> None:
+def test_a_creation_that_fails_at_any_step_leaves_no_key(step: int, moment: str) -> None:
     disturbed, fake_baton, steps = stepping(fail)
     steps.arm(step, moment)
     try:
@@ -239,7 +243,7 @@ def test_a_creation_that_fails_at_any_step_leaves_no_key_behind(step: int, momen
 
 @pytest.mark.parametrize(("step", "moment"), EVERY_STEP)
 def test_a_creation_that_stops_at_any_step_is_seen_or_leaves_nothing(step: int, moment: str) -> None:
-    """The process ends, so nothing can be taken back."""
+    """The process ends, so nothing can be rolled back."""
 
     def stop() -> None:
         raise KeyboardInterrupt
@@ -308,10 +312,10 @@ def test_a_deletion_that_fails_at_any_step_leaves_nothing_once_it_is_asked_for_a
         (draft(B), "sk-b", draft(), None),
     ],
 )
-def test_two_replacements_at_once_leave_a_key_that_fits_the_record_or_none(
+def test_concurrent_replacements_leave_the_key_of_the_record_or_none(
     at: tuple[int, str], mine: Any, my_key: str | None, other: Any, other_key: str | None
 ) -> None:
-    """One comes as a whole between two steps of the other, at every step. Whoever brings the only key has it kept."""
+    """One is done completely between two steps of the other, for every step. If only one has a key, it is stored."""
 
     fields: list[str] = []
 
@@ -338,7 +342,7 @@ def test_two_replacements_at_once_leave_a_key_that_fits_the_record_or_none(
     assert sent_to(fake_baton) in (my_key, other_key, None)
 
 
-def test_a_writer_that_was_overtaken_leaves_the_key_of_the_later_record_alone(
+def test_an_earlier_writer_does_not_change_the_key_of_a_later_record(
     fake_baton: FakeBaton, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_baton.instances.create(TENANT, draft(), None, NOON)
@@ -363,7 +367,7 @@ def sent_or_refused(fake_baton: FakeBaton) -> object:
 
 
 @pytest.mark.parametrize(("step", "moment"), EVERY_STEP)
-def test_a_key_does_not_outlive_an_instance_that_is_deleted_meanwhile(step: int, moment: str) -> None:
+def test_no_key_remains_after_a_concurrent_deletion_of_the_instance(step: int, moment: str) -> None:
     def meanwhile() -> None:
         fake_baton.instances.delete(EDIT)
 

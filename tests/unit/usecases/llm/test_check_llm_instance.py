@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from baton.domain.catalog.definitions import LlmInstance, first_version
+from baton.domain.catalog.definitions import LlmInstance, new_definition
 from baton.domain.errors import LlmRefused, LlmTimeout, NotFound
 from baton.domain.llm.settings import LlmSettings
 from baton.usecases.llm.api_keys import ApiKeys
@@ -39,7 +39,7 @@ class CheckFixture:
     def result(self, **fields: Any) -> CheckResult:
         """Of an instance with these fields."""
         instance_id = self.catalog.reserve_id(TENANT, "LLM_INSTANCE")
-        instance = first_version(LlmInstance, instance_draft(**fields), instance_id, AT_NOON)
+        instance = new_definition(LlmInstance, instance_draft(**fields), instance_id, AT_NOON)
         self.catalog.create(TENANT, instance, self.catalog.read_ledger(TENANT))
         return self.check(TENANT, instance_id)
 

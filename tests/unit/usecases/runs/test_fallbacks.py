@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from baton.domain.catalog.definitions import Block, LlmInstance, Payload, Workflow, first_version
+from baton.domain.catalog.definitions import Block, LlmInstance, Payload, Workflow, new_definition
 from baton.domain.catalog.fallbacks import MAX_FALLBACKS, targets
 from baton.domain.errors import (
     InUse,
@@ -155,15 +155,15 @@ def test_a_fallback_must_be_there(fake_baton: FakeBaton) -> None:
 
 def test_a_chain_never_leads_back(fake_baton: FakeBaton) -> None:
     first, _, last = instances(fake_baton, {}, {}, {})
-    with pytest.raises(Invalid, match=r"^fallback: leads back to this instance after 3 of them"):
+    with pytest.raises(Invalid, match=r"^fallback: forms a cycle: fallback 3 of the chain is this instance"):
         fake_baton.instances.replace(edit(last), instance_draft("i2", fallback=first), None)
-    with pytest.raises(Invalid, match=r"^fallback: leads back to this instance after 1 of them"):
+    with pytest.raises(Invalid, match=r"^fallback: forms a cycle: fallback 1 of the chain is this instance"):
         fake_baton.instances.replace(edit(last), instance_draft("i2", fallback=last), None)
 
 
 def test_a_chain_has_an_end(fake_baton: FakeBaton) -> None:
     first = instances(fake_baton, *[{}] * (MAX_FALLBACKS + 1))[0]
-    with pytest.raises(Invalid, match=f"^fallback: leads on to more than {MAX_FALLBACKS} instances"):
+    with pytest.raises(Invalid, match=f"^fallback: starts a chain of more than {MAX_FALLBACKS} instances"):
         fake_baton.instances.create(TENANT, instance_draft("one more", fallback=first), None, NOON)
 
 
@@ -214,4 +214,4 @@ def test_what_a_payload_unsets_is_unset_for_its_fallbacks_too_but_for_the_model_
 
 
 def a_kept_instance(**fields: Any) -> LlmInstance:
-    return first_version(LlmInstance, instance_draft("demo", **fields), 1, AT_NOON)
+    return new_definition(LlmInstance, instance_draft("demo", **fields), 1, AT_NOON)

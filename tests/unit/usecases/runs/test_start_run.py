@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from baton.domain.catalog.definitions import Block, next_version
+from baton.domain.catalog.definitions import Block, new_version
 from baton.domain.errors import Invalid, NotFound
 from baton.domain.runs.run import MAX_VARIABLES_BYTES
 from tests.support.records import AT_NOON, NOON, OTHER_TENANT, TENANT, block_draft
@@ -35,7 +35,7 @@ def test_ids_of_runs_and_responses_follow_on_each_other(fake_baton: FakeBaton) -
 def test_a_later_edit_does_not_reach_the_run(fake_baton: FakeBaton) -> None:
     run = fake_baton.start_run(TENANT, fake_baton.workflow("as it was"), {}, NOON)
     block = fake_baton.catalog.read(TENANT, Block, 1)
-    following = next_version(block, block_draft(block.name, "as it is now"), AT_NOON)
+    following = new_version(block, block_draft(block.name, "as it is now"), AT_NOON)
     fake_baton.catalog.replace(TENANT, block, following, fake_baton.catalog.read_ledger(TENANT))
     fake_baton.llm.script("a")
     fake_baton.state_machine.execute(fake_baton.step(run))

@@ -1,4 +1,4 @@
-"""The calls that several stores make, with the loops that DynamoDB's limits ask for."""
+"""DynamoDB calls that several stores share, with the loops that DynamoDB's limits require."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from baton.adapters.dynamodb.items import Item, to_item
+from baton.adapters.dynamodb.codecs.attributes import Item, to_attributes
 from baton.adapters.dynamodb.keys import Key
 from baton.domain.errors import BatonError
 
@@ -24,11 +24,11 @@ MAX_PAUSES = 10
 
 
 class OverloadedError(Exception):
-    """DynamoDB keeps leaving a part of the work undone."""
+    """DynamoDB repeatedly left a part of the request unprocessed."""
 
 
 def get_many(client: DynamoDBClient, table: str, wanted: Iterable[Key], attributes: Sequence[str] = ()) -> list[Item]:
-    """Those of the items that there are, in no order; strongly consistent."""
+    """The existing ones of these items, in no order; strongly consistent."""
     found: list[Item] = []
 
     def read(pending: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -42,9 +42,9 @@ def get_many(client: DynamoDBClient, table: str, wanted: Iterable[Key], attribut
 
 
 def write_many(client: DynamoDBClient, table: str, puts: Iterable[Item] = (), deletes: Iterable[Key] = ()) -> None:
-    """Put and delete, not as one transaction; all of it is done on return."""
+    """Put and delete items, not in one transaction; on return, all writes are done."""
     requests: list[Mapping[str, Any]] = [{"PutRequest": {"Item": item}} for item in puts]
-    requests += [{"DeleteRequest": {"Key": to_item(key)}} for key in deletes]
+    requests += [{"DeleteRequest": {"Key": to_attributes(key)}} for key in deletes]
 
     def write(pending: Mapping[str, Any]) -> Mapping[str, Any]:
         return client.batch_write_item(RequestItems=pending)["UnprocessedItems"]
@@ -60,14 +60,14 @@ def query(client: DynamoDBClient, **request: Any) -> Iterator[Item]:
 
 
 def query_page(client: DynamoDBClient, after: Item | None, **request: Any) -> tuple[list[Item], Item | None]:
-    """One page of a query, and the key that it goes on after, if it does."""
+    """One page of a query, and the key after which the next page starts, if there is one."""
     answer = client.query(**request | ({"ExclusiveStartKey": after} if after else {}))
     return answer["Items"], answer.get("LastEvaluatedKey")
 
 
 @contextmanager
 def condition_failing_as(error: BatonError) -> Iterator[None]:
-    """Give a condition that doesn't hold the name it has in Baton."""
+    """Raise this error instead of DynamoDB's when a condition fails."""
     try:
         yield
     except ClientError as failure:
@@ -83,11 +83,11 @@ def expression_names(*attributes: str) -> dict[str, str]:
 
 def values(**given: Any) -> Item:
     """``:name`` for each value."""
-    return {f":{name}": value for name, value in to_item(given).items()}
+    return {f":{name}": value for name, value in to_attributes(given).items()}
 
 
 def projection(attributes: Sequence[str]) -> dict[str, Any]:
-    """What a read says to read only these attributes; nothing for all of them."""
+    """The parameters of a read of only these attributes; none for all attributes."""
     if not attributes:
         return {}
     return {
@@ -101,14 +101,17 @@ def _as_pair(key: Key) -> tuple[str, str]:
 
 
 def _to_read(pairs: Iterable[tuple[str, str]], attributes: Sequence[str]) -> dict[str, Any]:
-    request: dict[str, Any] = {"Keys": [to_item({"pk": pk, "sk": sk}) for pk, sk in pairs], "ConsistentRead": True}
+    request: dict[str, Any] = {
+        "Keys": [to_attributes({"pk": pk, "sk": sk}) for pk, sk in pairs],
+        "ConsistentRead": True,
+    }
     return request | projection(attributes)
 
 
 def _until_done(call: Callable[[Mapping[str, Any]], Mapping[str, Any]], pending: Mapping[str, Any]) -> None:
-    """Repeat with what was left undone, pausing a little longer each time.
+    """Repeat with what was left unprocessed, after a longer pause each time.
 
-    :raises OverloadedError: after about five seconds of it.
+    :raises OverloadedError: after about five seconds.
     """
     for pauses in count():
         pending = call(pending)

@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.calls import expression_names, get_many, query, values
-from baton.adapters.dynamodb.catalog_writes import CatalogWrites, definition_item, target_text
-from baton.adapters.dynamodb.items import Item, from_item, record_from_item, to_item
+from baton.adapters.dynamodb.catalog_writes import CatalogWrites
+from baton.adapters.dynamodb.codecs.attributes import Item, from_attributes, to_attributes
+from baton.adapters.dynamodb.codecs.definitions import definition_from_item, definition_to_item, target_text
+from baton.adapters.dynamodb.codecs.ledger import ledger_from_values
 from baton.adapters.dynamodb.large_records import sent_bytes, whole
 from baton.adapters.dynamodb.responses import RECORD_KEY, TextGone, Texts
 from baton.adapters.dynamodb.transactions import MAX_WRITES, transact
 from baton.domain.catalog.definitions import (
-    KIND_WORDS,
     REFERRERS,
     Block,
     Definition,
-    Kind,
     Ledger,
     LlmInstance,
     Payload,
-    Referrer,
     Replacement,
     Workflow,
 )
 from baton.domain.catalog.fallbacks import with_fallbacks
 from baton.domain.catalog.searches import Search
 from baton.domain.errors import NotFound
+from baton.domain.kinds import KIND_WORDS, Kind, Referrer
 from baton.domain.pages import Page
 from baton.domain.runs.run import WorkflowBundle
 
@@ -42,16 +42,16 @@ MAX_TRANSACTION_BYTES = 3_000_000
 """A transaction may have 4 MB."""
 
 MAX_SAVED_AT_ONCE = (MAX_WRITES - 1) // 2
-"""A new definition takes a write for itself and one for its name; the ledger takes one for all."""
+"""A new definition needs one write for itself and one for its name; the ledger needs one for all."""
 
 MAX_READ_FOR_A_PAGE = 2_000
 
 COST_OF_A_LARGE_READ = 40
-"""A record that is kept beside the table takes a call of its own, and counts for so many that come in one."""
+"""A record that is stored beside the table needs a call of its own, and counts as so many that are read in one."""
 
 
 class DynamoCatalogStore:
-    """One partition a kind and tenant, ids as sort keys; beside each definition an item that holds its name."""
+    """One partition a kind and tenant, ids as sort keys; beside each definition an item for its name."""
 
     def __init__(self, client: DynamoDBClient, table: str, texts: Texts) -> None:
         self._client = client
@@ -60,22 +60,22 @@ class DynamoCatalogStore:
         self._writes = CatalogWrites(table, texts)
 
     def reserve_id(self, tenant: str, kind: Kind) -> int:
-        """The next id of this kind; an id that then isn't used is never given again."""
+        """The next id of this kind; an id that is not used is never returned again."""
         answer = self._client.update_item(
             TableName=self._table,
-            Key=to_item(keys.counter(tenant, kind)),
+            Key=to_attributes(keys.counter(tenant, kind)),
             UpdateExpression="ADD #last :one",
             ExpressionAttributeNames=expression_names("last"),
             ExpressionAttributeValues=values(one=1),
             ReturnValues="UPDATED_NEW",
         )
-        return int(from_item(answer["Attributes"])["last"])
+        return int(from_attributes(answer["Attributes"])["last"])
 
     def read_ledger(self, tenant: str) -> Ledger:
-        """To be read before references are checked, or users looked for."""
-        key = to_item(keys.ledger(tenant))
+        """To be read before references are checked, or referrers are searched for."""
+        key = to_attributes(keys.ledger(tenant))
         item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})
-        return record_from_item(Ledger, item)
+        return ledger_from_values(from_attributes(item))
 
     def create(self, tenant: str, definition: Definition, ledger: Ledger) -> None:
         """Store a new definition.
@@ -83,23 +83,23 @@ class DynamoCatalogStore:
         :raises NameTaken: if another definition of the kind has the name.
         :raises LedgerConflict: if it refers to others, and something was deleted since the ledger was read.
         """
-        self.save(tenant, [Replacement(current=None, following=definition)], ledger)
+        self.save(tenant, [Replacement(current=None, new=definition)], ledger)
 
-    def replace(self, tenant: str, current: Definition, following: Definition, ledger: Ledger) -> None:
+    def replace(self, tenant: str, current: Definition, new: Definition, ledger: Ledger) -> None:
         """Store the next version of a definition that was read.
 
         :raises VersionChanged: if it has been changed or deleted since.
         :raises NameTaken: if another definition of the kind has the new name.
         :raises LedgerConflict: if it refers to others, and something was deleted since the ledger was read.
         """
-        self.save(tenant, [Replacement(current=current, following=following)], ledger)
+        self.save(tenant, [Replacement(current=current, new=new)], ledger)
 
     def transactions(self, replacements: Sequence[Replacement]) -> Sequence[Sequence[Replacement]]:
-        """The replacements in their order, in as few parts as can each be saved as a whole."""
+        """The replacements in their order, split into as few transactions as possible."""
         parts: list[list[Replacement]] = [[]]
         size = 0
         for replacement in replacements:
-            added = sent_bytes(definition_item("", replacement.following))
+            added = sent_bytes(definition_to_item("", replacement.new))
             size += added
             if len(parts[-1]) == MAX_SAVED_AT_ONCE or size > MAX_TRANSACTION_BYTES:
                 parts.append([])
@@ -129,10 +129,12 @@ class DynamoCatalogStore:
         self._writes.remove_texts(tenant, current)
 
     def referrers(self, tenant: str, definition: Definition) -> Sequence[Referrer]:
-        """Which definitions refer to this one; reads all of the kinds that may, which is a matter of editing only."""
-        return [user for kind in REFERRERS[definition.kind] for user in self._users_of_kind(tenant, kind, definition)]
+        """The definitions that refer to this one; reads all of the kinds that may, but only when one is deleted."""
+        return [
+            found for kind in REFERRERS[definition.kind] for found in self._referrers_of_kind(tenant, kind, definition)
+        ]
 
-    def _users_of_kind(self, tenant: str, referrer: Kind, definition: Definition) -> list[Referrer]:
+    def _referrers_of_kind(self, tenant: str, referrer: Kind, definition: Definition) -> list[Referrer]:
         found = query(
             self._client,
             TableName=self._table,
@@ -145,21 +147,21 @@ class DynamoCatalogStore:
             ),
             ConsistentRead=True,
         )
-        return [Referrer(kind=referrer, **from_item(item)) for item in found]
+        return [Referrer(kind=referrer, **from_attributes(item)) for item in found]
 
     def read[D: Definition](self, tenant: str, kind: type[D], definition_id: int) -> D:
         """:raises NotFound:"""
-        item = self._item(to_item(keys.definition(tenant, kind.kind, definition_id)))
+        item = self._item(to_attributes(keys.definition(tenant, kind.kind, definition_id)))
         found = self._whole(item) if item else None
         if found is None:
             raise NotFound(KIND_WORDS[kind.kind], definition_id)
-        return record_from_item(kind, found)
+        return definition_from_item(kind, found)
 
     def _item(self, key: Item) -> Item | None:
         return self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
 
     def _whole(self, item: Item) -> Item | None:
-        """With its long fields. If they are gone, it was replaced or deleted a moment ago, and is read once more."""
+        """The item with its long fields; read again if these were removed after the read, by a newer version."""
         try:
             return whole(item, self._texts)
         except TextGone:
@@ -167,27 +169,27 @@ class DynamoCatalogStore:
             return whole(newer, self._texts) if newer else None
 
     def find[D: Definition](self, tenant: str, kind: type[D], names: Sequence[str]) -> Sequence[D]:
-        """Those that have one of the names."""
+        """The definitions with these names; names that no definition has are omitted."""
         wanted = [keys.name(tenant, kind.kind, name) for name in names]
-        held = [from_item(item) for item in get_many(self._client, self._table, wanted)]
-        return list(self.read_many(tenant, kind, [item["id"] for item in held]).values())
+        found = [from_attributes(item) for item in get_many(self._client, self._table, wanted)]
+        return list(self.read_many(tenant, kind, [item["id"] for item in found]).values())
 
     def read_many[D: Definition](self, tenant: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
-        """Those of the ids that there are."""
+        """The existing ones of these ids."""
         wanted = [keys.definition(tenant, kind.kind, id_) for id_ in ids]
         items = [self._whole(item) for item in get_many(self._client, self._table, wanted)]
-        found = [record_from_item(kind, item) for item in items if item]
+        found = [definition_from_item(kind, item) for item in items if item]
         return {definition.id: definition for definition in found}
 
     def names(self, tenant: str, kind: Kind, ids: Sequence[int]) -> Mapping[int, str]:
-        """What those of the ids that there are are called."""
+        """The names of the existing ones of these ids."""
         wanted = [keys.definition(tenant, kind, id_) for id_ in ids]
         name = "title" if kind == "BLOCK" else "name"
-        found = [from_item(item) for item in get_many(self._client, self._table, wanted, ("id", name))]
+        found = [from_attributes(item) for item in get_many(self._client, self._table, wanted, ("id", name))]
         return {item["id"]: item[name] for item in found}
 
     def page[D: Definition](self, tenant: str, kind: type[D], limit: int, after: int | None, search: Search) -> Page[D]:
-        """In the order of their ids; a page ends early where it would become too large, or took too much reading."""
+        """In the order of their ids; a page ends early at a maximum of bytes, or of items read."""
         found: list[D] = []
         last, read, size = after, 0, 0
         for item in self._items_after(tenant, kind.kind, after, limit + 1):
@@ -197,8 +199,8 @@ class DynamoCatalogStore:
             complete = self._whole(item)
             if complete is None:
                 continue
-            definition = record_from_item(kind, complete)
-            is_found = search.finds(definition)
+            definition = definition_from_item(kind, complete)
+            is_found = search.matches(definition)
             size += len(json.dumps(complete)) if is_found else 0
             if found and size > MAX_PAGE_BYTES:
                 return Page(items=found, next_after=last)
@@ -208,7 +210,7 @@ class DynamoCatalogStore:
         return Page(items=found)
 
     def _items_after(self, tenant: str, kind: Kind, after: int | None, at_once: int) -> Iterator[Item]:
-        start = {} if after is None else {"ExclusiveStartKey": to_item(keys.definition(tenant, kind, after))}
+        start = {} if after is None else {"ExclusiveStartKey": to_attributes(keys.definition(tenant, kind, after))}
         return query(
             self._client,
             TableName=self._table,
@@ -220,7 +222,7 @@ class DynamoCatalogStore:
         )
 
     def read_workflow(self, tenant: str, workflow_id: int) -> WorkflowBundle:
-        """The workflow with all that it points to and that is still there.
+        """The workflow with all existing definitions that it refers to.
 
         :raises NotFound: if there is no such workflow.
         """

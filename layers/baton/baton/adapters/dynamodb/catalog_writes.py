@@ -1,4 +1,4 @@
-"""The writes of the Catalog table, each with the race that its condition decides."""
+"""The writes of the Catalog table, each with the race that its condition stops."""
 
 from __future__ import annotations
 
@@ -10,53 +10,55 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from baton.adapters.dynamodb import keys, large_records
 from baton.adapters.dynamodb.calls import expression_names, values
-from baton.adapters.dynamodb.items import Item, record_to_item, to_item
+from baton.adapters.dynamodb.codecs.attributes import Item, to_attributes
+from baton.adapters.dynamodb.codecs.definitions import definition_to_item
 from baton.adapters.dynamodb.responses import Texts
 from baton.adapters.dynamodb.transactions import Write
-from baton.domain.catalog.definitions import KIND_WORDS, Definition, Ledger, Replacement, Target
+from baton.domain.catalog.definitions import Definition, Ledger, Replacement
 from baton.domain.errors import LedgerConflict, NameTaken, VersionChanged
+from baton.domain.kinds import KIND_WORDS
 
 
 class CatalogWrites:
-    """What a transaction holds for a definition that is new, replaced or deleted."""
+    """The writes of a transaction that creates, replaces or deletes definitions."""
 
     def __init__(self, table: str, texts: Texts) -> None:
         self._table = table
         self._texts = texts
 
     def of_many(self, tenant: str, replacements: Sequence[Replacement], ledger: Ledger) -> list[Write]:
-        """Each definition with its name, and once for all of them the references that they bring."""
+        """A write for each definition and its name, and one that counts the references of all in the ledger."""
         writes = [write for replacement in replacements for write in self._of_one(tenant, replacement)]
-        if any(replacement.following.refers_to for replacement in replacements):
-            writes.append(self._count(tenant, "links", unless_moved="deletions", since=ledger.deletions))
+        if any(replacement.new.refers_to for replacement in replacements):
+            writes.append(self._count(tenant, "links", unless_changed="deletions", since=ledger.deletions))
         return writes
 
     def _of_one(self, tenant: str, replacement: Replacement) -> list[Write]:
-        current, following = replacement.current, replacement.following
-        item: Any = {"TableName": self._table, "Item": self._item(tenant, following)}
+        current, new = replacement.current, replacement.new
+        item: Any = {"TableName": self._table, "Item": self._item(tenant, new)}
         if current is None:
-            return [Write(request={"Put": item}), self._take_name(tenant, following)]
+            return [Write(request={"Put": item}), self._take_name(tenant, new)]
         request: Any = {**item, **_unchanged(current)}
-        put = Write(request={"Put": request}, refusal=_changed(current))
-        if following.name == current.name:
+        put = Write(request={"Put": request}, error=_changed(current))
+        if new.name == current.name:
             return [put]
-        return [put, self._take_name(tenant, following), self._free_name(tenant, current)]
+        return [put, self._take_name(tenant, new), self._free_name(tenant, current)]
 
     def of_deleted(self, tenant: str, current: Definition, ledger: Ledger) -> list[Write]:
-        """The definition, its name, and the deletion in the ledger."""
-        key = to_item(keys.definition(tenant, current.kind, current.id))
+        """A write for the definition, its name, and the count of deletions in the ledger."""
+        key = to_attributes(keys.definition(tenant, current.kind, current.id))
         request: Any = {"TableName": self._table, "Key": key, **_unchanged(current)}
-        delete = Write(request={"Delete": request}, refusal=_changed(current))
-        count = self._count(tenant, "deletions", unless_moved="links", since=ledger.links)
+        delete = Write(request={"Delete": request}, error=_changed(current))
+        count = self._count(tenant, "deletions", unless_changed="links", since=ledger.links)
         return [delete, self._free_name(tenant, current), count]
 
     def _item(self, tenant: str, definition: Definition) -> Item:
-        """What is too long for the item is stored before it: one that is read has all of its texts."""
-        return large_records.stored(definition_item(tenant, definition), self._texts, _folder(tenant, definition))
+        """Texts that are too long for the item are stored before it, so that a reader always finds them."""
+        return large_records.stored(definition_to_item(tenant, definition), self._texts, _folder(tenant, definition))
 
     def remove_texts(self, tenant: str, former: Definition) -> None:
-        """Of a definition that was replaced or deleted. Texts that can't be removed are left over, unreferenced."""
-        key = large_records.stored_key(definition_item(tenant, former), self._texts, _folder(tenant, former))
+        """Of a definition that was replaced or deleted. Texts that can't be removed remain, unreferenced."""
+        key = large_records.stored_key(definition_to_item(tenant, former), self._texts, _folder(tenant, former))
         if key is not None:
             with suppress(ClientError, BotoCoreError):
                 self._texts.delete(key)
@@ -68,51 +70,38 @@ class CatalogWrites:
             request={
                 "Put": {
                     "TableName": self._table,
-                    "Item": to_item({**keys.name(tenant, kind, name), "id": definition.id}),
+                    "Item": to_attributes({**keys.name(tenant, kind, name), "id": definition.id}),
                     "ConditionExpression": is_free,
                     "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
                 }
             },
-            refusal=lambda held: NameTaken(KIND_WORDS[kind], name, held["id"]),
+            error=lambda existing: NameTaken(KIND_WORDS[kind], name, existing["id"]),
         )
 
     def _free_name(self, tenant: str, definition: Definition) -> Write:
-        key = to_item(keys.name(tenant, definition.kind, definition.name))
+        key = to_attributes(keys.name(tenant, definition.kind, definition.name))
         return Write(request={"Delete": {"TableName": self._table, "Key": key}})
 
-    def _count(self, tenant: str, counter: str, *, unless_moved: str, since: int) -> Write:
-        """One who adds a reference and one who deletes may both have found nothing in their way; one wins."""
-        not_moved = "#other = :since" if since else "attribute_not_exists(#other)"
+    def _count(self, tenant: str, counter: str, *, unless_changed: str, since: int) -> Write:
+        """A write that adds references and a deletion may both have passed their checks; one wins."""
+        is_unchanged = "#other = :since" if since else "attribute_not_exists(#other)"
         return Write(
             request={
                 "Update": {
                     "TableName": self._table,
-                    "Key": to_item(keys.ledger(tenant)),
+                    "Key": to_attributes(keys.ledger(tenant)),
                     "UpdateExpression": "ADD #counter :one",
-                    "ConditionExpression": not_moved,
-                    "ExpressionAttributeNames": {"#counter": counter, "#other": unless_moved},
+                    "ConditionExpression": is_unchanged,
+                    "ExpressionAttributeNames": {"#counter": counter, "#other": unless_changed},
                     "ExpressionAttributeValues": values(one=1, **({"since": since} if since else {})),
                 }
             },
-            refusal=lambda _: LedgerConflict(),
+            error=lambda _: LedgerConflict(),
         )
 
 
-def target_text(target: Target) -> str:
-    """A reference as an element of a string set."""
-    kind, definition_id = target
-    return f"{kind}#{definition_id}"
-
-
-def definition_item(tenant: str, definition: Definition) -> Item:
-    """The whole item, however large."""
-    refers_to = {target_text(target) for target in definition.refers_to} or None
-    key = keys.definition(tenant, definition.kind, definition.id)
-    return record_to_item(definition, key, refers_to=refers_to)
-
-
 def _folder(tenant: str, definition: Definition) -> str:
-    """One for each version: what removes the texts of a former version never meets those of a later one."""
+    """One for each version, so that removing the texts of a former version never affects those of a later one."""
     return keys.definition_texts(tenant, definition.kind, definition.id, definition.version)
 
 

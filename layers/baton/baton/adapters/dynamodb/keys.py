@@ -20,7 +20,7 @@ class Key(TypedDict):
 
 
 def run_partition(tenant: str, run_id: int) -> str:
-    """Where everything of one run lives."""
+    """The partition of one run: all of its items."""
     return f"{tenant}#RUN#{run_id}"
 
 
@@ -30,7 +30,7 @@ def run(tenant: str, run_id: int) -> Key:
 
 
 def variables(tenant: str, run_id: int) -> Key:
-    """What the run was started with."""
+    """The variables that the run was started with."""
     return {"pk": run_partition(tenant, run_id), "sk": VARIABLES}
 
 
@@ -40,22 +40,22 @@ def snapshot(tenant: str, run_id: int, position: int) -> Key:
 
 
 def response(tenant: str, run_id: int, position: int) -> Key:
-    """What that payload answered."""
+    """The response of that payload."""
     return {"pk": run_partition(tenant, run_id), "sk": f"{RESPONSES_FROM}{position:04d}"}
 
 
 def part(tenant: str, run_id: int) -> Key:
-    """What the answer that is being given has grown by."""
+    """The newest part of the answer that is being streamed."""
     return {"pk": run_partition(tenant, run_id), "sk": PART}
 
 
 def limits(tenant: str, instance_id: int) -> Key:
-    """What the runs have taken of an LLM instance's limits."""
+    """The state of an LLM instance's rate limits."""
     return {"pk": f"{tenant}#LLM_LIMITS#{instance_id}", "sk": "LIMITS"}
 
 
 def counter(tenant: str, kind: str) -> Key:
-    """The last id that was given out."""
+    """The counter of ids."""
     return {"pk": f"{tenant}#COUNTER", "sk": kind}
 
 
@@ -70,12 +70,12 @@ def definition(tenant: str, kind: str, definition_id: int) -> Key:
 
 
 def name(tenant: str, kind: str, name_: str) -> Key:
-    """Who holds a name; its presence keeps the name unique."""
+    """The item that reserves a name; its existence makes the name unique."""
     return {"pk": f"{tenant}#{kind}#NAME", "sk": name_}
 
 
 def ledger(tenant: str) -> Key:
-    """What keeps references and deletions from missing each other."""
+    """The counters that make references and deletions exclude each other."""
     return {"pk": f"{tenant}#LEDGER", "sk": "CATALOG"}
 
 

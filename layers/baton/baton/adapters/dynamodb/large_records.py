@@ -1,4 +1,4 @@
-"""Records that are too large for a DynamoDB item: their long fields are kept beside the table, as one object."""
+"""Records that are too large for a DynamoDB item: their long fields are stored in S3, as one object."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from baton.adapters.dynamodb.items import Item
+from baton.adapters.dynamodb.codecs.attributes import Item
 from baton.adapters.dynamodb.responses import RECORD_KEY, Texts
 
 MAX_ITEM_BYTES = 350_000
-"""An item may have 400 KB, names of attributes included.
+"""An item can have 400 KB, names of attributes included.
 
 Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 """
 
 LONG_FIELDS = ("content", "blocks", "settings", "defaults", "template", "references", "targets", "fallbacks")
-"""What keys, conditions, listings and searches for referrers do without."""
+"""Fields that no key, condition, listing or search for referrers uses."""
 
 
 def stored(item: Item, texts: Texts, folder: str) -> Item:
-    """The item as it fits into the table; its long fields are stored on the way if it doesn't."""
+    """The item to write to the table; if it is too large, its long fields are stored as an object first."""
     if item_bytes(item) <= MAX_ITEM_BYTES:
         return item
     return {**_short(item), RECORD_KEY: {"S": texts.put(folder, _long_text(item))}}
 
 
 def stored_key(item: Item, texts: Texts, folder: str) -> str | None:
-    """Where the item's long fields have been stored, if they have; the same item always has the same key."""
+    """The key of the item's long fields, if they are stored as an object; the same item always has the same key."""
     return None if item_bytes(item) <= MAX_ITEM_BYTES else texts.key(folder, _long_text(item))
 
 
 def sent_bytes(item: Item) -> int:
-    """What the item takes in a request that writes it: as JSON, in which a quote has two bytes and an emoji twelve.
+    """The bytes of the item in a request: as JSON, in which a quote has two bytes and an emoji twelve.
 
-    DynamoDB goes by the item's own size, which is never more; the emulator by this one.
+    DynamoDB counts the item's own size, which is never more; the emulator counts this one.
     """
     return len(json.dumps(item if item_bytes(item) <= MAX_ITEM_BYTES else _short(item)))
 
@@ -42,7 +42,7 @@ def sent_bytes(item: Item) -> int:
 def whole(item: Item, texts: Texts) -> Item:
     """The item with its long fields.
 
-    :raises TextGone: if they are no longer there, since the record was replaced or deleted after the item was read.
+    :raises TextGone: if the object no longer exists, because the record was replaced or deleted after this read.
     """
     if RECORD_KEY not in item:
         return item
@@ -50,7 +50,7 @@ def whole(item: Item, texts: Texts) -> Item:
 
 
 def item_bytes(item: Mapping[str, Any]) -> int:
-    """The size of an item as DynamoDB counts it, but for the few bytes of its structure."""
+    """The size of an item as DynamoDB counts it, without the few bytes of its structure."""
     return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
 
 

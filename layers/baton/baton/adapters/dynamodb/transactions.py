@@ -1,4 +1,4 @@
-"""Writes that all happen or none, each with the error to raise when its condition doesn't hold."""
+"""Writes that are all done or none, each with the error to raise when its condition fails."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from baton.adapters.dynamodb.items import from_item
+from baton.adapters.dynamodb.codecs.attributes import from_attributes
 from baton.domain.errors import BatonError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 MAX_WRITES = 100
-"""What one transaction may hold.
+"""The most writes in one transaction.
 
 Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 """
@@ -26,8 +26,8 @@ Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Trans
 MAX_TRIES = 8
 FIRST_PAUSE_SECONDS = 0.02
 
-type UnsupportedSetting = Callable[[dict[str, Any]], BatonError]
-"""From the item that the condition found, as plain values, to the error; an item that isn't there is empty."""
+type ConditionError = Callable[[dict[str, Any]], BatonError]
+"""From the existing item, as plain values, to the error; the values are empty if there is no item."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,20 +35,20 @@ class Write:
     """One write of a transaction."""
 
     request: TransactWriteItemTypeDef
-    refusal: UnsupportedSetting | None = None
+    error: ConditionError | None = None
 
 
 def transact(client: DynamoDBClient, writes: Sequence[Write]) -> None:
-    """Do all the writes; while another transaction holds one of the items, try again.
+    """Do all the writes; retry while another transaction is writing one of the items.
 
-    :raises BatonError: the refusal of the first write whose condition doesn't hold.
+    :raises BatonError: the error of the first write whose condition failed.
     """
     for tries in range(1, MAX_TRIES + 1):
         try:
             client.transact_write_items(TransactItems=[write.request for write in writes])
         except ClientError as error:
             reasons = _reasons(error)
-            _raise_refusal(writes, reasons, error)
+            _raise_condition_error(writes, reasons, error)
             if tries == MAX_TRIES or not _only_in_conflict(reasons):
                 raise
             time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**tries))  # noqa: S311 - only to spread the tries
@@ -61,10 +61,10 @@ def _reasons(error: ClientError) -> Sequence[dict[str, Any]]:
     return reasons
 
 
-def _raise_refusal(writes: Sequence[Write], reasons: Sequence[dict[str, Any]], error: ClientError) -> None:
+def _raise_condition_error(writes: Sequence[Write], reasons: Sequence[dict[str, Any]], error: ClientError) -> None:
     for write, reason in zip(writes, reasons, strict=False):
-        if reason.get("Code") == "ConditionalCheckFailed" and write.refusal:
-            raise write.refusal(from_item(reason.get("Item", {}))) from error
+        if reason.get("Code") == "ConditionalCheckFailed" and write.error:
+            raise write.error(from_attributes(reason.get("Item", {}))) from error
 
 
 def _only_in_conflict(reasons: Sequence[dict[str, Any]]) -> bool:

@@ -18,7 +18,7 @@ FolderPath = Annotated[str, Field(min_length=1, max_length=500), PlainText]
 
 
 class BlockFields(Request):
-    """What is said of a block, by a request or in a file."""
+    """The fields of a block in a request or a file."""
 
     title: Name
     content: Content

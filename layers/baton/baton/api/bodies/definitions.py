@@ -1,4 +1,4 @@
-"""What the bodies of all kinds of definitions share."""
+"""Fields that the bodies of all kinds of definitions share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from baton.domain.catalog.definitions import (
 def _short_enough(text: str) -> str:
     size = len(text.encode(errors="surrogatepass"))
     if size > MAX_TEXT_BYTES:
-        raise ValueError(f"has {size:,} bytes in UTF-8; at most {MAX_TEXT_BYTES:,} are kept")
+        raise ValueError(f"has {size:,} bytes in UTF-8; at most {MAX_TEXT_BYTES:,} can be stored")
     return text
 
 
@@ -27,11 +27,11 @@ Content = Annotated[str, AfterValidator(_short_enough), Field(json_schema_extra=
 
 
 STORED = frozenset({"id", "version", "created_at", "updated_at"})
-"""What every stored definition tells of itself, and no request says."""
+"""The fields of every stored definition that requests do not have."""
 
 
 class Stored(View):
-    """What every stored definition tells of itself."""
+    """The fields of every stored definition."""
 
     id: int
     version: int
@@ -40,5 +40,5 @@ class Stored(View):
 
 
 def own_fields(definition: Block | Payload | Workflow | LlmInstance, *names: str) -> dict[str, Any]:
-    """What every definition tells of itself, and these fields of it."""
+    """The fields of every stored definition, and these others."""
     return {name: getattr(definition, name) for name in ("id", "version", "created_at", "updated_at", *names)}

@@ -1,4 +1,4 @@
-"""What an import of a workflow file did, or would do."""
+"""The changes that the import of a workflow file made, or would make."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from pydantic import Field
 
 from baton.api.bodies.fields import View
 from baton.api.budget import MAX_ANSWER_BYTES, body_size, room_beside, whole_values
-from baton.domain.catalog.definitions import Kind
 from baton.domain.files.workflow_imports import FileChange
-from baton.usecases.files.transfer_workflows import Imported
+from baton.domain.kinds import Kind
+from baton.usecases.files.import_workflow_file import Imported
 
 MAX_SHOWN_CHARACTERS = 300
 
 MAX_CHANGES_BYTES = MAX_ANSWER_BYTES - 10_000
-"""Of all changes together, without their differences."""
+"""The maximum for all changes together, without their differences."""
 
 
 class Difference(View):
-    """One field before and after; long texts are shortened, and `null` stands for what is left out."""
+    """One field before and after; long texts are shortened, and `null` means that the field is absent."""
 
-    old: Any = Field(description="As it was.")
-    new: Any = Field(description="As the file has it.")
+    old: Any = Field(description="The stored value.")
+    new: Any = Field(description="The value in the file.")
 
 
 class ChangeView(View):
-    """What the file means for one definition."""
+    """The change to one definition."""
 
     kind: Kind
     name: str
     action: Literal["create", "replace", "keep"]
     differences: dict[str, Difference]
     differences_truncated: bool = Field(
-        default=False, description="Whether they are left out, since they don't fit into the answer."
+        default=False, description="Whether they are omitted because they don't fit into the response."
     )
 
     @classmethod
@@ -49,9 +49,9 @@ class ChangeView(View):
 
 
 class ImportView(View):
-    """All changes, in the order in which they are saved. `changed` is false if the catalog said all of it already.
+    """All changes, in the order in which they are saved. `changed` is false if every definition was stored already.
 
-    Differences that don't fit into one answer are left out and marked; so are the last changes of very many.
+    Differences that don't fit into one response are omitted and marked; so are the last ones of very many changes.
     """
 
     workflow_id: int | None
@@ -65,7 +65,7 @@ class ImportView(View):
         """The import as clients read it."""
         changes = [ChangeView.of(change) for change in imported.changes]
         bare = [change.model_copy(update={"differences": {}, "differences_truncated": True}) for change in changes]
-        listed = _as_far_as_they_fit(bare)
+        listed = _fitting(bare)
         answer = cls(
             workflow_id=imported.workflow_id,
             dry_run=dry_run,
@@ -81,7 +81,7 @@ class ImportView(View):
         return answer
 
 
-def _as_far_as_they_fit(changes: Sequence[ChangeView]) -> list[ChangeView]:
+def _fitting(changes: Sequence[ChangeView]) -> list[ChangeView]:
     sizes = accumulate(body_size(change.model_dump_json()) for change in changes)
     return [change for change, size in zip(changes, sizes, strict=True) if size <= MAX_CHANGES_BYTES]
 

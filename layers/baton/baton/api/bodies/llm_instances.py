@@ -32,7 +32,7 @@ class Price(Request):
 
 
 class Limits(Request):
-    """What all runs together may ask of an instance; what is over it waits for its turn. ``null`` is no limit."""
+    """Rate limits of an instance, shared by all runs; calls over a limit wait. ``null`` is no limit."""
 
     max_concurrency: Annotated[Whole, Field(ge=1, le=10_000)] | None = None
     requests_per_minute: Annotated[Whole, Field(ge=1, le=1_000_000)] | None = None
@@ -50,8 +50,8 @@ class Limits(Request):
 
 
 class LlmInstanceRequest(Request):
-    """An LLM instance to create or replace. ``api_key`` is kept as a secret and never read back; in a replacement,
-    ``null`` removes it, and without the field it stays as it is, which is refused where the provider or the scheme,
+    """An LLM instance to create or replace. ``api_key`` is stored as a secret and never returned. In a replacement,
+    ``null`` removes it; without the field the stored key remains, which is rejected if the provider or the scheme,
     host or port of ``base_url`` change."""
 
     read_only: ClassVar[frozenset[str]] = STORED | {"has_api_key"}
@@ -70,7 +70,7 @@ class LlmInstanceRequest(Request):
     )
     limits: Limits | None = None
     fallback: Id | None = Field(
-        default=None, description="The LLM instance to ask when this one refuses, or has failed as often as it may."
+        default=None, description="The LLM instance that is called after the final failure of this one."
     )
 
     @field_validator("base_url")
@@ -83,7 +83,7 @@ class LlmInstanceRequest(Request):
     @field_validator("api_key")
     @classmethod
     def _can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
-        """What a pasted key brings along before and after it is taken off; nothing else is."""
+        """Spaces around a pasted key are removed; other characters that no header allows are rejected."""
         if value is None:
             return None
         key = value.get_secret_value().strip()
@@ -124,7 +124,7 @@ class LlmInstanceRequest(Request):
         )
 
     def secret(self) -> str | None:
-        """The key that was sent; ``NO_KEY`` for ``null``, ``None`` if nothing was said of it."""
+        """The key that was sent; ``NO_KEY`` for ``null``, ``None`` without the field."""
         if "api_key" not in self.model_fields_set:
             return None
         return self.api_key.get_secret_value() if self.api_key else NO_KEY

@@ -20,19 +20,19 @@ from baton.domain.catalog.definitions import (
 
 
 class Inline(Request):
-    """A block that belongs to this payload alone."""
+    """A block that is part of this payload only."""
 
     content: Content
 
 
 class InlineInPayload(Inline):
-    """The same, as a payload is also read: in its place, and with neither id nor title."""
+    """The same in the form in which a payload is read: with its index, and with neither id nor title."""
 
     read_only: ClassVar[frozenset[str]] = frozenset({"id", "title", "order_index"})
 
 
 class BlockInPayload(Request):
-    """A block by its id, as a payload is also read."""
+    """A block by its id, in the form in which a payload is read."""
 
     read_only: ClassVar[frozenset[str]] = frozenset({"title", "order_index"})
     id: Id
@@ -41,8 +41,8 @@ class BlockInPayload(Request):
 def _branch(value: Any) -> str:
     if not isinstance(value, Mapping | Request):
         return "<id>"
-    said = value if isinstance(value, Mapping) else value.__dict__
-    return "<inline>" if said.get("id") is None else "<block>"
+    fields = value if isinstance(value, Mapping) else value.__dict__
+    return "<inline>" if fields.get("id") is None else "<block>"
 
 
 BlockOfPayload = Annotated[
@@ -54,7 +54,7 @@ BlockOfPayload = Annotated[
 
 
 class PayloadRequest(Settings):
-    """A payload to create: its blocks in order, by id or inline; who answers; and the settings beside them."""
+    """A payload to create: its blocks in order, by id or inline; its LLM instance; and its settings."""
 
     read_only: ClassVar[frozenset[str]] = STORED
     name: Name
@@ -67,18 +67,18 @@ class PayloadRequest(Settings):
         return PayloadDraft(name=self.name, blocks=blocks, llm_instance=self.llm_instance, settings=self.settings())
 
 
-def _block(said: int | BlockInPayload | InlineInPayload) -> int | InlineBlock:
-    match said:
+def _block(block: int | BlockInPayload | InlineInPayload) -> int | InlineBlock:
+    match block:
         case BlockInPayload():
-            return said.id
+            return block.id
         case InlineInPayload():
-            return InlineBlock(content=said.content)
+            return InlineBlock(content=block.content)
         case _:
-            return said
+            return block
 
 
 class OrderedBlock(View):
-    """A block in its place in a payload. An inline one has a content, and neither id nor title."""
+    """A block of a payload, with its index. An inline block has a content, and neither id nor title."""
 
     id: int | None
     title: str | None

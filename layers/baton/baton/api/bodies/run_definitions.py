@@ -1,4 +1,4 @@
-"""What a run executes: the definition as it was when the run was started."""
+"""The definition that a run executes, as it was when the run was started."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from baton.domain.llm.settings import SETTING_NAMES, LlmSettings
 from baton.domain.runs.run import OnMissing, PayloadSnapshot, Run, reference_record
 
 MARK_BYTES = 50
-"""What a mark takes, that something doesn't fit."""
+"""The size of a mark that a value does not fit."""
 
 
 class EndpointView(View):
-    """Where a payload's call goes."""
+    """The LLM instance of a payload."""
 
     id: int
     name: str
@@ -50,14 +50,14 @@ class RunSettingsView(SettingsView):
 
     @classmethod
     def of(cls, settings: LlmSettings) -> Self:
-        """The settings as clients read them, without what may be long."""
+        """The settings as clients read them, without long values."""
         empty = {name: type(value)() for name, value in _long_values(settings).items() if value}
         system = {} if settings.system is None else {"system": ""}
         return cls.model_construct(**(_every(settings) | empty | system))
 
 
 class FallbackView(View):
-    """Who is asked when the instances before can't or won't answer, and with which settings."""
+    """An instance that is called after the final failure of those before, and its settings."""
 
     llm_instance: EndpointView
     settings: RunSettingsView
@@ -79,7 +79,7 @@ class SnapshotView(View):
 
     @classmethod
     def of(cls, snapshot: PayloadSnapshot) -> SnapshotView:
-        """The snapshot as clients read it, without what may be long."""
+        """The snapshot as clients read it, without long values."""
         return cls(
             position=snapshot.position,
             payload_id=snapshot.payload_id,
@@ -95,15 +95,15 @@ class SnapshotView(View):
         )
 
     def all_settings(self) -> list[RunSettingsView]:
-        """Of everyone who may be asked, in that order."""
+        """The settings for each instance, in the order in which they are called."""
         return [self.settings, *(fallback.settings for fallback in self.fallbacks)]
 
 
 class DefinitionView(View):
-    """The whole definition of a run. Nothing that is edited or deleted later changes it.
+    """The whole definition of a run. Later changes and deletions do not affect it.
 
-    What doesn't fit into one answer is marked, by its name with `_truncated`: texts are cut, and lists of references,
-    and the settings `options`, `response_format` and `stop`, are empty.
+    A value that doesn't fit into one response is marked by its name with `_truncated`: texts are cut, and lists of
+    references and the settings `options`, `response_format` and `stop` are empty.
     """
 
     run_id: int
@@ -115,23 +115,23 @@ class DefinitionView(View):
     @classmethod
     def of(cls, run: Run, snapshots: Sequence[PayloadSnapshot]) -> DefinitionView:
         """The definition as clients read it."""
-        told = cls(
+        view = cls(
             run_id=run.id,
             workflow_id=run.workflow_id,
             workflow_name=run.workflow_name,
             on_missing=run.on_missing,
             payloads=[SnapshotView.of(snapshot) for snapshot in snapshots],
         )
-        told.fill_in(snapshots)
-        return told
+        view.fill_in(snapshots)
+        return view
 
     def fill_in(self, snapshots: Sequence[PayloadSnapshot]) -> None:
-        """What may be long, as far as one answer can carry it beside all else; values before texts."""
+        """Add the long values as far as they fit into one response; values before texts."""
         self._fill_in_values(snapshots)
         self._fill_in_texts(snapshots)
 
     def _fill_in_values(self, snapshots: Sequence[PayloadSnapshot]) -> None:
-        """Each whole, or not at all."""
+        """Each value whole, or not at all."""
         references = [
             [reference_record(reference) for reference in snapshot.references_with(snapshot.own_target)]
             for snapshot in snapshots
@@ -139,8 +139,8 @@ class DefinitionView(View):
         targets = [target for snapshot in snapshots for target in snapshot.targets]
         settings = [each for payload in self.payloads for each in payload.all_settings()]
         long = [
-            (told, name, value)
-            for told, target in zip(settings, targets, strict=True)
+            (view, name, value)
+            for view, target in zip(settings, targets, strict=True)
             for name, value in _long_values(target.settings).items()
             if value
         ]
@@ -148,8 +148,8 @@ class DefinitionView(View):
         fitting = whole_values(values, room_beside(self) - MARK_BYTES * (len(values) + len(targets)))
         for payload, value, fits in zip(self.payloads, references, fitting, strict=False):
             payload.references, payload.references_truncated = (value, False) if fits else ([], True)
-        for (told, name, value), fits in zip(long, fitting[len(references) :], strict=True):
-            setattr(told, *((name, value) if fits else (f"{name}_truncated", True)))
+        for (view, name, value), fits in zip(long, fitting[len(references) :], strict=True):
+            setattr(view, *((name, value) if fits else (f"{name}_truncated", True)))
 
     def _fill_in_texts(self, snapshots: Sequence[PayloadSnapshot]) -> None:
         targets = [target for snapshot in snapshots for target in snapshot.targets]

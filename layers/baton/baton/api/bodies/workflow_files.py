@@ -14,9 +14,9 @@ from baton.api.bodies.settings import Settings
 from baton.api.validation import faults
 from baton.api.workflow_file_formats import json_text
 from baton.api.workflow_file_formats.documents import MAX_FILE_BYTES, Document
-from baton.domain.catalog.definitions import MAX_BLOCKS_PER_PAYLOAD, MAX_PAYLOADS_PER_WORKFLOW, InlineBlock
+from baton.domain.catalog.definitions import MAX_BLOCKS_PER_PAYLOAD, MAX_PAYLOADS_PER_WORKFLOW, BlockDraft, InlineBlock
 from baton.domain.errors import Invalid
-from baton.domain.files.workflow_files import BrokenFile, FieldError, FileBlock, FilePayload, WorkflowFile, check
+from baton.domain.files.workflow_files import BrokenFile, FieldError, FilePayload, WorkflowFile, check
 
 JSON = "application/json"
 YAML = "application/yaml"
@@ -28,28 +28,23 @@ def _title_or_inline(value: Any) -> str:
     return "<inline>" if isinstance(value, Mapping | Inline) else "<title>"
 
 
-TakenBlock = Annotated[
+BlockOfPayload = Annotated[
     Annotated[Name, Tag("<title>")] | Annotated[Inline, Tag("<inline>")],
     Discriminator(_title_or_inline),
-    Field(description="The title of a block in this file, or a content that belongs to this payload alone."),
+    Field(description="The title of a block in this file, or the content of a block of this payload only."),
 ]
 
 
 class BlockInFile(BlockFields):
     """A reusable piece of prompt text."""
 
-    def block(self) -> FileBlock:
-        """As the domain has it."""
-        draft = self.draft()
-        return FileBlock(title=draft.title, content=draft.content, tags=draft.tags, folder_path=draft.folder_path)
-
 
 class PayloadInFile(Settings):
-    """One LLM call: its blocks in order, who answers, and the settings beside them."""
+    """One LLM call: its blocks in order, its LLM instance, and its settings."""
 
     name: Annotated[Name, Field(description="How later prompts refer to its answer: `{{name}}`.")]
-    blocks: Annotated[list[TakenBlock], Field(min_length=1, max_length=MAX_BLOCKS_PER_PAYLOAD)]
-    llm_instance: Annotated[Name, Field(description="The name of an LLM instance that is there already.")]
+    blocks: Annotated[list[BlockOfPayload], Field(min_length=1, max_length=MAX_BLOCKS_PER_PAYLOAD)]
+    llm_instance: Annotated[Name, Field(description="The name of an existing LLM instance.")]
 
     def payload(self) -> FilePayload:
         """As the domain has it."""
@@ -68,7 +63,7 @@ class FileModel(Request):
     """A workflow with its payloads and blocks. Each definition replaces the one that has its name."""
 
     editor_schema: Annotated[
-        str | None, Field(alias="$schema", description="For editors: where this schema is. Nothing else reads it.")
+        str | None, Field(alias="$schema", description="The address of this schema, for editors only.")
     ] = None
     workflow: WorkflowInFile
     payloads: Annotated[list[PayloadInFile], Field(max_length=MAX_PAYLOADS_PER_WORKFLOW)] | None = Field(
@@ -82,12 +77,12 @@ class FileModel(Request):
             name=self.workflow.name,
             order=tuple(self.workflow.payloads or ()),
             payloads=tuple(payload.payload() for payload in self.payloads or ()),
-            blocks=tuple(block.block() for block in self.blocks or ()),
+            blocks=tuple(block.draft() for block in self.blocks or ()),
         )
 
 
 def json_schema() -> dict[str, Any]:
-    """What a file may hold, as a JSON Schema that an editor completes and checks by."""
+    """The JSON Schema of workflow files, with which editors complete and check them."""
     own = FileModel.model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **own, "title": "Baton workflow file"}
 
@@ -95,8 +90,8 @@ def json_schema() -> dict[str, Any]:
 def read_file(text: str, media_type: str) -> WorkflowFile:
     """The workflow file, whole and consistent in itself.
 
-    :raises BrokenFile: if it isn't; every fault has its path, and its line where the format tells it.
-    :raises Invalid: if the media type is none that files come in.
+    :raises BrokenFile: if it isn't; every error has its path, and its line if the format is YAML.
+    :raises Invalid: if the media type is not one of workflow files.
     """
     document = _document(text.removeprefix("\ufeff"), media_type)
     try:
@@ -105,14 +100,14 @@ def read_file(text: str, media_type: str) -> WorkflowFile:
     except ValidationError as error:
         raise _broken(document, faults(error.errors(include_url=False), document.value)) from None
     except BrokenFile as error:
-        raise _broken(document, error.faults) from None
+        raise _broken(document, error.errors) from None
     return file
 
 
 def write_file(file: WorkflowFile, media_type: str) -> str:
-    """The same text for the same file, without what has its default.
+    """The file as text, without fields that have their default; the same file always gives the same text.
 
-    :raises Invalid: if it would be too long to be imported, or the media type is none that files come in.
+    :raises Invalid: if it is too long to be imported, or the media type is not one of workflow files.
     """
     document = {
         "workflow": {"name": file.name, "payloads": list(file.order)},
@@ -124,7 +119,7 @@ def write_file(file: WorkflowFile, media_type: str) -> str:
     return text
 
 
-# YAML is loaded where it is met: no other call of the function should wait for it.
+# YAML is imported where it is used, so that other calls of the function do not wait for the import.
 
 
 def _written(document: dict[str, Any], media_type: str) -> str:
@@ -148,18 +143,18 @@ def _document(text: str, media_type: str) -> Document:
 def _is_yaml(media_type: str) -> bool:
     kind = media_type.partition(";")[0].strip().lower()
     if kind not in {JSON, *YAML_TYPES}:
-        raise Invalid("Content-Type", f"{kind[:100]!r} is not what workflow files come in: {YAML} or {JSON}.")
+        raise Invalid("Content-Type", f"{kind[:100]!r} is not a media type of workflow files; send {YAML} or {JSON}.")
     return kind != JSON
 
 
 def _check_size(text: str) -> None:
     size = len(text.encode(errors="surrogatepass"))
     if size > MAX_FILE_BYTES:
-        raise Invalid("file", f"{size:,} bytes; at most {MAX_FILE_BYTES:,} fit into one.")
+        raise Invalid("file", f"has {size:,} bytes; at most {MAX_FILE_BYTES:,} are allowed.")
 
 
 def _broken(document: Document, found: Iterable[FieldError]) -> BrokenFile:
-    """The faults with their lines, in the order of these."""
+    """The errors with their lines, in the order of these."""
     placed = [document.with_line(fault) for fault in found]
     return BrokenFile(sorted(placed, key=lambda fault: fault.line or 0))
 
@@ -169,7 +164,7 @@ def _written_payload(payload: FilePayload) -> dict[str, Any]:
     return {"name": payload.name, "blocks": blocks, "llm_instance": payload.llm_instance, **payload.settings.to_dict()}
 
 
-def _written_block(block: FileBlock) -> dict[str, Any]:
+def _written_block(block: BlockDraft) -> dict[str, Any]:
     folder = {} if block.folder_path == "/" else {"folder_path": block.folder_path}
     tags = {"tags": list(block.tags)} if block.tags else {}
     return {"title": block.title, **folder, **tags, "content": block.content}

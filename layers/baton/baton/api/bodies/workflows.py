@@ -18,7 +18,7 @@ from baton.domain.catalog.definitions import (
 
 
 class PayloadInWorkflow(Request):
-    """A payload by its id, as a workflow is also read."""
+    """A payload by its id, in the form in which a workflow is read."""
 
     read_only: ClassVar[frozenset[str]] = frozenset({"name", "order_index"})
     id: Id
@@ -44,12 +44,12 @@ class WorkflowRequest(Request):
 
     def draft(self) -> WorkflowDraft:
         """As the domain has it."""
-        ids = (said.id if isinstance(said, PayloadInWorkflow) else said for said in self.payloads or ())
+        ids = (each.id if isinstance(each, PayloadInWorkflow) else each for each in self.payloads or ())
         return WorkflowDraft(name=self.name, payloads=tuple(ids))
 
 
 class OrderedPayload(View):
-    """A payload in its place in a workflow."""
+    """A payload of a workflow, with its index."""
 
     id: int
     name: str | None

@@ -37,7 +37,7 @@ def create_block(caller: RequestCaller, request: Annotated[BlockRequest, Body()]
 
 @router.get("/api/blocks/<block_id>", responses=answers(HTTPStatus.OK, NotFound))
 def read_block(caller: RequestCaller, block_id: PathId) -> Response[BlockView]:
-    """A block, and in its `ETag` the version that an edit can be meant for."""
+    """A block; its `ETag` is the version, which an edit can require with `If-Match`."""
     return found(BlockView.of(wiring.catalog_store().read(caller.tenant, Block, block_id)))
 
 
@@ -45,7 +45,7 @@ def read_block(caller: RequestCaller, block_id: PathId) -> Response[BlockView]:
 def replace_block(
     caller: RequestCaller, block_id: PathId, request: Annotated[BlockRequest, Body()], if_match: IfMatch = None
 ) -> Response[BlockView]:
-    """Replace a block as a whole; runs that have started keep the old one."""
+    """Replace a block as a whole; runs that have started use the old one."""
     return found(BlockView.of(wiring.define().replace(edit(caller, block_id, if_match), Block, request.draft())))
 
 
@@ -54,7 +54,7 @@ def replace_block(
     responses=answers(HTTPStatus.NO_CONTENT, NotFound, InUse, VersionChanged, Conflict),
 )
 def delete_block(caller: RequestCaller, block_id: PathId, if_match: IfMatch = None) -> Response[None]:
-    """Delete a block that no payload takes."""
+    """Delete a block that no payload refers to."""
     wiring.define().delete(edit(caller, block_id, if_match), Block)
     return no_content()
 
@@ -68,6 +68,6 @@ def list_blocks(  # noqa: PLR0913, PLR0917 - one argument for each query paramet
     tag: Annotated[str | None, Query(max_length=100)] = None,
     folder_path: Annotated[str | None, Query(max_length=500, description="With the folders below it.")] = None,
 ) -> Listed[BlockView]:
-    """Blocks in the order of their ids; `q` is looked for in titles and contents."""
+    """Blocks in the order of their ids; `q` searches titles and contents."""
     page = page_of(caller, Block, limit, cursor, Search(q=q, tag=tag, folder_path=folder_path))
     return listed(page, [BlockView.of(block) for block in page.items], "BLOCK")

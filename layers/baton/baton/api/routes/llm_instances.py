@@ -33,7 +33,7 @@ router = new_router()
 def create_llm_instance(
     caller: RequestCaller, request: Annotated[LlmInstanceRequest, Body()]
 ) -> Response[LlmInstanceView]:
-    """Create an LLM instance; its key is kept as a secret."""
+    """Create an LLM instance; its key is stored as a secret."""
     create = wiring.define_llm_instances().create
     instance = create(caller.tenant, request.draft(), request.secret(), wiring.now())
     return created(LlmInstanceView.of(instance), "/api/llm/instances")
@@ -49,7 +49,7 @@ def read_llm_instance(caller: RequestCaller, instance_id: PathId) -> Response[Ll
 def replace_llm_instance(
     caller: RequestCaller, instance_id: PathId, request: Annotated[LlmInstanceRequest, Body()], if_match: IfMatch = None
 ) -> Response[LlmInstanceView]:
-    """Replace an LLM instance; without an `api_key` it keeps the one that it has."""
+    """Replace an LLM instance; without `api_key` in the body, its key does not change."""
     replace = wiring.define_llm_instances().replace
     return found(LlmInstanceView.of(replace(edit(caller, instance_id, if_match), request.draft(), request.secret())))
 
@@ -59,16 +59,16 @@ def replace_llm_instance(
     responses=answers(HTTPStatus.NO_CONTENT, NotFound, InUse, VersionChanged, Conflict),
 )
 def delete_llm_instance(caller: RequestCaller, instance_id: PathId, if_match: IfMatch = None) -> Response[None]:
-    """Delete an LLM instance that no payload uses, and its key."""
+    """Delete an LLM instance that no payload and no other instance refers to, and its key."""
     wiring.define_llm_instances().delete(edit(caller, instance_id, if_match))
     return no_content()
 
 
 @router.post("/api/llm/instances/<instance_id>/test", responses=answers(HTTPStatus.OK, NotFound))
 def test_llm_instance(caller: RequestCaller, instance_id: PathId) -> LlmCheckView:
-    """Whether an LLM instance answers, or why not, with its newest key and within 10 seconds.
+    """Call an LLM instance with its newest key, for at most 10 seconds, and report whether it answers.
 
-    Asks for the endpoint's models, or for a few words where there is no list of them. Nothing is stored.
+    Requests the list of the endpoint's models, or a short answer where there is no such list. Nothing is stored.
     """
     return LlmCheckView.of(wiring.check_llm_instance()(caller.tenant, instance_id))
 
@@ -77,6 +77,6 @@ def test_llm_instance(caller: RequestCaller, instance_id: PathId) -> LlmCheckVie
 def list_llm_instances(
     caller: RequestCaller, limit: Limit = 50, cursor: Cursor = None, q: Q = None
 ) -> Listed[LlmInstanceView]:
-    """LLM instances in the order of their ids; `q` is looked for in names."""
+    """LLM instances in the order of their ids; `q` searches names."""
     page = page_of(caller, LlmInstance, limit, cursor, Search(q=q))
     return listed(page, [LlmInstanceView.of(instance) for instance in page.items], "LLM_INSTANCE")

@@ -32,7 +32,7 @@ router = new_router()
 
 @router.post("/api/payloads", responses=answers(HTTPStatus.CREATED, NameTaken, Conflict))
 def create_payload(caller: RequestCaller, request: Annotated[PayloadRequest, Body()]) -> Response[PayloadView]:
-    """Create a payload of blocks and an LLM instance that are there."""
+    """Create a payload from existing blocks and an existing LLM instance."""
     payload = wiring.define().create(caller.tenant, Payload, request.draft(), wiring.now())
     return created(with_titles(caller, [payload])[0], "/api/payloads")
 
@@ -49,7 +49,7 @@ def read_payload(caller: RequestCaller, payload_id: PathId) -> Response[PayloadV
 def replace_payload(
     caller: RequestCaller, payload_id: PathId, request: Annotated[PayloadRequest, Body()], if_match: IfMatch = None
 ) -> Response[PayloadView]:
-    """Replace a payload as a whole; runs that have started keep the old one."""
+    """Replace a payload as a whole; runs that have started use the old one."""
     payload = wiring.define().replace(edit(caller, payload_id, if_match), Payload, request.draft())
     return found(with_titles(caller, [payload])[0])
 
@@ -59,20 +59,20 @@ def replace_payload(
     responses=answers(HTTPStatus.NO_CONTENT, NotFound, InUse, VersionChanged, Conflict),
 )
 def delete_payload(caller: RequestCaller, payload_id: PathId, if_match: IfMatch = None) -> Response[None]:
-    """Delete a payload that no workflow takes."""
+    """Delete a payload that no workflow refers to."""
     wiring.define().delete(edit(caller, payload_id, if_match), Payload)
     return no_content()
 
 
 @router.get("/api/payloads")
 def list_payloads(caller: RequestCaller, limit: Limit = 50, cursor: Cursor = None, q: Q = None) -> Listed[PayloadView]:
-    """Payloads in the order of their ids; `q` is looked for in names."""
+    """Payloads in the order of their ids; `q` searches names."""
     page = page_of(caller, Payload, limit, cursor, Search(q=q))
     return listed(page, with_titles(caller, page.items), "PAYLOAD")
 
 
 def with_titles(caller: Caller, payloads: Iterable[Payload]) -> list[PayloadView]:
-    """Payloads with their blocks' titles, which one look-up brings for all."""
+    """Payloads with their blocks' titles, which are read at once for all payloads."""
     listed = list(payloads)
     titles = wiring.catalog_store().names(
         caller.tenant, "BLOCK", [id_ for payload in listed for id_ in payload.block_ids]

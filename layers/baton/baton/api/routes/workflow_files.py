@@ -21,10 +21,11 @@ from baton.domain.errors import (
     NotFound,
     VersionChanged,
 )
+from baton.domain.files.workflow_files import export
 from baton.runtime import wiring
 
 BODIES = {"/api/workflows/import": RequestBody(media_types=YAML_TYPES | {JSON}, max_bytes=MAX_FILE_BYTES)}
-"""The path that takes something else than JSON of the usual size."""
+"""The path with other media types and a larger maximum than JSON bodies have."""
 
 FILE = content_of("FileModel", YAML, JSON)
 
@@ -39,10 +40,10 @@ def export_workflow(
 ) -> Response[str]:
     """A workflow as a file, with its payloads, its blocks and the names of its LLM instances, and never a secret.
 
-    In YAML, unless JSON is asked for.
+    In YAML, unless `Accept` contains JSON.
     """
     media_type = JSON if JSON in (accept or "") else YAML
-    text = write_file(wiring.move_workflows().export(caller.tenant, workflow_id), media_type)
+    text = write_file(export(wiring.definitions().read_workflow(caller.tenant, workflow_id)), media_type)
     return Response(status_code=HTTPStatus.OK, content_type=media_type, body=text)
 
 
@@ -52,18 +53,18 @@ def export_workflow(
     openapi_extensions={"requestBody": {"required": True, "content": FILE}},
 )
 def import_workflow(caller: RequestCaller, dry_run: Annotated[bool, Query()] = False) -> ImportView:
-    """Save what a file says, each definition under its name: all of it or nothing.
+    """Save the definitions of a file, each under its name: all of them or none.
 
-    The body is the file, in YAML or JSON. What the catalog says already is left alone, so importing a file twice
-    changes nothing. A dry run tells the differences and saves nothing.
+    The body is the file, in YAML or JSON. Definitions that are stored already as in the file are not written, so
+    importing a file twice changes nothing. A dry run reports the differences and saves nothing.
     """
     event = router.current_event
     file = read_file(event.decoded_body or "", event.headers.get("content-type", JSON))
-    imported = wiring.move_workflows().import_file(caller.tenant, file, wiring.now(), dry_run=dry_run)
+    imported = wiring.import_workflow_file()(caller.tenant, file, wiring.now(), dry_run=dry_run)
     return ImportView.of(imported, dry_run=dry_run)
 
 
 @router.get("/schemas/workflow.json", responses=answers(HTTPStatus.OK))
 def workflow_schema() -> dict[str, Any]:
-    """The JSON Schema of workflow files, for editors to complete and check by."""
+    """The JSON Schema of workflow files, with which editors complete and check them."""
     return json_schema()

@@ -33,7 +33,7 @@ router = new_router()
 
 @router.post("/api/workflows", responses=answers(HTTPStatus.CREATED, NameTaken, Conflict))
 def create_workflow(caller: RequestCaller, request: Annotated[WorkflowRequest, Body()]) -> Response[WorkflowView]:
-    """Create a workflow of payloads that are there."""
+    """Create a workflow from existing payloads."""
     workflow = wiring.define().create(caller.tenant, Workflow, request.draft(), wiring.now())
     return created(with_names(caller, [workflow])[0], "/api/workflows")
 
@@ -51,7 +51,7 @@ def read_workflow(caller: RequestCaller, workflow_id: PathId) -> Response[Workfl
 def replace_workflow(
     caller: RequestCaller, workflow_id: PathId, request: Annotated[WorkflowRequest, Body()], if_match: IfMatch = None
 ) -> Response[WorkflowView]:
-    """Replace a workflow as a whole; runs that have started keep the old one."""
+    """Replace a workflow as a whole; runs that have started use the old one."""
     workflow = wiring.define().replace(edit(caller, workflow_id, if_match), Workflow, request.draft())
     return found(with_names(caller, [workflow])[0])
 
@@ -61,7 +61,7 @@ def replace_workflow(
     responses=answers(HTTPStatus.NO_CONTENT, NotFound, VersionChanged, Conflict),
 )
 def delete_workflow(caller: RequestCaller, workflow_id: PathId, if_match: IfMatch = None) -> Response[None]:
-    """Delete a workflow. Its payloads stay, and so do its runs."""
+    """Delete a workflow, but not its payloads and runs."""
     wiring.define().delete(edit(caller, workflow_id, if_match), Workflow)
     return no_content()
 
@@ -70,7 +70,7 @@ def delete_workflow(caller: RequestCaller, workflow_id: PathId, if_match: IfMatc
 def list_workflows(
     caller: RequestCaller, limit: Limit = 50, cursor: Cursor = None, q: Q = None
 ) -> Listed[WorkflowView]:
-    """Workflows in the order of their ids; `q` is looked for in names."""
+    """Workflows in the order of their ids; `q` searches names."""
     page = page_of(caller, Workflow, limit, cursor, Search(q=q))
     return listed(page, with_names(caller, page.items), "WORKFLOW")
 
@@ -79,14 +79,14 @@ def list_workflows(
 def preflight_workflow(
     caller: RequestCaller, workflow_id: PathId, request: Annotated[PreflightRequest | None, Body()] = None
 ) -> PreflightView:
-    """What a run would ask, and where its references would come from. No LLM is called."""
+    """The prompts of a run, and the source of each reference, without calling an LLM."""
     definitions = wiring.definitions().read_workflow(caller.tenant, workflow_id)
     told = preflight(definitions, (request.variables if request else None) or {})
     return PreflightView.of(definitions.workflow, told)
 
 
 def with_names(caller: Caller, workflows: Iterable[Workflow]) -> list[WorkflowView]:
-    """Workflows with their payloads' names, which one look-up brings for all."""
+    """Workflows with their payloads' names, which are read at once for all workflows."""
     listed = list(workflows)
     names = wiring.catalog_store().names(
         caller.tenant, "PAYLOAD", [id_ for workflow in listed for id_ in workflow.payloads]

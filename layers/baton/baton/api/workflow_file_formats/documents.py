@@ -1,4 +1,4 @@
-"""What a file's text holds, and on which line each part of it stands."""
+"""The value that a file contains, and the line of each part of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from baton.domain.files.workflow_files import BrokenFile, FieldError, Path
 
 MAX_FILE_BYTES = 4_000_000
-"""As a body that API Gateway hands to a function in Base64; such an event has 6 MB at most."""
+"""The maximum of a body that API Gateway passes to a function in Base64: such an event has at most 6 MB."""
 
 MAX_VALUES = 250_000
 MAX_NESTING = 256
@@ -16,7 +16,7 @@ MAX_NESTING = 256
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The line that a value begins on, and the places of what is in it."""
+    """The line on which a value begins, and the places of its parts."""
 
     line: int
     parts: dict[str | int, Place] = field(default_factory=dict)
@@ -24,26 +24,26 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file's value, of JSON's types only. There is no ``place`` where the format doesn't tell it."""
+    """A file's value, of JSON's types only. ``place`` is ``None`` for a format without line numbers."""
 
     value: Any
     place: Place | None = None
 
-    def with_line(self, fault: FieldError) -> FieldError:
-        """The fault with the line of its path, or of as much of the path as is there."""
+    def with_line(self, error: FieldError) -> FieldError:
+        """The error with the line of its path, or of the longest part of the path that exists."""
         place = self.place
         if place is None:
-            return fault
-        for part in fault.path:
+            return error
+        for part in error.path:
             if part not in place.parts:
                 break
             place = place.parts[part]
-        return replace(fault, line=place.line)
+        return replace(error, line=place.line)
 
 
-def broken(sentence: str, line: int | None = None, path: Path = ()) -> BrokenFile:
-    """A file with one fault."""
-    return BrokenFile([FieldError(path=path, sentence=sentence, line=line)])
+def broken(detail: str, line: int | None = None, path: Path = ()) -> BrokenFile:
+    """The exception for a file with one error."""
+    return BrokenFile([FieldError(path=path, detail=detail, line=line)])
 
 
 TOO_DEEP = f"is nested more than {MAX_NESTING} levels deep"
@@ -51,6 +51,6 @@ TOO_MANY = f"holds more than {MAX_VALUES:,} values"
 NO_NUMBER = "is not a number that JSON can carry"
 
 
-def twice(key: str) -> str:
-    """The sentence for a key that a mapping has already."""
+def duplicate_key(key: str) -> str:
+    """The detail of the error for a key that occurs twice in a mapping."""
     return f"has the key {key[:100]!r} twice"

@@ -1,4 +1,4 @@
-"""JSON files. Python's own reader takes more than JSON has, and keeps the last of two equal keys in silence."""
+"""JSON files. Python's own reader accepts more than JSON, and silently keeps the last of two equal keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from baton.api.workflow_file_formats.documents import (
     TOO_MANY,
     Document,
     broken,
-    twice,
+    duplicate_key,
 )
 from baton.domain.files.workflow_files import Path
 
@@ -29,23 +29,23 @@ EXPECTED = {
     "Illegal trailing comma before end of array": "no comma is expected before the closing bracket",
     "Unterminated string starting at": "the text that begins here has no closing quote",
     "Invalid control character at": "a line break, tab or other control character has to be an escape, as \\n",
-    "Invalid \\escape": "a backslash in a text has to be written twice",
-    "Invalid \\escape: ": "a backslash in a text has to be written twice",
+    "Invalid \\escape": "a backslash in a text has to be written duplicate_key",
+    "Invalid \\escape: ": "a backslash in a text has to be written duplicate_key",
     "Invalid \\uXXXX escape": "four hexadecimal digits are expected behind \\u",
     "Extra data": "nothing is expected behind the end of the value",
 }
-"""What Python's reader says, for people."""
+"""The messages of Python's reader, with a clearer wording for each."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Refused:
-    """Stands in the place of a value that can't be taken, until its path is known."""
+class _Rejected:
+    """Replaces a value that is not accepted until its path is known."""
 
-    sentence: str
+    detail: str
 
 
 def read(text: str) -> Document:
-    """:raises BrokenFile: if it is not JSON, or more than values of a bounded size."""
+    """:raises BrokenFile: if it is not JSON, or exceeds the maximum of values or nesting."""
     try:
         value = json.loads(
             text, object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
@@ -59,38 +59,38 @@ def read(text: str) -> Document:
 
 
 def not_json(error: json.JSONDecodeError) -> str:
-    """Where on its line, and what was expected there."""
+    """The detail of the error: the column, and what was expected there."""
     return f"is not JSON at column {error.colno}: {EXPECTED.get(error.msg, 'a value is expected here')}"
 
 
 def write(document: dict[str, Any]) -> str:
-    """For people to read: indented, and every character as itself."""
+    """Indented, and without escapes for characters that need none."""
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Rejected:
     value: dict[str, Any] = {}
     for key, entry in pairs:
         if key in value:
-            return _Refused(twice(key))
+            return _Rejected(duplicate_key(key))
         value[key] = entry
     return value
 
 
-def _integer(text: str) -> int | _Refused:
+def _integer(text: str) -> int | _Rejected:
     try:
         return int(text)
     except ValueError:  # Python's bound on digits
-        return _Refused(NO_NUMBER)
+        return _Rejected(NO_NUMBER)
 
 
-def _fraction(text: str) -> float | _Refused:
+def _fraction(text: str) -> float | _Rejected:
     value = float(text)
-    return value if math.isfinite(value) else _Refused(NO_NUMBER)
+    return value if math.isfinite(value) else _Rejected(NO_NUMBER)
 
 
-def _constant(_: str) -> _Refused:
-    return _Refused(NO_NUMBER)
+def _constant(_: str) -> _Rejected:
+    return _Rejected(NO_NUMBER)
 
 
 def _check(value: Any) -> None:
@@ -101,14 +101,14 @@ def _check(value: Any) -> None:
             raise broken(TOO_MANY)
         if len(path) > MAX_NESTING:
             raise broken(TOO_DEEP, path=path)
-        if isinstance(entry, _Refused):
-            raise broken(entry.sentence, path=path)
+        if isinstance(entry, _Rejected):
+            raise broken(entry.detail, path=path)
         if not _is_unicode(entry):
             raise broken("holds half of a surrogate pair, which is no character", path=path)
 
 
 def _walk(value: Any) -> Iterator[tuple[Path, Any]]:
-    """Every value that is in there, and every key, from the outside in."""
+    """Every value and key with its path, from the outside in."""
     waiting: list[tuple[Path, Any]] = [((), value)]
     while waiting:
         path, entry = waiting.pop()

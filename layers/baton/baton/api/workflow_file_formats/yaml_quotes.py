@@ -1,4 +1,4 @@
-"""Text that YAML takes for something else: which line it is on, and that it needs quotes.
+"""Finds text that needs quotes because YAML reads it as something else.
 
 Source: https://yaml.org/spec/1.2.2/#733-plain-style
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 BEGINS_WITH_BRACES = "text that begins with {{ means something else in YAML; quote it"
 
 _VALUE = re.compile(r"""\s*(?:[-?]\s+)*(?:(?:"[^"]*"|'[^']*'|[^\s"'\[{@`%&*!|>][^:]*):(?:\s+|$))?(.*)""")
-"""What stands behind the dashes and the key of a line."""
+"""The value after the dashes and the key of a line."""
 
 _IN_A_LIST = re.compile(r"\[.*\{\{")
 _GOES_ON = re.compile(r""""(?:[^"\\]|\\.)*"\s*[^\s#]|'(?:[^']|'')*'\s*[^\s#]""")
@@ -20,17 +20,17 @@ _COLON = re.compile(r":(?:\s|$)")
 
 
 def missing_quotes(lines: Sequence[str], candidates: Iterable[int]) -> tuple[str, int] | None:
-    """What to quote, and on which line (from 1 on), if one of these lines (from 0 on) looks like text without quotes.
+    """What to quote and its line, counted from 1, if one of the candidate lines, counted from 0, needs quotes.
 
-    Only for what isn't YAML as it stands: a line that is may begin in any of these ways.
+    Only for text that isn't valid YAML: a valid line may begin in any of these ways.
     """
     for index in candidates:
-        if 0 <= index < len(lines) and (found := _sentence(lines[index])):
+        if 0 <= index < len(lines) and (found := _detail(lines[index])):
             return found, index + 1
     return None
 
 
-def _sentence(line: str) -> str:
+def _detail(line: str) -> str:
     match = _VALUE.match(line)
     value = match[1] if match else ""
     if value.startswith("{{") or _IN_A_LIST.match(value):

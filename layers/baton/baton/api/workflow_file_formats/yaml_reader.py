@@ -1,7 +1,7 @@
 """YAML files, with JSON's types only.
 
-The values are built from the parser's events: so every one has its line, and what JSON has no word for (tags, anchors,
-a second document) is refused before it costs anything. Null, booleans and decimal numbers are told from text as in the
+The values are built from the parser's events, so that each has its line, and what JSON does not have (tags, anchors,
+a second document) is rejected before it costs anything. Null, booleans and decimal numbers are recognised as in the
 core schema of YAML 1.2; an unquoted ``yes``, ``2024-01-31``, ``012`` or ``0x10`` is text. Keys are always text.
 
 Source: https://yaml.org/spec/1.2.2/#103-core-schema
@@ -34,7 +34,7 @@ from baton.api.workflow_file_formats.documents import (
     Document,
     Place,
     broken,
-    twice,
+    duplicate_key,
 )
 from baton.api.workflow_file_formats.yaml_quotes import BEGINS_WITH_BRACES, missing_quotes
 from baton.domain.files.workflow_files import Path
@@ -54,7 +54,7 @@ MAX_DIGITS = 4000
 
 
 def read(text: str) -> Document:
-    """:raises BrokenFile: if it is not YAML, or more than values of JSON's types and of a bounded size."""
+    """:raises BrokenFile: if it is not YAML with JSON's types only, or exceeds the maximum of values or nesting."""
     unreadable = _UNREADABLE.search(text)
     if unreadable:
         line = text.count("\n", 0, unreadable.start()) + 1
@@ -62,14 +62,14 @@ def read(text: str) -> Document:
     builder = _Builder()
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-            builder.take(event)
+            builder.add_event(event)
     except yaml.MarkedYAMLError as error:
         raise broken(*_syntax(error, text)) from None
     return Document(builder.value, builder.place)
 
 
 def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[str, int | None]:
-    """What the parser found, and its line."""
+    """The detail of the parser's error, and its line."""
     mark = error.problem_mark
     if mark is None:
         return f"is not YAML: {error.problem}", None
@@ -85,7 +85,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[str, int | None]:
 
 @dataclass(slots=True)
 class _Open:
-    """A collection whose end hasn't come yet. ``key`` waits for its value; ``path`` is the collection's own."""
+    """A collection that is being read. ``key`` is the one whose value comes next; ``path`` is the collection's own."""
 
     value: dict[str, Any] | list[Any]
     place: Place
@@ -94,16 +94,16 @@ class _Open:
     key_line: int = 0
 
     def awaits_key(self) -> bool:
-        """Whether what comes next is the key of a pair."""
+        """Whether the next value is the key of a pair."""
         return isinstance(self.value, dict) and self.key is None
 
     def next_path(self) -> Path:
-        """Where the next value goes, or the collection itself while a key is awaited."""
+        """The path of the next value; while a key is expected, that of the collection."""
         part = self.key if isinstance(self.value, dict) else len(self.value)
         return self.path if part is None else (*self.path, part)
 
     def add(self, value: Any, place: Place) -> None:
-        """A value in a mapping stands where its key does."""
+        """Add a value; in a mapping, its line is the key's."""
         if isinstance(self.value, list):
             self.place.parts[len(self.value)] = place
             self.value.append(value)
@@ -114,7 +114,7 @@ class _Open:
 
 
 class _Builder:
-    """Puts a document together from its events."""
+    """Builds a document from the parser's events."""
 
     def __init__(self) -> None:
         self.value: Any = None
@@ -122,7 +122,7 @@ class _Builder:
         self._open: list[_Open] = []
         self._values = 0
 
-    def take(self, event: Event) -> None:
+    def add_event(self, event: Event) -> None:
         """:raises BrokenFile: at the first event that a file can't have."""
         line = 1 if event.start_mark is None else event.start_mark.line + 1
         match event:
@@ -131,10 +131,10 @@ class _Builder:
             case CollectionEndEvent():
                 self._open.pop()
             case NodeEvent():
-                self._refuse_extras(event, line)
-                self._take_node(event, line)
+                self._reject_extras(event, line)
+                self._add_node(event, line)
 
-    def _refuse_extras(self, event: NodeEvent, line: int) -> None:
+    def _reject_extras(self, event: NodeEvent, line: int) -> None:
         if event.anchor is not None:  # an alias has one too
             raise broken(
                 "has an anchor (&) or alias (*); write the value out, or quote it if it is text", line, self._path()
@@ -142,21 +142,21 @@ class _Builder:
         if isinstance(event, ScalarEvent | CollectionStartEvent) and event.tag is not None:
             raise broken("has a tag (!); write the value without one, or quote it if it is text", line, self._path())
 
-    def _take_node(self, event: NodeEvent, line: int) -> None:
+    def _add_node(self, event: NodeEvent, line: int) -> None:
         if self._open and self._open[-1].awaits_key():
-            self._take_key(self._open[-1], event, line)
+            self._add_key(self._open[-1], event, line)
         elif isinstance(event, ScalarEvent):
             self._add(self._scalar(event, line), Place(line))
         else:
             self._enter(_Open({} if isinstance(event, MappingStartEvent) else [], Place(line), self._path()))
 
-    def _take_key(self, mapping: _Open, event: NodeEvent, line: int) -> None:
+    def _add_key(self, mapping: _Open, event: NodeEvent, line: int) -> None:
         if isinstance(event, MappingStartEvent) and event.flow_style:
             raise broken(BEGINS_WITH_BRACES, line, self._path())
         if not isinstance(event, ScalarEvent):
             raise broken("has a key that isn't text", line, self._path())
         if event.value in mapping.value:
-            raise broken(twice(event.value), line, self._path())
+            raise broken(duplicate_key(event.value), line, self._path())
         mapping.key, mapping.key_line = event.value, line
 
     def _scalar(self, event: ScalarEvent, line: int) -> Any:
@@ -192,7 +192,7 @@ class _Builder:
 
 
 def _number(text: str) -> int | float | None:
-    """``None`` for what is too large to be told, in Python or in JSON."""
+    """``None`` for a number that is too large for Python or JSON."""
     if _INTEGER.fullmatch(text):
         return int(text) if len(text) <= MAX_DIGITS else None
     value = float(text)

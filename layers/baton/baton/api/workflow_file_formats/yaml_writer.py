@@ -1,8 +1,7 @@
-"""YAML as a person would write it: text of several lines stays so, short lists fit on one, and only what must be is
-quoted.
+"""YAML as a person would write it: texts of several lines as blocks, short lists on one line, quotes only where needed.
 
-It is written here and not by PyYAML, which gives up a text's lines as soon as one holds a tab or ends with a space.
-What is plain here is text to every YAML reader, also to those of YAML 1.1, to which ``on`` and ``012`` are none.
+PyYAML is not used: it does not write a text as a block if one of its lines contains a tab or ends with a space. A plain
+scalar written here is text to every YAML reader, also to those of YAML 1.1, for which ``on`` and ``012`` are not text.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _AS_IT_IS = "\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff"
-"""Characters that are no line breaks to any reader, and that need no escape."""
+"""Characters that no reader takes as line breaks and that need no escape."""
 
 _BLOCK = re.compile(f"[\t\n{_AS_IT_IS}]+")
 _PLAIN = re.compile(rf"(?:[^\W\d]|/)[{_AS_IT_IS}]*")
@@ -26,13 +25,13 @@ _NO_TEXT = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 _CHOMPING = ("-", "")
 
 MAX_KEY_CHARACTERS = 1000
-"""Before its colon, a YAML reader looks ahead 1,024 characters."""
+"""A YAML reader finds the colon of a key only within 1,024 characters."""
 
 MAX_LIST_CHARACTERS = 80
 
 
 def write(document: Mapping[str, Any]) -> str:
-    """The document, an empty line between its sections."""
+    """The document as text, with an empty line between its sections."""
     lines: list[str] = []
     for key, value in document.items():
         if lines and lines[-1]:  # an empty line belongs to the text above it
@@ -64,7 +63,7 @@ def _sequence(value: list[Any], indent: int) -> list[str]:
 
 
 def _entry(head: str, value: Any, indent: int) -> list[str]:
-    """A value behind its key or dash: on the same line, or below and further in."""
+    """A value after its key or dash: on the same line, or indented below."""
     beginning = " " * indent + head
     if isinstance(value, str):
         return _block(beginning, value, indent + 2) if _can_be_block(value) else [f"{beginning} {_scalar(value)}"]
@@ -81,17 +80,17 @@ def _can_be_block(text: str) -> bool:
 
 
 def _block(beginning: str, text: str, indent: int) -> list[str]:
-    """The text's own lines. Where it begins with white space, the indentation can't be seen and is told."""
+    """The text's own lines. If it begins with white space, the header contains the indentation."""
     content = text.rstrip("\n")
     breaks = len(text) - len(content)
-    told = "2" if text[0] in " \t\n" else ""
+    indentation = "2" if text[0] in " \t\n" else ""
     chomping = _CHOMPING[breaks] if breaks < len(_CHOMPING) else "+"
     lines = content.split("\n") + [""] * (breaks - 1)
-    return [f"{beginning} |{told}{chomping}", *(" " * indent + line if line else "" for line in lines)]
+    return [f"{beginning} |{indentation}{chomping}", *(" " * indent + line if line else "" for line in lines)]
 
 
 def _list_on_a_line(value: list[Any]) -> str | None:
-    """``None`` if it would be long, or holds other lists or mappings."""
+    """``None`` if the line would be long, or the list contains other lists or mappings."""
     if any(isinstance(entry, list | dict) or (isinstance(entry, str) and _can_be_block(entry)) for entry in value):
         return None
     line = f"[{', '.join(_scalar(entry, _PLAIN_IN_LIST) for entry in value)}]"
@@ -112,7 +111,7 @@ def _can_be_plain(text: str, plain: re.Pattern[str]) -> bool:
 
 
 def _fraction(value: float) -> str:
-    """With a point in it: YAML 1.1 takes ``1e+16`` for text."""
+    """With a decimal point: YAML 1.1 reads ``1e+16`` as text."""
     text = json.dumps(value, allow_nan=False)
     return text if "." in text else text.replace("e", ".0e")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Caller:
     """The tenant whose objects a request is about, and what the caller's key allows.
 
-    ``key_id`` is ``None`` for a request without a key. ``scopes`` are those of DESIGN §10.
+    ``key_id`` is ``None`` for a request without a key. ``scopes`` are those of docs/design.md, section 10.
     """
 
     tenant: str

@@ -1,27 +1,18 @@
-"""The definitions that a team keeps: blocks, payloads, workflows and LLM instances."""
+"""The definitions of a tenant: blocks, payloads, workflows and LLM instances."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from baton.domain.errors import Invalid
+from baton.domain.kinds import Kind
 from baton.domain.llm.endpoints import LlmEndpoint, LlmLimits, LlmPrice
 from baton.domain.llm.settings import LlmSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-Kind = Literal["BLOCK", "PAYLOAD", "WORKFLOW", "LLM_INSTANCE"]
-
-KIND_WORDS: dict[Kind, str] = {
-    "BLOCK": "block",
-    "PAYLOAD": "payload",
-    "WORKFLOW": "workflow",
-    "LLM_INSTANCE": "LLM instance",
-}
-"""What each kind is called in a sentence."""
 
 REFERRERS: dict[Kind, tuple[Kind, ...]] = {
     "BLOCK": ("PAYLOAD",),
@@ -42,12 +33,12 @@ MAX_TEXT_BYTES = 300_000
 
 MAX_TEMPLATE_BYTES = 1_000_000
 MAX_RECORD_BYTES = 1_500_000
-"""A definition, as JSON: a payload's own text, a system text, and room for the rest."""
+"""A definition as JSON: a payload's own text, a system text, and room for the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What every stored definition carries; times are ISO 8601 UTC."""
+    """The fields that every stored definition has; times are ISO 8601 UTC."""
 
     id: int
     version: int
@@ -57,32 +48,19 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """How often a tenant's definitions have come to refer to others, and been deleted.
+    """Two counters of a tenant: writes that add references, and deletions.
 
-    Whoever adds a reference counts on no deletion having come between the check and the write, and the other way
-    round; so a definition that is used can't be deleted, however the two race.
+    A write that adds references fails if a deletion was counted since the references were checked, and a deletion
+    fails if such a write was. So no definition that others refer to is deleted, even by concurrent requests.
     """
 
     links: int = 0
     deletions: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Referrer:
-    """A definition that refers to another one."""
-
-    kind: Kind
-    id: int
-    name: str
-
-    def __str__(self) -> str:
-        """As it stands in a sentence."""
-        return f"{KIND_WORDS[self.kind]} {self.id} ({self.name})"
-
-
 @dataclass(frozen=True, kw_only=True)
 class BlockDraft:
-    """A reusable piece of prompt text, as a client writes it. Its title is its name."""
+    """A reusable piece of prompt text, without what the catalog adds. Its title is its name."""
 
     kind: ClassVar[Kind] = "BLOCK"
 
@@ -93,12 +71,12 @@ class BlockDraft:
 
     @property
     def name(self) -> str:
-        """What the block is called where every kind has a name."""
+        """The title, under the name of the field that the other kinds have."""
         return self.title
 
     @property
     def refers_to(self) -> frozenset[Target]:
-        """Nothing: a block stands by itself."""
+        """Nothing."""
         return frozenset()
 
 
@@ -111,7 +89,7 @@ class InlineBlock:
 
 @dataclass(frozen=True, kw_only=True)
 class PayloadDraft:
-    """One LLM call: blocks in order, kept ones by id; the instance that answers; and the settings."""
+    """One LLM call: its blocks in order, stored ones by id; its LLM instance; and its settings."""
 
     kind: ClassVar[Kind] = "PAYLOAD"
 
@@ -122,12 +100,12 @@ class PayloadDraft:
 
     @property
     def block_ids(self) -> tuple[int, ...]:
-        """The kept blocks that it takes, each once."""
+        """The ids of its stored blocks, each once."""
         return tuple(dict.fromkeys(block for block in self.blocks if isinstance(block, int)))
 
     @property
     def refers_to(self) -> frozenset[Target]:
-        """Its kept blocks, and its instance."""
+        """Its stored blocks and its LLM instance."""
         blocks: set[Target] = {("BLOCK", id_) for id_ in self.block_ids}
         return frozenset(blocks | {("LLM_INSTANCE", self.llm_instance)})
 
@@ -149,10 +127,10 @@ class WorkflowDraft:
 
 @dataclass(frozen=True, kw_only=True)
 class LlmInstanceDraft:
-    """A model endpoint. The secret that opens it is kept elsewhere; here is only whether there is one.
+    """A model endpoint. The API key is stored elsewhere; ``has_api_key`` is whether there is one.
 
-    ``api_key_version`` is the version of the record that brought or removed the key: whoever wrote that version is the
-    one to write the secret. ``fallback`` is the instance to ask when this one can't or won't answer.
+    ``api_key_version`` is the version of the record in which the key was last set or removed; only the writer of that
+    version writes the secret. ``fallback`` is the instance that is called after this one's final failure.
     """
 
     kind: ClassVar[Kind] = "LLM_INSTANCE"
@@ -172,7 +150,7 @@ class LlmInstanceDraft:
 
     @property
     def refers_to(self) -> frozenset[Target]:
-        """Its fallback, if it names one."""
+        """Its fallback, if it has one."""
         return frozenset() if self.fallback is None else frozenset({("LLM_INSTANCE", self.fallback)})
 
 
@@ -216,37 +194,37 @@ Definition = Block | Payload | Workflow | LlmInstance
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replacement:
-    """A definition to store in the place of another one; or of none, if it is new."""
+    """The new version of a definition, and the ``current`` one that it replaces; ``None`` if there is none."""
 
     current: Definition | None
-    following: Definition
+    new: Definition
 
 
 def record_bytes(record: DataclassInstance) -> int:
-    """About what the record takes where it is stored."""
+    """The approximate size of the stored record."""
     return len(json.dumps(asdict(record), ensure_ascii=False).encode())
 
 
 def check_size(draft: Draft) -> None:
-    """:raises Invalid: if the definition is too long to be kept."""
+    """:raises Invalid: if the definition is too large to be stored."""
     size = record_bytes(draft)
     if size > MAX_RECORD_BYTES:
-        raise Invalid("body", f"comes to {size:,} bytes as a definition; at most {MAX_RECORD_BYTES:,} are kept.")
+        raise Invalid("body", f"has {size:,} bytes as a definition; at most {MAX_RECORD_BYTES:,} can be stored.")
 
 
-def first_version[D: Definition](kind: type[D], draft: Draft, definition_id: int, now: str) -> D:
+def new_definition[D: Definition](kind: type[D], draft: Draft, definition_id: int, now: str) -> D:
     """The draft as a new definition."""
-    return kind(**_said(draft), id=definition_id, version=1, created_at=now, updated_at=now)
+    return kind(**draft_fields(draft), id=definition_id, version=1, created_at=now, updated_at=now)
 
 
-def next_version[D: Definition](current: D, draft: Draft, now: str) -> D:
-    """The draft as what follows on the present definition."""
+def new_version[D: Definition](current: D, draft: Draft, now: str) -> D:
+    """The draft as the next version of a definition."""
     return type(current)(
-        **_said(draft), id=current.id, version=current.version + 1, created_at=current.created_at, updated_at=now
+        **draft_fields(draft), id=current.id, version=current.version + 1, created_at=current.created_at, updated_at=now
     )
 
 
-def _said(draft: Draft) -> dict[str, Any]:
-    """What the draft itself says, also where it is a stored definition."""
+def draft_fields(draft: Draft) -> dict[str, Any]:
+    """The fields that a draft has, also of a stored definition."""
     names = {f.name for f in fields(draft)} - {f.name for f in fields(Record)}
     return {name: getattr(draft, name) for name in names}

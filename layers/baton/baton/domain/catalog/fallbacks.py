@@ -1,4 +1,4 @@
-"""Who is asked when an LLM instance can't or won't answer: the instance that it names, and so on."""
+"""The chain of fallbacks of an LLM instance: its fallback, the fallback of that one, and so on."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from baton.domain.llm.settings import LlmSettings
 from baton.domain.runs.run import LlmTarget
 
 MAX_FALLBACKS = 4
-"""After so many, a payload is given up; no chain leads further."""
+"""The most fallbacks in a chain; after the last one, the payload fails."""
 
 
 def with_fallbacks(
     instances: Iterable[LlmInstance], read: Callable[[Sequence[int]], Mapping[int, LlmInstance]]
 ) -> dict[int, LlmInstance]:
-    """The instances by id, with all that they lead to; one ``read`` for each step of the longest chain."""
+    """The instances and all of their fallbacks by id; one ``read`` for each step of the longest chain."""
     known = {instance.id: instance for instance in instances}
     for _ in range(MAX_FALLBACKS):
         named = {instance.fallback for instance in known.values() if instance.fallback is not None}
@@ -28,50 +28,50 @@ def with_fallbacks(
 
 
 def chain(instance: LlmInstance, instances: Mapping[int, LlmInstance]) -> tuple[LlmInstance, ...]:
-    """The instance and those that follow on it. It ends where one is gone, or would come up again."""
+    """The instance and its fallbacks in order. The chain ends before a deleted instance, and before a repetition."""
     found = [instance]
-    while len(found) <= MAX_FALLBACKS and (following := instances.get(found[-1].fallback or 0)):
-        if following in found:
+    while len(found) <= MAX_FALLBACKS and (fallback := instances.get(found[-1].fallback or 0)):
+        if fallback in found:
             break
-        found.append(following)
+        found.append(fallback)
     return tuple(found)
 
 
-def targets(settings: LlmSettings, asked: Sequence[LlmInstance]) -> tuple[LlmTarget, ...]:
-    """What a payload's settings come to with each of its instances.
+def targets(settings: LlmSettings, instances: Sequence[LlmInstance]) -> tuple[LlmTarget, ...]:
+    """A payload's settings merged with the defaults of each instance of its chain, the payload's own one first.
 
-    A model's name, and options for another provider, are meant for the payload's own instance alone.
+    A fallback does not get the payload's ``model``, nor its ``options`` if it has another provider.
     """
-    own = asked[0]
+    own = instances[0]
     return tuple(
         LlmTarget(
             endpoint=instance.endpoint(),
-            settings=(settings if instance == own else _carried(settings, own, instance)).with_defaults(
+            settings=(settings if instance == own else _for_fallback(settings, own, instance)).with_defaults(
                 instance.defaults
             ),
         )
-        for instance in asked
+        for instance in instances
     )
 
 
 def check_fallbacks(instance_id: int | None, draft: LlmInstanceDraft, instances: Mapping[int, LlmInstance]) -> None:
-    """:raises Invalid: if the fallback that the draft names leads back to it, or on for too long."""
-    passed = 0
-    following = draft.fallback
-    while following is not None:
-        passed += 1
-        if following == instance_id:
-            raise Invalid("fallback", f"leads back to this instance after {passed} of them; nobody would be left.")
-        if passed > MAX_FALLBACKS:
-            raise Invalid("fallback", f"leads on to more than {MAX_FALLBACKS} instances.")
-        following = instances[following].fallback if following in instances else None
+    """:raises Invalid: if the chain of fallbacks returns to this instance, or is too long."""
+    length = 0
+    fallback = draft.fallback
+    while fallback is not None:
+        length += 1
+        if fallback == instance_id:
+            raise Invalid("fallback", f"forms a cycle: fallback {length} of the chain is this instance.")
+        if length > MAX_FALLBACKS:
+            raise Invalid("fallback", f"starts a chain of more than {MAX_FALLBACKS} instances.")
+        fallback = instances[fallback].fallback if fallback in instances else None
 
 
-def _carried(settings: LlmSettings, own: LlmInstance, other: LlmInstance) -> LlmSettings:
-    own_alone = {"model"} if own.provider == other.provider else {"model", "options"}
+def _for_fallback(settings: LlmSettings, own: LlmInstance, other: LlmInstance) -> LlmSettings:
+    own_only = {"model"} if own.provider == other.provider else {"model", "options"}
     return replace(
         settings,
         model=None,
-        options={} if "options" in own_alone else settings.options,
-        unset=tuple(name for name in settings.unset if name not in own_alone),
+        options={} if "options" in own_only else settings.options,
+        unset=tuple(name for name in settings.unset if name not in own_only),
     )

@@ -1,4 +1,4 @@
-"""Which definitions a list shows."""
+"""Filters for lists of definitions."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from baton.domain.catalog.definitions import Block, Definition
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What a client looks for; an empty search finds everything.
+    """The filters of a list; without any, every definition matches.
 
-    ``q`` is looked for in names, and in the contents of blocks, in any case. ``tag`` and ``folder_path`` are about
-    blocks; a folder holds what is in the folders below it too.
+    ``q`` matches names, and the contents of blocks, ignoring case. ``tag`` and ``folder_path`` filter blocks; a folder
+    includes the folders below it.
     """
 
     q: str | None = None
     tag: str | None = None
     folder_path: str | None = None
 
-    def finds(self, definition: Definition) -> bool:
-        """Whether the definition is one of those that are looked for."""
-        if isinstance(definition, Block) and not self._finds_block(definition):
+    def matches(self, definition: Definition) -> bool:
+        """Whether the definition matches every filter."""
+        if isinstance(definition, Block) and not self._matches_block(definition):
             return False
         if self.q is None:
             return True
         texts = (definition.name, definition.content) if isinstance(definition, Block) else (definition.name,)
         return any(self.q.casefold() in text.casefold() for text in texts)
 
-    def _finds_block(self, block: Block) -> bool:
+    def _matches_block(self, block: Block) -> bool:
         has_tag = self.tag is None or self.tag in block.tags
         return has_tag and (self.folder_path is None or _is_in(block.folder_path, self.folder_path))
 

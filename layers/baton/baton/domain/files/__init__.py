@@ -1,1 +1,1 @@
-"""Workflow files: a workflow with everything that it needs, as one file."""
+"""Workflow files: a workflow with all definitions that it refers to, as one file."""

@@ -1,7 +1,7 @@
-"""What importing a workflow file means for the catalog: by name, and each definition as a whole.
+"""The changes to the catalog that importing a workflow file makes.
 
-A definition that has the name already is replaced by what the file says, so that importing a file twice changes
-nothing the second time.
+Each definition of the file replaces the stored one with its name, as a whole, so that importing a file a second time
+changes nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any, Literal
 from baton.domain.catalog.definitions import (
     Block,
     BlockDraft,
-    Kind,
     LlmInstance,
     Payload,
     PayloadDraft,
@@ -23,28 +22,27 @@ from baton.domain.catalog.definitions import (
 )
 from baton.domain.files.workflow_files import (
     FieldError,
-    FileBlock,
     FilePayload,
     WorkflowFile,
-    block_in_file,
     payload_in_file,
     raise_any,
 )
+from baton.domain.kinds import Kind
 
 type Named = tuple[Kind, str]
 type Ids = Mapping[Named, int]
-"""The id behind each kind and name."""
+"""The id of each definition by kind and name."""
 
 type Facts = dict[str, Any]
-"""What a file says about a definition besides its name, as plain values; without what is left open."""
+"""The fields of a definition in a file, without its name, as plain values; settings that are left open are absent."""
 
 type Current = Block | Payload | Workflow
 type FileDraft = BlockDraft | PayloadDraft | WorkflowDraft
 
 
 @dataclass(frozen=True, kw_only=True)
-class Present:
-    """What the catalog has under the names in a file, and what that points to; more than this does no harm."""
+class Existing:
+    """The stored definitions with the names of a file, and those that they refer to; there may be more."""
 
     workflow: Workflow | None = None
     payloads: Collection[Payload] = ()
@@ -54,10 +52,10 @@ class Present:
 
 @dataclass(frozen=True, kw_only=True)
 class FileChange:
-    """What an import means for one definition.
+    """The change to one definition.
 
-    ``current`` is the definition as it is, ``None`` if there is none. ``differences`` has ``(old, new)`` for each
-    field that differs, ``None`` for what is left out or unset.
+    ``current`` is the stored definition, ``None`` if there is none. ``differences`` has ``(old, new)`` for each field
+    that differs, ``None`` for a setting that is left open or unset.
     """
 
     kind: Kind
@@ -69,43 +67,43 @@ class FileChange:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What an import means: blocks first, then payloads, the workflow last. ``ids`` are those that are there."""
+    """The changes of an import: blocks, then payloads, then the workflow. ``ids`` has the stored definitions."""
 
     file: WorkflowFile
     changes: tuple[FileChange, ...]
     ids: Ids
 
     def with_ids(self, reserved: Ids) -> Plan:
-        """The plan once its new definitions are there."""
+        """The plan with the ids of its new definitions."""
         return replace(self, ids={**self.ids, **reserved})
 
     @property
     def to_save(self) -> tuple[FileChange, ...]:
-        """The changes that write anything; none if the catalog says already what the file says."""
+        """The changes that write a definition; none if every stored definition equals the file's."""
         return tuple(change for change in self.changes if change.action != "keep")
 
 
-def plan(file: WorkflowFile, present: Present) -> Plan:
-    """What importing the file would change.
+def plan(file: WorkflowFile, existing: Existing) -> Plan:
+    """The changes that importing the file makes.
 
-    :raises BrokenFile: if it names an LLM instance that isn't there.
+    :raises BrokenFile: if an LLM instance that it names does not exist.
     """
-    instances: dict[Named, int] = {("LLM_INSTANCE", instance.name): instance.id for instance in present.instances}
+    instances: dict[Named, int] = {("LLM_INSTANCE", instance.name): instance.id for instance in existing.instances}
     raise_any(list(_unknown_instances(file, instances)))
-    stored = _stored(present)
-    changes = tuple(_change(named, new, *stored.get(named, (None, {}))) for named, new in _wanted(file).items())
+    stored = _stored_facts(existing)
+    changes = tuple(_change(named, new, *stored.get(named, (None, {}))) for named, new in _facts_in_file(file).items())
     ids: dict[Named, int] = {(change.kind, change.name): change.current.id for change in changes if change.current}
     return Plan(file=file, changes=changes, ids=ids | instances)
 
 
 def drafts(plan: Plan, reserved: Ids) -> tuple[tuple[FileChange, FileDraft], ...]:
-    """What to save for each change that writes anything, in the order of the plan.
+    """The draft to save for each change that writes a definition, in the order of the plan.
 
-    ``reserved`` are the ids of what is to be created.
+    ``reserved`` has the ids of the definitions to create.
     """
     ids = {**plan.ids, **reserved}
     every: list[FileDraft] = [
-        *(_block_draft(block) for block in plan.file.blocks),
+        *plan.file.blocks,
         *(_payload_draft(payload, ids) for payload in plan.file.payloads),
         WorkflowDraft(name=plan.file.name, payloads=tuple(ids["PAYLOAD", name] for name in plan.file.order)),
     ]
@@ -116,36 +114,36 @@ def drafts(plan: Plan, reserved: Ids) -> tuple[tuple[FileChange, FileDraft], ...
 def _unknown_instances(file: WorkflowFile, known: Collection[Named]) -> Iterator[FieldError]:
     for position, payload in enumerate(file.payloads):
         if ("LLM_INSTANCE", payload.llm_instance) not in known:
-            sentence = f"there is no LLM instance {payload.llm_instance!r}; create it first"
-            yield FieldError(path=("payloads", position, "llm_instance"), sentence=sentence)
+            detail = f"there is no LLM instance {payload.llm_instance!r}; create it first"
+            yield FieldError(path=("payloads", position, "llm_instance"), detail=detail)
 
 
-def _wanted(file: WorkflowFile) -> dict[Named, Facts]:
+def _facts_in_file(file: WorkflowFile) -> dict[Named, Facts]:
     blocks: dict[Named, Facts] = {("BLOCK", block.title): _block_facts(block) for block in file.blocks}
     payloads: dict[Named, Facts] = {("PAYLOAD", payload.name): _payload_facts(payload) for payload in file.payloads}
     return {**blocks, **payloads, ("WORKFLOW", file.name): {"payloads": list(file.order)}}
 
 
-def _stored(present: Present) -> dict[Named, tuple[Current, Facts]]:
-    title = _name_of({block.id: block.title for block in present.blocks})
-    name = _name_of({payload.id: payload.name for payload in present.payloads})
-    instance_name = _name_of({instance.id: instance.name for instance in present.instances})
+def _stored_facts(existing: Existing) -> dict[Named, tuple[Current, Facts]]:
+    title = _name_of({block.id: block.title for block in existing.blocks})
+    name = _name_of({payload.id: payload.name for payload in existing.payloads})
+    instance_name = _name_of({instance.id: instance.name for instance in existing.instances})
     stored: dict[Named, tuple[Current, Facts]] = {}
-    for block in present.blocks:
-        stored["BLOCK", block.title] = (block, _block_facts(block_in_file(block)))
-    for payload in present.payloads:
+    for block in existing.blocks:
+        stored["BLOCK", block.title] = (block, _block_facts(block))
+    for payload in existing.payloads:
         stored["PAYLOAD", payload.name] = (payload, _payload_facts(payload_in_file(payload, title, instance_name)))
-    if (workflow := present.workflow) is not None:
+    if (workflow := existing.workflow) is not None:
         stored["WORKFLOW", workflow.name] = (workflow, {"payloads": [name(id_) for id_ in workflow.payloads]})
     return stored
 
 
 def _name_of(names: Mapping[int, str]) -> Callable[[int], str]:
-    """The name behind an id; for what is gone something that no name can be, as names have no braces."""
+    """The name of each id; for a deleted definition a text that no name equals, since names have no braces."""
     return lambda id_: names.get(id_, f"{{{id_}}}")
 
 
-def _block_facts(block: FileBlock) -> Facts:
+def _block_facts(block: BlockDraft) -> Facts:
     return {"content": block.content, "tags": list(block.tags), "folder_path": block.folder_path}
 
 
@@ -170,12 +168,8 @@ def _action(current: Current | None, differences: Facts) -> Literal["create", "r
 
 
 def _is_same(old: Any, new: Any) -> bool:
-    """As JSON: to a provider 1 is not ``true``, and the order of a schema's properties can matter."""
+    """Compared as JSON: for a provider, 1 differs from ``true``, and the order of a schema's properties can matter."""
     return json.dumps(old) == json.dumps(new)
-
-
-def _block_draft(block: FileBlock) -> BlockDraft:
-    return BlockDraft(title=block.title, content=block.content, tags=block.tags, folder_path=block.folder_path)
 
 
 def _payload_draft(payload: FilePayload, ids: Ids) -> PayloadDraft:

@@ -1,12 +1,13 @@
-"""WorkflowBundle in storage. Each Protocol has one adapter and one fake, held to the same tests."""
+"""Storage of definitions. Each Protocol has one adapter and one fake, which run the same tests."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from baton.domain.catalog.definitions import Definition, Kind, Ledger, Referrer, Replacement
+from baton.domain.catalog.definitions import Definition, Ledger, Replacement
 from baton.domain.catalog.searches import Search
+from baton.domain.kinds import Kind, Referrer
 from baton.domain.pages import Page
 from baton.domain.runs.run import (
     WorkflowBundle,
@@ -20,7 +21,7 @@ class CatalogStore(Protocol):
         """The next id of this kind."""
 
     def read_ledger(self, tenant: str) -> Ledger:
-        """To be read before references are checked, or users looked for."""
+        """To be read before references are checked, or referrers are searched for."""
 
     def create(self, tenant: str, definition: Definition, ledger: Ledger) -> None:
         """Store a new definition.
@@ -29,7 +30,7 @@ class CatalogStore(Protocol):
         :raises LedgerConflict: if it refers to others, and something was deleted since the ledger was read.
         """
 
-    def replace(self, tenant: str, current: Definition, following: Definition, ledger: Ledger) -> None:
+    def replace(self, tenant: str, current: Definition, new: Definition, ledger: Ledger) -> None:
         """Store the next version of a definition that was read.
 
         :raises VersionChanged: if it has been changed or deleted since.
@@ -38,7 +39,7 @@ class CatalogStore(Protocol):
         """
 
     def transactions(self, replacements: Sequence[Replacement]) -> Sequence[Sequence[Replacement]]:
-        """The replacements in their order, in as few parts as can each be saved as a whole."""
+        """The replacements in their order, split into as few transactions as possible."""
 
     def save(self, tenant: str, replacements: Sequence[Replacement], ledger: Ledger) -> None:
         """Store all of these or none.
@@ -62,23 +63,23 @@ class CatalogStore(Protocol):
         """:raises NotFound:"""
 
     def find[D: Definition](self, tenant: str, kind: type[D], names: Sequence[str]) -> Sequence[D]:
-        """Those that have one of the names."""
+        """The definitions with these names; names that no definition has are omitted."""
 
     def read_many[D: Definition](self, tenant: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
-        """Those of the ids that there are."""
+        """The existing ones of these ids."""
 
     def names(self, tenant: str, kind: Kind, ids: Sequence[int]) -> Mapping[int, str]:
-        """What those of the ids that there are are called."""
+        """The names of the existing ones of these ids."""
 
     def page[D: Definition](self, tenant: str, kind: type[D], limit: int, after: int | None, search: Search) -> Page[D]:
         """In the order of their ids; a page may be shorter than ``limit`` and not be the last."""
 
 
 class DefinitionSource(Protocol):
-    """Where a run takes its snapshot from."""
+    """Reads the definitions that a run takes its snapshot of."""
 
     def read_workflow(self, tenant: str, workflow_id: int) -> WorkflowBundle:
-        """The workflow with all that it points to and that is still there.
+        """The workflow with all existing definitions that it refers to.
 
         :raises NotFound: if there is no such workflow.
         """

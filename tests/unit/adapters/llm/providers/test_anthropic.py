@@ -9,29 +9,12 @@ from typing import Any
 
 import pytest
 
-from baton.adapters.llm.http.wire import HttpReply
 from baton.adapters.llm.providers.anthropic import messages as anthropic
-from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmServerError, LlmThrottled
-from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.errors import LlmError, LlmRefused, LlmServerError, LlmThrottled
+from baton.domain.llm.calls import LlmCall
+from tests.support.providers.anthropic import GOOD, an_error, reply
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-GOOD: dict[str, Any] = {
-    "id": "msg_01XFDUDYJgAACzvnptvVoYEL",
-    "type": "message",
-    "role": "assistant",
-    "model": "claude-haiku-4-5-20251001",
-    "content": [{"type": "text", "text": "Sweden."}],
-    "stop_reason": "end_turn",
-    "stop_sequence": None,
-    "usage": {
-        "input_tokens": 12,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
-        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
-        "output_tokens": 6,
-        "service_tier": "standard",
-    },
-}
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -55,15 +38,6 @@ CLOSED: dict[str, Any] = {
     "additionalProperties": False,
 }
 Build = Callable[..., LlmCall]
-
-
-def reply(body: object, status: int = 200, **headers: str) -> HttpReply:
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return HttpReply(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=raw)
-
-
-def an_error(kind: str, message: str) -> dict[str, Any]:
-    return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_011CSHoEeqs5C35K2UUqR7Fy"}
 
 
 def sent(call: LlmCall) -> dict[str, Any]:
@@ -92,63 +66,11 @@ def test_a_bare_call_sends_model_prompt_and_the_bound_that_the_api_demands(a_cal
     assert "sk-test" not in repr(request)
 
 
-def test_every_setting_goes_where_the_api_wants_it_and_zero_is_a_value(a_call: Build) -> None:
-    call = a_call(
-        system="Be brief.",
-        temperature=0,
-        top_p=0.0,
-        max_tokens=5,
-        stop=("END",),
-        model="big-2",
-        options={"top_k": 3, "thinking": {"type": "disabled"}},
-    )
-    assert sent(call) == {
-        "model": "big-2",
-        "max_tokens": 5,
-        "system": "Be brief.",
-        "messages": [{"role": "user", "content": call.prompt}],
-        "temperature": 0,
-        "top_p": 0.0,
-        "stop_sequences": ["END"],
-        "top_k": 3,
-        "thinking": {"type": "disabled"},
-    }
-
-
-@pytest.mark.parametrize(
-    ("base_url", "url"),
-    [
-        ("https://a.example", "https://a.example/v1/messages"),
-        ("https://a.example/v1/", "https://a.example/v1/messages"),
-        ("https://a.example/v1/messages", "https://a.example/v1/messages"),
-        ("https://a.example/v1/models", "https://a.example/v1/messages"),
-        ("https://a.example/anthropic?x=1", "https://a.example/anthropic/v1/messages?x=1"),
-    ],
-)
-def test_the_path_is_joined_to_the_base_url(a_call: Build, base_url: str, url: str) -> None:
-    assert anthropic.request(a_call(base_url=base_url)).url == url
-
-
-@pytest.mark.parametrize("base_url", ["a.example/v1", "ftp://a.example", "http://", "http://[::1"])
-def test_a_base_url_that_is_none_is_refused(a_call: Build, base_url: str) -> None:
-    with pytest.raises(LlmRefused, match=r"'demo'.*base URL"):
-        anthropic.request(a_call(base_url=base_url))
-
-
 def test_without_a_key_there_is_no_header_for_it_and_one_with_an_umlaut_is_refused_unseen(a_call: Build) -> None:
     assert "x-api-key" not in anthropic.request(a_call(api_key=None)).headers
     with pytest.raises(LlmRefused, match="API key") as caught:
         anthropic.request(a_call(api_key="sk-schlüssel"))
     assert "schl" not in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["stream", "messages", "model"])
-def test_an_option_that_baton_sets_itself_is_refused_by_name(a_call: Build, name: str) -> None:
-    with pytest.raises(LlmRefused, match=name):
-        anthropic.request(a_call(options={name: True}))
-    (refusal,) = anthropic.unsupported_settings(a_call(options={name: True}).settings)
-    assert refusal.setting == "options"
-    assert name in refusal.detail
 
 
 def test_a_plain_schema_goes_out_in_the_apis_own_form_with_its_objects_closed(a_call: Build) -> None:
@@ -194,105 +116,7 @@ def test_json_without_a_schema_is_asked_for_in_the_system_prompt(a_call: Build) 
     assert "system" not in sent(a_call(system=""))
 
 
-@pytest.mark.parametrize(
-    ("settings", "refused"),
-    [
-        ({"seed": 0}, [("seed", "anthropic has no such setting")]),
-        ({"temperature": 1.01}, [("temperature", "anthropic takes 0 to 1")]),
-        ({"stop": ("END", " \n")}, [("stop", "anthropic takes no sequence of spaces and line breaks alone")]),
-        ({"temperature": 1, "top_p": 1, "stop": ("END",), "max_tokens": 1, "response_format": "json"}, []),
-        ({}, []),
-    ],
-)
-def test_what_the_api_lacks_is_known_before_any_call(a_call: Build, settings: Any, refused: Any) -> None:
-    found = [
-        (refusal.setting, refusal.detail) for refusal in anthropic.unsupported_settings(a_call(**settings).settings)
-    ]
-    assert found == refused
-
-
 # --- answer --------------------------------------------------------------------------------------------------------
-
-
-def test_an_answer_is_read_whole(a_call: Build) -> None:
-    assert anthropic.read(reply(GOOD), a_call(), NOW) == LlmAnswer(
-        content="Sweden.",
-        model="claude-haiku-4-5-20251001",
-        prompt_tokens=12,
-        completion_tokens=6,
-        finish_reason="stop",
-    )
-
-
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        ([{"type": "text", "text": "Swe"}, {"type": "text", "text": "den."}], "Sweden."),
-        ([{"type": "thinking", "thinking": "Hm.", "signature": "x"}, {"type": "text", "text": "Sweden."}], "Sweden."),
-        ([{"type": "redacted_thinking", "data": "x"}, {"type": "text", "text": "Sweden."}], "Sweden."),
-        ([], ""),
-        ([{"type": "text", "text": "a\ud800b"}], "a\ufffdb"),
-    ],
-)
-def test_text_blocks_are_joined_and_others_left_out(a_call: Build, content: object, text: str) -> None:
-    assert anthropic.read(reply({**GOOD, "content": content}), a_call(), NOW).content == text
-
-
-@pytest.mark.parametrize(
-    ("said", "reason"),
-    [
-        ("end_turn", "stop"),
-        ("stop_sequence", "stop"),
-        ("max_tokens", "length"),
-        ("model_context_window_exceeded", "length"),
-        ("tool_use", "tool_calls"),
-        ("pause_turn", "length"),
-        (None, None),
-        ([], None),
-    ],
-)
-def test_stop_reasons_come_in_one_form(a_call: Build, said: Any, reason: str | None) -> None:
-    answer = anthropic.read(reply({**GOOD, "stop_reason": said}), a_call(), NOW)
-    assert (answer.finish_reason, answer.truncated) == (reason, reason == "length")
-
-
-@pytest.mark.parametrize(
-    ("usage", "counts"),
-    [
-        ({"input_tokens": 2, "cache_creation_input_tokens": 30, "cache_read_input_tokens": 400}, (432, None)),
-        ({"input_tokens": 2, "cache_read_input_tokens": None, "output_tokens": 0}, (2, 0)),
-        ({"input_tokens": "2", "output_tokens": True}, (None, None)),
-        (None, (None, None)),
-        ([1], (None, None)),
-    ],
-)
-def test_counts_include_what_went_through_the_prompt_cache(a_call: Build, usage: object, counts: object) -> None:
-    answer = anthropic.read(reply({**GOOD, "usage": usage}), a_call(), NOW)
-    assert (answer.prompt_tokens, answer.completion_tokens) == counts
-
-
-@pytest.mark.parametrize(
-    ("body", "named"),
-    [
-        (b"", "isn't JSON"),
-        (b'{"content": [', "isn't JSON"),
-        (b"<html>Sign in</html>", "a web page"),
-        (b"null", "without body"),
-        (b"[1]", "body is of type list"),
-        ({}, "without content"),
-        ({**GOOD, "content": "Sweden."}, "content is of type str, not list"),
-        ({**GOOD, "content": [], "stop_reason": None}, "without text, and without a reason"),
-        (
-            {**GOOD, "content": [None, {"text": 5, "type": "text"}], "stop_reason": "odd"},
-            r"without text \(finish reason odd\)",
-        ),
-        (an_error("brand_new_error", "Something new"), "an error instead: Something new"),
-        ({"error": {"type": [], "message": "Odd"}}, "an error instead: Odd"),
-    ],
-)
-def test_an_answer_of_the_wrong_shape_is_named(a_call: Build, body: object, named: str) -> None:
-    with pytest.raises(LlmAnswerInvalid, match=f"'demo' sent an answer .*{named}"):
-        anthropic.read(reply(body), a_call(), NOW)
 
 
 @pytest.mark.parametrize("content", [[], [{"type": "text", "text": "I can't help with relay races."}]])

@@ -268,7 +268,7 @@ def test_a_schema_that_is_too_hard_is_refused_by_keyword_unless_the_answer_is_gi
     a_call: Build, schema: Any, named: str
 ) -> None:
     call = a_call(response_format=schema)
-    with pytest.raises(LlmRefused, match=f"'demo' is simulated; it can't make up .*{named}"):
+    with pytest.raises(LlmRefused, match=f"'demo' is simulated; it can't generate .*{named}"):
         simulated.complete(call)
     (refusal,) = simulated.unsupported_settings(call.settings)
     assert refusal.setting == "response_format"

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from baton.domain.llm.settings import LlmSettings
+from baton.domain.llm.settings import SETTING_NAMES, LlmSettings
 
 
 def settings_to_map(settings: LlmSettings) -> dict[str, Any]:
-    """The explicit settings, and under ``unset`` the names of those that are unset.
+    """Every setting; ``unset`` has the names of those that are unset. ``None`` is written for these and for open ones.
 
-    ``null`` is not written: in older records it means that a setting is left open.
+    The same settings always give the same text: the key of a large record is made from it.
     """
-    explicit = settings.to_dict().items()
-    return {name: value for name, value in explicit if value is not None} | {"unset": list(settings.unset)}
+    given = {name: value for name, value in settings.to_dict().items() if value is not None}
+    return {**dict.fromkeys(SETTING_NAMES), "options": {}, **given, "unset": list(settings.unset)}
 
 
 def settings_from_map(stored: Mapping[str, Any]) -> LlmSettings:
-    """The settings of any record: older ones have ``null`` for a setting that is left open, and may lack ``unset``."""
+    """The settings of any record; older ones may lack ``unset``, and settings that were added since."""
     given = {name: value for name, value in stored.items() if name != "unset" and value is not None}
     return LlmSettings.from_dict(given | dict.fromkeys(stored.get("unset", ())))

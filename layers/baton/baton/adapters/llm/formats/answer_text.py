@@ -18,8 +18,8 @@ SPACES = re.compile(r"\s*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """What a model put out. ``reason`` is the provider's own word for why it stopped; ``declined`` is whether the
-    model itself refused, in a field of its own; the others are whether there was something else than text."""
+    """A model's output. ``reason`` is the provider's own finish reason; ``declined`` is whether a separate field says
+    that the model refused; the other flags say what there was besides text."""
 
     text: str
     reason: object
@@ -30,31 +30,31 @@ class Output:
 
 
 def answer_text(output: Output, call: LlmCall) -> str:
-    """The text as it is. It is empty only if the model stopped by itself and put out nothing else.
+    """The text, unchanged. It is empty only if the model stopped by itself and produced nothing else.
 
-    Raises ``LlmRefused`` for what was declined or filtered, with or without text; ``LlmServerError`` for a provider
-    that failed while it answered; ``LlmAnswerInvalid`` for reasoning, tool calls or a cut without a text.
+    Raises ``LlmRefused`` for a declined or filtered request, with or without text; ``LlmServerError`` if the provider
+    failed while answering; ``LlmAnswerInvalid`` for reasoning, tool calls or a cut answer without text.
     """
     reason = finish_reason(output.reason)
     if output.declined or reason == CONTENT_FILTER:
         raise _filtered(output, call)
     if reason == ERROR:
-        raise LlmServerError(f"{_instance(call)} failed while it answered{_word(output, call)}.")
+        raise LlmServerError(f"{_instance(call)} failed while it answered{_quoted_reason(output, call)}.")
     if has_answer(output.text):
         return output.text
     if reason == STOP and not (output.reasoning or output.tool_calls or output.other_parts or output.text.strip()):
         return output.text
-    raise LlmAnswerInvalid(f"{_instance(call)} {_what_is_there(output, reason, call)}.")
+    raise LlmAnswerInvalid(f"{_instance(call)} {_objection(output, reason, call)}.")
 
 
 def has_answer(text: str) -> bool:
-    """Whether there is more than white space and a ``<think>`` block, be it closed or not."""
+    """Whether there is more than white space and ``<think>`` blocks, closed or not."""
     at = _after_spaces(text, 0)
     while begun := BEGIN_OF_REASONING.match(text, at):
         ended = END_OF_REASONING.search(text, begun.end())
         at = len(text) if ended is None else _after_spaces(text, ended.end())
     rest = text[at:].strip()
-    return bool(rest) and not _is_thinking_without_its_begin(rest)
+    return bool(rest) and not _is_reasoning_without_start_mark(rest)
 
 
 def _after_spaces(text: str, at: int) -> int:
@@ -62,34 +62,34 @@ def _after_spaces(text: str, at: int) -> int:
     return at if found is None else found.end()
 
 
-def _is_thinking_without_its_begin(text: str) -> bool:
-    """The begin of a block is part of the prompt in some models' templates (DeepSeek-R1)."""
+def _is_reasoning_without_start_mark(text: str) -> bool:
+    """Some models' templates put the start of the block into the prompt (DeepSeek-R1)."""
     ended = END_OF_REASONING.search(text)
     return ended is not None and ended.end() == len(text) and BEGIN_OF_REASONING.search(text) is None
 
 
-def _what_is_there(output: Output, reason: str | None, call: LlmCall) -> str:
+def _objection(output: Output, reason: str | None, call: LlmCall) -> str:
     if output.reasoning or output.text.strip():
         return "sent only reasoning, no answer; raise max_tokens"
     if output.tool_calls or reason == TOOL_CALLS:
         return "sent only tool calls, no answer; take the tools out of its options"
     if reason == LENGTH:
-        return f"was cut off before the first word of its answer{_word(output, call)}; raise max_tokens"
+        return f"was cut off before the first word of its answer{_quoted_reason(output, call)}; raise max_tokens"
     if reason is None:
         return "sent an answer without text, and without a reason why it stopped"
-    return f"sent an answer without text{_word(output, call)}"
+    return f"sent an answer without text{_quoted_reason(output, call)}"
 
 
 def _filtered(output: Output, call: LlmCall) -> LlmError:
     declined = output.declined or (name_of(output.reason) or "").strip().lower() == "refusal"
     if declined:
         return refused(call, "answered that the model declines this request (refusal)")
-    return refused(call, f"answered that its content filter stopped this request{_word(output, call)}")
+    return refused(call, f"answered that its content filter stopped this request{_quoted_reason(output, call)}")
 
 
-def _word(output: Output, call: LlmCall) -> str:
-    said = provider_message(name_of(output.reason) or "", call)
-    return f" (finish reason {said})" if said else ""
+def _quoted_reason(output: Output, call: LlmCall) -> str:
+    reason = provider_message(name_of(output.reason) or "", call)
+    return f" (finish reason {reason})" if reason else ""
 
 
 def _instance(call: LlmCall) -> str:

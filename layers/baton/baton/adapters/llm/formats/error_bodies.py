@@ -1,16 +1,17 @@
-"""What the body of an error says, wherever its provider puts it: the words, and a status. Pure; nothing is cleaned.
+"""The message and the status in an error's body, wherever the provider puts them. Texts are returned as they are.
 
-These forms are understood, in any case of their names:
+These forms are supported, with names in any case:
 
 - ``{"error": {"message", "type", "code"}}``: OpenAI, Azure OpenAI, vLLM, llama.cpp, Ollama's ``/v1``, OpenRouter
 - ``[{"error": {"message", …}}]``: Gemini's OpenAI-compatible endpoint
 - ``{"error": "…"}``: Ollama, many gateways
 - ``{"object": "error", "message", "code"}``: older vLLM
-- ``{"detail": "…"}`` and ``{"detail": [{"loc", "msg"}]}``: FastAPI servers (not the list's ``input``: it is ours)
+- ``{"detail": "…"}`` and ``{"detail": [{"loc", "msg"}]}``: FastAPI servers
+  (without the list's ``input``, which repeats the request)
 - ``{"base_resp": {"status_code", "status_msg"}}``: MiniMax (https://platform.minimax.io/docs/api-reference/errorcode)
 - ``{"error_code", "error_msg"}``: Baidu; ``{"Response": {"Error": {"Code", "Message"}}}``: Tencent
 - ``{"code", "msg"}``, ``{"errors": [{"message"}]}``, ``{"output": {"message"}}`` and the like: gateways
-- plain text: Envoy and other proxies; a web page says nothing
+- plain text: Envoy and other proxies; a web page has no message
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from typing import Any
 
 from baton.adapters.llm.http.wire import FAILURES
 
-WORDS = (
+MESSAGE_FIELDS = (
     *("error", "message", "detail", "msg", "error_msg", "error_message", "errmsg", "err_msg", "errormessage"),
     *("status_msg", "status_message", "error_description", "reason", "faultstring", "title"),
 )
-"""Names under which providers put their words, the likeliest first."""
+"""Names of fields with a message, the likeliest first."""
 
 CONTAINERS = ("base_resp", "errors", "fault", "response", "output", "data", "result", "header", "status")
-"""Names under which objects are that hold such words; a text there may be an answer."""
+"""Names of objects that contain such fields; a text under one of these names may be an answer."""
 
 CODES = (
     *("code", "error_code", "errorcode", "status_code", "statuscode", "errcode", "status"),
@@ -67,8 +68,8 @@ STATUS_BY_NAME: Mapping[str, int] = {
     "overloaded": 503,
     "deadline_exceeded": 504,
 }
-"""For an error without a number: its code, else its type. OpenAI's own are so once a stream has begun, Anthropic's
-(https://platform.claude.com/docs/en/api/errors) always, and Google's are upper-case names
+"""For an error without a number, by its code, else by its type: OpenAI's within a stream, Anthropic's
+(https://platform.claude.com/docs/en/api/errors) always, and Google's upper-case names
 (https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto)."""
 
 STATUS_BY_CODE: Mapping[str, int] = {**{str(status): status for status in FAILURES}, **STATUS_BY_NAME}
@@ -91,11 +92,11 @@ SUCCESS_WORDS = ("ok", "success", "successful", "succeeded", "成功")
 
 MAX_DEPTH = 8
 BODY_PARTS = ("body", "query", "path", "header")
-"""Where FastAPI's ``loc`` begins; what follows is the field."""
+"""The first entries of FastAPI's ``loc``; the others name the field."""
 
 
 def error_in(body: object, depth: int = MAX_DEPTH) -> dict[str, Any]:
-    """The object that tells the error, wherever this provider puts it; empty when there is none."""
+    """The error object, wherever the provider puts it; empty if there is none."""
     body = _first(body)
     if not isinstance(body, dict):
         return {}
@@ -114,12 +115,12 @@ def _first(value: object) -> object:
 
 
 def is_error(body: object) -> bool:
-    """Whether this tells an error in a form that nothing but an error has."""
+    """Whether the body has a form that only errors have."""
     return bool(error_in(body))
 
 
 def error_message(body: object, depth: int = MAX_DEPTH) -> str:
-    """The provider's own words; empty if there are none."""
+    """The provider's own error message; empty if there is none."""
     if depth == 0:
         return ""
     if isinstance(body, str):
@@ -130,25 +131,25 @@ def error_message(body: object, depth: int = MAX_DEPTH) -> str:
         )
     if not isinstance(body, dict):
         return ""
-    said = next(filter(None, (error_message(part, depth - 1) for part in _parts(body))), "")
+    message = next(filter(None, (error_message(part, depth - 1) for part in _parts(body))), "")
     field = _field(body.get("loc"))
-    return f"{field}: {said}" if field and said else said
+    return f"{field}: {message}" if field and message else message
 
 
 def _parts(body: Mapping[str, Any]) -> Iterator[object]:
     named = {name.lower(): part for name, part in body.items()}
-    yield from (named.get(name) for name in WORDS)
+    yield from (named.get(name) for name in MESSAGE_FIELDS)
     yield from (part for name in CONTAINERS if isinstance(part := named.get(name), dict | list))
     yield from _field_errors(named.get("errors"))
 
 
 def _field_errors(errors: object) -> Iterator[str]:
-    """``{"errors": {"model": ["unknown"]}}``, or a text there."""
+    """Of ``{"errors": {"model": ["unknown"]}}``, or ``{"errors": "…"}``."""
     if isinstance(errors, str):
         yield errors
-    for field, said in errors.items() if isinstance(errors, dict) else ():
-        if isinstance(said, str | list) and (words := error_message(said)):
-            yield f"{field}: {words}"
+    for field, value in errors.items() if isinstance(errors, dict) else ():
+        if isinstance(value, str | list) and (message := error_message(value)):
+            yield f"{field}: {message}"
 
 
 def _field(loc: object) -> str:
@@ -160,32 +161,34 @@ def _field(loc: object) -> str:
 
 
 def message_without_answer(body: object) -> str:
-    """What a success that holds no answer says instead; empty where it only says that all went well."""
+    """The message of a success without an answer; empty if it only reports success."""
     if not isinstance(body, dict):
         return ""
-    said = error_message({name: part for name, part in body.items() if not _tells_success(part)})
-    return _flag(body) if not said else "" if said.lower().strip(" .!") in SUCCESS_WORDS else said
+    message = error_message({name: part for name, part in body.items() if not _is_success(part)})
+    if not message:
+        return _failure_flag(body)
+    return "" if message.lower().strip(" .!") in SUCCESS_WORDS else message
 
 
-def _flag(body: Mapping[str, Any]) -> str:
-    """What stands for words where there are none."""
+def _failure_flag(body: Mapping[str, Any]) -> str:
+    """A field that reports a failure without a message."""
     if body.get("success") is False:
         return "success: false"
     status = body.get("status")
     return f"status: {status}" if isinstance(status, str) and status.lower() in FAILURE_WORDS else ""
 
 
-def _tells_success(part: object) -> bool:
+def _is_success(part: object) -> bool:
     return isinstance(part, dict) and any(str(part.get(name)).lower() in SUCCESS_CODES for name in CODES)
 
 
 def status_in(body: object) -> int | None:
-    """The status that an error which came without one would have had; ``None`` if its codes aren't known."""
-    return next((status for told in _objects(body) for status in _statuses(told)), None)
+    """The HTTP status that corresponds to the error's codes; ``None`` if they are unknown."""
+    return next((status for part in _objects(body) for status in _statuses(part)), None)
 
 
 def _objects(body: object) -> Iterator[Mapping[str, Any]]:
-    """The places where an error's code may be."""
+    """The objects that may contain the error's code."""
     error = error_in(body)
     yield error
     if isinstance(body, dict):
@@ -197,8 +200,8 @@ def _objects(body: object) -> Iterator[Mapping[str, Any]]:
                 yield error_in({"error": part.get("Error")})
 
 
-def _statuses(told: Mapping[str, Any]) -> Iterator[int]:
-    named = {name.lower(): str(code) for name, code in told.items() if isinstance(code, str | int)}
+def _statuses(part: Mapping[str, Any]) -> Iterator[int]:
+    named = {name.lower(): str(code) for name, code in part.items() if isinstance(code, str | int)}
     for name in CODES:
         code = named.get(name, "")
         status = STATUS_BY_VENDORS_CODE.get((name, code)) or STATUS_BY_CODE.get(code.lower())

@@ -1,6 +1,6 @@
-"""From a status and an error body to a named failure, the same for every provider that speaks HTTP.
+"""``LlmError`` from a status and an error body, the same for every provider over HTTP.
 
-The statuses are DESIGN §8's table. An error that comes with a success counts by its own code.
+The statuses are those of docs/design.md. An error in a success is classified by its own code.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ FAILURE_BY_STATUS: Mapping[int, type[LlmError]] = {
     529: LlmThrottled,
 }
 FAILURE_BY_HUNDRED: Mapping[int, type[LlmError]] = {3: LlmRefused, 4: LlmRefused, 5: LlmServerError}
-"""For what the first table leaves out; any other status is an answer that HTTP doesn't promise."""
+"""For statuses that the first table doesn't contain; any other status is invalid HTTP."""
 
 OUT_OF_QUOTA = "insufficient_quota"
-"""OpenAI's code for a 429 that means: nothing left to pay with."""
+"""OpenAI's code for a 429 because of missing credit: waiting doesn't help."""
 
 MAX_MESSAGE_CHARACTERS = 300
 MAX_SCANNED_CHARACTERS = 1_000
 ECHO_CHARACTERS = 24
-"""A message that repeats so much of the prompt in one piece is quoting it."""
+"""A message with this many consecutive characters of the prompt is quoting it."""
 
 
 def failure_of(reply: HttpReply, call: LlmCall, now: datetime) -> LlmError:
-    """The failure that a reply without success stands for; ``now`` is what its dates count from."""
+    """The failure of a reply without success; ``now`` is for dates in its headers."""
     body = parsed(reply.body)
     return failure(call, reply.status, body, retry_after(reply.headers, now, error_in(body)))
 
 
 def failure(call: LlmCall, status: int, body: object, wait: float | None = None) -> LlmError:
-    """As ``failure_of``, for an error body that was read already (some providers send one with status 200)."""
+    """As ``failure_of``, for an error body that is parsed already (some providers send one with status 200)."""
     error = _failure(call, status, body, wait)
     error.status = status
     return error
@@ -50,32 +50,32 @@ def failure(call: LlmCall, status: int, body: object, wait: float | None = None)
 
 def _failure(call: LlmCall, status: int, body: object, wait: float | None) -> LlmError:
     kind = FAILURE_BY_STATUS.get(status) or FAILURE_BY_HUNDRED.get(status // 100, LlmAnswerInvalid)
-    sentence = _sentence(call, status, body)
+    detail = _detail(call, status, body)
     if kind is not LlmThrottled:
-        return kind(sentence)
+        return kind(detail)
     if OUT_OF_QUOTA in _codes(body):
-        return LlmRefused(sentence)
-    return LlmThrottled(sentence, wait)
+        return LlmRefused(detail)
+    return LlmThrottled(detail, wait)
 
 
 def failure_in_success(body: object, call: LlmCall) -> LlmError:
-    """For an error that came with a success: what it says of itself stands for the status."""
+    """The failure of an error with a success status; its own codes take the place of the status."""
     status = status_in(body)
     if status is not None:
         return failure(call, status, body)
-    said = provider_message(body, call)
+    message = provider_message(body, call)
     what = "sent an answer that holds an error instead"
-    return LlmAnswerInvalid(f"LLM instance {call.endpoint.instance_name!r} {what}{_joined(said)}")
+    return LlmAnswerInvalid(f"LLM instance {call.endpoint.instance_name!r} {what}{_suffix(message)}")
 
 
 def timed_out(instance_name: str, seconds: float) -> LlmTimeout:
-    """No complete answer within the time that the call may take."""
+    """The failure of a call without a complete answer within its timeout."""
     return LlmTimeout(f"LLM instance {instance_name!r} gave no complete answer within {seconds:g} s.")
 
 
 def parsed(body: bytes) -> object:
-    """The body as JSON, else as text. Broken UTF-8 is replaced, and raw control
-    characters are taken: one bad byte should not cost the rest."""
+    """The body as JSON, else as text. Invalid UTF-8 is replaced and raw control characters are accepted, so that one
+    bad byte doesn't lose the rest."""
     text = body.decode("utf-8-sig", "replace")
     try:
         value: object = json.loads(text, strict=False)
@@ -84,39 +84,37 @@ def parsed(body: bytes) -> object:
     return value
 
 
-def _sentence(call: LlmCall, status: int, body: object) -> str:
-    said = provider_message(body, call)
+def _detail(call: LlmCall, status: int, body: object) -> str:
+    message = provider_message(body, call)
     hint = " Redirects are not followed; check the base URL." if status in REDIRECTS else ""
     reason = HTTPStatus(status).phrase if status in HTTPStatus else ""
-    return f"{_answered(call, status)}{_joined(said or reason)}{hint}"
+    return (
+        f"LLM instance {call.endpoint.instance_name!r} answered with status {status}{_suffix(message or reason)}{hint}"
+    )
 
 
-def _answered(call: LlmCall, status: int) -> str:
-    return f"LLM instance {call.endpoint.instance_name!r} answered with status {status}"
-
-
-def _joined(said: str) -> str:
-    ending = "" if said.endswith((".", "!", "?", "…")) else "."
-    return f": {said}{ending}" if said else "."
+def _suffix(message: str) -> str:
+    ending = "" if message.endswith((".", "!", "?", "…")) else "."
+    return f": {message}{ending}" if message else "."
 
 
 def provider_message(body: object, call: LlmCall) -> str:
-    """The provider's own words on one line, shortened, without the key and without what it quotes of the prompt."""
+    """The provider's own message on one line, shortened, without the key and without quotes from the prompt."""
     text = encodable(error_message(body))
     key = (call.api_key or "").strip()
     text = " ".join((text.replace(key, "[api key]") if key else text).split())[:MAX_SCANNED_CHARACTERS]
-    for own in (call.prompt, call.settings.system or ""):
-        text = _without_echo(text, " ".join(own.split()))
+    for prompt in (call.prompt, call.settings.system or ""):
+        text = _without_quote(text, " ".join(prompt.split()))
     return text if len(text) <= MAX_MESSAGE_CHARACTERS else text[: MAX_MESSAGE_CHARACTERS - 1] + "…"
 
 
-def _without_echo(text: str, own: str) -> str:
-    """Cut where ``text`` begins to quote ``own``."""
-    if own and len(own) < ECHO_CHARACTERS:
-        quote = re.search(rf"(?<!\w){re.escape(own)}(?!\w)", text)
+def _without_quote(text: str, prompt: str) -> str:
+    """``text`` up to where it begins to quote ``prompt``."""
+    if prompt and len(prompt) < ECHO_CHARACTERS:
+        quote = re.search(rf"(?<!\w){re.escape(prompt)}(?!\w)", text)
         return text[: quote.start()] + "…" if quote else text
     for start in range(len(text) - ECHO_CHARACTERS + 1):
-        if text[start : start + ECHO_CHARACTERS] in own:
+        if text[start : start + ECHO_CHARACTERS] in prompt:
             return text[:start] + "…"
     return text
 

@@ -1,14 +1,14 @@
-"""Why a model stopped, in one form for every provider: ``stop``, ``length``, ``content_filter``, ``tool_calls``,
-``error``; ``None`` where it isn't said; else the provider's own word.
+"""Why a model stopped, the same for every provider: ``stop``, ``length``, ``content_filter``, ``tool_calls``,
+``error``; ``None`` if it is missing; else the provider's own term.
 
-Case, and what stands between the parts of a word, doesn't count: ``MAX_TOKENS``, ``max-tokens`` and ``maxTokens`` are
-one word. A word that isn't in the table is judged by its parts, since ``upstream_error`` and ``content_filter:
-PROHIBITED_CONTENT`` say what they mean. The words are from:
+Case and separators are ignored: ``MAX_TOKENS``, ``max-tokens`` and ``maxTokens`` are the same. A term that isn't in the
+table is classified by its parts, as ``upstream_error`` and ``content_filter: PROHIBITED_CONTENT`` can be. The terms are
+from:
 
 - OpenAI, and the status of its Responses API: https://platform.openai.com/docs/api-reference
 - Anthropic: https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons
 - Bedrock: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_MessageStopEvent.html
-- Gemini: https://ai.google.dev/api/generate-content#FinishReason, which its gateways hand on
+- Gemini: https://ai.google.dev/api/generate-content#FinishReason, which gateways to it pass on
 - DeepSeek (``insufficient_system_resource``): https://api-docs.deepseek.com/api/create-chat-completion
 - Zhipu (``sensitive``, ``network_error``): https://docs.bigmodel.cn/api-reference
 - Cohere: https://docs.cohere.com/reference/chat; Mistral (``model_length``, ``error``): https://docs.mistral.ai/api
@@ -29,7 +29,7 @@ LENGTH: Final = "length"
 CONTENT_FILTER: Final = "content_filter"
 TOOL_CALLS: Final = "tool_calls"
 ERROR: Final = "error"
-"""The provider failed while it answered: a failure like a 5xx, and no answer."""
+"""The provider failed while answering: a failure like a 5xx, and no answer."""
 
 
 def _words(listed: str) -> frozenset[str]:
@@ -37,7 +37,7 @@ def _words(listed: str) -> frozenset[str]:
 
 
 MISSING = _words("null none nil undefined unspecified n_a nan false not_finished in_progress queued") | {""}
-"""Not all servers have a null: ``"null"`` is DashScope's word while a model is still writing."""
+"""Terms for no reason: ``"null"`` is DashScope's while a model is still writing."""
 
 WORDS: Mapping[str, frozenset[str]] = {
     STOP: _words(
@@ -49,7 +49,8 @@ WORDS: Mapping[str, frozenset[str]] = {
     TOOL_CALLS: _words("tool_calls tool_call tool_use function_call function_calls tool_uses"),
     ERROR: _words("other image_other timed_out no_image unexpected_tool_call too_many_tool_calls"),
 }
-"""Whole words. Anthropic pauses a turn that its own tools make too long: what has come is only the beginning."""
+"""Whole terms. ``pause_turn`` is ``length``: Anthropic pauses a turn that its own tools make too long, so the answer
+is incomplete."""
 
 PARTS: Mapping[str, frozenset[str]] = {
     CONTENT_FILTER: _words(
@@ -65,29 +66,29 @@ PARTS: Mapping[str, frozenset[str]] = {
     ),
     LENGTH: _words("length tokens max limit exceeded truncated truncation context incomplete cut cutoff long partial"),
 }
-"""Parts of words that aren't in the first table; the first row counts that has one."""
+"""Parts of terms that aren't in the first table; the first row with a match counts."""
 
-BROKEN_OUTPUT = "malformed"
-"""Of the model's own output, whatever else the word holds: ``function_call_filter: MALFORMED_FUNCTION_CALL``."""
+MALFORMED_OUTPUT = "malformed"
+"""The model's output is malformed, whatever the other parts: ``function_call_filter: MALFORMED_FUNCTION_CALL``."""
 
-HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-BETWEEN = re.compile(r"[\W_]+")
+CAMEL_CASE_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+SEPARATORS = re.compile(r"[\W_]+")
 PREFIXES = re.compile(r"^(?:finish_?reason|stop_?reason|reason)_")
-"""Of enumerations, whose full names are sent by some: ``FINISH_REASON_STOP``, ``FinishReason.STOP``."""
+"""Names of enumerations, which some servers send: ``FINISH_REASON_STOP``, ``FinishReason.STOP``."""
 
 
-def replaces(said: object, before: object) -> bool:
-    """Whether a reason that comes after another one counts in its place: one that says nothing never does. A model that
-    came to its end has not failed, and one that was cut or filtered has not stopped by itself."""
-    new, old = finish_reason(said), finish_reason(before)
+def replaces(later: object, earlier: object) -> bool:
+    """Whether a later reason replaces an earlier one. No reason never replaces one; an error doesn't replace a reason,
+    and ``stop`` doesn't replace a cut or a filter."""
+    new, old = finish_reason(later), finish_reason(earlier)
     return new is not None if old in (None, ERROR) else new not in (None, ERROR, STOP)
 
 
-def finish_reason(said: object) -> str | None:
-    """The reason that an answer tells, whatever type it has there."""
-    if isinstance(said, dict):  # SGLang: {"type": "length", "length": 16}
-        said = said.get("type")
-    label = name_of(said) or ""
+def finish_reason(value: object) -> str | None:
+    """The reason in an answer's field, whatever its type."""
+    if isinstance(value, dict):  # SGLang: {"type": "length", "length": 16}
+        value = value.get("type")
+    label = name_of(value) or ""
     word = _normal(label)
     if word in MISSING:
         return None
@@ -95,7 +96,7 @@ def finish_reason(said: object) -> str | None:
 
 
 def _normal(label: str) -> str:
-    word = BETWEEN.sub("_", HUMP.sub("_", label).lower()).strip("_")
+    word = SEPARATORS.sub("_", CAMEL_CASE_BOUNDARY.sub("_", label).lower()).strip("_")
     return PREFIXES.sub("", word)
 
 
@@ -104,6 +105,6 @@ def _form(word: str) -> str | None:
     if exact is not None:
         return exact
     parts = frozenset(word.split("_"))
-    if BROKEN_OUTPUT in parts:
+    if MALFORMED_OUTPUT in parts:
         return ERROR
     return next((form for form, known in PARTS.items() if parts & known), None)

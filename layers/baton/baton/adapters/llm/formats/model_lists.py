@@ -1,7 +1,7 @@
-"""Whether an endpoint can be called, and with which models, for every provider that lists its models over HTTP.
+"""Checks of an endpoint by its list of models, for every provider that has one over HTTP.
 
-Listing costs nothing and needs no model. Where there is no list, one short question shows as much: that the host, the
-key and the model are right.
+The list costs nothing and needs no model. Where there is none, one short question is sent instead; an answer proves
+that the host, the key and the model are valid.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ MAX_QUESTION_TOKENS = 16
 MAX_MODELS = 1_000
 
 NO_LIST = (401, 403, 404, 405, 501)
-"""Statuses of an endpoint that doesn't list its models, or not for this key: OpenAI answers 401 to one that lacks the
-scope for it. If the key is wrong altogether, the question says so."""
+"""Statuses of an endpoint that doesn't list its models, or not for this key: OpenAI answers 401 to a key without the
+scope for it. If the key is invalid, the question shows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +66,7 @@ def models_in(reply: HttpReply) -> tuple[str, ...] | None:
 
 
 def question(call: LlmCall, seconds: float) -> LlmCall:
-    """The call with a question that is cheap to answer, whatever its settings; raises ``LlmTimeout`` if no time is
-    left for it."""
+    """The call with a short question and cheap settings; raises ``LlmTimeout`` if no time is left."""
     if seconds <= 0:
         raise timed_out(call.endpoint.instance_name, call.timeout_seconds)
     settings = replace(

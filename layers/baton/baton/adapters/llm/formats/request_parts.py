@@ -1,4 +1,4 @@
-"""Putting a request together. What could never be sent is refused, with the instance's name and not the value."""
+"""Building a request's parts. Values that can't be sent raise ``LlmRefused``, which doesn't quote the value."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from baton.domain.llm.calls import LlmCall
 from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 
 JSON_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
-"""For streams too: what imitates a vendor's API is tried out with the vendor's client, which asks for no other type."""
+"""For streams as well: vendors' own clients accept JSON only, and servers that imitate an API are tested with these."""
 
 BEARER = "Authorization"
-OURS = ("model", "messages", "stream")
-"""Body keys that no option may set: the first two are the call itself, and a streamed answer couldn't be read."""
+RESERVED_KEYS = ("model", "messages", "stream")
+"""Body keys that options can't set, since Baton does."""
 
 
-def url(call: LlmCall, base_url: str, path: str, *beginnings: str) -> str:
-    """The base URL with the path joined on, once, also where it ends with the path or a beginning of it; its query
-    stays (Azure's ``?api-version=``)."""
+def url(call: LlmCall, base_url: str, path: str, *prefixes: str) -> str:
+    """The base URL with the path appended; if the base URL ends with the path or one of its ``prefixes``, that part is
+    not repeated. The query is preserved (Azure's ``?api-version=``)."""
     try:
         parts = urlsplit(base_url.strip())
     except ValueError:
@@ -30,12 +30,12 @@ def url(call: LlmCall, base_url: str, path: str, *beginnings: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise refused(call, "needs a base URL that begins with http:// or https://")
     base = parts.path.rstrip("/")
-    there = next((known for known in (path, *beginnings) if base.endswith(known)), "")
-    return parts._replace(path=base.removesuffix(there) + path, fragment="").geturl()
+    repeated = next((known for known in (path, *prefixes) if base.endswith(known)), "")
+    return parts._replace(path=base.removesuffix(repeated) + path, fragment="").geturl()
 
 
 def api_key(call: LlmCall) -> str:
-    """The key as a header can carry it; empty if the instance has none."""
+    """The key as a header value; empty if the instance has none."""
     key = (call.api_key or "").strip()
     if not (key.isascii() and key.isprintable()):
         raise refused(call, "has an API key with a character that no header can carry")
@@ -43,7 +43,7 @@ def api_key(call: LlmCall) -> str:
 
 
 def key_header(call: LlmCall, usual: str) -> dict[str, str]:
-    """The header that carries the key: the instance's own choice, else the provider's usual one."""
+    """The header with the key: the instance's own header, else the provider's ``usual`` one."""
     key = api_key(call)
     name = call.endpoint.api_key_header or usual
     if header_name_error(name):
@@ -54,14 +54,14 @@ def key_header(call: LlmCall, usual: str) -> dict[str, str]:
 
 
 def json_body(call: LlmCall, body: Mapping[str, Any]) -> bytes:
-    """UTF-8 without escapes, which keeps prompts of other scripts short. What is left open is not sent; options are
-    further keys, and win over settings."""
-    for name in OURS:
+    """The body as UTF-8 without escapes, which keeps prompts in other scripts short. ``None`` values are omitted;
+    options are added as further keys, and override settings."""
+    for name in RESERVED_KEYS:
         if name in call.settings.options:
             raise refused(call, f"can't be given the option {name!r}: Baton sets it")
-    said = {name: value for name, value in body.items() if value is not None}
+    given = {name: value for name, value in body.items() if value is not None}
     try:
-        return json.dumps({**said, **call.settings.options}, ensure_ascii=False, allow_nan=False).encode(
+        return json.dumps({**given, **call.settings.options}, ensure_ascii=False, allow_nan=False).encode(
             "utf-8", "replace"
         )
     except (TypeError, ValueError, RecursionError):
@@ -69,12 +69,12 @@ def json_body(call: LlmCall, body: Mapping[str, Any]) -> bytes:
 
 
 def unsupported_options(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
-    """For options that are Baton's own to set."""
-    for name in OURS:
+    """Options that only Baton may set."""
+    for name in RESERVED_KEYS:
         if name in settings.options:
             yield UnsupportedSetting("options", f"{name!r} can't be one: Baton sets it")
 
 
 def refused(call: LlmCall, what: str) -> LlmRefused:
-    """A failure of the instance's, as a sentence."""
+    """The failure for a call that can't be sent; ``what`` follows the instance's name."""
     return LlmRefused(f"LLM instance {call.endpoint.instance_name!r} {what}.")

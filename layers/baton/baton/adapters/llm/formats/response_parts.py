@@ -1,4 +1,4 @@
-"""Taking an answer apart: what is there is checked, and what is wrong is named by its place, never quoted."""
+"""Reading an answer's parts: types are checked, and errors name the place of a wrong value, never the value."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from baton.domain.llm.calls import LlmCall
 TEXT_PARTS = ("text", "output_text")
 MAX_NAME_CHARACTERS = 200
 MAX_TOKENS = 10**12
-"""Beyond this a count is nonsense, and would not fit where it is stored."""
+"""A larger count is invalid, and would not fit where it is stored."""
 
 
 def json_body(reply: HttpReply, call: LlmCall) -> object:
-    """What a success holds, be it an answer or, with some providers, an error."""
+    """The body of a success: an answer or, with some providers, an error."""
     body = parsed(reply.body)
     if isinstance(body, str):
         what = "that is a web page" if body.lstrip().startswith("<") else "that isn't JSON"
@@ -25,7 +25,7 @@ def json_body(reply: HttpReply, call: LlmCall) -> object:
 
 
 def expect[T](value: object, kind: type[T], path: str, call: LlmCall) -> T:
-    """The value, if it is of this kind; else a failure that names the place and the kinds, never the value."""
+    """The value, if it has this type; else raises ``LlmAnswerInvalid`` with the place and the types."""
     if value is None:
         raise invalid(call, f"without {path}")
     if not isinstance(value, kind):
@@ -34,13 +34,13 @@ def expect[T](value: object, kind: type[T], path: str, call: LlmCall) -> T:
 
 
 def joined_text(parts: list[Any]) -> str | None:
-    """The text parts, joined, if there is one; a part of another type (``thinking``) is not the answer."""
-    said = [part if isinstance(part, str) else part.get("text") or "" for part in parts if is_text(part)]
-    return "".join(said) if said else None
+    """The text parts, joined; ``None`` if there are none. Parts of other types (``thinking``) are no answer."""
+    texts = [part if isinstance(part, str) else part.get("text") or "" for part in parts if is_text(part)]
+    return "".join(texts) if texts else None
 
 
 def is_text(part: object) -> bool:
-    """Whether a part of an answer's content is text; some servers leave out its type, or all but the text."""
+    """Whether a part of an answer's content is text; some servers omit its type, or send a plain string."""
     if not isinstance(part, dict):
         return isinstance(part, str)
     text = part.get("text")
@@ -48,21 +48,21 @@ def is_text(part: object) -> bool:
 
 
 def type_of(part: object) -> str:
-    """The type of a part of an answer's content; empty where it tells none."""
-    said = part.get("type") if isinstance(part, dict) else None
-    return said if isinstance(said, str) else ""
+    """The type of a part of an answer's content; empty if it has none."""
+    kind = part.get("type") if isinstance(part, dict) else None
+    return kind if isinstance(kind, str) else ""
 
 
 def count_of(value: object) -> int | None:
-    """A count of tokens, or None: an answer that was paid for is not thrown away over its bookkeeping."""
+    """A token count, or ``None`` if it is invalid: an answer is not rejected because of its counts."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_TOKENS else None
 
 
 def name_of(value: object) -> str | None:
-    """A model's name, or another label, at a length that can be kept."""
+    """A model's name, or another label, cut to a length that can be stored."""
     return encodable(value)[:MAX_NAME_CHARACTERS] if isinstance(value, str) else None
 
 
 def invalid(call: LlmCall, what: str) -> LlmAnswerInvalid:
-    """A failure of the instance's, as a sentence."""
+    """The failure for an answer that can't be used; ``what`` follows "sent an answer"."""
     return LlmAnswerInvalid(f"LLM instance {call.endpoint.instance_name!r} sent an answer {what}.")

@@ -1,4 +1,4 @@
-"""An end for Python code that can't be given one otherwise, such as a match of ``re``."""
+"""A time limit for Python code that has none of its own, such as a match of ``re``."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from contextlib import contextmanager
 from typing import Never
 
 REPEAT_SECONDS = 0.5
-"""Where an exception can't be raised (in a finalizer), Python drops it: then it is raised once more."""
+"""The signal is repeated, since Python drops an exception that is raised in a finalizer."""
 
 
 class OutOfTime(Exception):
-    """The block has used up its time."""
+    """The time limit of the block is over."""
 
 
 @contextmanager
 def time_bound(seconds: float) -> Iterator[None]:
-    """Raises ``OutOfTime`` inside the block once this time is over; restores the signal handler and the timer.
+    """Raises ``OutOfTime`` inside the block after ``seconds``; restores the signal handler and the timer.
 
-    By a signal, which Python handles in the main thread only, where Lambda calls the handler. In any other thread the
-    block has no bound.
+    It uses a signal, which Python handles in the main thread only; Lambda calls the handler there. In any other thread
+    the block has no time limit.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

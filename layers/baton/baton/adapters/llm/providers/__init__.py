@@ -1,1 +1,1 @@
-"""One package for each provider."""
+"""One package per provider."""

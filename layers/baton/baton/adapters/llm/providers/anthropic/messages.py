@@ -2,9 +2,9 @@
 
 Source: https://platform.claude.com/docs/en/api/messages.
 
-A JSON Schema in the keywords that the API's own form knows goes out as ``output_config.format``, which holds the model
-to it (Claude 4.5 and later; its objects are closed first, since the API takes no others). Any other schema, and
-``"json"``, for which the API has no form, is written into the system prompt. Either way the answer is checked.
+A JSON Schema with supported keywords is sent as ``output_config.format``, which the API enforces (Claude 4.5 and
+later; its objects are closed first, since the API accepts no others). Any other schema, and ``"json"``, is written into
+the system prompt. Either way the answer is validated.
 
 With a listener, the answer is streamed.
 """
@@ -17,9 +17,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from baton.adapters.llm.formats import model_lists as checks
-from baton.adapters.llm.formats import request_parts as writing
-from baton.adapters.llm.formats import streaming
+from baton.adapters.llm.formats import model_lists, request_parts, streaming
 from baton.adapters.llm.formats.answer_text import Output, answer_text
 from baton.adapters.llm.formats.error_bodies import is_error, message_without_answer
 from baton.adapters.llm.formats.failures import failure_in_success, failure_of
@@ -42,29 +40,29 @@ from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 
 BASE_URL = "https://api.anthropic.com"
-"""Where an instance without a base URL calls: unlike OpenAI's, this API is one vendor's own."""
+"""The default base URL."""
 
 PATH = "/v1/messages"
 MODELS_PATH = "/v1/models"
 KEY_HEADER = "x-api-key"
 VERSION = "2023-06-01"
 DEFAULT_MAX_TOKENS = 4096
-"""The API demands a bound; this is the highest that every model takes."""
+"""The API requires ``max_tokens``; this is the highest value that every model accepts."""
 
 MAX_TEMPERATURE = 1
 INPUT_COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-"""The first leaves out what was written to and read from the prompt cache."""
+"""The first excludes the tokens that were written to and read from the prompt cache."""
 
 
 def unsupported_settings(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
-    """Settings that no model of Anthropic's takes. What only some models lack, the API says itself."""
+    """Settings that no Anthropic model supports. For those that only some models lack, the API returns an error."""
     if settings.seed is not None:
         yield UnsupportedSetting("seed", "anthropic has no such setting")
     if settings.temperature is not None and settings.temperature > MAX_TEMPERATURE:
         yield UnsupportedSetting("temperature", "anthropic takes 0 to 1")
     if any(not text.strip() for text in settings.stop or ()):
         yield UnsupportedSetting("stop", "anthropic takes no sequence of spaces and line breaks alone")
-    yield from writing.unsupported_options(settings)
+    yield from request_parts.unsupported_options(settings)
 
 
 def complete(
@@ -78,8 +76,8 @@ def complete(
 def check(call: LlmCall, transport: HttpTransport = PUBLIC_ONLY) -> tuple[str, ...] | None:
     """The models that the endpoint offers; ``None`` if it can be called but has no list, as some gateways have none.
     Raises ``LlmError``."""
-    model_check = checks.ModelCheck(listing=models_request(call), ask=partial(_ask, transport=transport))
-    return checks.offered_models(model_check, call, transport)
+    model_check = model_lists.ModelCheck(listing=models_request(call), ask=partial(_ask, transport=transport))
+    return model_lists.offered_models(model_check, call, transport)
 
 
 def _ask(question: LlmCall, transport: HttpTransport) -> None:
@@ -107,16 +105,16 @@ def request(call: LlmCall, *, streamed: bool = False) -> HttpRequest:
     }
     return HttpRequest(
         instance_name=call.endpoint.instance_name,
-        url=writing.url(call, call.endpoint.base_url or BASE_URL, PATH, MODELS_PATH, "/v1"),
-        headers=writing.JSON_HEADERS | _headers(call),
-        body=writing.json_body(call, body),
+        url=request_parts.url(call, call.endpoint.base_url or BASE_URL, PATH, MODELS_PATH, "/v1"),
+        headers=request_parts.JSON_HEADERS | _headers(call),
+        body=request_parts.json_body(call, body),
     )
 
 
 def models_request(call: LlmCall) -> HttpRequest:
     """The GET for the list of models, on one page; raises as ``request`` does."""
-    parts = urlsplit(writing.url(call, call.endpoint.base_url or BASE_URL, MODELS_PATH, PATH, "/v1"))
-    query = "&".join(filter(None, (parts.query, f"limit={checks.MAX_MODELS}")))
+    parts = urlsplit(request_parts.url(call, call.endpoint.base_url or BASE_URL, MODELS_PATH, PATH, "/v1"))
+    query = "&".join(filter(None, (parts.query, f"limit={model_lists.MAX_MODELS}")))
     return HttpRequest(
         instance_name=call.endpoint.instance_name,
         url=parts._replace(query=query).geturl(),
@@ -126,11 +124,11 @@ def models_request(call: LlmCall) -> HttpRequest:
 
 
 def _headers(call: LlmCall) -> dict[str, str]:
-    return {"anthropic-version": VERSION} | writing.key_header(call, KEY_HEADER)
+    return {"anthropic-version": VERSION} | request_parts.key_header(call, KEY_HEADER)
 
 
 def _output_config(settings: LlmSettings) -> dict[str, Any] | None:
-    """The API's own form for the schema; an option of that name would replace it, so the schema is told then."""
+    """The API's own field for the schema; not if an option of the same name replaces it."""
     wanted = settings.response_format
     if isinstance(wanted, Mapping) and is_plain(wanted) and "output_config" not in settings.options:
         return {"format": {"type": "json_schema", "schema": closed(wanted)}}
@@ -138,7 +136,7 @@ def _output_config(settings: LlmSettings) -> dict[str, Any] | None:
 
 
 def _system(settings: LlmSettings) -> str | None:
-    """The system prompt, with the response format where the API has no form for it; an empty one is not taken."""
+    """The system prompt, with the response format where the API has no field for it; ``None`` if empty."""
     wanted = settings.response_format
     instructed = wanted not in (None, "text") and _output_config(settings) is None
     parts = [settings.system, instruction(wanted) if instructed and wanted is not None else None]
@@ -147,15 +145,15 @@ def _system(settings: LlmSettings) -> str | None:
 
 def read(reply: HttpReply, call: LlmCall, now: datetime) -> LlmAnswer:
     """The answer in a reply. Raises ``LlmError`` by status, for an error inside a success, and for anything that
-    isn't a message; ``now`` is what a ``Retry-After`` date counts from."""
+    isn't a message; ``now`` is for ``Retry-After`` dates."""
     return _answer(_body(reply, call, now), call)
 
 
 def read_events(
     events: Iterable[Event], call: LlmCall, on_finish: streaming.OnFinish = streaming.ignore
 ) -> streaming.TextChunks[LlmAnswer]:
-    """The same answer, or the same failure, out of a stream of events; yields its text as it comes. Raises
-    ``LlmUnreachable`` besides, for a stream that ends before its answer does, and whatever ``events`` raises."""
+    """The answer in a stream of events; yields its text as it arrives. Raises as ``read``, ``LlmUnreachable`` for a
+    stream that ends before the answer does, and whatever ``events`` raises."""
     body = yield from streaming.accumulate(events, Message(call), call, on_finish)
     return _answer(body, call)
 

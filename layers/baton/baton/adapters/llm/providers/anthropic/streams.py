@@ -1,7 +1,7 @@
-"""The events of the Messages API, put together into the message that would have come unstreamed.
+"""The events of the Messages API, accumulated into the message of an unstreamed reply.
 
-Source: https://platform.claude.com/docs/en/build-with-claude/streaming. Types of events and deltas that aren't known
-here are passed over, as the API's versioning demands.
+Source: https://platform.claude.com/docs/en/build-with-claude/streaming. Unknown types of events and
+deltas are ignored, as the API's versioning demands.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from baton.domain.llm.calls import LlmCall
 
 TEXTS = ("text", "text_delta")
 DELTAS = {"thinking_delta": "thinking", "signature_delta": "thinking", "input_json_delta": "tool_use"}
-"""The blocks that deltas of these types belong to."""
+"""The type of block that each type of delta belongs to."""
 
 
 class Message:
-    """Grows event by event. Text blocks are told one after the other, so what they say can be joined as it comes."""
+    """An ``Accumulator``. Text blocks arrive one after the other, so their texts can be joined as they arrive."""
 
     def __init__(self, call: LlmCall) -> None:
         self._call = call
@@ -36,40 +36,40 @@ class Message:
         event = expect(value, dict, "event", self._call)
         match event.get("type"):
             case "message_start":
-                return self._begin(expect(event.get("message"), dict, "message", self._call))
+                return self._start(expect(event.get("message"), dict, "message", self._call))
             case "message":  # a gateway that sends the whole as one event
-                return self._begin(event)
+                return self._start(event)
             case "content_block_start":
-                return self._part(expect(event.get("content_block"), dict, "content_block", self._call))
+                return self._add_part(expect(event.get("content_block"), dict, "content_block", self._call))
             case "content_block_delta":
-                return self._part(expect(event.get("delta"), dict, "delta", self._call))
+                return self._add_part(expect(event.get("delta"), dict, "delta", self._call))
             case "message_delta":
-                self._know(expect(event.get("delta"), dict, "delta", self._call))
-                self._count(event.get("usage"))
+                self._update(expect(event.get("delta"), dict, "delta", self._call))
+                self._update_usage(event.get("usage"))
             case "message_stop":
                 self.is_over = True
         return ""
 
-    def _begin(self, message: dict[str, Any]) -> str:
-        self._know(message)
-        self._count(message.get("usage"))
+    def _start(self, message: dict[str, Any]) -> str:
+        self._update(message)
+        self._update_usage(message.get("usage"))
         parts = message.get("content")
         return "".join(
-            [self._part(part) for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+            [self._add_part(part) for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
         )
 
-    def _know(self, told: dict[str, Any]) -> None:
-        """Of several stop reasons the one that says most counts."""
-        if not replaces(told.get("stop_reason"), self.reason):
-            told = {**told, "stop_reason": None}
-        self._message |= {name: known for name, known in told.items() if known is not None}
+    def _update(self, fields: dict[str, Any]) -> None:
+        """Of several stop reasons, ``replaces`` decides which counts."""
+        if not replaces(fields.get("stop_reason"), self.reason):
+            fields = {**fields, "stop_reason": None}
+        self._message |= {name: value for name, value in fields.items() if value is not None}
 
-    def _count(self, usage: object) -> None:
-        """Counts are cumulative: the last one of each name holds."""
+    def _update_usage(self, usage: object) -> None:
+        """Counts are cumulative: the last value of each counts."""
         if isinstance(usage, dict):
             self._usage |= {name: count for name, count in usage.items() if count is not None}
 
-    def _part(self, part: dict[str, Any]) -> str:
+    def _add_part(self, part: dict[str, Any]) -> str:
         kind = type_of(part)
         if kind not in TEXTS:
             self._others |= {DELTAS.get(kind, kind): None}

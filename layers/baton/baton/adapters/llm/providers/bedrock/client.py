@@ -1,11 +1,11 @@
-"""boto3's client for Bedrock, with our own way out in place of its own.
+"""boto3's client for Bedrock, with Baton's HTTP transport in place of its own.
 
-boto3 finds credentials and region, writes the body, signs it and reads the answer. Where it would connect, its event
-``before-send`` hands the signed request to ``transport``, so a call to Bedrock has the same deadline, the same bounds
-and the same rules on where it may go as any other. It is sent once: waiting is the state machine's matter.
-For a stream, boto3 only writes and signs the request.
+boto3 finds credentials and region, builds the body, signs it and parses the reply. Where it would connect, its event
+``before-send`` passes the signed request to the ``HttpTransport``, so a call to Bedrock has the same deadline, limits
+and host policy as any other. There is no retry: the state machine does that. For a stream, boto3 only builds and signs
+the request.
 
-The only bytes outside of that are those of boto3's search for credentials, which on Lambda are in the environment.
+Only boto3's search for credentials makes connections of its own; on Lambda, credentials are in the environment.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def signed(parameters: Mapping[str, Any], call: LlmCall) -> HttpRequest:
 
 @cache
 def bedrock() -> Any:
-    """One client, in the session of all others, which knows AWS's endpoints already: that saves most of the time."""
+    """One client, in boto3's default session, which has loaded AWS's endpoints already: that saves most of the time."""
     client: Any = boto3.client("bedrock-runtime", config=ONCE)
     client.meta.events.register("before-send.bedrock-runtime.Converse", _send)
     client.meta.events.register("before-send.bedrock-runtime.ConverseStream", _store_signed)
@@ -108,7 +108,9 @@ def _send(request: AWSPreparedRequest, **_: object) -> AWSResponse:
     exchange = _exchange.get()
     call = exchange.call
     reply = (exchange.transport or PUBLIC_ONLY).send(_request(request, call), call.timeout_seconds)
-    return AWSResponse(request.url, reply.status, HTTPHeaders.from_dict(reply.headers), _Body(_readable(reply, call)))
+    return AWSResponse(
+        request.url, reply.status, HTTPHeaders.from_dict(reply.headers), _Body(_checked_body(reply, call))
+    )
 
 
 def _store_signed(request: AWSPreparedRequest, **_: object) -> AWSResponse:
@@ -131,8 +133,8 @@ def _header(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _readable(reply: HttpReply, call: LlmCall) -> bytes:
-    """The body in sound UTF-8, if it is an object: botocore's parser stumbles over anything else."""
+def _checked_body(reply: HttpReply, call: LlmCall) -> bytes:
+    """The body in valid UTF-8, if it is an object: botocore's parser fails on anything else."""
     if reply.status in SUCCESSES:
         expect(json_body(reply, call), dict, "body", call)
     elif reply.status < SUCCESSES.start or not isinstance(parsed(reply.body), dict):
@@ -141,11 +143,11 @@ def _readable(reply: HttpReply, call: LlmCall) -> bytes:
 
 
 class _Body:
-    """As much of urllib3's response as botocore reads."""
+    """The part of urllib3's response that botocore reads."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
 
     def stream(self) -> Iterator[bytes]:
-        """All of it, in one piece."""
+        """The whole body as one chunk."""
         yield self._body

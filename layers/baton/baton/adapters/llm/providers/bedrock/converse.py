@@ -1,10 +1,10 @@
-"""Amazon Bedrock's Converse API, in whose one form every text model of Bedrock is asked.
+"""Amazon Bedrock's Converse API, the same for every text model of Bedrock.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
 
-A call is made in the function's own region and with its role, so an instance has no base URL, and a key that is left of
-another provider isn't used. JSON and JSON Schemas are written into the system prompt: the API's own form for schemas
-holds for some models only, and the boto3 that Lambda brings along may not know it.
+A call is made in the function's own region and with its role, so an instance has no base URL, and the key of an earlier
+provider isn't used. JSON and JSON Schemas are written into the system prompt: the API's own field for schemas works for
+some models only, and Lambda's boto3 may not support it.
 
 With a listener, the answer is streamed through ConverseStream.
 """
@@ -17,8 +17,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from baton.adapters.llm.formats import request_parts as writing
-from baton.adapters.llm.formats import streaming
+from baton.adapters.llm.formats import request_parts, streaming
 from baton.adapters.llm.formats.answer_text import Output, answer_text
 from baton.adapters.llm.formats.error_bodies import error_in, is_error
 from baton.adapters.llm.formats.finish_reasons import finish_reason
@@ -35,11 +34,11 @@ from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 MAX_TEMPERATURE = 1
 MAX_STOP_SEQUENCES = 2_500
 INPUT_COUNTS = ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
-"""The first leaves out what was read from and written to the prompt cache."""
+"""The first excludes the tokens that were read from and written to the prompt cache."""
 
 
 def unsupported_settings(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
-    """Settings that Converse has for no model. What only some models lack, the API says itself."""
+    """Settings that Converse has for no model. For those that only some models lack, the API returns an error."""
     if settings.seed is not None:
         yield UnsupportedSetting("seed", "bedrock has no such setting")
     if settings.temperature is not None and settings.temperature > MAX_TEMPERATURE:
@@ -48,14 +47,14 @@ def unsupported_settings(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
         yield UnsupportedSetting("stop", "bedrock takes no empty sequence")
     if len(settings.stop or ()) > MAX_STOP_SEQUENCES:
         yield UnsupportedSetting("stop", f"bedrock takes at most {MAX_STOP_SEQUENCES:,} sequences")
-    yield from writing.unsupported_options(settings)
+    yield from request_parts.unsupported_options(settings)
 
 
 def complete(
     call: LlmCall, listener: AnswerListener | None = None, transport: HttpTransport = PUBLIC_ONLY
 ) -> LlmAnswer:
     """Call the model. Raises ``LlmError``, and what the listener raises."""
-    from baton.adapters.llm.providers.bedrock import client as bedrock_client  # noqa: PLC0415 - cold start: others never import requests
+    from baton.adapters.llm.providers.bedrock import client as bedrock_client  # noqa: PLC0415 - cold start: only bedrock needs boto3
 
     if call.endpoint.base_url:
         raise refused(call, "is of bedrock, which is called in this deployment's own region: it takes no base URL")
@@ -106,7 +105,7 @@ def _system(settings: LlmSettings) -> str:
 
 
 def read_reply(reply: HttpReply, call: LlmCall, now: datetime) -> LlmAnswer:
-    """The answer in a reply to a request for a stream that is none. Raises ``LlmError``."""
+    """The answer in a reply that is no stream, although one was requested. Raises ``LlmError``."""
     from baton.adapters.llm.providers.bedrock.failures import reply_failure  # noqa: PLC0415 - cold start: others have no botocore
 
     if reply.status not in SUCCESSES:
@@ -117,8 +116,8 @@ def read_reply(reply: HttpReply, call: LlmCall, now: datetime) -> LlmAnswer:
 def read_events(
     events: Iterable[Event], call: LlmCall, on_finish: streaming.OnFinish = streaming.ignore
 ) -> streaming.TextChunks[LlmAnswer]:
-    """The same answer, or the same failure, out of a stream of events; yields its text as it comes. Raises
-    ``LlmUnreachable`` besides, for a stream that ends before its answer does, and whatever ``events`` raises."""
+    """The answer in a stream of events; yields its text as it arrives. Raises as ``read``, ``LlmUnreachable`` for a
+    stream that ends before the answer does, and whatever ``events`` raises."""
     from baton.adapters.llm.providers.bedrock.failures import event_failure  # noqa: PLC0415 - cold start: others have no botocore
 
     body = yield from streaming.accumulate(events, bedrock_streams.ConverseMessage(call), call, on_finish)
@@ -128,7 +127,7 @@ def read_events(
 
 
 def read(answer: Mapping[str, Any], call: LlmCall) -> LlmAnswer:
-    """The answer in what ``converse`` returned. It doesn't tell the model, so that is the one that was asked for."""
+    """The answer in what ``converse`` returned. The model is that of the call, since the API doesn't return it."""
     output = expect(answer.get("output"), dict, "output", call)
     message = expect(output.get("message"), dict, "output.message", call)
     blocks = expect(message.get("content"), list, "output.message.content", call)
@@ -144,10 +143,7 @@ def read(answer: Mapping[str, Any], call: LlmCall) -> LlmAnswer:
 
 
 def _output(blocks: list[Any], reason: object) -> Output:
-    """The text blocks, joined, and what others there are (``reasoningContent``, ``toolUse``).
-
-    What a guardrail puts in place of an answer is none, and looks no different from an answer that it only masked.
-    """
+    """The text blocks, joined, and which other blocks there are (``reasoningContent``, ``toolUse``)."""
     parts = [block for block in blocks if isinstance(block, dict)]
     kinds = {kind for part in parts for kind in part}
     return Output(

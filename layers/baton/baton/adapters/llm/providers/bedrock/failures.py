@@ -1,4 +1,4 @@
-"""From what boto3 raises to a named failure: from the service, by its status; from botocore itself, by one table."""
+"""boto3's errors, translated to ``LlmError``: the service's by status, botocore's own by one table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ FAILURE_BY_CODE: Mapping[str, type[LlmError]] = {
     "ModelErrorException": LlmServerError,
     "ServiceQuotaExceededException": LlmThrottled,
 }
-"""Where the status misleads: 424 is a model that failed on its own account, and this 400 may be sent again later."""
+"""Where the status is misleading: this 424 is a failure of the model, and this 400 can be retried later."""
+
 STATUS_BY_EVENT: Mapping[str, int] = {
     "validationException": 400,
     "accessDeniedException": 403,
@@ -29,8 +30,8 @@ STATUS_BY_EVENT: Mapping[str, int] = {
     "modelStreamErrorException": 500,
     "serviceUnavailableException": 503,
 }
-"""For an exception within a stream; any other is a failure of the service's. That of a model's stream has the status
-424, but is sent to be tried again, as the API's reference says."""
+"""For an exception within a stream; any other is a failure of the service. ``modelStreamErrorException`` has status
+424, but the API's reference says to retry."""
 
 type Row = tuple[type[LlmError], str]
 
@@ -115,29 +116,29 @@ NAMES_BY_ROW: Mapping[Row, tuple[str, ...]] = {
     ),
 }
 FAILURES: Mapping[str, Row] = {name: row for row, names in NAMES_BY_ROW.items() for name in names}
-"""All that botocore may raise; the nearest base class counts. By name, since Lambda's own botocore may be an older or
-a newer one. The last row is of what Converse has no use for."""
+"""All errors of botocore; the nearest base class counts. By name, since Lambda's own botocore may be older or newer.
+The last row is for errors that Converse never causes."""
 
 UNREADABLE = (ResponseParserError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What botocore's parser raises over a value of another type than it expects."""
+"""What botocore's parser raises for a value of an unexpected type."""
 
 
 def service_failure(response: Mapping[str, Any], call: LlmCall, now: datetime) -> LlmError:
-    """The failure in a ``ClientError``'s response; ``now`` is what a ``Retry-After`` date counts from."""
-    told, sent = response.get("Error", {}), response["ResponseMetadata"]
-    wait = retry_after(sent["HTTPHeaders"], now)
-    error = failure(call, sent["HTTPStatusCode"], {"message": told.get("Message")}, wait)
-    kind = FAILURE_BY_CODE.get(told.get("Code", ""))
+    """The failure in a ``ClientError``'s response; ``now`` is for ``Retry-After`` dates."""
+    details, metadata = response.get("Error", {}), response["ResponseMetadata"]
+    wait = retry_after(metadata["HTTPHeaders"], now)
+    error = failure(call, metadata["HTTPStatusCode"], {"message": details.get("Message")}, wait)
+    kind = FAILURE_BY_CODE.get(details.get("Code", ""))
     return kind(str(error)) if kind else error
 
 
 def reply_failure(reply: HttpReply, call: LlmCall, now: datetime) -> LlmError:
-    """The failure in a reply that botocore doesn't read; ``now`` is what a ``Retry-After`` date counts from."""
+    """The failure in a reply that botocore doesn't read; ``now`` is for ``Retry-After`` dates."""
     body = parsed(reply.body)
     if not isinstance(body, dict):
         return failure_of(reply, call, now)
-    said = {"message": body.get("message") or body.get("Message")}
-    error = failure(call, reply.status, said, retry_after(reply.headers, now))
+    details = {"message": body.get("message") or body.get("Message")}
+    error = failure(call, reply.status, details, retry_after(reply.headers, now))
     kind = FAILURE_BY_CODE.get(reply.headers.get("x-amzn-errortype", "").partition(":")[0])
     return kind(str(error)) if kind else error
 
@@ -148,7 +149,7 @@ def event_failure(error: Mapping[str, Any], call: LlmCall) -> LlmError:
 
 
 def client_failure(error: Exception, call: LlmCall) -> LlmError:
-    """The failure that kept the call from being sent. Without botocore's own words, which may quote a prompt."""
+    """The failure of a call that couldn't be sent. botocore's own message is omitted, since it may quote a prompt."""
     names = (base.__name__ for base in type(error).__mro__)
     kind, what = next((FAILURES[name] for name in names if name in FAILURES), UNEXPECTED)
     return kind(f"LLM instance {call.endpoint.instance_name!r} {what} ({type(error).__name__}).")

@@ -1,7 +1,7 @@
-"""ConverseStream's events, out of the bytes that carry them, and put together into what Converse would have answered.
+"""ConverseStream's events, parsed from bytes and accumulated into the reply that Converse would send.
 
 Sources: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html and, for the frames,
-https://smithy.io/2.0/aws/amazon-eventstream.html. botocore takes the frames apart and checks their sums.
+https://smithy.io/2.0/aws/amazon-eventstream.html. botocore parses the frames and verifies their checksums.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 FAILURES = ("exception", "error")
 
 
-def is_stream(beginning: bytes) -> bool | None:
-    """A frame begins with its length, which is under 24 MB; nothing else begins with so small a byte."""
-    return beginning[0] <= 1 if beginning else None
+def is_stream(prefix: bytes) -> bool | None:
+    """A frame begins with its length, which is under 24 MB; no other body begins with so small a byte."""
+    return prefix[0] <= 1 if prefix else None
 
 
 def events(chunks: Iterable[bytes], call: LlmCall) -> Iterator[Event]:
-    """Each event as soon as its frame is whole, in JSON that says its type. A frame that isn't what was sent is a
-    connection that broke: raises ``LlmUnreachable``."""
+    """Each event as soon as its frame is complete, as JSON with its type. A damaged frame is a broken connection:
+    raises ``LlmUnreachable``."""
     from botocore.eventstream import EventStreamBuffer, ParserError  # noqa: PLC0415 - cold start: others have no frames
 
     buffer = EventStreamBuffer()
@@ -68,7 +68,7 @@ def _object(text: str) -> dict[str, Any] | None:
 
 
 class ConverseMessage:
-    """Grows event by event. Types that aren't known here are passed over."""
+    """An ``Accumulator``. Unknown types of events are ignored."""
 
     def __init__(self, call: LlmCall) -> None:
         self._call = call
@@ -82,7 +82,7 @@ class ConverseMessage:
         event = expect(value, dict, "event", self._call)
         match event.get("type"):
             case "contentBlockStart":
-                self._note(event.get("start"))
+                self._note_block(event.get("start"))
             case "contentBlockDelta":
                 return self._delta(expect(event.get("delta"), dict, "delta", self._call))
             case "messageStop" if replaces(event.get("stopReason"), self.reason):
@@ -94,13 +94,13 @@ class ConverseMessage:
 
     def _delta(self, delta: dict[str, Any]) -> str:
         if "text" not in delta:
-            self._note(delta)
+            self._note_block(delta)
             return ""
         self._texts.append(expect(delta["text"], str, "delta.text", self._call))
         return self._texts[-1]
 
-    def _note(self, part: object) -> None:
-        """A block of another kind, by its name."""
+    def _note_block(self, part: object) -> None:
+        """Note a block that is no text, by its name."""
         self._others |= dict.fromkeys(part if isinstance(part, dict) else ())
 
     def body(self) -> object:

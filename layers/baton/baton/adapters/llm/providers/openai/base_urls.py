@@ -1,7 +1,7 @@
-"""Where the API lies, when it isn't at the base URL that was given: below ``/v1``, as a rule.
+"""Suggests another base URL if the API isn't at the given one: usually ``/v1`` is missing.
 
-Ollama, vLLM, LM Studio and most vendors have it there, and a base URL without it is the commonest mistake. It is only
-said, never done: an instance calls what it was told to call.
+Ollama, vLLM, LM Studio and most vendors have the API below ``/v1``, and a base URL without it is the commonest mistake.
+The error only suggests the other URL: an instance never calls another one than its own.
 """
 
 from __future__ import annotations
@@ -18,52 +18,54 @@ from baton.domain.llm.calls import LlmCall
 
 type Models = tuple[str, ...] | None
 
-ELSEWHERE = (*REDIRECTS, 404, 405)
-"""Statuses of a host at which the API isn't at this path."""
+NO_API_STATUSES = (*REDIRECTS, 404, 405)
+"""Statuses of a host without the API at this path."""
 
-THERE = (400, 401, 403, 422, 429)
-"""Statuses of an API that is there, but not for this key, model or moment."""
+API_STATUSES = (400, 401, 403, 422, 429)
+"""Statuses that prove that the API is at this path, although it rejects the key, the model or the call."""
 
 VERSION = "/v1"
 PATH = "/chat/completions"
-"""At the end of a base URL it is known, and left out."""
+"""Accepted at the end of a base URL, and removed."""
 
 ENDPOINT = re.compile(r"/(?:completions|chat|generate|messages|responses)$")
-"""What else is pasted along with a base URL."""
+"""Other paths that users paste along with a base URL."""
 
 NATIVE = "/api"
-"""Where Ollama has an API of its own; OpenRouter has the ``/v1`` below it."""
+"""Ollama has an API of its own there; OpenRouter has ``/v1`` below it."""
 
 HAS_VERSION = re.compile(r"/v\d")
 
 
 def check(call: LlmCall, offered: Callable[[LlmCall], Models], clock: Callable[[], float] = time.monotonic) -> Models:
-    """What is offered at the base URL. Where that is no API, other places are tried, all within the call's time-out;
-    the failure names the one that is."""
+    """The models offered at the base URL. If the API isn't there, other URLs are tried within the call's timeout, and
+    the error suggests the one that works."""
     began = clock()
     try:
         return offered(call)
     except LlmError as error:
-        if error.status not in ELSEWHERE and not isinstance(error, LlmAnswerInvalid):
+        if error.status not in NO_API_STATUSES and not isinstance(error, LlmAnswerInvalid):
             raise
-        for base_url in _others(call.endpoint.base_url or ""):
-            left = call.timeout_seconds - (clock() - began)
-            if left > 0 and (found := _found(_moved(call, base_url, left), offered)) is not None:
-                place = _shown(base_url)
-                raise LlmRefused(f"{error} It answers at {place}{found}: set base_url to {place}.") from None
+        for base_url in _alternatives(call.endpoint.base_url or ""):
+            seconds_left = call.timeout_seconds - (clock() - began)
+            if seconds_left <= 0:
+                break
+            if (remark := _remark(_with_base_url(call, base_url, seconds_left), offered)) is not None:
+                shown = _shown(base_url)
+                raise LlmRefused(f"{error} It answers at {shown}{remark}: set base_url to {shown}.") from None
         raise
 
 
-def _found(call: LlmCall, offered: Callable[[LlmCall], Models]) -> str | None:
-    """How it answers there, to stand after the place; ``None`` if it doesn't."""
+def _remark(call: LlmCall, offered: Callable[[LlmCall], Models]) -> str | None:
+    """How the API answers at this base URL, as a phrase to follow the URL; ``None`` if it isn't there."""
     try:
         offered(call)
     except LlmError as error:
-        return f" (with status {error.status})" if error.status in THERE else None
+        return f" (with status {error.status})" if error.status in API_STATUSES else None
     return ""
 
 
-def _others(base_url: str) -> Iterator[str]:
+def _alternatives(base_url: str) -> Iterator[str]:
     parts = urlsplit(base_url.strip())
     given = parts.path.rstrip("/").removesuffix(PATH)
     path = ENDPOINT.sub("", given)
@@ -76,7 +78,7 @@ def _others(base_url: str) -> Iterator[str]:
         yield parts._replace(path=path.removesuffix(NATIVE) + VERSION).geturl()
 
 
-def _moved(call: LlmCall, base_url: str, seconds: float) -> LlmCall:
+def _with_base_url(call: LlmCall, base_url: str, seconds: float) -> LlmCall:
     return replace(
         call,
         endpoint=replace(call.endpoint, base_url=base_url),
@@ -85,7 +87,7 @@ def _moved(call: LlmCall, base_url: str, seconds: float) -> LlmCall:
 
 
 def _shown(base_url: str) -> str:
-    """Without a user or a query, either of which may hold a key."""
+    """The URL without user and query, either of which may contain a key."""
     parts = urlsplit(base_url)
     shown = SplitResult(parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "").geturl()
     return f"{shown} (with the same query)" if parts.query else shown

@@ -1,16 +1,16 @@
-"""OpenAI's ``/chat/completions``, as OpenAI and the many servers that imitate it speak it.
+"""``/chat/completions`` of OpenAI and of the many servers that imitate it.
 
-Source: https://platform.openai.com/docs/api-reference/chat. Read leniently where imitators differ (content as parts,
-no usage, an error inside a success) and strictly where a run would go on with nothing: no text is a named failure.
+Source: https://platform.openai.com/docs/api-reference/chat. Replies are read leniently where imitators differ
+(content as parts, no usage, an error inside a success), but an answer without text is an error.
 
-A JSON Schema goes out as ``{"type": "json_schema", "json_schema": {"name", "schema"}}``, which OpenAI, Azure, vLLM,
-llama.cpp, Ollama, LM Studio and OpenRouter read alike. ``strict`` is sent only with a schema that OpenAI can hold
-strictly: it refuses others with it, and vLLM and llama.cpp hold every schema that doesn't say ``"strict": false``.
-``"json"`` goes out as ``{"type": "json_object"}``, which LM Studio alone refuses; give it a schema.
+A JSON Schema is sent as ``{"type": "json_schema", "json_schema": {"name", "schema"}}``, which OpenAI, Azure, vLLM,
+llama.cpp, Ollama, LM Studio and OpenRouter all support. ``strict`` is sent only with a schema that meets OpenAI's
+conditions, since OpenAI rejects others with it; vLLM and llama.cpp enforce every schema without ``"strict": false``.
+``"json"`` is sent as ``{"type": "json_object"}``, which only LM Studio rejects; use a schema there.
 
-An answer that somebody listens to is asked for as a stream, with its counts of tokens. A server that refuses the counts
-is asked without them; one that can't stream says so, or answers as a whole all the same; for one that refuses there is
-the setting ``stream``.
+With a listener, the answer is streamed, with its token counts. A server that rejects the request for counts is called
+again without it. Some servers that can't stream send the whole answer instead; for others, turn off the setting
+``stream``.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from baton.adapters.llm.formats import model_lists as checks
-from baton.adapters.llm.formats import request_parts as writing
-from baton.adapters.llm.formats import streaming
+from baton.adapters.llm.formats import model_lists, request_parts, streaming
 from baton.adapters.llm.formats.answer_text import Output, answer_text
 from baton.adapters.llm.formats.error_bodies import is_error, message_without_answer
 from baton.adapters.llm.formats.failures import failure_in_success, failure_of, timed_out
@@ -65,12 +63,12 @@ PATH = "/chat/completions"
 MODELS_PATH = "/models"
 SETTINGS = ("temperature", "top_p", "stop", "seed")
 SCHEMA_NAME = "answer"
-"""The API demands a name for a schema; the model may see it."""
+"""The API requires a name for a schema; the model may see it."""
 
 
 def unsupported_settings(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
-    """Servers differ too much for more: what one of them lacks, it says itself."""
-    return writing.unsupported_options(settings)
+    """Only reserved options: servers differ, and return errors for settings that they lack."""
+    return request_parts.unsupported_options(settings)
 
 
 def complete(
@@ -89,13 +87,13 @@ def complete(
     try:
         return streaming.complete_call(request(call, streamed=streamed), call, form, listener, transport)
     except StreamOptionsRejected:
-        left = call.timeout_seconds - (clock() - began)
-    if left <= 0:
+        seconds_left = call.timeout_seconds - (clock() - began)
+    if seconds_left <= 0:
         raise timed_out(call.endpoint.instance_name, call.timeout_seconds)
-    rest = replace(call, settings=replace(call.settings, timeout_seconds=left))
+    retry = replace(call, settings=replace(call.settings, timeout_seconds=seconds_left))
     form = streaming.AnswerForm(read=read, read_events=read_events)
-    again = request(rest, streamed=streamed, with_counts=False)
-    answer = streaming.complete_call(again, rest, form, listener, transport)
+    again = request(retry, streamed=streamed, with_counts=False)
+    answer = streaming.complete_call(again, retry, form, listener, transport)
     openai_stream_options.remember(url)
     return answer
 
@@ -110,11 +108,11 @@ def _offered_models(call: LlmCall, transport: HttpTransport) -> tuple[str, ...] 
     listing = models_request(call)
     dialect = dialect_of(listing.url)
     if dialect.models == "none":
-        _ask(_without_max_tokens(checks.question(call, call.timeout_seconds)), transport)
+        _ask(_without_max_tokens(model_lists.question(call, call.timeout_seconds)), transport)
         return None
     ask = partial(_ask, transport=transport)
-    model_check = checks.ModelCheck(listing=listing, ask=ask, list_is_public=dialect.models == "public")
-    return checks.offered_models(model_check, call, transport)
+    model_check = model_lists.ModelCheck(listing=listing, ask=ask, list_is_public=dialect.models == "public")
+    return model_lists.offered_models(model_check, call, transport)
 
 
 def _without_max_tokens(call: LlmCall) -> LlmCall:
@@ -130,7 +128,7 @@ def _ask(question: LlmCall, transport: HttpTransport) -> None:
 
 
 def _url(call: LlmCall) -> str:
-    return writing.url(call, call.endpoint.base_url or "", PATH)
+    return request_parts.url(call, call.endpoint.base_url or "", PATH)
 
 
 def request(call: LlmCall, *, streamed: bool = False, with_counts: bool = True) -> HttpRequest:
@@ -145,33 +143,35 @@ def request(call: LlmCall, *, streamed: bool = False, with_counts: bool = True) 
     return HttpRequest(
         instance_name=call.endpoint.instance_name,
         url=url,
-        headers=writing.JSON_HEADERS | writing.key_header(call, dialect.key_header),
-        body=writing.json_body(call, body | _max_tokens(call, dialect) | _stream(streamed=streamed, counts=counts)),
+        headers=request_parts.JSON_HEADERS | request_parts.key_header(call, dialect.key_header),
+        body=request_parts.json_body(
+            call, body | _max_tokens(call, dialect) | _stream(streamed=streamed, counts=counts)
+        ),
     )
 
 
 def models_request(call: LlmCall) -> HttpRequest:
     """The GET for the list of models; raises as ``request`` does."""
-    url = writing.url(call, call.endpoint.base_url or "", MODELS_PATH, PATH)
+    url = request_parts.url(call, call.endpoint.base_url or "", MODELS_PATH, PATH)
     return HttpRequest(
         instance_name=call.endpoint.instance_name,
         url=url,
-        headers={"Accept": "application/json"} | writing.key_header(call, dialect_of(url).key_header),
+        headers={"Accept": "application/json"} | request_parts.key_header(call, dialect_of(url).key_header),
         method="GET",
     )
 
 
 def _max_tokens(call: LlmCall, dialect: Dialect) -> dict[str, int | None]:
-    """By the name that the host knows; an option of either name is its user's own word."""
+    """``max_tokens`` under the host's name for it; empty if an option of either name is set."""
     if any(name in call.settings.options for name in (MAX_TOKENS, MAX_COMPLETION_TOKENS)):
         return {}
-    return {dialect.bound: call.settings.max_tokens}
+    return {dialect.max_tokens_name: call.settings.max_tokens}
 
 
 def _stream(*, streamed: bool, counts: bool) -> dict[str, Any]:
     if not streamed:
         return {}
-    return {"stream": True, openai_stream_options.NAME: openai_stream_options.ASKED if counts else None}
+    return {"stream": True, openai_stream_options.NAME: openai_stream_options.INCLUDE_USAGE if counts else None}
 
 
 def _asks_for_counts(call: LlmCall, url: str) -> bool:
@@ -193,17 +193,17 @@ def _messages(call: LlmCall) -> list[dict[str, str]]:
 
 
 def _prompt(call: LlmCall) -> str:
-    """OpenAI refuses ``json_object`` unless the word JSON is said somewhere."""
-    said = f"{call.settings.system} {call.prompt}".lower()
-    if call.settings.response_format != "json" or "json" in said:
+    """OpenAI rejects ``json_object`` unless the word JSON is in a message."""
+    text = f"{call.settings.system} {call.prompt}".lower()
+    if call.settings.response_format != "json" or "json" in text:
         return call.prompt
     return f"{call.prompt}\n\n{instruction('json')}"
 
 
 def read(reply: HttpReply, call: LlmCall, now: datetime, *, with_counts: bool = False) -> LlmAnswer:
     """The answer in a reply. Raises ``LlmError`` by status, for an error inside a success, and for anything that
-    isn't a chat completion; ``now`` is what a ``Retry-After`` date counts from. ``StreamOptionsRejected`` only if
-    the request was ``with_counts``."""
+    isn't a chat completion; ``now`` is for ``Retry-After`` dates. Raises ``StreamOptionsRejected`` only if the request
+    was ``with_counts``."""
     if with_counts and openai_stream_options.is_rejection(reply):
         raise StreamOptionsRejected
     return _answer(_body(reply, call, now), call)
@@ -212,8 +212,8 @@ def read(reply: HttpReply, call: LlmCall, now: datetime, *, with_counts: bool = 
 def read_events(
     events: Iterable[Event], call: LlmCall, on_finish: streaming.OnFinish = streaming.ignore
 ) -> streaming.TextChunks[LlmAnswer]:
-    """The same answer, or the same failure, out of a stream of chunks; yields its text as it comes. Raises
-    ``LlmUnreachable`` besides, for a stream that ends before its answer does, and whatever ``events`` raises."""
+    """The answer in a stream of events; yields its text as it arrives. Raises as ``read``, ``LlmUnreachable`` for a
+    stream that ends before the answer does, and whatever ``events`` raises."""
     body = yield from streaming.accumulate(events, Completion(call), call, on_finish)
     return _answer(body, call)
 
@@ -258,8 +258,8 @@ def _first_choice(completion: dict[str, Any], call: LlmCall) -> dict[str, Any]:
 
 
 def _output(choice: dict[str, Any], counts: dict[str, Any], call: LlmCall) -> Output:
-    said = message_in(choice)
-    message = expect(choice.get("delta") if said is None else said, dict, "choices[0].message", call)
+    whole = message_in(choice)
+    message = expect(choice.get("delta") if whole is None else whole, dict, "choices[0].message", call)
     content = message.get("content")
     parts = content if isinstance(content, list) else []
     text = joined_text(parts) if isinstance(content, list) else content
@@ -267,13 +267,15 @@ def _output(choice: dict[str, Any], counts: dict[str, Any], call: LlmCall) -> Ou
         text="" if text is None else expect(text, str, "choices[0].message.content", call),
         reason=choice.get("finish_reason"),
         declined=has_content(message.get("refusal")) or any(type_of(part) == "refusal" for part in parts),
-        reasoning=any(has_content(message.get(name)) for name in REASONING) or has_reasoning(parts) or _thought(counts),
+        reasoning=any(has_content(message.get(name)) for name in REASONING)
+        or has_reasoning(parts)
+        or _has_reasoning_tokens(counts),
         tool_calls=any(has_content(message.get(name)) for name in CALLS),
         other_parts=not all(map(is_text, parts)),
     )
 
 
-def _thought(counts: dict[str, Any]) -> bool:
-    """Whether tokens went into thinking: OpenAI shows no more of it than their number."""
+def _has_reasoning_tokens(counts: dict[str, Any]) -> bool:
+    """Whether there were reasoning tokens: OpenAI returns only their number."""
     details = counts.get("completion_tokens_details")
     return isinstance(details, dict) and bool(count_of(details.get("reasoning_tokens")))

@@ -1,7 +1,7 @@
-"""The chunks of ``/chat/completions``, put together into the completion that would have come unstreamed.
+"""The chunks of ``/chat/completions``, accumulated into the completion of an unstreamed reply.
 
-Source: https://platform.openai.com/docs/api-reference/chat-streaming. What else is out there: usage in a chunk of its
-own, without choices, or in the last one with text, or in each; Azure's chunks with filter results and no ``delta``;
+Source: https://platform.openai.com/docs/api-reference/chat-streaming. Variants: usage in a separate chunk
+without choices, in the last chunk with text, or in each; Azure's chunks with filter results and no ``delta``;
 ``content`` as parts (Mistral); a choice that holds an error (OpenRouter).
 """
 
@@ -16,17 +16,17 @@ from baton.domain.llm.calls import LlmCall
 
 CALLS = ("tool_calls", "function_call")
 REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_content", "thoughts")
-"""Names under which servers put what a model thought."""
+"""Names of fields with a model's reasoning."""
 
 
 class Completion:
-    """Grows chunk by chunk. Of several choices only the first counts, as in an answer that comes whole."""
+    """An ``Accumulator``. Of several choices only the first counts, as in an unstreamed reply."""
 
     def __init__(self, call: LlmCall) -> None:
         self._call = call
         self._known: dict[str, Any] = {}
         self._choice: dict[str, Any] | None = None
-        self._beside: dict[str, Any] = {}
+        self._extras: dict[str, Any] = {}
         self._texts: list[str] = []
         self._others: list[dict[str, str]] = []
         self._has_deltas = False
@@ -49,31 +49,31 @@ class Completion:
     def _add(self, value: object) -> str:
         choice = expect(value, dict, "choices[0]", self._call)
         delta = self._delta(choice)
-        self._beside |= {name: delta[name] for name in ("refusal", *CALLS, *REASONING) if has_content(delta.get(name))}
+        self._extras |= {name: delta[name] for name in ("refusal", *CALLS, *REASONING) if has_content(delta.get(name))}
         content = delta.get("content")
         if isinstance(content, list):
             self._others += [{"type": _kind_of(part)} for part in content if not is_text(part)]
             content = joined_text(content)
         text = "" if content is None else expect(content, str, "choices[0].delta.content", self._call)
         self._texts += [] if content is None else [text]
-        self._choice = {**(self._choice or {}), **self._end(choice)}
+        self._choice = {**(self._choice or {}), **self._finish(choice)}
         return text
 
-    def _end(self, choice: dict[str, Any]) -> dict[str, Any]:
-        """What it says of the end. A failure after the model had come to its end is none of the answer's."""
+    def _finish(self, choice: dict[str, Any]) -> dict[str, Any]:
+        """The finish reason or error in a chunk. An error after the finish reason is ignored."""
         reason = choice.get("finish_reason")
-        said = {"finish_reason": reason} if replaces(reason, self.reason) else {}
+        finish = {"finish_reason": reason} if replaces(reason, self.reason) else {}
         has_failed = choice.get("error") is not None and finish_reason(self.reason) in (None, ERROR)
-        return said | ({"error": choice["error"]} if has_failed else {})
+        return finish | ({"error": choice["error"]} if has_failed else {})
 
     def _delta(self, choice: dict[str, Any]) -> dict[str, Any]:
-        """What the chunk adds. Some servers have a ``message`` there; after deltas it repeats what they said."""
+        """The chunk's delta. Some servers send a ``message`` instead; after deltas it repeats them and is ignored."""
         self._has_deltas = self._has_deltas or choice.get("delta") is not None
         if self._has_deltas:
             return expect(choice.get("delta") or {}, dict, "choices[0].delta", self._call)
-        said = message_in(choice)
-        self._has_message = self._has_message or said is not None
-        return expect(said or {}, dict, "choices[0].message", self._call)
+        message = message_in(choice)
+        self._has_message = self._has_message or message is not None
+        return expect(message or {}, dict, "choices[0].message", self._call)
 
     def body(self) -> object:
         if self._choice is None:
@@ -82,32 +82,32 @@ class Completion:
             return {**self._known, "choices": [self._choice]}
         text = "".join(self._texts) if self._texts else None
         content = [*self._others, {"type": "text", "text": text or ""}] if self._others else text
-        message = {**self._beside, "content": content}
+        message = {**self._extras, "content": content}
         return {**self._known, "choices": [{**self._choice, "message": message}]}
 
 
 def message_in(choice: dict[str, Any]) -> object:
-    """What a choice that isn't a chunk says: its ``message``, or the ``text`` of older APIs."""
+    """The ``message`` of an unstreamed choice, also made from the ``text`` of older APIs."""
     if choice.get("message") is None and isinstance(choice.get("text"), str):
         return {"content": choice["text"]}
     return choice.get("message")
 
 
 def _kind_of(part: object) -> str:
-    """Of a part that is no text, whatever it says."""
+    """The type of a part that is no text, even if its type says that it is."""
     return "other" if type_of(part) in TEXT_PARTS else type_of(part)
 
 
 def is_first(choice: object) -> bool:
-    """A choice without a number is the only one; what is no choice at all is not to be overlooked."""
+    """A choice without an index is the only one. An invalid choice counts, so that it isn't ignored."""
     return not isinstance(choice, dict) or choice.get("index") in (None, 0, "0")
 
 
 def has_content(value: object) -> bool:
-    """Whether a field holds more than nothing and white space."""
+    """Whether a field is neither empty nor white space."""
     return bool(value.strip() if isinstance(value, str) else value)
 
 
 def has_reasoning(content: list[Any]) -> bool:
-    """Whether parts of the content are what the model thought (Mistral)."""
+    """Whether parts of the content are reasoning (Mistral)."""
     return any(type_of(part) in ("thinking", "reasoning", "redacted_thinking") for part in content)

@@ -1,4 +1,4 @@
-"""A value that follows a JSON Schema, always the same one. It knows simple schemas, and says what it doesn't know."""
+"""A sample value for a JSON Schema, always the same for the same schema. Only simple schemas are supported."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "$defs", "definitions", "
     "readOnly",
     "writeOnly",
 }
-UNDERSTOOD = ANNOTATIONS | {
+SUPPORTED = ANNOTATIONS | {
     "type",
     "enum",
     "const",
@@ -35,14 +35,14 @@ UNDERSTOOD = ANNOTATIONS | {
 
 
 class UnsupportedSchema(Exception):
-    """The schema has something that no sample is known for; ``str()`` says what."""
+    """No sample can be generated for a part of the schema; ``str()`` names the part."""
 
 
 def sample(schema: Any, text: str, number: int) -> Any:
-    """Objects have all their properties, lists as few entries as they may; ``text`` and ``number`` are what stands
-    where the schema leaves it open.
+    """A valid value: objects have all their properties, lists as few entries as allowed; ``text`` and ``number`` are
+    used for strings and numbers.
 
-    :raises UnsupportedSchema: if there is no way to such a value here.
+    :raises UnsupportedSchema: if no sample can be generated.
     """
     return _Sampler(text, number).value(schema)
 
@@ -61,7 +61,7 @@ class _Sampler:
             return self._text
         if not isinstance(schema, Mapping):
             raise UnsupportedSchema("a schema that allows nothing")
-        if unknown := [name for name in schema if name not in UNDERSTOOD]:
+        if unknown := [name for name in schema if name not in SUPPORTED]:
             raise UnsupportedSchema(repr(unknown[0]))
         if "const" in schema:
             return schema["const"]
@@ -116,12 +116,12 @@ class _Sampler:
 
 
 def _type(schema: Mapping[str, Any]) -> Any:
-    said = schema.get("type")
-    if isinstance(said, list):
-        return _first(said, "an empty 'type'")
-    if said is None:
+    type_ = schema.get("type")
+    if isinstance(type_, list):
+        return _first(type_, "an empty 'type'")
+    if type_ is None:
         return "object" if "properties" in schema else "array" if "items" in schema else "string"
-    return said
+    return type_
 
 
 def _first(options: Any, otherwise: str) -> Any:

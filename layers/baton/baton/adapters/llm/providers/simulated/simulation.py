@@ -1,23 +1,22 @@
-"""An LLM without an LLM: offline, without a key, and the same answer for the same call. For demos and tests.
+"""A simulated LLM for demos and tests: offline, without a key, with the same answer for the same call.
 
-It says how long the prompt was and quotes where it begins and ends, so that one sees answers being handed on; as JSON
-where ``response_format`` asks for it, and with values that follow a JSON Schema, if that is a simple one.
-Tokens are words. ``max_tokens`` cuts the answer (``finish_reason`` "length"). What it should do otherwise is told by
-the options of the instance or of the payload:
+The answer contains the prompt's number of words, and its first and last words, so that demos show answers passed from
+payload to payload. It is JSON if ``response_format`` requests it, with values that follow a simple JSON Schema. Tokens
+are words. ``max_tokens`` cuts the answer (``finish_reason`` "length"). Options of the instance or payload change it:
 
 | option | meaning |
 | --- | --- |
-| ``answer`` | this text instead of its own |
-| ``delay_seconds`` | take so long; longer than the call's time-out: wait for that long and time out |
-| ``throttle_tries`` | refuse this many calls with 429 first (``call.tries`` counts them; nothing is remembered) |
-| ``retry_after_seconds`` | the ``Retry-After`` that comes with a 429, 503 or 529 |
+| ``answer`` | answer with this text |
+| ``delay_seconds`` | answer after this delay; if it is over the call's timeout, time out |
+| ``throttle_tries`` | fail this many calls with 429 first (counted by ``call.tries``; there is no state) |
+| ``retry_after_seconds`` | the ``Retry-After`` header of a 429, 503 or 529 |
 | ``fail_status`` | after the delay, answer with this HTTP status (300 to 599) instead |
-| ``fail_message`` | the message that comes with it |
+| ``fail_message`` | the message of this failure |
 
-Who listens hears its words one by one, spread evenly over the delay; without a delay all at once. A failure that is
-told comes without a word.
+A listener receives the words one by one, spread evenly over the delay; without a delay all at once. A simulated failure
+has no text.
 
-Other options are ignored, so that ``simulated`` can stand in for any provider.
+Other options are ignored, so that ``simulated`` can replace any provider.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from baton.domain.llm.settings import LlmSettings, UnsupportedSetting
 
 QUOTED_WORDS = 8
 WORD = re.compile(r"^\s+|\S+\s*")
-"""With the spaces after it: joined, the words are the text."""
+"""A word includes the spaces after it: joined, the words are the text."""
 
 NOW_IS_UNUSED = datetime(2000, 1, 1, tzinfo=UTC)
 """A simulated Retry-After is in seconds, never a date."""
@@ -61,9 +60,9 @@ class Simulation:
     @classmethod
     def of(cls, call: LlmCall) -> Simulation:
         """Raises ``LlmRefused`` naming the first option of the wrong type."""
-        for refusal in _option_refusals(call.settings):
-            raise _refused(call, f"its {refusal.detail}")
-        return cls(**_said(call.settings))
+        for unsupported in _unsupported_options(call.settings):
+            raise _refused(call, f"its {unsupported.detail}")
+        return cls(**_options(call.settings))
 
 
 def _is_text(value: object) -> bool:
@@ -93,25 +92,25 @@ CHECKS: Mapping[str, tuple[Callable[[object], bool], str]] = {
 
 
 def unsupported_settings(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
-    """Options of the wrong type, and JSON Schemas that no answer can be made up for."""
-    yield from _option_refusals(settings)
+    """Options of the wrong type, and JSON Schemas for which no answer can be generated."""
+    yield from _unsupported_options(settings)
     wanted = settings.response_format
     if isinstance(wanted, Mapping) and settings.options.get("answer") is None:
         try:
             sample(wanted, "", 0)
         except UnsupportedSchema as error:
-            yield UnsupportedSetting("response_format", f"simulated can't make up {error}; give it the option 'answer'")
+            yield UnsupportedSetting("response_format", f"simulated can't generate {error}; set the option 'answer'")
 
 
-def _option_refusals(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
-    for name, value in _said(settings).items():
-        right, meaning = CHECKS[name]
-        if not right(value):
+def _unsupported_options(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
+    for name, value in _options(settings).items():
+        is_valid, meaning = CHECKS[name]
+        if not is_valid(value):
             yield UnsupportedSetting("options", f"option {name!r} must be {meaning}")
 
 
-def _said(settings: LlmSettings) -> dict[str, Any]:
-    """The options that are this provider's; ``None`` means: not said."""
+def _options(settings: LlmSettings) -> dict[str, Any]:
+    """The options in ``CHECKS``; ``None`` means not set."""
     return {name: settings.options[name] for name in CHECKS if settings.options.get(name) is not None}
 
 
@@ -126,30 +125,30 @@ def complete(
     sleep: Callable[[float], None] = time.sleep,
 ) -> LlmAnswer:
     """Answer or fail as the options say. Raises ``LlmError``, and what the listener raises."""
-    told = Simulation.of(call)
+    simulation = Simulation.of(call)
     if listener is not None:
         listener.on_start()
-    if call.tries < told.throttle_tries:
-        raise _failure(call, 429, "A simulated rate limit.", told)
-    if told.fail_status is not None:
-        _wait(call, told.delay_seconds, sleep)
-        raise _failure(call, told.fail_status, told.fail_message, told)
-    answer = _answer(call, _made_up(call) if told.answer is None else told.answer)
+    if call.tries < simulation.throttle_tries:
+        raise _failure(call, 429, "A simulated rate limit.", simulation)
+    if simulation.fail_status is not None:
+        _wait(call, simulation.delay_seconds, sleep)
+        raise _failure(call, simulation.fail_status, simulation.fail_message, simulation)
+    answer = _answer(call, _generated(call) if simulation.answer is None else simulation.answer)
     if listener is None:
-        _wait(call, told.delay_seconds, sleep)
+        _wait(call, simulation.delay_seconds, sleep)
     else:
-        _say(call, answer.content, told.delay_seconds, sleep, listener)
+        _stream(call, answer.content, simulation.delay_seconds, sleep, listener)
     return answer
 
 
 def check(call: LlmCall, _transport: HttpTransport = PUBLIC_ONLY) -> tuple[str, ...]:
-    """The one model there is."""
+    """The instance's own model."""
     return (call.endpoint.model,)
 
 
-def _failure(call: LlmCall, status: int, message: str, told: Simulation) -> LlmError:
-    """Made into a reply first, so that the simulation goes through the same table as the real thing."""
-    seconds = told.retry_after_seconds
+def _failure(call: LlmCall, status: int, message: str, simulation: Simulation) -> LlmError:
+    """Through an HTTP reply, so that simulated failures are classified like real ones."""
+    seconds = simulation.retry_after_seconds
     headers = {} if seconds is None else {"retry-after": f"{seconds}"}
     body = json.dumps({"error": {"message": message}}).encode()
     return failure_of(HttpReply(status=status, headers=headers, body=body), call, NOW_IS_UNUSED)
@@ -162,8 +161,8 @@ def _wait(call: LlmCall, seconds: float, sleep: Callable[[float], None]) -> None
         raise timed_out(call.endpoint.instance_name, call.timeout_seconds)
 
 
-def _say(call: LlmCall, text: str, seconds: float, sleep: Callable[[float], None], listener: AnswerListener) -> None:
-    """Each word after its share of the delay, as far as the call's time-out lets them."""
+def _stream(call: LlmCall, text: str, seconds: float, sleep: Callable[[float], None], listener: AnswerListener) -> None:
+    """Publish each word after its share of the delay, until the call's timeout."""
     words = WORD.findall(text) or [""] if seconds else [text]
     pause = seconds / len(words)
     in_time = len(words) if seconds <= call.timeout_seconds else int(call.timeout_seconds / pause)
@@ -177,26 +176,26 @@ def _say(call: LlmCall, text: str, seconds: float, sleep: Callable[[float], None
         raise timed_out(call.endpoint.instance_name, call.timeout_seconds)
 
 
-def _made_up(call: LlmCall) -> str:
-    """What it has to say, in the format that is asked for."""
+def _generated(call: LlmCall) -> str:
+    """The simulation's own answer in the requested format."""
     words = call.prompt.split()
     match call.settings.response_format:
         case None | "text":
-            return _own_answer(call)
+            return _summary(call)
         case "json":
             return _json({"words": len(words), "first": "".join(words[:1]), "last": "".join(words[-1:])})
         case schema:
             try:
-                return _json(sample(schema, _own_answer(call), len(words)))
+                return _json(sample(schema, _summary(call), len(words)))
             except UnsupportedSchema as error:
-                raise _refused(call, f"it can't make up {error} for the JSON Schema") from None
+                raise _refused(call, f"it can't generate {error} for the JSON Schema") from None
 
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _own_answer(call: LlmCall) -> str:
+def _summary(call: LlmCall) -> str:
     words = call.prompt.split()
     counted = f"{len(words):,} word" + ("" if len(words) == 1 else "s")
     begin, end = " ".join(words[:QUOTED_WORDS]), " ".join(words[-QUOTED_WORDS:])
@@ -209,18 +208,18 @@ def _own_answer(call: LlmCall) -> str:
 
 def _answer(call: LlmCall, text: str) -> LlmAnswer:
     content, finish_reason = _cut(encodable(text), call.settings.max_tokens)
-    asked = f"{call.settings.system or ''} {call.prompt}"
+    prompt = f"{call.settings.system or ''} {call.prompt}"
     return LlmAnswer(
         content=content,
         model=call.model,
-        prompt_tokens=len(asked.split()),
+        prompt_tokens=len(prompt.split()),
         completion_tokens=len(content.split()),
         finish_reason=finish_reason,
     )
 
 
 def _cut(text: str, max_tokens: int | None) -> tuple[str, str]:
-    """The text and its finish reason; spaces and line breaks between the words that are kept stay as they are."""
+    """The text, cut to ``max_tokens`` words, and its finish reason; white space between words is preserved."""
     ends = [word.end() for word in re.finditer(r"\S+", text)]
     if max_tokens is None or len(ends) <= max_tokens:
         return text, "stop"

@@ -1,4 +1,4 @@
-"""An import that doesn't fit into one transaction, and that somebody else disturbs."""
+"""Imports in several transactions, and concurrent changes."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import pytest
 
 from baton.domain.catalog.definitions import (
     Block,
+    BlockDraft,
     InlineBlock,
     Ledger,
     LlmInstance,
     Payload,
     Replacement,
     Workflow,
-    first_version,
+    new_definition,
 )
 from baton.domain.errors import LedgerConflict, NameTaken
-from baton.domain.files.workflow_files import BrokenFile, FileBlock, FilePayload, WorkflowFile
+from baton.domain.files.workflow_files import BrokenFile, FilePayload, WorkflowFile, export
 from baton.domain.llm.settings import LlmSettings
-from baton.usecases.files.transfer_workflows import MoveWorkflows
+from baton.usecases.files.import_workflow_file import ImportWorkflowFile
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.llm import FakeUnsupportedSettings
 from tests.support.records import AT_NOON, NOON, TENANT, block_draft, instance_draft
@@ -30,12 +31,12 @@ FILE = WorkflowFile(
     name="w",
     order=tuple(NAMES),
     payloads=tuple(FilePayload(name=name, blocks=("b",), llm_instance="demo") for name in NAMES),
-    blocks=(FileBlock(title="b", content="new"),),
+    blocks=(BlockDraft(title="b", content="new"),),
 )
 
 
 class DisturbedCatalog(FakeCatalog):
-    """Somebody takes a name of the file's just before the transaction with this number."""
+    """Another writer uses a name of the file just before the transaction with this number."""
 
     def __init__(self, transaction: int) -> None:
         super().__init__()
@@ -63,13 +64,13 @@ class MovingCatalog(FakeCatalog):
 
 
 def import_into(catalog: FakeCatalog) -> None:
-    catalog.create(TENANT, first_version(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
-    catalog.create(TENANT, first_version(Block, block_draft(title="b", content="old"), 50, AT_NOON), Ledger())
-    moving = MoveWorkflows(catalog=catalog, definitions=catalog, unsupported_settings=FakeUnsupportedSettings())
-    moving.import_file(TENANT, FILE, NOON, dry_run=False)
+    catalog.create(TENANT, new_definition(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
+    catalog.create(TENANT, new_definition(Block, block_draft(title="b", content="old"), 50, AT_NOON), Ledger())
+    import_file = ImportWorkflowFile(catalog=catalog, unsupported_settings=FakeUnsupportedSettings())
+    import_file(TENANT, FILE, NOON, dry_run=False)
 
 
-def test_an_import_in_several_transactions_is_whole() -> None:
+def test_an_import_in_several_transactions_stores_everything() -> None:
     catalog = FakeCatalog()
     import_into(catalog)
     (workflow,) = catalog.find(TENANT, Workflow, ["w"])
@@ -77,7 +78,7 @@ def test_an_import_in_several_transactions_is_whole() -> None:
     assert catalog.read(TENANT, Block, 50).content == "new"
 
 
-def test_an_import_that_fails_in_the_middle_is_taken_back() -> None:
+def test_an_import_that_fails_in_the_middle_is_rolled_back() -> None:
     catalog = DisturbedCatalog(transaction=2)
     with pytest.raises(NameTaken):
         import_into(catalog)
@@ -86,36 +87,36 @@ def test_an_import_that_fails_in_the_middle_is_taken_back() -> None:
     assert catalog.read(TENANT, Block, 50).content == "old"
 
 
-def test_an_import_begins_anew_when_something_was_deleted_meanwhile() -> None:
+def test_an_import_is_retried_when_a_definition_was_deleted_concurrently() -> None:
     catalog = MovingCatalog(times=3)
     import_into(catalog)
     assert len(catalog.find(TENANT, Payload, NAMES)) == 4
 
 
-def test_an_inline_block_stays_with_its_payload() -> None:
+def test_an_inline_block_is_imported_with_its_payload() -> None:
     catalog = FakeCatalog()
-    catalog.create(TENANT, first_version(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
+    catalog.create(TENANT, new_definition(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
     payload = FilePayload(name="p", blocks=(InlineBlock(content="inline"),), llm_instance="demo")
     file = WorkflowFile(name="w", order=("p",), payloads=(payload,), blocks=())
-    moving = MoveWorkflows(catalog=catalog, definitions=catalog, unsupported_settings=FakeUnsupportedSettings())
-    imported = moving.import_file(TENANT, file, NOON, dry_run=False)
+    import_file = ImportWorkflowFile(catalog=catalog, unsupported_settings=FakeUnsupportedSettings())
+    imported = import_file(TENANT, file, NOON, dry_run=False)
     assert imported.workflow_id is not None
-    assert moving.export(TENANT, imported.workflow_id) == file
+    assert export(catalog.read_workflow(TENANT, imported.workflow_id)) == file
 
 
-def test_a_payload_with_settings_that_its_instance_lacks_is_refused_by_its_place_and_nothing_is_saved() -> None:
+def test_a_setting_that_the_instance_lacks_is_reported_with_its_path_and_nothing_is_saved() -> None:
     catalog, unsupported_settings = FakeCatalog(), FakeUnsupportedSettings()
-    catalog.create(TENANT, first_version(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
-    moving = MoveWorkflows(catalog=catalog, definitions=catalog, unsupported_settings=unsupported_settings)
+    catalog.create(TENANT, new_definition(LlmInstance, instance_draft(), 1, AT_NOON), Ledger())
+    import_file = ImportWorkflowFile(catalog=catalog, unsupported_settings=unsupported_settings)
     seeded = replace(FILE.payloads[2], settings=LlmSettings(seed=1))
     file = replace(FILE, payloads=(*FILE.payloads[:2], seeded, FILE.payloads[3]))
     unsupported_settings.unsupported["simulated"] = ["seed"]
     for dry_run in (True, False):
         with pytest.raises(BrokenFile, match=r"payloads\[2\]\.seed: simulated has no such setting"):
-            moving.import_file(TENANT, file, NOON, dry_run=dry_run)
+            import_file(TENANT, file, NOON, dry_run=dry_run)
     assert catalog.find(TENANT, Payload, NAMES) == []
     unsupported_settings.unsupported.clear()
-    moving.import_file(TENANT, file, NOON, dry_run=False)
+    import_file(TENANT, file, NOON, dry_run=False)
     unsupported_settings.unsupported["simulated"] = ["seed"]
-    changes = moving.import_file(TENANT, file, NOON, dry_run=False).changes
-    assert {change.action for change in changes} == {"keep"}, "what is there already is left alone"
+    changes = import_file(TENANT, file, NOON, dry_run=False).changes
+    assert {change.action for change in changes} == {"keep"}, "unchanged definitions are not written"

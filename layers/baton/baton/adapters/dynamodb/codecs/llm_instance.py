@@ -1,0 +1,89 @@
+"""LLM instances. Defaults, price, limits and the timeout are JSON texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from baton.adapters.dynamodb.codecs.attributes import as_json, from_json
+from baton.adapters.dynamodb.codecs.settings import settings_from_map, settings_to_map
+from baton.domain.catalog.definitions import LlmInstance
+from baton.domain.llm.endpoints import LlmLimits, LlmPrice
+
+
+def llm_instance_to_values(instance: LlmInstance) -> dict[str, Any]:
+    """The attributes of an LLM instance."""
+    return {
+        "id": instance.id,
+        "version": instance.version,
+        "created_at": instance.created_at,
+        "updated_at": instance.updated_at,
+        "name": instance.name,
+        "provider": instance.provider,
+        "model": instance.model,
+        "base_url": instance.base_url,
+        "defaults": as_json(settings_to_map(instance.defaults)),
+        "timeout_seconds": as_json(instance.timeout_seconds),
+        "price": as_json(_price_to_map(instance.price)),
+        "has_api_key": instance.has_api_key,
+        "api_key_version": instance.api_key_version,
+        "api_key_header": instance.api_key_header,
+        "limits": as_json(limits_to_map(instance.limits)),
+        "fallback": instance.fallback,
+    }
+
+
+def llm_instance_from_values(values: Mapping[str, Any]) -> LlmInstance:
+    """The LLM instance that an item contains."""
+    return LlmInstance(
+        id=values["id"],
+        version=values["version"],
+        created_at=values["created_at"],
+        updated_at=values["updated_at"],
+        name=values["name"],
+        provider=values["provider"],
+        model=values["model"],
+        base_url=values.get("base_url"),
+        defaults=settings_from_map(from_json(values.get("defaults")) or {}),
+        timeout_seconds=float(from_json(values.get("timeout_seconds", "120"))),
+        price=_price_from_map(from_json(values.get("price"))),
+        has_api_key=values.get("has_api_key", False),
+        api_key_version=values.get("api_key_version", 0),
+        api_key_header=values.get("api_key_header"),
+        limits=limits_from_map(from_json(values.get("limits"))),
+        fallback=values.get("fallback"),
+    )
+
+
+def limits_to_map(limits: LlmLimits | None) -> dict[str, Any] | None:
+    """Limits inside a record, as JSON values."""
+    return (
+        None
+        if limits is None
+        else {
+            "max_concurrency": limits.max_concurrency,
+            "requests_per_minute": limits.requests_per_minute,
+            "tokens_per_minute": limits.tokens_per_minute,
+        }
+    )
+
+
+def limits_from_map(stored: Mapping[str, Any] | None) -> LlmLimits | None:
+    """The limits that a record contains, if it has any."""
+    return (
+        None
+        if stored is None
+        else LlmLimits(
+            max_concurrency=stored.get("max_concurrency"),
+            requests_per_minute=stored.get("requests_per_minute"),
+            tokens_per_minute=stored.get("tokens_per_minute"),
+        )
+    )
+
+
+def _price_to_map(price: LlmPrice | None) -> dict[str, Any] | None:
+    return None if price is None else {"prompt": price.prompt, "completion": price.completion}
+
+
+def _price_from_map(stored: Mapping[str, Any] | None) -> LlmPrice | None:
+    return None if stored is None else LlmPrice(prompt=stored["prompt"], completion=stored["completion"])

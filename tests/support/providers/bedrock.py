@@ -1,0 +1,104 @@
+"""The cases of the provider contract for Bedrock's Converse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baton.adapters.llm.providers.bedrock import converse as bedrock
+from baton.domain.llm.calls import LlmAnswer
+from tests.support.llm_endpoint import PROMPT
+from tests.support.providers.contract import ProviderCases
+
+MODEL = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
+GOOD: dict[str, Any] = {
+    "ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {"content-type": "application/json"}},
+    "output": {"message": {"role": "assistant", "content": [{"text": "Sweden."}]}},
+    "stopReason": "end_turn",
+    "usage": {
+        "inputTokens": 12,
+        "outputTokens": 6,
+        "totalTokens": 18,
+        "cacheReadInputTokens": 0,
+        "cacheWriteInputTokens": 0,
+    },
+    "metrics": {"latencyMs": 551},
+}
+
+
+def answer_of(*blocks: object, reason: object = "end_turn") -> dict[str, Any]:
+    return {**GOOD, "output": {"message": {"role": "assistant", "content": list(blocks)}}, "stopReason": reason}
+
+
+TEXTS: list[Any] = [
+    ([{"text": "Swe"}, {"text": "den."}], "Sweden."),
+    ([{"reasoningContent": {"reasoningText": {"text": "Hm."}}}, {"text": "Sweden."}], "Sweden."),
+    ([{"SDK_UNKNOWN_MEMBER": {"name": "new"}}, {"text": "Sweden."}], "Sweden."),
+    ([{"toolUse": {"toolUseId": "t", "name": "f", "input": {}}}, {"text": "Sweden."}], "Sweden."),
+    ([], ""),
+    ([{"text": "a\ud800b"}], "a\ufffdb"),
+]
+FINISH_REASONS: list[Any] = [
+    ("end_turn", "stop"),
+    ("stop_sequence", "stop"),
+    ("max_tokens", "length"),
+    ("model_context_window_exceeded", "length"),
+    ("tool_use", "tool_calls"),
+    ("brand_new", "brand_new"),
+    (None, None),
+    ([], None),
+]
+CACHED_COUNTS: list[Any] = [
+    ({"inputTokens": 2, "cacheReadInputTokens": 400, "cacheWriteInputTokens": 30}, (432, None)),
+    ({"inputTokens": 2, "cacheReadInputTokens": None, "outputTokens": 0}, (2, 0)),
+    ({"inputTokens": "2", "outputTokens": True}, (None, None)),
+    (None, (None, None)),
+    ([1], (None, None)),
+]
+
+BEDROCK = ProviderCases(
+    name="bedrock",
+    request=bedrock.request,
+    read=bedrock.read,
+    unsupported_settings=bedrock.unsupported_settings,
+    model=MODEL,
+    settings={
+        "system": "Be brief.",
+        "temperature": 0,
+        "top_p": 0.0,
+        "max_tokens": 5,
+        "stop": ("END",),
+        "model": MODEL,
+        "options": {"top_k": 3, "thinking": {"type": "disabled"}},
+    },
+    settings_request={
+        "modelId": MODEL,
+        "messages": [{"role": "user", "content": [{"text": PROMPT}]}],
+        "system": [{"text": "Be brief."}],
+        "inferenceConfig": {"maxTokens": 5, "temperature": 0, "topP": 0.0, "stopSequences": ["END"]},
+        "additionalModelRequestFields": {"top_k": 3, "thinking": {"type": "disabled"}},
+    },
+    unsupported=[
+        ({"seed": 0}, [("seed", "bedrock has no such setting")]),
+        ({"temperature": 1.01}, [("temperature", "bedrock takes 0 to 1")]),
+        ({"stop": ("END", "")}, [("stop", "bedrock takes no empty sequence")]),
+        ({"stop": ("END",) * 2501}, [("stop", "bedrock takes at most 2,500 sequences")]),
+        ({"options": {"stream": True}}, [("options", "'stream' can't be one: Baton sets it")]),
+        ({"temperature": 1, "top_p": 1, "stop": ("\n",), "max_tokens": 1, "response_format": "json"}, []),
+        ({"stream": True}, []),
+        ({}, []),
+    ],
+    whole=GOOD,
+    whole_answer=LlmAnswer(content="Sweden.", model=MODEL, prompt_tokens=12, completion_tokens=6, finish_reason="stop"),
+    texts=[(answer_of(*blocks), text) for blocks, text in TEXTS],
+    finish_reasons=[(answer_of({"text": "Sweden."}, reason=word), reason) for word, reason in FINISH_REASONS],
+    cached_counts=[({**GOOD, "usage": usage}, counts) for usage, counts in CACHED_COUNTS],
+    wrong_shapes=[
+        ({}, "without output"),
+        ({**GOOD, "output": None}, "without output"),
+        ({**GOOD, "output": "Sweden."}, "output is of type str"),
+        ({**GOOD, "output": {"SDK_UNKNOWN_MEMBER": {"name": "new"}}}, "without output.message"),
+        ({**GOOD, "output": {"message": {"role": "assistant"}}}, "without output.message.content"),
+        (answer_of(reason=None), "without text, and without a reason why it stopped"),
+        (answer_of({"text": 5}, None, reason="odd"), r"without text \(finish reason odd\)"),
+    ],
+)
