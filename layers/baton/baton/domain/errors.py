@@ -22,9 +22,9 @@ BatonError
     ├── LlmServerError       any other 5xx, or a stop reason for a failure of the provider
     ├── LlmTimeout           no complete answer within the timeout
     ├── LlmRefused           400, 401, 403, 404, 422, content filter, unknown model
-    ├── LlmOverbooked        the wait for the instance's own limits would be too long
+    ├── LlmWaitTooLong       the wait for the instance's own limits would be too long
     ├── LlmAnswerInvalid     the response does not match the provider's API
-    └── LlmFormatBroken      the answer is not the requested JSON, even after a second call
+    └── LlmFormatInvalid     the answer is not the requested JSON, even after a second call
 
 Messages are for the caller: they say what is wrong and never contain a key, a prompt or an answer.
 """
@@ -170,7 +170,7 @@ class LlmRefused(LlmError):
     """The endpoint rejected the call, and a retry fails again: a wrong key, model or request, or filtered content."""
 
 
-class LlmOverbooked(LlmError):
+class LlmWaitTooLong(LlmError):
     """The wait for the instance's own limits would exceed the maximum duration of a run."""
 
 
@@ -178,5 +178,5 @@ class LlmAnswerInvalid(LlmError):
     """The endpoint's response does not match its API."""
 
 
-class LlmFormatBroken(LlmError):
+class LlmFormatInvalid(LlmError):
     """The model's answer is not JSON, or does not match the JSON Schema."""
