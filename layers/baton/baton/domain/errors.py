@@ -8,7 +8,7 @@ BatonError
 │   ├── NameTaken            another definition of this kind already has the name
 │   ├── VersionChanged       the definition has changed since it was read
 │   ├── InUse                other definitions refer to the definition to delete
-│   ├── LedgerConflict       another definition was created or deleted between a check and a write
+│   ├── LedgerConflict       definitions were linked or deleted between a check and a write
 │   ├── RunNotFinished       only a finished run can be deleted or resumed
 │   └── RunFinished          a finished run can't be cancelled
 ├── ResponseAlreadyStored    another delivery of this payload has already stored its response
@@ -22,9 +22,9 @@ BatonError
     ├── LlmServerError       any other 5xx, or a stop reason for a failure of the provider
     ├── LlmTimeout           no complete answer within the timeout
     ├── LlmRefused           400, 401, 403, 404, 422, content filter, unknown model
-    ├── LlmOverbooked        the wait for the instance's own limits would be too long
+    ├── LlmWaitTooLong       the wait for the instance's own limits would be too long
     ├── LlmAnswerInvalid     the response does not match the provider's API
-    └── LlmFormatBroken      the answer is not the requested JSON, even after a second call
+    └── LlmFormatInvalid     the answer is not the requested JSON, even after a second call
 
 Messages are for the caller: they say what is wrong and never contain a key, a prompt or an answer.
 """
@@ -77,7 +77,7 @@ class VersionChanged(Conflict):
 
 
 class InUse(Conflict):
-    """Deleting this would leave dangling references; ``referrers`` are the definitions that contain them."""
+    """Other definitions refer to this one, so it can't be deleted; ``referrers`` are these."""
 
     def __init__(self, referrers: Sequence[Referrer]) -> None:
         named = ", ".join(str(referrer) for referrer in referrers[:MAX_REFERRERS_NAMED])
@@ -87,7 +87,7 @@ class InUse(Conflict):
 
 
 class LedgerConflict(Conflict):
-    """Other definitions changed between check and write on every try."""
+    """Definitions were linked or deleted between the check of references and the write, in every retry."""
 
     def __init__(self) -> None:
         super().__init__("Other definitions are being changed at this moment; try again.")
@@ -170,7 +170,7 @@ class LlmRefused(LlmError):
     """The endpoint rejected the call, and a retry fails again: a wrong key, model or request, or filtered content."""
 
 
-class LlmOverbooked(LlmError):
+class LlmWaitTooLong(LlmError):
     """The wait for the instance's own limits would exceed the maximum duration of a run."""
 
 
@@ -178,5 +178,5 @@ class LlmAnswerInvalid(LlmError):
     """The endpoint's response does not match its API."""
 
 
-class LlmFormatBroken(LlmError):
+class LlmFormatInvalid(LlmError):
     """The model's answer is not JSON, or does not match the JSON Schema."""

@@ -12,7 +12,7 @@ from baton.adapters.llm import registry
 from baton.adapters.llm.formats import model_lists as checks
 from baton.adapters.llm.provider import Provider
 from baton.adapters.llm.providers.simulated import simulation as simulated
-from baton.domain.errors import LlmFormatBroken, LlmRefused
+from baton.domain.errors import LlmFormatInvalid, LlmRefused
 from baton.domain.llm.calls import LlmCall
 from baton.domain.llm.settings import LlmSettings
 from tests.fakes.llm import FakeLlm
@@ -100,12 +100,12 @@ def test_a_provider_that_does_not_stream_publishes_its_answer_at_once(a_call: Bu
 
 def test_json_answers_are_parsed(a_call: Build) -> None:
     providers = {"openai": Provider(complete=FakeLlm("not json", "still not"))}
-    with pytest.raises(LlmFormatBroken):
+    with pytest.raises(LlmFormatInvalid):
         complete(a_call(response_format="json"), providers=providers)
 
 
 def test_a_truncated_simulated_answer_is_not_json(a_call: Build) -> None:
-    with pytest.raises(LlmFormatBroken, match="cut off"):
+    with pytest.raises(LlmFormatInvalid, match="cut off"):
         complete(a_call(provider="simulated", response_format="json", max_tokens=2))
 
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from baton.domain.errors import (
     LlmAnswerInvalid,
     LlmError,
-    LlmFormatBroken,
-    LlmOverbooked,
+    LlmFormatInvalid,
     LlmRefused,
     LlmServerError,
     LlmThrottled,
     LlmTimeout,
     LlmUnreachable,
+    LlmWaitTooLong,
 )
 from baton.domain.runs.plan import sequence
 from baton.domain.runs.steps import (
@@ -54,8 +54,8 @@ def subclasses(kind: type[LlmError]) -> set[type[LlmError]]:
         (LlmTimeout, 3),
         (LlmRefused, 1),
         (LlmAnswerInvalid, 1),
-        (LlmFormatBroken, 1),
-        (LlmOverbooked, 1),
+        (LlmFormatInvalid, 1),
+        (LlmWaitTooLong, 1),
     ],
 )
 @pytest.mark.parametrize("tries", range(6))
@@ -72,7 +72,7 @@ def test_each_failure_has_its_number_of_calls(error: type[LlmError], calls: int,
 
 def test_every_llm_error_has_been_decided_on() -> None:
     """A new kind of failure must be given its number of calls here and in the table above."""
-    at_once = {LlmRefused, LlmAnswerInvalid, LlmFormatBroken, LlmOverbooked}
+    at_once = {LlmRefused, LlmAnswerInvalid, LlmFormatInvalid, LlmWaitTooLong}
     assert subclasses(LlmError) == set(CALLS_BY_ERROR) | at_once
 
 

@@ -14,7 +14,7 @@ from baton.domain.errors import (
     Invalid,
     LlmAnswerInvalid,
     LlmError,
-    LlmFormatBroken,
+    LlmFormatInvalid,
     LlmRefused,
     LlmServerError,
     LlmThrottled,
@@ -59,7 +59,7 @@ def the_response(fake_baton: FakeBaton) -> Response:
 
 @pytest.mark.parametrize(
     "refusal",
-    [LlmRefused("No."), LlmAnswerInvalid("Odd."), LlmFormatBroken("Not JSON.")],
+    [LlmRefused("No."), LlmAnswerInvalid("Odd."), LlmFormatInvalid("Not JSON.")],
     ids=lambda e: type(e).__name__,
 )
 def test_an_instance_that_refuses_is_followed_by_the_one_that_it_names(

@@ -35,8 +35,7 @@ MAY_FOLLOW_RUN = "attribute_not_exists(#runs) OR size(#runs) < :max_runs OR cont
 """A client may send several subscribe frames at once; the set must not grow beyond its bound."""
 
 HISTORY_IS_DUE = "attribute_not_exists(#history_until) OR #history_until < :taken_at"
-"""Two frames may subscribe to the same run at once; only one of them sends its history. A crashed sender's lease ends
-by itself."""
+"""Two frames may subscribe to the same run at once; one of them sends its history. After a crash, the lease expires."""
 
 LEASE_IS_HELD = "attribute_exists(pk) AND #history_until = :ends_at"
 """A client may unsubscribe while its history is being sent; the subscription must not be written again."""

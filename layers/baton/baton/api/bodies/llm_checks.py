@@ -11,13 +11,13 @@ from baton.api.bodies.fields import View
 from baton.domain.errors import (
     LlmAnswerInvalid,
     LlmError,
-    LlmFormatBroken,
-    LlmOverbooked,
+    LlmFormatInvalid,
     LlmRefused,
     LlmServerError,
     LlmThrottled,
     LlmTimeout,
     LlmUnreachable,
+    LlmWaitTooLong,
 )
 from baton.usecases.llm.check_llm_instance import CheckResult
 
@@ -26,12 +26,12 @@ Cause = Literal["refused", "throttled", "unreachable", "timed-out", "server-erro
 CAUSES: Mapping[type[LlmError], Cause] = {
     LlmRefused: "refused",
     LlmThrottled: "throttled",
-    LlmOverbooked: "throttled",
+    LlmWaitTooLong: "throttled",
     LlmUnreachable: "unreachable",
     LlmTimeout: "timed-out",
     LlmServerError: "server-error",
     LlmAnswerInvalid: "invalid-answer",
-    LlmFormatBroken: "invalid-answer",
+    LlmFormatInvalid: "invalid-answer",
 }
 """What a client can tell failures apart by; they never change."""
 

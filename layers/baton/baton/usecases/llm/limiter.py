@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from baton.domain.errors import LimitsConflict, LlmOverbooked, LlmThrottled
+from baton.domain.errors import LimitsConflict, LlmThrottled, LlmWaitTooLong
 from baton.domain.llm import limits
 from baton.domain.llm.calls import MAX_TIMEOUT_SECONDS, LlmAnswer, LlmCall
 from baton.domain.llm.endpoints import LlmEndpoint, LlmLimits
@@ -59,7 +59,7 @@ class Limiter:
     def acquire(self, tenant: str, call_id: str, call: LlmCall, *, reserved: bool) -> Wait:
         """Whether the call may start now. An instance without limits costs no read or write.
 
-        :raises LlmOverbooked: if the call would have to wait longer than a run can last.
+        :raises LlmWaitTooLong: if the call would have to wait longer than a run can last.
         """
         bounds = call.endpoint.limits
         if bounds is None or (reserved and bounds.max_concurrency is None):
@@ -75,7 +75,7 @@ class Limiter:
         admission = limits.acquire(state, bounds, request, self._now_ms())
         seconds = math.ceil(admission.wait_ms / 1000)
         if seconds > MAX_WAIT_SECONDS:
-            raise LlmOverbooked(
+            raise LlmWaitTooLong(
                 f"LLM instance {endpoint.instance_name!r} has too many calls waiting for its limits: this call would "
                 f"wait {seconds:,} s, the maximum is {MAX_WAIT_SECONDS:,} s. Raise the limits or start fewer runs."
             )

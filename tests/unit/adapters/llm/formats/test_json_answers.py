@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baton.adapters.llm.formats import json_answers, schemas
-from baton.domain.errors import LlmFormatBroken, LlmThrottled
+from baton.domain.errors import LlmFormatInvalid, LlmThrottled
 from baton.domain.llm.calls import MAX_TIMEOUT_SECONDS, LlmCall
 from tests.fakes.llm import FakeLlm
 from tests.support.llm_endpoint import Endpoint
@@ -81,7 +81,7 @@ def test_a_second_invalid_answer_fails_with_the_place_and_without_quoting_it(
     a_call: Build, content: str, sentence: str
 ) -> None:
     llm = FakeLlm(content, content)
-    with pytest.raises(LlmFormatBroken) as caught:
+    with pytest.raises(LlmFormatInvalid) as caught:
         json_answers.complete_json(llm, a_call(response_format=SCHEMA))
     assert re.search(f"^LLM instance 'demo' gave an answer that .*{sentence}\\.$", str(caught.value))
     assert "secret" not in str(caught.value)
@@ -91,7 +91,7 @@ def test_a_second_invalid_answer_fails_with_the_place_and_without_quoting_it(
 
 def test_the_error_of_a_truncated_answer_names_the_cause(a_call: Build) -> None:
     cut = an_answer('{"items": [', finish_reason="length")
-    with pytest.raises(LlmFormatBroken, match="isn't JSON: it was cut off at its end, perhaps by max_tokens"):
+    with pytest.raises(LlmFormatInvalid, match="isn't JSON: it was cut off at its end, perhaps by max_tokens"):
         json_answers.complete_json(FakeLlm(cut, cut), a_call(response_format="json"))
 
 
@@ -113,7 +113,7 @@ def test_both_calls_together_end_within_the_maximum_timeout(a_call: Build, took:
 
 def test_without_time_left_an_invalid_answer_fails_at_once(a_call: Build) -> None:
     llm = FakeLlm("no")
-    with pytest.raises(LlmFormatBroken) as caught:
+    with pytest.raises(LlmFormatInvalid) as caught:
         json_answers.complete_json(llm, a_call(response_format="json"), seconds(0, MAX_TIMEOUT_SECONDS - 4))
     assert caught.value.calls == 1
 
@@ -126,12 +126,12 @@ def test_without_time_left_an_invalid_answer_fails_at_once(a_call: Build) -> Non
     ],
 )
 def test_an_endlessly_recursive_schema_is_a_named_failure(a_call: Build, schema: dict[str, Any]) -> None:
-    with pytest.raises(LlmFormatBroken, match="can't be checked"):
+    with pytest.raises(LlmFormatInvalid, match="can't be checked"):
         json_answers.complete_json(FakeLlm('{"a": 1}', '{"a": 1}'), a_call(response_format=schema))
 
 
 def test_remote_references_of_a_schema_are_never_fetched(a_call: Build, endpoint: Endpoint) -> None:
-    with pytest.raises(LlmFormatBroken, match="can't be checked"):
+    with pytest.raises(LlmFormatInvalid, match="can't be checked"):
         json_answers.complete_json(FakeLlm("1", "1"), a_call(response_format={"$ref": endpoint.url}))
     assert endpoint.connections == 0
 
@@ -153,7 +153,9 @@ def test_a_slow_pattern_is_a_named_failure_without_a_retry(
 ) -> None:
     monkeypatch.setattr(json_answers, "MAX_CHECK_SECONDS", 0.2)
     llm = FakeLlm(MATCHED)
-    with pytest.raises(LlmFormatBroken, match=r"its JSON Schema's pattern took more than 0.2 s; simplify it") as caught:
+    with pytest.raises(
+        LlmFormatInvalid, match=r"its JSON Schema's pattern took more than 0.2 s; simplify it"
+    ) as caught:
         json_answers.complete_json(llm, a_call(response_format=schema))
     assert (caught.value.calls, len(llm.calls)) == (1, 1)
 
@@ -161,7 +163,7 @@ def test_a_slow_pattern_is_a_named_failure_without_a_retry(
 def test_a_pattern_for_property_names_is_bounded_too(a_call: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_answers, "MAX_CHECK_SECONDS", 0.2)
     llm = FakeLlm("no", json.dumps({"a" * 60 + "!": 1}))
-    with pytest.raises(LlmFormatBroken, match="pattern took more than") as caught:
+    with pytest.raises(LlmFormatInvalid, match="pattern took more than") as caught:
         json_answers.complete_json(llm, a_call(response_format={"patternProperties": {ENDLESS: False}}))
     assert (caught.value.calls, len(llm.calls)) == (2, 2)
 
@@ -188,7 +190,7 @@ def test_the_content_is_unchanged(a_call: Build) -> None:
 
 
 def test_a_forbidden_property_is_named(a_call: Build) -> None:
-    with pytest.raises(LlmFormatBroken, match=r"at \$: nothing is allowed there"):
+    with pytest.raises(LlmFormatInvalid, match=r"at \$: nothing is allowed there"):
         json_answers.complete_json(
             FakeLlm('{"a": 1}', '{"a": 1}'), a_call(response_format={"properties": {"a": False}})
         )
@@ -196,5 +198,5 @@ def test_a_forbidden_property_is_named(a_call: Build) -> None:
 
 @given(content=st.text() | st.recursive(st.none() | st.integers(), st.lists).map(json.dumps))
 def test_any_answer_is_valid_or_invalid(a_call: Build, content: str) -> None:
-    with contextlib.suppress(LlmFormatBroken):
+    with contextlib.suppress(LlmFormatInvalid):
         assert json_answers.complete_json(FakeLlm(content, content), a_call(response_format=SCHEMA)).content == content

@@ -21,7 +21,7 @@ from typing import Any
 
 from baton.adapters.llm.formats.schemas import JSON_ONLY, Schema, shortened
 from baton.adapters.llm.formats.time_bound import OutOfTime, time_bound
-from baton.domain.errors import LlmError, LlmFormatBroken
+from baton.domain.errors import LlmError, LlmFormatInvalid
 from baton.domain.llm.calls import MAX_TIMEOUT_SECONDS, LlmAnswer, LlmCall
 from baton.domain.llm.json_answers import json_values
 
@@ -44,7 +44,7 @@ class AnswerError:
 def complete_json(
     complete: Callable[[LlmCall], LlmAnswer], call: LlmCall, clock: Callable[[], float] = time.monotonic
 ) -> LlmAnswer:
-    """The first or second answer, whichever matches the call's response format; raises ``LlmFormatBroken``."""
+    """The first or second answer, whichever matches the call's response format; raises ``LlmFormatInvalid``."""
     began = clock()
     first = complete(call)
     invalid = find_error(first, call)
@@ -120,8 +120,8 @@ def _retry_call(call: LlmCall, error: AnswerError, seconds_left: float) -> LlmCa
     return replace(call, prompt=prompt, settings=settings, tries=call.tries + 1)
 
 
-def _format_error(call: LlmCall, error: AnswerError) -> LlmFormatBroken:
-    return LlmFormatBroken(f"LLM instance {call.endpoint.instance_name!r} gave an answer that {error.detail}.")
+def _format_error(call: LlmCall, error: AnswerError) -> LlmFormatInvalid:
+    return LlmFormatInvalid(f"LLM instance {call.endpoint.instance_name!r} gave an answer that {error.detail}.")
 
 
 def _sum(first: int | None, second: int | None) -> int | None:
