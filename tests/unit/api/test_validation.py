@@ -21,12 +21,12 @@ from baton.api.bodies.runs import ExecuteRequest
 from baton.api.bodies.workflow_files import FileModel
 from baton.api.bodies.workflows import WorkflowRequest
 from baton.api.problems import invalid_request
-from baton.api.validation import UNKNOWN, faults
+from baton.api.validation import UNKNOWN_ERROR, field_errors
 
 PYDANTIC = re.compile(
     r"Input should|valid (dictionary|integer|string|number|list|boolean)|constrained|literal|\[key\]|_type|instance of"
     r"|Extra inputs|Field required|pattern|Inline|function-|union|validation|String should|json-or-python|dict\[|list\["
-    r"|[<>]|\bint\b|\bstr\b|\bfloat\b|\bbool\b|\bNone\b|Value error|" + UNKNOWN
+    r"|[<>]|\bint\b|\bstr\b|\bfloat\b|\bbool\b|\bNone\b|Value error|" + UNKNOWN_ERROR
 )
 SETTINGS: dict[str, Any] = {
     "system": "s",
@@ -149,12 +149,12 @@ def assert_plain(model: type[BaseModel], body: Any) -> None:
         errors = error.errors(include_url=False)
     else:
         return
-    found = faults(errors, body)
+    found = field_errors(errors, body)
     assert found
-    for fault in found:
-        assert not PYDANTIC.search(fault.detail), fault
-        is_missing = fault.detail == "is missing"
-        assert stands_in(fault.path[:-1] if is_missing else fault.path, body), fault
+    for entry in found:
+        assert not PYDANTIC.search(entry.detail), entry
+        is_missing = entry.detail == "is missing"
+        assert stands_in(entry.path[:-1] if is_missing else entry.path, body), entry
 
 
 @pytest.mark.parametrize(("model", "body"), BODIES)

@@ -1,4 +1,4 @@
-"""The resolver that both HTTP functions share: validation by type, and every error a problem."""
+"""The resolver of both HTTP functions: it validates by type and returns every error as a problem."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from baton.api import methods, queries, request_bodies
 from baton.api.bodies.definitions import Stored
 from baton.api.bodies.fields import View
-from baton.api.budget import sendable
+from baton.api.budget import encode_for_lambda
 from baton.api.methods import Api, as_get, plain_path
-from baton.api.problems import INTERNAL, invalid_request, problem, problem_of, wrong_fields
+from baton.api.problems import INTERNAL, invalid_fields, invalid_request, problem, problem_of
 from baton.api.request_bodies import JSON, JSON_BODY, RequestBody, from_json
 from baton.domain.errors import BatonError, Invalid
 from baton.runtime.logging import log_error, logger
@@ -33,32 +33,32 @@ def new_api(*routers: Router) -> Api:
     api = Api(enable_validation=True, serializer=_to_json, json_body_deserializer=from_json)
 
     def invalid(error: RequestValidationError) -> Response[str]:
-        """Powertools raises the same error for an answer of ours that is not of its type: our bug."""
+        """Powertools raises the same error for a response of the wrong type, which is a bug."""
         errors = error.errors()
         if any(entry["loc"][0] == "response" for entry in errors):
-            return _bug(error)
+            return _internal_error(error)
         in_body = any(entry["loc"][0] == "body" for entry in errors)
         return invalid_request(errors, api.current_event.json_body if in_body else None)
 
     api.exception_handler(RequestValidationError)(invalid)
     api.exception_handler(BatonError)(problem_of)
     api.exception_handler(RecursionError)(_too_deep)
-    api.exception_handler(Exception)(_bug)
+    api.exception_handler(Exception)(_internal_error)
     for router in routers:
         api.include_router(router)
     return api
 
 
 def new_router() -> Router:
-    """Routes that :func:`new_api` takes."""
-    return APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # Powertools gives it no types
+    """A router to declare routes on, for :func:`new_api`."""
+    return APIGatewayHttpRouter()  # type: ignore[no-untyped-call]  # untyped in Powertools
 
 
 def _too_deep(_: Exception) -> Response[str]:
     return problem_of(Invalid("body", "is nested too deeply."))
 
 
-def _bug(error: Exception) -> Response[str]:
+def _internal_error(error: Exception) -> Response[str]:
     log_error("request failed", error)
     return problem(INTERNAL, "Something went wrong on our side; the function's log says what.")
 
@@ -73,42 +73,48 @@ def respond(
     context: LambdaContext,
     bodies: Mapping[str, RequestBody] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Resolve one request of an HTTP API (payload format 2.0), and say how it went in the log.
+    """Resolve one request of an HTTP API (payload format 2.0) and log its outcome.
 
-    ``bodies`` has the paths that take something else than JSON of the usual size.
+    ``bodies`` contains the paths that accept other bodies than JSON of the usual size.
     """
-    method, path = _asked(event)
-    reply = _finished(_reply(api, event, context, bodies), method)
-    logger.info("request answered", method=method, path=path, status=reply["statusCode"])
-    return reply
+    method, path = _method_and_path(event)
+    response = _complete(_resolve(api, event, context, bodies), method)
+    logger.info("request answered", method=method, path=path, status=response["statusCode"])
+    return response
 
 
-def _asked(event: Mapping[str, Any]) -> tuple[str, str]:
+def _method_and_path(event: Mapping[str, Any]) -> tuple[str, str]:
     return event["requestContext"]["http"]["method"].upper(), event["rawPath"]
 
 
-def _reply(
+def _resolve(
     api: Api, event: dict[str, Any], context: LambdaContext, bodies: Mapping[str, RequestBody]
 ) -> dict[str, Any]:
-    """What API Gateway is answered, as if a HEAD were a GET."""
-    method, path = _asked(event)
+    """The response to return to API Gateway. HEAD is handled as GET."""
+    method, path = _method_and_path(event)
     routes = api.routes_at(plain_path(path))
     expected = bodies.get(plain_path(path), JSON_BODY)
-    refused = methods.refusal(method, path, routes, event.get("rawQueryString", ""))
-    refused = refused or request_bodies.refusal(event, expected)
-    if refused is None and (faults := queries.faults(queries.given(event), _known(routes[as_get(method)]))):
-        refused = wrong_fields(faults)
+    rejected = methods.rejection(method, path, routes, event.get("rawQueryString", ""))
+    rejected = rejected or request_bodies.rejection(event, expected)
+    if rejected is None:
+        rejected = _rejected_query(event, routes[as_get(method)])
     try:
-        return _as_reply(refused) if refused else api.resolve(_plain(request_bodies.readable(event)), context)
-    except Invalid as error:  # of a body that can't be read
-        return _as_reply(problem_of(error))
+        return (
+            _to_lambda_response(rejected)
+            if rejected
+            else api.resolve(_normalize(request_bodies.with_decoded_body(event)), context)
+        )
+    except Invalid as error:  # the body can't be decoded
+        return _to_lambda_response(problem_of(error))
 
 
-def _known(route: Route) -> list[str]:
-    return [parameter.alias for parameter in route.dependant.query_params]
+def _rejected_query(event: Mapping[str, Any], route: Route) -> Response[str] | None:
+    known = [parameter.alias for parameter in route.dependant.query_params]
+    errors = queries.field_errors(queries.parameters(event), known)
+    return invalid_fields(errors) if errors else None
 
 
-def _as_reply(response: Response[Any]) -> dict[str, Any]:
+def _to_lambda_response(response: Response[Any]) -> dict[str, Any]:
     content_type = {"Content-Type": response.content_type} if response.content_type else {}
     return {
         "statusCode": response.status_code,
@@ -118,29 +124,29 @@ def _as_reply(response: Response[Any]) -> dict[str, Any]:
     }
 
 
-def _plain(event: dict[str, Any]) -> dict[str, Any]:
-    """What Powertools compares letter by letter, in the letters that it knows.
+def _normalize(event: dict[str, Any]) -> dict[str, Any]:
+    """The event with method, path and media type in the form that Powertools compares with.
 
-    It also wants a media type where there is no body.
+    Powertools also requires a media type if there is no body.
     """
     http = event["requestContext"]["http"]
-    plain = plain_path(event["rawPath"])
-    asked = {**http, "method": as_get(http["method"].upper()), "path": plain}
+    path = plain_path(event["rawPath"])
+    request = {**http, "method": as_get(http["method"].upper()), "path": path}
     is_json = not event.get("body") or request_bodies.media_type(event) == JSON
     return {
         **event,
-        "rawPath": plain,
-        "requestContext": {**event["requestContext"], "http": asked},
+        "rawPath": path,
+        "requestContext": {**event["requestContext"], "http": request},
         "headers": {**event.get("headers", {}), **({"content-type": JSON} if is_json else {})},
     }
 
 
-def _finished(reply: dict[str, Any], method: str) -> dict[str, Any]:
-    """An answer without a body has an empty one; HEAD says only how long it would be."""
-    whole = {**reply, "body": reply.get("body") or "", "isBase64Encoded": bool(reply.get("isBase64Encoded"))}
-    sent = sendable(whole)
+def _complete(response: dict[str, Any], method: str) -> dict[str, Any]:
+    """Add an empty body if there is none; encode or replace a body that is too large; remove the body for HEAD."""
+    body, is_encoded = response.get("body") or "", bool(response.get("isBase64Encoded"))
+    sent = encode_for_lambda({**response, "body": body, "isBase64Encoded": is_encoded})
     if sent is None:
-        sent = _as_reply(problem(INTERNAL, "The answer is more than the 6 MB that can be sent."))
+        sent = _to_lambda_response(problem(INTERNAL, "The answer is more than the 6 MB that can be sent."))
     if method not in ("GET", "HEAD"):
         return sent
     length = len(base64.b64decode(sent["body"])) if sent["isBase64Encoded"] else len(sent["body"].encode())
@@ -151,17 +157,17 @@ def _finished(reply: dict[str, Any], method: str) -> dict[str, Any]:
 
 
 def found[T: Stored](body: T) -> Response[T]:
-    """200, and the version that an edit can be meant for."""
+    """200, with the version as ETag."""
     return _with_status(HTTPStatus.OK, body, {"ETag": f'"{body.version}"'})
 
 
 def created[T: Stored](body: T, path: str) -> Response[T]:
-    """201, where the new definition is, and its version."""
+    """201, with the URL of the new definition and its version as ETag."""
     return _with_status(HTTPStatus.CREATED, body, {"Location": f"{path}/{body.id}", "ETag": f'"{body.version}"'})
 
 
 def accepted[T: View](body: T) -> Response[T]:
-    """202: it goes on in the background."""
+    """202: processing continues in the background."""
     return _with_status(HTTPStatus.ACCEPTED, body, {})
 
 

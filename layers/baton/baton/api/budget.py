@@ -1,133 +1,144 @@
-"""How much one answer can carry, in bytes of the JSON in which Lambda hands it on.
+"""Fit HTTP bodies into the size limit of a Lambda response.
 
-A function's answer is JSON, and holds the body as one of its texts. So what stands in the body is escaped twice: a
-quote becomes four bytes, a control character seven. Letters beyond ASCII are counted as ``\\u1234``: Lambda's Python
-runtimes write them as they are since 3.12, but older ones and the emulator need not.
+A function's response is JSON and contains the body as a string. So text in the body is escaped twice: a quote becomes
+four bytes, a control character seven. Non-ASCII characters are counted in their escaped form, ``\\u1234``: Lambda's
+Python runtimes since 3.12 do not escape them, but older ones and the emulator may.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-MAX_ANSWER_BYTES = 5_900_000
-"""What one body may have. Lambda takes 6 MiB: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+MAX_BODY_BYTES = 5_900_000
+"""Maximum size of one body. Lambda accepts 6 MiB: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
-MAX_REPLY_BYTES = 6_000_000
-"""What a body may have that could not be fitted; the rest of Lambda's 6,291,456 is for status and headers."""
+MAX_RESPONSE_BYTES = 6_000_000
+"""Maximum size of a body that could not be shortened; the rest of Lambda's 6,291,456 is for status and headers."""
 
 CHUNK_CHARACTERS = 16_384
-"""Measured at once, so that measuring a text doesn't take several times its room."""
+"""Texts are measured in chunks, to limit the memory that measuring needs."""
 
-LONGEST_CHARACTER_BYTES = 4
-"""In UTF-8. Whoever reads so much more than fits has one more character than fits, if the text has one."""
+MAX_UTF8_BYTES_PER_CHARACTER = 4
+"""Reading this many bytes beyond the budget shows whether the text continues."""
 
-QUOTES = 6
-"""What JSON, written twice, puts around an empty text."""
+QUOTES_BYTES = 6
+"""Size of an empty string that is encoded as JSON twice."""
 
 MAX_BYTES_PER_CHARACTER = 12
-"""Of a body's text: an emoji, as a surrogate pair."""
+"""In the encoded body: an emoji, as a surrogate pair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LongText:
-    """A text that is kept elsewhere; ``read`` brings at most so many bytes of its beginning."""
+    """A text that is stored under a key of its own; only its beginning has been read."""
 
     beginning: str
     size: int
-    read: Callable[[int], str]
+    key: str
+
+
+class TextReader(Protocol):
+    """Reads long texts."""
+
+    def beginning(self, key: str, most_bytes: int) -> str:
+        """The first ``most_bytes`` bytes of a text, or fewer: no character is split."""
 
 
 class Identified(Protocol):
-    """An entry of a list."""
+    """An item of a list."""
 
     @property
     def id(self) -> int:
-        """Where a list goes on after it."""
+        """The next page starts after this id."""
 
 
 def text_size(text: str) -> int:
-    """The bytes that a text takes in Lambda's answer."""
+    """The size of a text in a Lambda response."""
     chunks = range(0, len(text), CHUNK_CHARACTERS)
     return sum(_chunk_size(text[start : start + CHUNK_CHARACTERS]) for start in chunks)
 
 
 def body_size(body: str) -> int:
-    """The bytes that a body takes in Lambda's answer."""
+    """The size of a body in a Lambda response."""
     return len(json.dumps(body))
 
 
-def is_too_large(body: str) -> bool:
-    """Whether Lambda would refuse the answer; bodies that can't be are not measured."""
-    return len(body) * MAX_BYTES_PER_CHARACTER > MAX_REPLY_BYTES and body_size(body) > MAX_REPLY_BYTES
+def exceeds_response_limit(body: str) -> bool:
+    """Whether Lambda would reject the response. Bodies that are short enough in any case are not measured."""
+    return len(body) * MAX_BYTES_PER_CHARACTER > MAX_RESPONSE_BYTES and body_size(body) > MAX_RESPONSE_BYTES
 
 
-def sendable(reply: dict[str, Any]) -> dict[str, Any] | None:
-    """The reply as Lambda takes it, in Base64 where it is too large as text; ``None`` if it is too large either way.
+def encode_for_lambda(response: dict[str, Any]) -> dict[str, Any] | None:
+    """The response, with its body in Base64 if it is too large as text; ``None`` if it is too large in both forms.
 
-    API Gateway decodes Base64, so clients see no difference. It takes 4 bytes for 3, whatever the text holds: a
-    workflow file fits, of quotes or emojis too.
+    API Gateway decodes Base64, so clients see no difference. Base64 needs 4 bytes for 3, whatever the characters are:
+    any workflow file fits, even one that consists of quotes or emojis.
     """
-    body = reply["body"]
-    if not is_too_large(body):
-        return reply
-    in_base64 = body if reply["isBase64Encoded"] else base64.b64encode(body.encode()).decode()
-    return None if len(in_base64) > MAX_REPLY_BYTES else {**reply, "body": in_base64, "isBase64Encoded": True}
+    body = response["body"]
+    if not exceeds_response_limit(body):
+        return response
+    in_base64 = body if response["isBase64Encoded"] else base64.b64encode(body.encode()).decode()
+    return None if len(in_base64) > MAX_RESPONSE_BYTES else {**response, "body": in_base64, "isBase64Encoded": True}
 
 
-def room_beside(answer: BaseModel) -> int:
-    """What is left for texts beside an answer that has none yet."""
-    return max(0, MAX_ANSWER_BYTES - body_size(answer.model_dump_json(by_alias=True)))
+def remaining_budget(body: BaseModel) -> int:
+    """The bytes that are left for texts in a body without them."""
+    return max(0, MAX_BODY_BYTES - body_size(body.model_dump_json(by_alias=True)))
 
 
-def fit(texts: Sequence[str | LongText], budget: int = MAX_ANSWER_BYTES) -> list[tuple[str, bool]]:
-    """Each text, or as much of its beginning as the smaller ones leave room for; and whether it was cut.
+def fit_texts(
+    texts: Sequence[str | LongText], budget: int = MAX_BODY_BYTES, reader: TextReader | None = None
+) -> list[tuple[str, bool]]:
+    """Each text, or its beginning if the budget is too small for all of it; and whether it was cut.
 
-    The smallest come first, whatever their places, so that as many as possible are whole. A long text is read no
-    further than there is room.
+    The smallest texts are included first, regardless of their order, so that as few as possible are cut. Long texts
+    need a ``reader``; no more of them is read than the budget allows.
     """
     fitting = [("", False)] * len(texts)
     for index in sorted(range(len(texts)), key=lambda index: _known_size(texts[index])):
-        kept, cut = _fitted(texts[index], budget)
+        kept, cut = _cut(texts[index], budget, reader)
         fitting[index] = kept, cut
         budget -= text_size(kept)
     return fitting
 
 
-def whole_values(values: Sequence[Any], budget: int) -> list[bool]:
-    """Which of these values of JSON can be sent whole within the budget, the smallest ones first; empty ones can."""
+def values_within(values: Sequence[Any], budget: int) -> list[bool]:
+    """Which of these JSON values fit into the budget, the smallest ones first. Empty values always fit."""
     texts = [json.dumps(value, ensure_ascii=False) for value in values]
-    return [not (cut and value) for value, (_, cut) in zip(values, fit(texts, budget), strict=True)]
+    return [not (cut and value) for value, (_, cut) in zip(values, fit_texts(texts, budget), strict=True)]
 
 
-def fitting_page[E: Identified, M: BaseModel](
+def truncate_page[E: Identified, M: BaseModel](
     entries: Sequence[E], items: Sequence[M], next_after: int | None
 ) -> tuple[Sequence[M], int | None]:
-    """The items of a page as far as one answer can carry them, one at least; and the id to go on after.
+    """The items of a page that fit into one response, at least one; and the id after which the next page starts.
 
-    ``items`` are the entries as clients read them.
+    ``items`` are the views of ``entries``.
     """
     size = 0
     for count, item in enumerate(items):
         size += body_size(item.model_dump_json(by_alias=True))
-        if count and size > MAX_ANSWER_BYTES:
+        if count and size > MAX_BODY_BYTES:
             return items[:count], entries[count - 1].id
     return items, next_after
 
 
-def _fitted(text: str | LongText, budget: int) -> tuple[str, bool]:
+def _cut(text: str | LongText, budget: int, reader: TextReader | None) -> tuple[str, bool]:
     if isinstance(text, str):
         kept = _beginning(text, budget)
         return kept, len(kept) < len(text)
+    if reader is None:
+        raise TypeError("Long texts need a reader.")
     if budget <= text_size(text.beginning):
         return _beginning(text.beginning, budget), True
-    read = text.read(budget + LONGEST_CHARACTER_BYTES)
+    read = reader.beginning(text.key, budget + MAX_UTF8_BYTES_PER_CHARACTER)
     kept = _beginning(read, budget)
     return kept, len(kept) < len(read)
 
@@ -151,7 +162,7 @@ def _fitting_characters(chunk: str, budget: int) -> int:
 
 
 def _chunk_size(chunk: str) -> int:
-    return len(json.dumps(json.dumps(chunk, ensure_ascii=False))) - QUOTES
+    return len(json.dumps(json.dumps(chunk, ensure_ascii=False))) - QUOTES_BYTES
 
 
 def _known_size(text: str | LongText) -> int:

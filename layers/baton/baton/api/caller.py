@@ -1,4 +1,4 @@
-"""From an event of API Gateway to its caller: the only place that decides whose objects a request is about."""
+"""The caller of an API Gateway event: the only place that decides which tenant a request belongs to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from baton.domain.access.caller import Caller
 
 DEFAULT_TENANT = "default"
-"""Who owns everything, as long as requests are not authenticated."""
+"""The tenant of all objects while requests are not authenticated."""
 
 
 def caller_of(_event: Mapping[str, Any]) -> Caller:

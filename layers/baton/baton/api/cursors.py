@@ -1,4 +1,4 @@
-"""Cursors: where a list goes on. Opaque to clients; a cursor of one list is no use in another."""
+"""Cursors: where the next page of a list starts. Opaque to clients, and valid for one list only."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from baton.domain.errors import Invalid
 from baton.domain.ids import ID_DIGITS
 
 CURSOR_ID = re.compile(rf"0|[1-9][0-9]{{0,{ID_DIGITS - 1}}}")
-"""Positions begin at 0."""
+"""An id or a position; positions start at 0."""
 
 
 def encode(listed: str, after: int | None) -> str | None:
-    """The cursor behind an id, ``None`` at the end of the list."""
+    """The cursor of the page after an id; ``None`` at the end of the list."""
     if after is None:
         return None
     return base64.urlsafe_b64encode(f"{listed}:{after}".encode()).decode().rstrip("=")
 
 
 def decode(listed: str, cursor: str | None) -> int | None:
-    """The id that a list goes on after.
+    """The id after which the page starts.
 
-    :raises Invalid: if the cursor is not one that this list gave.
+    :raises Invalid: if the cursor was not returned by this list.
     """
     if cursor is None:
         return None

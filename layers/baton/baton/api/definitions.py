@@ -7,7 +7,7 @@ from typing import Any
 
 from baton.api import cursors
 from baton.api.bodies.fields import Listed, View
-from baton.api.budget import fitting_page
+from baton.api.budget import truncate_page
 from baton.api.parameters import versions
 from baton.domain.access.caller import Caller
 from baton.domain.catalog.definitions import Definition
@@ -29,5 +29,5 @@ def page_of[D: Definition](caller: Caller, kind: type[D], limit: int, cursor: st
 
 def listed[A: View](page: Page[Any], items: Sequence[A], kind: str) -> Listed[A]:
     """As many items of a page as fit into one response; names and titles are not counted when the page is read."""
-    fitting, last = fitting_page(page.items, items, page.next_after)
+    fitting, last = truncate_page(page.items, items, page.next_after)
     return Listed(items=list(fitting), cursor=cursors.encode(kind, last))

@@ -1,4 +1,4 @@
-"""Which methods a path takes. HEAD wherever GET is; the rest is a 405; slashes that say nothing are no other path."""
+"""The methods that a path accepts. HEAD is accepted wherever GET is, others return 405; extra slashes are ignored."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from baton.api.problems import METHOD_NOT_ALLOWED, NO_SUCH_CALL, problem
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.api_gateway import Route
 
-IN_ORDER = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
+METHOD_ORDER = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
 MAX_SHOWN_CHARACTERS = 200
 
 
 class Api(APIGatewayHttpResolver):
-    """Powertools' resolver, which also says what it has at a path."""
+    """Powertools' resolver with access to its routes."""
 
     def all_routes(self) -> list[Route]:
         """Every route, for the OpenAPI document."""
         return [*self._static_routes, *self._dynamic_routes]
 
     def routes_at(self, path: str) -> dict[str, Route]:
-        """By method. A path that is written out in a route is no value of another route's ``<name>``."""
+        """By method. A route with a literal path takes precedence over one with a ``<name>``."""
         for routes in (self._static_routes, self._dynamic_routes):
             found = {str(route.method): route for route in routes if route.rule.match(path)}
             if found:
@@ -38,22 +38,22 @@ class Api(APIGatewayHttpResolver):
 
 
 def plain_path(path: str) -> str:
-    """Without the slashes that stand at the end or beside another one."""
+    """Without repeated and trailing slashes."""
     return "/" + "/".join(part for part in path.split("/") if part)
 
 
 def as_get(method: str) -> str:
-    """HEAD is answered as GET is, without the body.
+    """HEAD is handled as GET, without the body.
 
     Source: https://www.rfc-editor.org/rfc/rfc9110#name-head
     """
     return "GET" if method == "HEAD" else method
 
 
-def refusal(method: str, path: str, own: Collection[str], query: str = "") -> Response[Any] | None:
-    """``None`` if the path takes the method here, where its routes have the methods ``own``; ``query`` is as sent."""
+def rejection(method: str, path: str, own: Collection[str], query: str = "") -> Response[Any] | None:
+    """``None`` if this function's routes for the path, with the methods ``own``, accept the method."""
     shown, plain = path[:MAX_SHOWN_CHARACTERS], plain_path(path)
-    methods = own or elsewhere(plain)
+    methods = own or documented_methods(plain)
     if not methods:
         return problem(NO_SUCH_CALL, f"There is no {as_get(method)} {shown}.")
     allowed = allowed_by(methods)
@@ -68,20 +68,22 @@ def refusal(method: str, path: str, own: Collection[str], query: str = "") -> Re
 
 
 def allowed_by(methods: Collection[str]) -> tuple[str, ...]:
-    """All that a path takes whose routes have these methods."""
-    taken = {*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}
-    return tuple(method for method in IN_ORDER if method in taken)
+    """The methods that a path with these routes accepts."""
+    accepted = {*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}
+    return tuple(method for method in METHOD_ORDER if method in accepted)
 
 
-def elsewhere(path: str) -> frozenset[str]:
-    """The methods of a path whose routes another function has, as the OpenAPI document says."""
-    found = [(written, methods) for written, methods in _documented().items() if re.fullmatch(_pattern(written), path)]
+def documented_methods(path: str) -> frozenset[str]:
+    """The methods of a path in any function, from the OpenAPI document."""
+    found = [
+        (template, methods) for template, methods in _documented().items() if re.fullmatch(_pattern(template), path)
+    ]
     literal_first = sorted(found, key=lambda entry: "{" in entry[0])
     return literal_first[0][1] if literal_first else frozenset()
 
 
-def _pattern(written: str) -> str:
-    return "".join("[^/]+" if part.startswith("{") else re.escape(part) for part in re.split(r"({\w+})", written))
+def _pattern(template: str) -> str:
+    return "".join("[^/]+" if part.startswith("{") else re.escape(part) for part in re.split(r"({\w+})", template))
 
 
 @cache
@@ -91,10 +93,10 @@ def _documented() -> dict[str, frozenset[str]]:
 
 
 def _moved(path: str, plain: str, query: str) -> Response[Any]:
-    """To the path that API Gateway knows the function of.
+    """Redirect to the path that API Gateway routes to the right function.
 
-    Its routes tell ``/api/blocks/`` from ``/api/blocks``, and none of them can end in a slash; what no route takes
-    comes to one function. The address is relative, since the API may stand below a path.
+    API Gateway distinguishes ``/api/blocks/`` from ``/api/blocks``, and no route can end in a slash; requests without a
+    route are sent to one function. The location is relative, because the API may have a base path.
     """
     location = "../" * (path.count("/") - 1) + plain[1:] + (f"?{query}" if query else "")
     return Response(status_code=int(HTTPStatus.PERMANENT_REDIRECT), headers={"Location": location})

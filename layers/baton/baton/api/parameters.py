@@ -1,4 +1,4 @@
-"""What the routes take from paths, queries and headers, and from whoever calls."""
+"""Parameters of the routes: in paths, queries and headers, and the caller."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _ENTITY_TAG = re.compile(r'(?:W/)?"[^"]*"')
 
 
 def caller_of_request(request: Request) -> Caller:
-    """Whoever makes the request that a route answers."""
+    """The caller of the current request."""
     return caller_of(request.resolved_event.raw_event)
 
 
 RequestCaller = Annotated[Caller, Depends(caller_of_request)]
-"""Whoever calls a route."""
+"""The caller, as a parameter of a route."""
 
 
 def _id(value: Any) -> Any:
-    """Texts of ids only: pydantic takes ``01``, ``+1``, ``1_0`` and ``1.0`` for whole numbers too."""
+    """Reject other notations: pydantic also accepts ``01``, ``+1``, ``1_0`` and ``1.0``."""
     if isinstance(value, str) and not PLAIN_ID.fullmatch(value):
         raise ValueError(f"is not an id: a number from 1 to {MAX_ID}, in digits without signs, spaces or leading zeros")
     return value
@@ -37,24 +37,24 @@ PathId = Annotated[int, BeforeValidator(_id), Path(ge=1, le=MAX_ID)]
 """An id in a path."""
 
 PathPosition = Annotated[int, BeforeValidator(lambda text: text if text == "0" else _id(text)), Path(ge=0, le=MAX_ID)]
-"""The position of a payload in a run, in a path; the first one's is 0."""
+"""The position of a payload in a run, in a path; the first is 0."""
 
 QueryId = Annotated[int | None, BeforeValidator(_id), Query(ge=1, le=MAX_ID)]
 """An id in a query."""
 
-Limit = Annotated[int, Query(ge=1, le=100, description="At most so many items.")]
-Cursor = Annotated[str | None, Query(max_length=200, description="The `cursor` of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=100, description="The maximum number of items.")]
+Cursor = Annotated[str | None, Query(max_length=200, description="The `cursor` of the previous page.")]
 
 
-Q = Annotated[str | None, Query(min_length=1, max_length=200, description="Some text to look for, in any case.")]
+Q = Annotated[str | None, Query(min_length=1, max_length=200, description="Text to search for; case is ignored.")]
 IfMatch = Annotated[
     str | None,
-    Header(alias="If-Match", max_length=1000, description="The `ETag` of the version that the change is meant for."),
+    Header(alias="If-Match", max_length=1000, description="The `ETag` of the version to change."),
 ]
 
 
 def versions(if_match: str | None) -> frozenset[int] | None:
-    """The versions that a change may meet; ``None`` for any.
+    """The versions that may be changed; ``None`` for any.
 
     Source: https://www.rfc-editor.org/rfc/rfc9110#name-if-match
 

@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problem details (https://www.rfc-editor.org/rfc/rfc9457).
 
-``type`` is a stable slug: clients tell problems apart by it, never by the sentence.
+``type`` is a stable slug: clients distinguish problems by it, never by ``detail``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from baton.api.validation import faults, sentence
+from baton.api.validation import detail_of, field_errors
 from baton.domain.errors import (
     AttemptSuperseded,
     BatonError,
@@ -31,11 +31,11 @@ from baton.domain.files.workflow_files import BrokenFile, FieldError
 
 MAX_LISTED = 100
 MAX_CHARACTERS = 1000
-"""Of one text in a problem."""
+"""Maximum length of one text in a problem."""
 
 PROBLEM_JSON = "application/problem+json"
 MAX_IN_DETAIL = 3
-"""Wrong fields that the sentence names; all of them stand in ``errors``."""
+"""Maximum number of invalid fields in ``detail``; ``errors`` lists more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ PROBLEM_TYPES: dict[type[BatonError], ProblemType] = {
     AttemptSuperseded: ProblemType(HTTPStatus.CONFLICT, "run-changed", "Run changed"),
     Conflict: ProblemType(HTTPStatus.CONFLICT, "conflict", "Conflict"),
 }
-"""The HTTP status of each error that a use case may raise; any other error is a bug, and a 500."""
+"""The problem type of each error that a use case may raise; any other error is a bug and returns 500."""
 
 METHOD_NOT_ALLOWED = ProblemType(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
 NO_SUCH_CALL = ProblemType(HTTPStatus.NOT_FOUND, "no-such-call", "No such call")
@@ -70,14 +70,14 @@ INTERNAL = ProblemType(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Inte
 def problem(
     kind: ProblemType, detail: str, *, headers: Mapping[str, str] = MappingProxyType({}), **more: Any
 ) -> Response[str]:
-    """The answer for a problem; ``more`` are members of its own kind, which RFC 9457 calls extensions."""
+    """The response for a problem; ``more`` are the extension members of RFC 9457."""
     body = {"type": kind.slug, "title": kind.title, "status": int(kind.status), "detail": detail, **more}
     text = json.dumps({name: _shortened(value) for name, value in body.items()}, ensure_ascii=False)
     return Response(status_code=int(kind.status), content_type=PROBLEM_JSON, body=text, headers={**headers})
 
 
 def _shortened(value: Any) -> Any:
-    """A client's own names stand in what is told of them, and they may be as long as its request."""
+    """A problem repeats names from the request, which may be as long as the request."""
     match value:
         case str() if len(value) > MAX_CHARACTERS:
             return f"{value[:MAX_CHARACTERS]}…"
@@ -90,7 +90,7 @@ def _shortened(value: Any) -> Any:
 
 
 def problem_of(error: BatonError) -> Response[str]:
-    """The answer for a named error, by its nearest listed class."""
+    """The response for an error, by its nearest class in ``PROBLEM_TYPES``."""
     kind = next((PROBLEM_TYPES[cls] for cls in type(error).__mro__ if cls in PROBLEM_TYPES), None)
     if kind is None:
         raise error
@@ -98,7 +98,7 @@ def problem_of(error: BatonError) -> Response[str]:
 
 
 def _extension(error: BatonError) -> dict[str, Any]:
-    """What a client can act on without reading the sentence."""
+    """Details in a form that programs can use."""
     match error:
         case NameTaken():
             return {"holder": error.holder}
@@ -111,21 +111,21 @@ def _extension(error: BatonError) -> dict[str, Any]:
             return {}
 
 
-def invalid_request(found: Sequence[Mapping[str, Any]], sent: Any = None) -> Response[str]:
-    """The answer for what pydantic found wrong: every field, each with a sentence; never the value itself.
+def invalid_request(errors: Sequence[Mapping[str, Any]], sent: Any = None) -> Response[str]:
+    """The response for pydantic's errors: every invalid field and its error, never its value.
 
-    ``sent`` is the body: a field is named as it stands there, whatever pydantic calls the way to it.
+    ``sent`` is the body; it decides which parts of pydantic's locations name a field.
     """
-    in_body = [{**entry, "loc": entry["loc"][1:]} for entry in found if entry["loc"][0] == "body"]
-    elsewhere = [
-        FieldError(path=entry["loc"][1:], detail=sentence(entry)) for entry in found if entry["loc"][0] != "body"
+    in_body = [{**entry, "loc": entry["loc"][1:]} for entry in errors if entry["loc"][0] == "body"]
+    others = [
+        FieldError(path=entry["loc"][1:], detail=detail_of(entry)) for entry in errors if entry["loc"][0] != "body"
     ]
-    return wrong_fields([*faults(in_body, sent), *elsewhere])
+    return invalid_fields([*field_errors(in_body, sent), *others])
 
 
-def wrong_fields(found: Sequence[FieldError]) -> Response[str]:
-    """The answer for fields, parameters or headers that are not as they should be."""
-    errors = [{"field": fault.field if fault.path else "body", "message": fault.detail} for fault in found]
+def invalid_fields(found: Sequence[FieldError]) -> Response[str]:
+    """The response for invalid fields, parameters or headers."""
+    errors = [{"field": error.field if error.path else "body", "message": error.detail} for error in found]
     detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors[:MAX_IN_DETAIL])
     more = f" (and {len(errors) - MAX_IN_DETAIL} more)" if len(errors) > MAX_IN_DETAIL else ""
     return problem(PROBLEM_TYPES[Invalid], f"{detail}{more}.", errors=errors[:MAX_LISTED])

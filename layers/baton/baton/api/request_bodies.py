@@ -1,4 +1,4 @@
-"""Bodies: which ones a call takes, from bytes to text, and from text to the values of JSON."""
+"""Request bodies: accepted media types and sizes, decoding to text, and parsing of JSON."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ MAX_DIGITS = 1000
 MAX_SHOWN_CHARACTERS = 100
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "Zstandard", b"PK\x03\x04": "ZIP"}
-"""What their first bytes tell."""
+"""Compression formats by their first bytes."""
 
 _REPLACED = "\ufffd"
-"""What a gateway puts in the place of bytes that are no UTF-8, where a body is text by its type."""
+"""A gateway replaces bytes that are not UTF-8 with this character if the media type is text."""
 
 _LOST = 0xFF
 _LOST_MARK = bytes([_LOST, _LOST])
@@ -35,7 +35,7 @@ _FIRST_OUTSIDE_ASCII = 0x80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestBody:
-    """What the body of a request may be."""
+    """The bodies that a route accepts."""
 
     media_types: frozenset[str]
     max_bytes: int
@@ -44,8 +44,8 @@ class RequestBody:
 JSON_BODY = RequestBody(media_types=frozenset({JSON}), max_bytes=1_000_000)
 
 
-def refusal(event: Mapping[str, Any], expected: RequestBody) -> Response[str] | None:
-    """What a call doesn't take whatever the body says; ``None`` if the body can be read."""
+def rejection(event: Mapping[str, Any], expected: RequestBody) -> Response[str] | None:
+    """The problem if size, encoding or media type is not accepted; ``None`` if the body can be read."""
     body = event.get("body") or ""
     if not body:
         return None
@@ -54,8 +54,8 @@ def refusal(event: Mapping[str, Any], expected: RequestBody) -> Response[str] | 
         return problem(TOO_LARGE, f"body: {size:,} bytes; at most {expected.max_bytes:,} are taken.")
     coding = _header(event, "content-encoding").strip().lower()
     if coding not in ("", "identity"):
-        said = f"body: is compressed, by 'Content-Encoding: {coding[:MAX_SHOWN_CHARACTERS]}'; send it as it is."
-        return problem(UNKNOWN_TYPE, said, headers={"Accept-Encoding": "identity"})  # RFC 9110, section 15.5.16
+        detail = f"body: is compressed, by 'Content-Encoding: {coding[:MAX_SHOWN_CHARACTERS]}'; send it as it is."
+        return problem(UNKNOWN_TYPE, detail, headers={"Accept-Encoding": "identity"})  # RFC 9110, section 15.5.16
     return _unknown_type(media_type(event), expected)
 
 
@@ -67,14 +67,14 @@ def _unknown_type(found: str, expected: RequestBody) -> Response[str] | None:
 
 
 def media_type(event: Mapping[str, Any]) -> str:
-    """In small letters, without parameters; JSON where nothing is said."""
+    """In lower case, without parameters; JSON by default."""
     return (_header(event, "content-type") or JSON).partition(";")[0].strip().lower()
 
 
-def readable(event: dict[str, Any]) -> dict[str, Any]:
-    """The same request, its body as text. One of white space only is none.
+def with_decoded_body(event: dict[str, Any]) -> dict[str, Any]:
+    """The event with its body as text; a body of white space only becomes empty.
 
-    :raises Invalid: if the body is no text in UTF-8.
+    :raises Invalid: if the body is not UTF-8 text.
     """
     body = event.get("body") or ""
     if not body:
@@ -106,7 +106,7 @@ def _text(sent: bytes) -> str:
 
 
 def _not_utf_8(sent: bytes) -> Invalid:
-    """What the bytes are, where that can be told. One that was lost before it came to us is FF."""
+    """Names the format of the bytes if it is known. FF marks a byte that the gateway has replaced."""
     if name := _compression(sent):
         return Invalid("body", f"is compressed ({name}); send it as it is.")
     if name := _wide_encoding(sent):
@@ -120,13 +120,13 @@ def _compression(sent: bytes) -> str:
 
 def _begins(sent: bytes, first: bytes) -> bool:
     return len(sent) >= len(first) and all(
-        byte == told or (byte == _LOST and told >= _FIRST_OUTSIDE_ASCII)
-        for byte, told in zip(sent, first, strict=False)
+        byte == expected or (byte == _LOST and expected >= _FIRST_OUTSIDE_ASCII)
+        for byte, expected in zip(sent, first, strict=False)
     )
 
 
 def _wide_encoding(sent: bytes) -> str:
-    """By a byte order mark, or by where the zeros of its first characters stand."""
+    """By a byte order mark, or by the positions of zeros in the first characters."""
     if sent.startswith(_LOST_MARK):
         return "UTF-16"
     name = json.detect_encoding(sent).upper()[:6]
@@ -134,11 +134,11 @@ def _wide_encoding(sent: bytes) -> str:
 
 
 def from_json(body: str) -> Any:
-    """Only what JSON and UTF-8 can carry: Python would also read ``NaN`` and half of a surrogate pair.
+    """Parse strictly: Python would also accept ``NaN`` and half of a surrogate pair.
 
-    No call takes a list, of which Powertools would pick the first entry.
+    Lists are rejected too: Powertools would use the first entry.
 
-    :raises Invalid: for these.
+    :raises Invalid: if the body is not a valid JSON object.
     """
     try:
         value = json.loads(
@@ -154,7 +154,7 @@ def from_json(body: str) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Two equal names are more likely a mistake than a wish; the first value would be lost in silence."""
+    """Reject duplicate names: the first value would be lost without an error."""
     value = dict(pairs)
     if len(value) < len(pairs):
         (name, _), *_others = Counter(name for name, _ in pairs).most_common(1)

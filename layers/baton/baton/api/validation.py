@@ -1,4 +1,4 @@
-"""What pydantic found in a body or a workflow file, in the words of whoever wrote it.
+"""Convert pydantic's errors in a body or a workflow file to field errors in terms of the document.
 
 Types of errors: https://docs.pydantic.dev/latest/errors/validation_errors/
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from baton.domain.files.workflow_files import FieldError, Path
 
-SENTENCES = {
+DETAILS = {
     "missing": "is missing",
     "extra_forbidden": "is not a field here",
     "model_type": "should be fields with values",
@@ -40,67 +40,67 @@ SENTENCES = {
     "recursion_loop": "is nested too deeply",
     "invalid-json-value": "should be a value that JSON has",
 }
-UNKNOWN = "is not what belongs here"
-"""For an error that has no sentence: a test finds every one that our models can raise."""
+UNKNOWN_ERROR = "is not what belongs here"
+"""For an error type without a detail; a test checks that our models raise none of these."""
 
 _KEY = "[key]"
-"""pydantic's last step to a key that is wrong itself."""
+"""The last part of pydantic's location of an invalid key."""
 
 
-def faults(errors: Iterable[Mapping[str, Any]], value: Any) -> list[FieldError]:
-    """One fault for each path. Where a field takes several types, pydantic has an error for each of them."""
-    sentences: dict[Path, list[str]] = {}
+def field_errors(errors: Iterable[Mapping[str, Any]], value: Any) -> list[FieldError]:
+    """One error per path. For a field of several types, pydantic reports an error for each type; they are joined."""
+    details: dict[Path, list[str]] = {}
     for entry in errors:
-        sentences.setdefault(_path(entry, value), []).append(sentence(entry))
-    return [FieldError(path=path, detail=_either(list(dict.fromkeys(found)))) for path, found in sentences.items()]
+        details.setdefault(_path(entry, value), []).append(detail_of(entry))
+    return [FieldError(path=path, detail=_either(list(dict.fromkeys(found)))) for path, found in details.items()]
 
 
-def _either(sentences: Sequence[str]) -> str:
-    """``should be a list, or a number``: of what each type would have it, said once that it should be so."""
-    first, *others = sentences
+def _either(details: Sequence[str]) -> str:
+    """Joined as in ``should be a list, or a number``."""
+    first, *others = details
     return ", or ".join([first, *(other.removeprefix("should be ") for other in others)])
 
 
-def sentence(entry: Mapping[str, Any]) -> str:
-    """What is wrong, to stand behind the field's name."""
-    said = _of_a_value(entry)
-    return f"its name {said}" if _is_of_a_key(entry) else said
+def detail_of(entry: Mapping[str, Any]) -> str:
+    """What is wrong, to follow the field's name."""
+    detail = _value_detail(entry)
+    return f"its name {detail}" if _is_key_error(entry) else detail
 
 
-def _of_a_value(entry: Mapping[str, Any]) -> str:
+def _value_detail(entry: Mapping[str, Any]) -> str:
     kind = entry["type"]
-    known = {name: _as_written(bound) for name, bound in entry.get("ctx", {}).items()}
+    known = {name: _formatted(bound) for name, bound in entry.get("ctx", {}).items()}
     if kind == "string_type":
-        return _no_text(entry.get("input"))
+        return _not_a_string(entry.get("input"))
     if kind == "value_error":
-        return str(known.get("error", UNKNOWN)).rstrip(".")
+        return str(known.get("error", UNKNOWN_ERROR)).rstrip(".")
     bound = known.get("min_length", known.get("max_length"))
-    return SENTENCES.get(kind, UNKNOWN).format(**known, s="" if bound == 1 else "s")
+    return DETAILS.get(kind, UNKNOWN_ERROR).format(**known, s="" if bound == 1 else "s")
 
 
-def _as_written(bound: Any) -> Any:
+def _formatted(bound: Any) -> Any:
     """``2`` for the bound 2.0."""
     return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
 
 
-def _no_text(value: Any) -> str:
+def _not_a_string(value: Any) -> str:
     if value is None:
         return "is null or empty, and should be text"
     return "should be text" if isinstance(value, list | dict) else "should be text: put it in quotes"
 
 
 def _path(entry: Mapping[str, Any], value: Any) -> Path:
-    location = entry["loc"][:-1] if _is_of_a_key(entry) else entry["loc"]
+    location = entry["loc"][:-1] if _is_key_error(entry) else entry["loc"]
     return tuple(_steps(location, value, is_missing=entry["type"] == "missing"))
 
 
-def _is_of_a_key(entry: Mapping[str, Any]) -> bool:
+def _is_key_error(entry: Mapping[str, Any]) -> bool:
     location = entry["loc"]
     return len(location) > 1 and location[-1] == _KEY and location[-2] == entry.get("input")
 
 
 def _steps(location: Sequence[str | int], value: Any, *, is_missing: bool) -> Iterator[str | int]:
-    """pydantic also names the type that it tried; a path has only what was sent, or is missing at its end."""
+    """The parts of pydantic's location that exist in the document. Others are names of types that it tried."""
     for index, part in enumerate(location):
         if isinstance(value, Mapping):
             if part in value or (is_missing and index == len(location) - 1):

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
-TALKATIVE = ("boto3", "botocore", "s3transfer", "urllib3")
+VERBOSE_LOGGERS = ("boto3", "botocore", "s3transfer", "urllib3")
 """At level DEBUG, which the template may set for all of a function, they write down what they send and receive."""
 
 MAX_FINDINGS = 20
 """Of one validation error; it may have one for each entry of a list."""
 
-for name in TALKATIVE:
+for name in VERBOSE_LOGGERS:
     logging.getLogger(name).setLevel(logging.INFO)
 
 logger = Logger(serialize_stacktrace=False)

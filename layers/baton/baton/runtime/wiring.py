@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
     from mypy_boto3_dynamodb import DynamoDBClient
 
-QUICK = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "max_attempts": 4})
+AWS_CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "max_attempts": 4})
 """AWS calls answer in milliseconds; a lost one is found out and repeated long before the function's own end."""
 
 
@@ -179,7 +179,7 @@ def notify_subscribers() -> NotifySubscribers:
 def sender() -> Sender:
     """Sends frames to WebSocket clients."""
     client: ApiGatewayManagementApiClient = boto3.client(
-        "apigatewaymanagementapi", endpoint_url=setting("WEBSOCKET_CALLBACK_URL"), config=QUICK
+        "apigatewaymanagementapi", endpoint_url=setting("WEBSOCKET_CALLBACK_URL"), config=AWS_CONFIG
     )
     return WebSocketSender(client)
 
@@ -190,7 +190,7 @@ def _http_transport() -> HttpTransport:
 
 @cache
 def _dynamodb() -> DynamoDBClient:
-    return boto3.client("dynamodb", config=QUICK)
+    return boto3.client("dynamodb", config=AWS_CONFIG)
 
 
 @cache
@@ -205,18 +205,18 @@ def _connections() -> DynamoConnections:
 
 @cache
 def _executions() -> StepFunctionsExecutions:
-    return StepFunctionsExecutions(boto3.client("stepfunctions", config=QUICK), setting("STATE_MACHINE_ARN"))
+    return StepFunctionsExecutions(boto3.client("stepfunctions", config=AWS_CONFIG), setting("STATE_MACHINE_ARN"))
 
 
 @cache
 def _api_keys() -> ApiKeys:
-    secrets = SsmSecrets(lambda: boto3.client("ssm", config=QUICK), setting("SECRETS_PREFIX"))
+    secrets = SsmSecrets(lambda: boto3.client("ssm", config=AWS_CONFIG), setting("SECRETS_PREFIX"))
     return ApiKeys(secrets=secrets, base_urls=base_urls())
 
 
 @cache
 def _texts() -> S3Texts:
-    return S3Texts(lambda: boto3.client("s3", config=QUICK.merge(_for_signed_urls())), setting("TEXTS_BUCKET"))
+    return S3Texts(lambda: boto3.client("s3", config=AWS_CONFIG.merge(_for_signed_urls())), setting("TEXTS_BUCKET"))
 
 
 def _for_signed_urls() -> Config:

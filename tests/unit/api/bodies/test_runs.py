@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.api.bodies.runs import RunSummary, RunView, fitted
-from baton.api.budget import MAX_ANSWER_BYTES, fit, text_size
+from baton.api.bodies.runs import RunSummary, RunView, fit_responses
+from baton.api.budget import MAX_BODY_BYTES, fit_texts, text_size
 from baton.domain.runs.run import Response, RunHistory
 from tests.fakes.texts import FakeTexts
 from tests.support.records import AT_NOON, a_response, a_run
@@ -23,31 +23,31 @@ def sizes(responses: list[Response]) -> int:
 
 def test_what_fits_is_whole_and_unmarked() -> None:
     responses = [a_response(0, content="é" * 5, prompt="p"), a_response(1, content="x" * 10, prompt=None)]
-    assert fitted(responses, TEXTS, budget=41) == responses
+    assert fit_responses(responses, TEXTS, budget=41) == responses
 
 
 def test_of_texts_as_long_as_each_other_the_first_are_kept_and_what_no_longer_fits_is_cut_and_marked() -> None:
     responses = [a_response(position, content="0123456789", prompt=None) for position in range(4)]
-    kept = fitted(responses, TEXTS, budget=25)
+    kept = fit_responses(responses, TEXTS, budget=25)
     assert [response.content for response in kept] == ["0123456789", "0123456789", "01234", ""]
     assert [response.content_truncated for response in kept] == [False, False, True, True]
 
 
 def test_the_small_answers_after_a_large_one_are_whole() -> None:
     responses = [a_response(position, content="x" * size, prompt=None) for position, size in enumerate((90, 5, 6, 7))]
-    kept = fitted(responses, TEXTS, budget=50)
+    kept = fit_responses(responses, TEXTS, budget=50)
     assert [len(response.content) for response in kept] == [32, 5, 6, 7]
     assert [response.content_truncated for response in kept] == [True, False, False, False]
 
 
 def test_an_empty_content_always_fits() -> None:
     responses = [a_response(0, content="full", prompt=None), a_response(1, content="", prompt=None)]
-    (first, second) = fitted(responses, TEXTS, budget=4)
+    (first, second) = fit_responses(responses, TEXTS, budget=4)
     assert (first.content_truncated, second.content_truncated) == (False, False)
 
 
 def test_a_content_that_came_truncated_stays_marked() -> None:
-    (kept,) = fitted([a_response(content="The beginn", content_truncated=True)], TEXTS)
+    (kept,) = fit_responses([a_response(content="The beginn", content_truncated=True)], TEXTS)
     assert kept.content_truncated
 
 
@@ -66,13 +66,13 @@ def long_response(texts: FakeTexts, content: str, position: int = 0) -> Response
 
 def test_a_long_content_that_fits_is_read_whole() -> None:
     texts = FakeTexts()
-    (kept,) = fitted([long_response(texts, "0123456789abcé")], texts, budget=19)
+    (kept,) = fit_responses([long_response(texts, "0123456789abcé")], texts, budget=19)
     assert (kept.content, kept.content_truncated) == ("0123456789abcé", False)
 
 
 def test_a_long_content_is_read_no_further_than_there_is_room() -> None:
     texts = FakeTexts()
-    (kept,) = fitted([long_response(texts, "x" * 1000)], texts, budget=100)
+    (kept,) = fit_responses([long_response(texts, "x" * 1000)], texts, budget=100)
     assert (kept.content, kept.content_truncated) == ("x" * 100, True)
     assert texts.bytes_read < 110
 
@@ -81,13 +81,13 @@ def test_a_long_content_is_read_no_further_than_there_is_room() -> None:
 @pytest.mark.parametrize("missing", [0, 1])
 def test_a_long_content_is_marked_as_cut_if_one_character_does_not_fit(character: str, missing: int) -> None:
     texts, content = FakeTexts(), character * 50
-    (kept,) = fitted([long_response(texts, content)], texts, budget=text_size(content) - missing)
+    (kept,) = fit_responses([long_response(texts, content)], texts, budget=text_size(content) - missing)
     assert (len(kept.content), kept.content_truncated) == (50 - missing, missing == 1)
 
 
 def test_nothing_is_read_any_more_once_there_is_no_room() -> None:
     texts = FakeTexts()
-    kept = fitted([long_response(texts, "x" * 1000, position) for position in range(40)], texts, budget=1500)
+    kept = fit_responses([long_response(texts, "x" * 1000, position) for position in range(40)], texts, budget=1500)
     assert texts.bytes_read < 1600
     assert [len(response.content) for response in kept] == [1000, 500, *[0] * 38]
     assert [response.content_truncated for response in kept] == [False, *[True] * 39]
@@ -96,7 +96,7 @@ def test_nothing_is_read_any_more_once_there_is_no_room() -> None:
 @given(st.lists(st.text(max_size=20), max_size=6), st.integers(0, 60))
 def test_no_character_is_split_and_the_budget_is_kept(contents: list[str], budget: int) -> None:
     responses = [a_response(position, content=content) for position, content in enumerate(contents)]
-    kept = fitted(responses, TEXTS, budget)
+    kept = fit_responses(responses, TEXTS, budget)
     assert len(kept) == len(responses)
     assert sizes(kept) <= budget
     for whole, part in zip(responses, kept, strict=True):
@@ -114,14 +114,14 @@ def test_a_text_is_counted_as_it_stands_in_the_answer_of_lambda(text: str) -> No
 
 
 def test_a_text_longer_than_what_is_measured_at_once_is_cut_at_the_right_place() -> None:
-    assert fit(['"' * 100_000, "x" * 10], 200_010) == [('"' * 50_000, True), ("x" * 10, False)]
+    assert fit_texts(['"' * 100_000, "x" * 10], 200_010) == [('"' * 50_000, True), ("x" * 10, False)]
 
 
 def test_prompts_count_as_contents_do() -> None:
     """A list of responses carries both; fifty prompts of 200 KB are more than Lambda can answer with."""
     responses = [a_response(position, prompt="p" * 200_000) for position in range(50)]
-    kept = fitted(responses, TEXTS)
-    assert sizes(kept) <= MAX_ANSWER_BYTES
+    kept = fit_responses(responses, TEXTS)
+    assert sizes(kept) <= MAX_BODY_BYTES
     assert [response.content for response in kept] == ["An answer."] * 50
     assert [response.prompt_truncated for response in kept] == [len(each.prompt or "") < 200_000 for each in kept]
 

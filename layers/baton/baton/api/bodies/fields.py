@@ -1,4 +1,4 @@
-"""The types of fields that several requests share, with their bounds."""
+"""Types of fields that several bodies share, with their bounds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ENTITY_TAG = re.compile(r'(?:W/)?"[^"]*"')
 
 
 def _whole(value: object) -> object:
-    """``100.0`` is the whole number 100, as in JSON Schema; ``100.5``, ``"100"`` and ``true`` are none."""
+    """``100.0`` is the whole number 100, as in JSON Schema; ``100.5``, ``"100"`` and ``true`` are not whole numbers."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -42,22 +42,22 @@ def _plain(text: str) -> str:
 
 
 PlainText = AfterValidator(_plain)
-"""For a text of one line that people read in lists, in NFC, so that what looks the same is the same."""
+"""For a one-line text. It is normalized to NFC, so that texts that look the same are equal."""
 
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^{}]+$"), PlainText
 ]
-"""What prompts and files refer to: without braces, since a reference ends at one. Prompts compare names in NFC, so they
-are kept in it: two names that a prompt can't tell apart are one name."""
+"""Prompts and files refer to names. Braces are not allowed, because a reference ends at one. Names are stored in NFC,
+the form in which prompts compare them."""
 
 
 class Request(BaseModel):
-    """A body that a client sends. An unknown field is refused, so that a misspelt one is noticed; ``true`` is no 1."""
+    """A body that a client sends. Unknown fields are rejected, to report spelling mistakes; ``true`` is not 1."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
 
     read_only: ClassVar[frozenset[str]] = frozenset()
-    """Fields that an answer has and a request has not: what was read can be sent back, and they are ignored."""
+    """Fields of the view that are ignored in requests, so that a client can send a view back."""
 
     @model_validator(mode="before")
     @classmethod
@@ -72,13 +72,13 @@ class View(BaseModel):
 
 
 class WholeView(View):
-    """One that has every field each time, so that clients need not ask whether it is there."""
+    """A view in which every field is always present."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
 
 class Listed[T: View](View):
-    """A part of a list; ``cursor`` asks for the next one and is ``null`` at the end."""
+    """A page of a list; ``cursor`` requests the next page and is ``null`` at the end."""
 
     items: list[T]
     cursor: str | None

@@ -1,4 +1,4 @@
-"""Whether the API answers."""
+"""Health of the API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from baton.version import VERSION
 
 
 class HealthView(WholeView):
-    """It does."""
+    """The API is available."""
 
     status: Literal["ok"] = "ok"
     version: str = VERSION

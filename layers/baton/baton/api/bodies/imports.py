@@ -9,14 +9,14 @@ from typing import Any, Literal
 from pydantic import Field
 
 from baton.api.bodies.fields import View
-from baton.api.budget import MAX_ANSWER_BYTES, body_size, room_beside, whole_values
+from baton.api.budget import MAX_BODY_BYTES, body_size, remaining_budget, values_within
 from baton.domain.files.workflow_imports import FileChange
 from baton.domain.kinds import Kind
 from baton.usecases.files.import_workflow_file import Imported
 
 MAX_SHOWN_CHARACTERS = 300
 
-MAX_CHANGES_BYTES = MAX_ANSWER_BYTES - 10_000
+MAX_CHANGES_BYTES = MAX_BODY_BYTES - 10_000
 """The maximum for all changes together, without their differences."""
 
 
@@ -74,7 +74,7 @@ class ImportView(View):
             changes_truncated=len(listed) < len(changes),
         )
         differing = [change.model_dump()["differences"] for change in changes[: len(listed)]]
-        fitting = whole_values(differing, room_beside(answer))
+        fitting = values_within(differing, remaining_budget(answer))
         answer.changes = [
             change if fits else without for change, without, fits in zip(changes, bare, fitting, strict=False)
         ]

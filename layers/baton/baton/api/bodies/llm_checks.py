@@ -1,4 +1,4 @@
-"""What a check of an LLM instance has found, as clients read it."""
+"""The result of a check of an LLM instance, as clients receive it."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ CAUSES: Mapping[type[LlmError], Cause] = {
     LlmAnswerInvalid: "invalid-answer",
     LlmFormatInvalid: "invalid-answer",
 }
-"""What a client can tell failures apart by; they never change."""
+"""Stable names by which clients distinguish failures."""
 
 
 class LlmCheckView(View):
-    """Whether an LLM instance answers."""
+    """Whether an LLM instance can be called."""
 
     connected: bool
-    models: list[str] | None = Field(description="Those that the endpoint offers; `null` where it doesn't tell.")
+    models: list[str] | None = Field(description="The models that the endpoint lists; `null` if it does not list them.")
     model_listed: bool | None = Field(description="Whether the instance's model is one of them.")
     duration_ms: int
-    error: str | None = Field(description="Why it doesn't answer, for a person.")
-    cause: Cause | None = Field(description="The same for a program; go by it.")
+    error: str | None = Field(description="Why the call failed, for people.")
+    cause: Cause | None = Field(description="The cause of the failure, for programs.")
 
     @classmethod
     def of(cls, result: CheckResult) -> LlmCheckView:
-        """The result as clients read it."""
+        """The result as clients receive it."""
         failure = result.failure
         return cls(
             connected=failure is None,
@@ -61,5 +61,5 @@ class LlmCheckView(View):
 
 
 def cause_of(failure: LlmError) -> Cause:
-    """By the nearest listed class."""
+    """The cause of the nearest class in ``CAUSES``."""
     return next(CAUSES[kind] for kind in type(failure).__mro__ if kind in CAUSES)

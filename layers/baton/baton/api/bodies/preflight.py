@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, JsonValue
 
 from baton.api.bodies.fields import Name, Request, View
-from baton.api.budget import fit, room_beside
+from baton.api.budget import fit_texts, remaining_budget
 from baton.domain.catalog.definitions import Workflow
 from baton.domain.prompts import Where
 from baton.domain.runs.preflight import ExpectedPayload, FoundIn, Preflight
@@ -73,7 +73,7 @@ class PreflightView(View):
             }
         )
         texts = [text for payload in result.payloads for text in (payload.prompt, payload.system or "")]
-        fitting = fit(texts, room_beside(answer))
+        fitting = fit_texts(texts, remaining_budget(answer))
         for payload, prompt, system in zip(answer.payloads, fitting[::2], fitting[1::2], strict=True):
             payload.prompt, payload.prompt_truncated = prompt
             payload.system_truncated = system[1]

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from baton.api.bodies.fields import View
 from baton.api.bodies.settings import SettingsView
-from baton.api.budget import fit, room_beside, whole_values
+from baton.api.budget import fit_texts, remaining_budget, values_within
 from baton.domain.llm.endpoints import LlmEndpoint
 from baton.domain.llm.settings import SETTING_NAMES, LlmSettings
 from baton.domain.runs.run import OnMissing, PayloadSnapshot, Run, reference_record
@@ -145,7 +145,7 @@ class DefinitionView(View):
             if value
         ]
         values = [*references, *(value for _, _, value in long)]
-        fitting = whole_values(values, room_beside(self) - MARK_BYTES * (len(values) + len(targets)))
+        fitting = values_within(values, remaining_budget(self) - MARK_BYTES * (len(values) + len(targets)))
         for payload, value, fits in zip(self.payloads, references, fitting, strict=False):
             payload.references, payload.references_truncated = (value, False) if fits else ([], True)
         for (view, name, value), fits in zip(long, fitting[len(references) :], strict=True):
@@ -154,7 +154,7 @@ class DefinitionView(View):
     def _fill_in_texts(self, snapshots: Sequence[PayloadSnapshot]) -> None:
         targets = [target for snapshot in snapshots for target in snapshot.targets]
         systems = [target.settings.system or "" for target in targets]
-        fitting = fit([*(snapshot.template for snapshot in snapshots), *systems], room_beside(self))
+        fitting = fit_texts([*(snapshot.template for snapshot in snapshots), *systems], remaining_budget(self))
         for payload, (template, cut) in zip(self.payloads, fitting, strict=False):
             payload.template, payload.template_truncated = template, cut
         settings = [each for payload in self.payloads for each in payload.all_settings()]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Literal, Self
 
 from pydantic import Field, JsonValue
 
 from baton.api.bodies.fields import Listed, Name, Request, View, WholeView
-from baton.api.budget import MAX_ANSWER_BYTES, LongText, fit, room_beside
+from baton.api.budget import MAX_BODY_BYTES, LongText, fit_texts, remaining_budget
 from baton.domain.pages import Page
 from baton.domain.runs.run import OnMissing, Response, Run, RunHistory, Status
 from baton.usecases.runs.ports import LongTexts
@@ -90,7 +89,7 @@ class SingleResponseView(PromptedResponseView):
         answer = cls.of(_without_texts(response))
         answer.content_url = _url(response.content_key, texts)
         answer.prompt_url = _url(response.prompt_key, texts)
-        (fitting,) = fitted([response], texts, room_beside(answer))
+        (fitting,) = fit_responses([response], texts, remaining_budget(answer))
         whole = cls.of(fitting)
         whole.content_url = answer.content_url if fitting.content_truncated else None
         whole.prompt_url = answer.prompt_url if fitting.prompt_truncated else None
@@ -152,8 +151,8 @@ class RunView(RunSummary):
         metadata = FullRunMetadata(**_metadata(history.run, len(history.responses)), variables=dict(history.variables))
         listed = _listed(history.responses)
         bare = [ResponseView.of(_without_texts(response)) for response in listed]
-        room = room_beside(cls(**_own(history.run), metadata=metadata, responses=bare))
-        responses = [ResponseView.of(response) for response in fitted(listed, texts, room)]
+        room = remaining_budget(cls(**_own(history.run), metadata=metadata, responses=bare))
+        responses = [ResponseView.of(response) for response in fit_responses(listed, texts, room)]
         return cls(**_own(history.run), metadata=metadata, responses=responses)
 
 
@@ -161,15 +160,18 @@ def listed_responses(page: Page[Response], cursor: str | None, texts: LongTexts)
     """A page of responses with their prompts, shortened to what one reply can contain."""
     without = [_without_texts(response) for response in page.items]
     bare = Listed(items=[PromptedResponseView.of(response) for response in without], cursor=cursor)
-    items = [PromptedResponseView.of(response) for response in fitted(_listed(page.items), texts, room_beside(bare))]
+    items = [
+        PromptedResponseView.of(response)
+        for response in fit_responses(_listed(page.items), texts, remaining_budget(bare))
+    ]
     return Listed(items=items, cursor=cursor)
 
 
-def fitted(responses: Sequence[Response], texts: LongTexts, budget: int = MAX_ANSWER_BYTES) -> list[Response]:
+def fit_responses(responses: Sequence[Response], texts: LongTexts, budget: int = MAX_BODY_BYTES) -> list[Response]:
     """The responses with as much of their contents and prompts as the budget allows, the smallest texts first."""
-    contents = [_text(r.content, r.content_key, r.content_bytes, texts) for r in responses]
-    prompts = [_text(r.prompt or "", r.prompt_key, r.prompt_bytes, texts) for r in responses]
-    fitting = fit([*contents, *prompts], budget)
+    contents = [_text(r.content, r.content_key, r.content_bytes) for r in responses]
+    prompts = [_text(r.prompt or "", r.prompt_key, r.prompt_bytes) for r in responses]
+    fitting = fit_texts([*contents, *prompts], budget, texts)
     return [
         replace(
             response,
@@ -184,11 +186,11 @@ def fitted(responses: Sequence[Response], texts: LongTexts, budget: int = MAX_AN
     ]
 
 
-def _text(beginning: str, key: str | None, size: int | None, texts: LongTexts) -> str | LongText:
-    """A text of unknown size, from before sizes were stored, is taken last."""
+def _text(beginning: str, key: str | None, size: int | None) -> str | LongText:
+    """Texts of unknown size, from responses that were stored without it, are included last."""
     if key is None:
         return beginning
-    return LongText(beginning=beginning, size=size or MAX_ANSWER_BYTES, read=partial(texts.beginning, key))
+    return LongText(beginning=beginning, size=size or MAX_BODY_BYTES, key=key)
 
 
 def _listed(responses: Iterable[Response]) -> list[Response]:

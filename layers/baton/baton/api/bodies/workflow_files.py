@@ -11,7 +11,7 @@ from baton.api.bodies.blocks import BlockFields
 from baton.api.bodies.fields import Name, Request
 from baton.api.bodies.payloads import Inline
 from baton.api.bodies.settings import Settings
-from baton.api.validation import faults
+from baton.api.validation import field_errors
 from baton.api.workflow_file_formats import json_text
 from baton.api.workflow_file_formats.documents import MAX_FILE_BYTES, Document
 from baton.domain.catalog.definitions import MAX_BLOCKS_PER_PAYLOAD, MAX_PAYLOADS_PER_WORKFLOW, BlockDraft, InlineBlock
@@ -98,7 +98,7 @@ def read_file(text: str, media_type: str) -> WorkflowFile:
         file = FileModel.model_validate(document.value, strict=True).file()
         check(file)
     except ValidationError as error:
-        raise _broken(document, faults(error.errors(include_url=False), document.value)) from None
+        raise _broken(document, field_errors(error.errors(include_url=False), document.value)) from None
     except BrokenFile as error:
         raise _broken(document, error.errors) from None
     return file

@@ -22,7 +22,7 @@ from baton.api.bodies.runs import (
     SingleResponseView,
     listed_responses,
 )
-from baton.api.budget import fitting_page
+from baton.api.budget import truncate_page
 from baton.api.openapi.answers import answers
 from baton.api.parameters import Cursor, Limit, PathId, PathPosition, QueryId, RequestCaller
 from baton.domain.errors import (
@@ -76,7 +76,7 @@ def list_runs(
     """Runs, newest first. Filtered by status and workflow, a page may be empty and still not be the last."""
     after = cursors.decode("runs", cursor)
     page = wiring.run_store().page(caller.tenant, status, workflow_id, limit, after)
-    items, last = fitting_page(page.items, [RunSummary.of(run) for run in page.items], page.next_after)
+    items, last = truncate_page(page.items, [RunSummary.of(run) for run in page.items], page.next_after)
     return Listed(items=list(items), cursor=cursors.encode("runs", last))
 
 

@@ -16,23 +16,23 @@ router = new_router()
 
 @router.get("/health", responses=answers(HTTPStatus.OK))
 def read_health() -> HealthView:
-    """Whether the API answers, and which version it is. Nothing else is asked or read for it."""
+    """Whether the API is available, and its version. No other service is called."""
     return HealthView()
 
 
 @router.get("/openapi.json", include_in_schema=False, compress=True, cache_control="max-age=300")
 def read_openapi() -> Response[str]:
-    """What the whole API can do, this function's part of it and the catalog's."""
+    """The OpenAPI document of the whole API, including the catalog's part."""
     return docs.document()
 
 
 @router.get("/docs", include_in_schema=False, cache_control="max-age=300")
 def read_docs() -> Response[str]:
-    """The same for people."""
+    """The page that shows the OpenAPI document."""
     return docs.page()
 
 
 @router.get("/docs/<name>", include_in_schema=False, compress=True, cache_control="max-age=86400")
 def read_docs_asset(name: str) -> Response[str]:
-    """A script or style of that page."""
+    """A script or style sheet of that page."""
     return docs.asset(name)
