@@ -49,7 +49,7 @@ class DynamoStepStore:
 
     @staticmethod
     def _run(item: Item | None, snapshot: Item) -> Run | None:
-        """Before 0.2, ``on_missing`` was stored with each snapshot instead of the run."""
+        """In older runs, ``on_missing`` is stored with each snapshot instead of the run."""
         of_snapshot = {name: value for name, value in snapshot.items() if name == "on_missing"}
         return None if item is None else run_from_item(of_snapshot | item)
 

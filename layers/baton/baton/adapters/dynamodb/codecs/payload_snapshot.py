@@ -50,7 +50,7 @@ def snapshot_from_item(item: Mapping[str, Any]) -> PayloadSnapshot:
 
 
 def _targets_of_an_older_version(stored: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Before 0.2 the payload's own target was split over several attributes."""
+    """Older items have the own target split over several attributes."""
     references = from_json(stored["references"])
     own = {
         "endpoint": from_json(stored["endpoint"]),
