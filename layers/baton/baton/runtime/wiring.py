@@ -20,7 +20,7 @@ from baton.adapters.dynamodb.limits import DynamoLimitStore
 from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.llm.http.http_transport import HttpTransport
-from baton.adapters.llm.registry import PROVIDERS, base_urls, check, complete, objection_to_fields, unsupported_settings
+from baton.adapters.llm.registry import PROVIDERS, base_urls, check, complete, fields_error, unsupported_settings
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets
 from baton.adapters.step_functions import StepFunctionsExecutions
@@ -62,9 +62,9 @@ def changes(event: Mapping[str, Any]) -> list[Change]:
     return stream.changes(event["Records"])
 
 
-def objection_to_provider_fields(provider: str, given: Collection[str]) -> str | None:
+def provider_fields_error(provider: str, given: Collection[str]) -> str | None:
     """Why an LLM instance of this provider can't have just the ``given`` fields; ``None`` if it can."""
-    return objection_to_fields(provider, given)
+    return fields_error(provider, given)
 
 
 @cache
