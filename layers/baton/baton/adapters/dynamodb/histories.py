@@ -58,7 +58,7 @@ class DynamoRunHistories:
         )
 
     def query(self, tenant: str, run_id: int, first: str, last: str, attributes: Sequence[str] = ()) -> Iterator[Item]:
-        """The run's items with sort keys from ``first`` to ``last``, in order; all of their attributes, or only these."""
+        """The run's items with sort keys from ``first`` to ``last``, in order; all their attributes, or only these."""
         return query(
             self._client,
             **projection(attributes),

@@ -35,7 +35,7 @@ UNCHANGED = "#status = :was AND #attempt = :was_attempt"
 
 
 class DynamoRunStore:
-    """One partition per run. The run's own item is written last and deleted first: no incomplete run is ever visible."""
+    """One partition per run. The run's own item is written last and deleted first: an incomplete run is never read."""
 
     def __init__(self, client: DynamoDBClient, table: str, texts: Texts) -> None:
         self._client = client
