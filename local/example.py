@@ -1,4 +1,4 @@
-"""The example workflow, and the LLM instance that answers it."""
+"""The example workflow and its LLM instance."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -16,7 +16,7 @@ SECONDS_TO_ANSWER = 35
 
 @dataclass(frozen=True)
 class LlmChoice:
-    """An OpenAI-compatible server, or the simulated provider where no base URL is given."""
+    """An OpenAI-compatible server, or the simulated provider if there is no base URL."""
 
     base_url: str = ""
     model: str = ""
@@ -43,20 +43,20 @@ class Api:
     def __init__(self, http_url: str) -> None:
         self._url = http_url
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy from the environment has no way to this machine's own address
+        self._session.trust_env = False  # a proxy from the environment can't reach this machine's loopback address
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         return body_of(self._session.request(method, self._url + path, json=body, timeout=SECONDS_TO_ANSWER))
 
     def send_file(self, path: str, text: str, media_type: str) -> Any:
-        """Post a file as it is."""
+        """Post a file unchanged."""
         answer = self._session.post(
             self._url + path, data=text.encode(), headers={"Content-Type": media_type}, timeout=SECONDS_TO_ANSWER
         )
         return body_of(answer)
 
     def save(self, path: str, body: dict[str, Any]) -> int:
-        """Create the definition, or replace the one that has its name; its id."""
+        """Create the definition, or replace the one with the same name; returns its id."""
         answer = self._session.post(self._url + path, json=body, timeout=SECONDS_TO_ANSWER)
         if answer.status_code == HTTPStatus.CONFLICT:
             holder = answer.json()["holder"]
@@ -65,7 +65,9 @@ class Api:
 
 
 def body_of(answer: requests.Response) -> Any:
-    """What was answered; a problem is for the person at the keyboard."""
+    """The body of a response.
+
+    :raises Problem: if the request failed."""
     if not answer.ok:
         request = answer.request
         raise Problem(f"{request.method} {request.path_url} answered {answer.status_code}: {answer.text}")
@@ -73,7 +75,7 @@ def body_of(answer: requests.Response) -> Any:
 
 
 def import_example(api: Api, llm: LlmChoice) -> int:
-    """Make the example's LLM instance what was chosen, and import the file; the workflow's id."""
+    """Save the example's LLM instance as chosen, and import the file; returns the workflow's id."""
     api.save("/api/llm/instances", llm.instance())
     answer = api.send_file("/api/workflows/import", FILE.read_text(), "application/yaml")
     return int(answer["workflow_id"])

@@ -33,7 +33,7 @@ def test_the_model_answers_unless_another_llm_is_named(environment: dict[str, st
 
 @pytest.mark.parametrize("wrong", ["parrot", "Simulated", "http://localhost:11434/v1", " "])
 def test_an_unknown_llm_is_refused_with_the_choices(wrong: str) -> None:
-    with pytest.raises(Problem, match=r"LLM is `model` .*or `simulated`, not .*LLM_BASE_URL"):
+    with pytest.raises(Problem, match=r"LLM must be `model` .*or `simulated`, not .*LLM_BASE_URL"):
         choice.named({"LLM": wrong} | SERVER)
 
 
