@@ -21,7 +21,7 @@ type State = dict[str, Any]
 
 def main() -> int:
     definition = DEFINITION.read_text()
-    found = [*walk_mistakes(json.loads(definition)), *substitution_mistakes(definition, substitutions(TEMPLATE))]
+    found = [*transition_mistakes(json.loads(definition)), *substitution_mistakes(definition, substitutions(TEMPLATE))]
     for mistake in found:
         sys.stderr.write(f"{DEFINITION.relative_to(ROOT)}: {mistake}\n")
     if not found:
@@ -29,28 +29,28 @@ def main() -> int:
     return 1 if found else 0
 
 
-def walk_mistakes(machine: dict[str, Any]) -> Iterator[str]:
+def transition_mistakes(machine: dict[str, Any]) -> Iterator[str]:
     states: dict[str, State] = machine["States"]
     for name, state in states.items():
-        unknown = sorted(set(following(state)) - states.keys())
+        unknown = sorted(set(next_states(state)) - states.keys())
         yield from (f"{name} leads to {target}, which does not exist." for target in unknown)
-        if state["Type"] not in {"Succeed", "Fail"} and not state.get("End") and not set(following(state)):
+        if state["Type"] not in {"Succeed", "Fail"} and not state.get("End") and not set(next_states(state)):
             yield f"{name} has neither Next nor End."
     yield from (f"{name} is not reachable." for name in sorted(states.keys() - reached(machine["StartAt"], states)))
 
 
-def following(state: State) -> Iterator[str]:
+def next_states(state: State) -> Iterator[str]:
     for step in (state, *state.get("Choices", []), *state.get("Catch", [])):
         yield from (step[key] for key in ("Next", "Default") if key in step)
 
 
 def reached(start: str, states: dict[str, State]) -> set[str]:
     seen: set[str] = set()
-    ahead = {start}
-    while ahead:
-        name = ahead.pop()
+    pending = {start}
+    while pending:
+        name = pending.pop()
         seen.add(name)
-        ahead |= set(following(states.get(name, {}))) - seen
+        pending |= set(next_states(states.get(name, {}))) - seen
     return seen
 
 

@@ -15,7 +15,7 @@ from local.problem import Problem
 
 def given(console: Console) -> LlmChoice | None:
     """``None`` for the model that the local stack serves itself."""
-    llm = named(os.environ)
+    llm = llm_from(os.environ)
     if llm is None and (reason := why_unavailable()):
         console.print(f"The model can't run on this machine, so the simulated LLM answers: {reason}", markup=False)
         return SIMULATED
@@ -26,7 +26,7 @@ def of_model(server: ModelServer) -> LlmChoice:
     return LlmChoice(server.base_url, MODEL)
 
 
-def named(environment: Mapping[str, str]) -> LlmChoice | None:
+def llm_from(environment: Mapping[str, str]) -> LlmChoice | None:
     """LLM_BASE_URL takes precedence over LLM."""
     llm, base_url, model, api_key = (
         environment.get(name, "") for name in ("LLM", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY")

@@ -22,13 +22,13 @@ class ModelServer:
     def __init__(self, home: Path, stack_port: int) -> None:
         self._home = home
         self._stack_port = stack_port
-        self._kept_port = home / "model-port"
+        self._port_file = home / "model-port"
         self._process = BackgroundProcess(home, "model-server")
         self.log = self._process.log
 
     @property
     def base_url(self) -> str:
-        return f"http://{LOOPBACK}:{self._kept_port.read_text()}/v1"
+        return f"http://{LOOPBACK}:{self._port_file.read_text()}/v1"
 
     def is_running(self) -> bool:
         return self._process.is_running()
@@ -62,14 +62,14 @@ class ModelServer:
         self._process.wait_until_ready(f"{self.base_url}/models", SECONDS_TO_LOAD)
 
     def _port(self) -> int:
-        if not self._kept_port.exists():
+        if not self._port_file.exists():
             near = port_beside(self._stack_port)
-            self._kept_port.write_text(str(free_port() if is_in_use(near) else near))
-        port = int(self._kept_port.read_text())
+            self._port_file.write_text(str(free_port() if is_in_use(near) else near))
+        port = int(self._port_file.read_text())
         if is_in_use(port):
             raise Problem(
                 f"Port {port}, where this stack serves its model, is in use by another program: end that program, or "
-                f"remove {self._kept_port} and `make run` again, which chooses another port."
+                f"remove {self._port_file} and `make run` again, which chooses another port."
             )
         return port
 

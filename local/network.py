@@ -25,8 +25,8 @@ def free_port() -> int:
 def status_of(url: str) -> int | None:
     """The HTTP status of a GET without a proxy; ``None`` if there is no response."""
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
-            return int(answer.status)
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as response:
+            return int(response.status)
     except urllib.error.HTTPError as error:
         with error:
             return error.code

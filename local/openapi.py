@@ -248,11 +248,11 @@ def reference(schema: Json) -> str:
 def referred_to(paths: Json, schemas: Json) -> Json:
     """The types that the paths refer to, directly or through other types."""
     needed: Json = {}
-    ahead = references(paths)
-    while ahead:
-        name = ahead.pop()
+    pending = references(paths)
+    while pending:
+        name = pending.pop()
         needed[name] = schemas[name]
-        ahead |= references(schemas[name]) - needed.keys()
+        pending |= references(schemas[name]) - needed.keys()
     return dict(sorted(needed.items()))
 
 

@@ -17,7 +17,7 @@ from local.problem import Problem
 
 HOME = ROOT / ".local"
 DEFAULT_PORT = 4566
-SECONDS_TO_ANSWER = 30
+SECONDS_TO_RESPOND = 30
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,13 @@ class Stack:
         outputs = build_and_deploy(self.emulator, self._home)
         addresses = Addresses(http_url=outputs["HttpUrl"], websocket_url=outputs["WebSocketUrl"])
         self._report("Waiting for the first answer")
-        wait_for_answer(f"{addresses.http_url}/api/runs", self.emulator.log)
+        wait_for_response(f"{addresses.http_url}/api/runs", self.emulator.log)
         self._addresses.write_text(json.dumps(asdict(addresses), indent=2))
         return addresses
 
 
-def wait_for_answer(url: str, log: Path) -> None:
-    deadline = time.monotonic() + SECONDS_TO_ANSWER
+def wait_for_response(url: str, log: Path) -> None:
+    deadline = time.monotonic() + SECONDS_TO_RESPOND
     while (status := status_of(url)) is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         if time.monotonic() > deadline:
             raise Problem(f"The stack is deployed, but {url} returned {status}; the emulator's log may say why: {log}")

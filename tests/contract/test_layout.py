@@ -35,7 +35,7 @@ def test_every_folder_in_functions_is_one_function_of_the_template_and_the_other
 
 
 def test_every_state_is_reached_and_every_next_exists() -> None:
-    assert list(check_state_machine.walk_mistakes(json.loads(ASL))) == []
+    assert list(check_state_machine.transition_mistakes(json.loads(ASL))) == []
 
 
 def test_every_blank_of_the_state_machine_has_one_substitution() -> None:

@@ -28,19 +28,19 @@ SERVER = {"LLM_BASE_URL": "http://localhost:11434/v1", "LLM_MODEL": "m"}
     ],
 )
 def test_the_model_answers_unless_another_llm_is_named(environment: dict[str, str], expected: LlmChoice | None) -> None:
-    assert choice.named(environment) == expected
+    assert choice.llm_from(environment) == expected
 
 
 @pytest.mark.parametrize("wrong", ["parrot", "Simulated", "http://localhost:11434/v1", " "])
 def test_an_unknown_llm_is_refused_with_the_choices(wrong: str) -> None:
     with pytest.raises(Problem, match=r"LLM must be `model` .*or `simulated`, not .*LLM_BASE_URL"):
-        choice.named({"LLM": wrong} | SERVER)
+        choice.llm_from({"LLM": wrong} | SERVER)
 
 
 @pytest.mark.parametrize("missing", SERVER)
 def test_a_server_is_named_by_url_and_model_together(missing: str) -> None:
     with pytest.raises(Problem, match="LLM_BASE_URL and LLM_MODEL go together"):
-        choice.named(SERVER | {missing: ""})
+        choice.llm_from(SERVER | {missing: ""})
 
 
 def test_where_the_model_cannot_run_the_simulated_llm_answers_and_one_sentence_says_why(
