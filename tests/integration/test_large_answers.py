@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -149,10 +150,7 @@ def test_a_response_that_is_not_there(baton: Deployment, path: str, status: int,
 def test_whatever_a_run_is_defined_by_can_be_answered(character: str) -> None:
     settings = LlmSettings(system=character * 10_000)
     other = LlmTarget(endpoint=an_endpoint(), settings=settings)
-    snapshots = [
-        a_snapshot(position, template=character * 60_000, settings=settings, fallbacks=(other,))
-        for position in range(30)
-    ]
+    snapshots = [a_snapshot(position, template=character * 60_000, targets=(other, other)) for position in range(30)]
     wiring.run_store().create(a_run(tenant=TENANT, total=30), {}, snapshots)
     payloads = read("/api/runs/1/definition")["payloads"]
     assert len(payloads) == 30
@@ -168,8 +166,8 @@ def test_of_the_definition_of_a_run_what_does_not_fit_is_left_out_and_marked() -
     large = LlmSettings(options=options, response_format={"description": "x" * 600_000}, stop=("END",))
     other = LlmTarget(endpoint=an_endpoint(), settings=LlmSettings(options=options))
     snapshots = [
-        a_snapshot(0, settings=LlmSettings(options={"small": 1}), references=references[:2]),
-        *(a_snapshot(n, settings=large, fallbacks=(other,), references=references) for n in range(1, 12)),
+        a_snapshot(0, targets=(replace(other, settings=LlmSettings(options={"small": 1})),), references=references[:2]),
+        *(a_snapshot(n, targets=(replace(other, settings=large), other), references=references) for n in range(1, 12)),
     ]
     wiring.run_store().create(a_run(tenant=TENANT, total=12), {}, snapshots)
     payloads = read("/api/runs/1/definition")["payloads"]
@@ -255,7 +253,10 @@ def test_very_many_changes_of_an_import_end_where_the_answer_would_become_too_la
 @pytest.mark.usefixtures("baton")
 def test_a_system_text_that_does_not_fit_is_cut_and_marked() -> None:
     settings = LlmSettings(system='"' * 60_000)
-    snapshots = [a_snapshot(position, template="short", settings=settings) for position in range(30)]
+    snapshots = [
+        a_snapshot(position, template="short", targets=(LlmTarget(endpoint=an_endpoint(), settings=settings),))
+        for position in range(30)
+    ]
     wiring.run_store().create(a_run(tenant=TENANT, total=30), {}, snapshots)
     payloads = read("/api/runs/1/definition")["payloads"]
     assert payloads[0]["settings"]["system"] == settings.system
