@@ -74,7 +74,7 @@ def test_an_answer_that_max_tokens_cuts_is_marked_as_truncated(baton: Baton, end
 
 
 def test_messages_describe_the_run_in_order(baton: Baton, endpoint: dict[str, Any]) -> None:
-    llm = baton.instance("real and told", **endpoint, defaults={"max_tokens": 40})
+    llm = baton.instance("real and notified", **endpoint, defaults={"max_tokens": 40})
     prompts = [Prompt("real motto", "Give me a motto."), Prompt("real praise", "Praise this motto: {{real motto}}")]
     workflow_id = baton.workflow("real messages", prompts, llm)
     with baton.listen() as listener:
@@ -88,7 +88,7 @@ def test_messages_describe_the_run_in_order(baton: Baton, endpoint: dict[str, An
     assert [message["timestamp"] for message in messages] == sorted(message["timestamp"] for message in messages)
 
 
-def test_an_answer_is_told_while_it_grows(baton: Baton, endpoint: dict[str, Any]) -> None:
+def test_parts_of_an_answer_are_published_in_order(baton: Baton, endpoint: dict[str, Any]) -> None:
     llm = baton.instance("real and streamed", **endpoint, defaults=LONG)
     workflow_id = baton.workflow("real stream", [Prompt("real tale", "Tell me the tale of a fox.")], llm)
     with baton.listen() as listener:
@@ -104,17 +104,17 @@ def test_an_answer_is_told_while_it_grows(baton: Baton, endpoint: dict[str, Any]
     ]
 
     assert parts
-    told = ""
+    received = ""
     for part in parts:
-        assert (part["payloadName"], part["position"], part["offset"]) == ("real tale", 0, len(told))
-        told += part["delta"]
-    assert told
+        assert (part["payloadName"], part["position"], part["offset"]) == ("real tale", 0, len(received))
+        received += part["delta"]
+    assert received
     assert all(part["metadata"]["tokens_per_second"] > 0 for part in parts[1:])
-    assert response["content"].startswith(told)
+    assert response["content"].startswith(received)
     assert response["metadata"]["completion_tokens"] == 200
 
 
-def test_an_answer_can_be_asked_for_as_a_whole(baton: Baton, endpoint: dict[str, Any]) -> None:
+def test_without_streaming_no_parts_are_published(baton: Baton, endpoint: dict[str, Any]) -> None:
     llm = baton.instance("real and whole", **endpoint, defaults=LONG | {"stream": False})
     workflow_id = baton.workflow("real whole", [Prompt("real fable", "Tell me the fable of a crow.")], llm)
     with baton.listen() as listener:
@@ -137,14 +137,16 @@ def test_a_check_lists_the_served_model(baton: Baton, endpoint: dict[str, Any]) 
     assert found["error"] is None
 
 
-def test_a_check_says_that_the_model_is_not_served(baton: Baton, endpoint: dict[str, Any]) -> None:
+def test_a_check_reports_a_model_that_is_not_served(baton: Baton, endpoint: dict[str, Any]) -> None:
     llm = baton.instance("real but misnamed", **endpoint | {"model": "no-such-model"})
     found = baton.call("POST", f"/api/llm/instances/{llm}/test")
 
     assert (found["connected"], found["model_listed"]) == (True, False)
 
 
-def test_a_prompt_that_is_too_long_fails_the_run_with_the_servers_words(baton: Baton, endpoint: dict[str, Any]) -> None:
+def test_a_prompt_that_is_too_long_fails_the_run_with_the_error_of_the_server(
+    baton: Baton, endpoint: dict[str, Any]
+) -> None:
     llm = baton.instance("real and small", **endpoint)
     run = baton.ended(baton.start(baton.workflow("real bulk", [Prompt("real heap", "word " * 6000)], llm)))
 
@@ -152,7 +154,7 @@ def test_a_prompt_that_is_too_long_fails_the_run_with_the_servers_words(baton: B
     assert "exceeds the available context size (4096 tokens)" in run["metadata"]["error"]
 
 
-def test_runs_at_the_same_time_wait_for_one_another(baton: Baton, endpoint: dict[str, Any]) -> None:
+def test_concurrent_runs_wait_for_the_model_and_complete(baton: Baton, endpoint: dict[str, Any]) -> None:
     llm = baton.instance("real and asked by many", **endpoint, defaults={"max_tokens": 10})
     workflow_id = baton.workflow("real crowd", [Prompt("real word", "Say something about {{what}}.")], llm)
     runs = [baton.start(workflow_id, {"what": what}) for what in ("apples", "pears", "plums")]
