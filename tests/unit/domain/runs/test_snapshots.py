@@ -111,18 +111,18 @@ def test_a_workflow_without_payloads_is_invalid() -> None:
 
 
 def test_the_error_names_each_deleted_payload_once() -> None:
-    with pytest.raises(Invalid, match=r"payloads: workflow 7 refers to payloads that are gone: 98, 99\."):
+    with pytest.raises(Invalid, match=r"payloads: workflow 7 refers to deleted payloads: 98, 99\."):
         compile_snapshots(definitions(a_payload(11, "first", 1), order=(98, 11, 99, 98), b1="one"), {})
 
 
 def test_the_error_names_deleted_blocks_and_their_payload() -> None:
-    with pytest.raises(Invalid, match=r"blocks: payload 11 refers to blocks that are gone: 98, 99\."):
+    with pytest.raises(Invalid, match=r"blocks: payload 11 refers to deleted blocks: 98, 99\."):
         compile_snapshots(definitions(a_payload(11, "first", 98, 1, 99, 98), b1="one"), {})
 
 
 def test_the_error_names_a_deleted_llm_instance_and_its_payload() -> None:
     workflow = replace(definitions(a_payload(11, "first", 1), b1="one"), instances={})
-    with pytest.raises(Invalid, match="llm_instance: payload 11 refers to LLM instance 5"):
+    with pytest.raises(Invalid, match="llm_instance: payload 11 refers to the deleted LLM instance 5"):
         compile_snapshots(workflow, {})
 
 

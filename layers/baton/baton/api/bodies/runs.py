@@ -31,13 +31,13 @@ class ExecuteRequest(Request):
     variables: dict[Name, JsonValue] | None = Field(default_factory=dict)
     on_missing: OnMissing | None = Field(
         default="keep",
-        description="What becomes of a reference that finds nothing: it stays as written, becomes nothing, "
+        description="How unresolved references are handled: left verbatim, replaced by nothing, "
         "or the run fails; before it starts, if the reference can never be found.",
     )
 
 
 class ExecuteView(WholeView):
-    """A run that has been started; it reads ``created`` until the state machine has begun."""
+    """A run that has been started; its status is ``created`` until the state machine has started."""
 
     run_id: int = Field(serialization_alias="runId")
     message: Literal["Workflow execution started"] = "Workflow execution started"
@@ -69,7 +69,7 @@ class ResponseView(WholeView):
 
 
 class PromptedResponseView(ResponseView):
-    """A response with the prompt that brought it about."""
+    """A response with its prompt."""
 
     prompt: str
     prompt_truncated: bool = False

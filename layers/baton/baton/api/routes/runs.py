@@ -46,10 +46,8 @@ def execute_workflow(
     caller: RequestCaller, workflow_id: PathId, request: Annotated[ExecuteRequest | None, Body()] = None
 ) -> Response[ExecuteView]:
     """Start a run of the workflow and answer at once, before any LLM is called."""
-    asked = request or ExecuteRequest()
-    run = wiring.start_run()(
-        caller.tenant, workflow_id, asked.variables or {}, wiring.now(), asked.on_missing or "keep"
-    )
+    body = request or ExecuteRequest()
+    run = wiring.start_run()(caller.tenant, workflow_id, body.variables or {}, wiring.now(), body.on_missing or "keep")
     return accepted(ExecuteView(run_id=run.id))
 
 
@@ -84,7 +82,7 @@ def list_runs(
 def list_responses(
     caller: RequestCaller, run_id: PathId, limit: Limit = 50, cursor: Cursor = None
 ) -> Listed[PromptedResponseView]:
-    """A run's responses in order, each with the prompt that brought it about."""
+    """A run's responses in order, each with its prompt."""
     wiring.run_store().read(caller.tenant, run_id)
     listed = f"responses of {run_id}"
     page = wiring.run_store().read_responses(caller.tenant, run_id, limit, cursors.decode(listed, cursor))
@@ -118,7 +116,7 @@ def cancel_run(caller: RequestCaller, run_id: PathId) -> RunSummary:
     responses=answers(HTTPStatus.ACCEPTED, NotFound, RunFinished, RunNotFinished, AttemptSuperseded),
 )
 def resume_run(caller: RequestCaller, run_id: PathId) -> Response[RunSummary]:
-    """Go on with a failed or cancelled run after its last response.
+    """Resume a failed or cancelled run after its last response.
 
     It keeps the definition as it was when the run was started; to use the newest one, execute the workflow again.
     """

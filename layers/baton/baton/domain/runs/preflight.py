@@ -104,7 +104,7 @@ def _expected(
     system = None if own.settings.system is None else render(own.settings.system, values)
     following = [other for other in reversed(snapshots) if other.position >= snapshot.position]
     later = {normalised(other.payload_name): other.position for other in following}
-    handed_on = sum(answers[reference.position] for reference in references if reference.position is not None)
+    inserted_tokens = sum(answers[reference.position] for reference in references if reference.position is not None)
     return ExpectedPayload(
         position=snapshot.position,
         payload_id=snapshot.payload_id,
@@ -112,7 +112,7 @@ def _expected(
         prompt=prompt,
         system=system,
         references=tuple(_found(reference, later) for reference in references),
-        estimate=_estimate(prompt + (system or ""), handed_on, answers[snapshot.position], price),
+        estimate=_estimate(prompt + (system or ""), inserted_tokens, answers[snapshot.position], price),
     )
 
 
@@ -126,8 +126,8 @@ def _found(reference: Reference, later: Mapping[str, int]) -> ExpectedReference:
     )
 
 
-def _estimate(text: str, handed_on: int, answer: int, price: LlmPrice | None) -> Estimate:
-    tokens = estimated_tokens(len(text)) + handed_on
+def _estimate(text: str, inserted_tokens: int, answer: int, price: LlmPrice | None) -> Estimate:
+    tokens = estimated_tokens(len(text)) + inserted_tokens
     cost = None if price is None else (tokens * price.prompt + answer * price.completion) / 1_000_000
     return Estimate(prompt_tokens=tokens, completion_tokens=answer, cost=cost)
 
@@ -140,13 +140,13 @@ def _warnings(payloads: Sequence[ExpectedPayload], variables: Variables) -> Iter
         for reference in payload.references:
             written = f"{{{{{reference.name}}}}}" + (" in its system text" if reference.where == "system" else "")
             if reference.source == "missing":
-                yield f"{where}: {written} is no earlier payload and no variable."
+                yield f"{where}: {written} is neither an earlier payload nor a variable."
             elif reference.source == "later":
-                yield f"{where}: {written} comes only at position {reference.position}."
+                yield f"{where}: {written} runs later, at position {reference.position}."
         if payload.payload_name in seen:
             yield f"{where} runs at position {seen[payload.payload_name]} too; its name then means the latest answer."
         if normalised(payload.payload_name) in variable_names:
-            yield f"{where} hides the variable of its name from the payloads after it."
+            yield f"{where} takes precedence over the variable of its name in the payloads after it."
         if not payload.prompt.strip():
             yield f"{where} has an empty prompt."
         seen[payload.payload_name] = payload.position

@@ -1,4 +1,4 @@
-"""Runs: the snapshot that a run executes, what it has come to, and what its payloads answered."""
+"""Runs: their snapshots, their state, and the responses of their payloads."""
 
 from __future__ import annotations
 

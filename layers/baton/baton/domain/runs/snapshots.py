@@ -26,7 +26,7 @@ MAX_WORKFLOW_BYTES = 40_000_000
 """All compiled payloads of a run together; the function that makes them has 256 MB."""
 
 MAX_MISSING_NAMED = 20
-MAX_MISSING_KEPT = 100
+MAX_MISSING_STORED = 100
 MAX_MISSING_CHARACTERS = 10_000
 """Of unresolved references, so many and so much is stored for metadata; all others stay text."""
 
@@ -36,8 +36,8 @@ def compile_snapshots(
 ) -> tuple[PayloadSnapshot, ...]:
     """Turn a workflow into what a run executes, one snapshot a payload.
 
-    :raises Invalid: if the workflow has no payloads, or points to a definition that is gone, or a payload's text
-        is too large to be stored; or if a reference can never be found and the run is to fail then.
+    :raises Invalid: if the workflow has no payloads or refers to a deleted definition, if a payload's text
+        is too large to be stored, or if a reference can never be resolved and ``on_missing`` is ``fail``.
     """
     payloads = _payloads_in_order(definitions)
     names = [payload.name for payload in payloads]
@@ -47,11 +47,11 @@ def compile_snapshots(
         snapshot = _compile(payload, position, definitions, Scope(names[:position], variables))
         total += _checked_bytes(snapshot)
         if total > MAX_WORKFLOW_BYTES:
-            sentence = f"texts and settings of all payloads come to more than {MAX_WORKFLOW_BYTES:,} bytes."
-            raise Invalid("payloads", sentence)
+            detail = f"texts and settings of all payloads have more than {MAX_WORKFLOW_BYTES:,} bytes."
+            raise Invalid("payloads", detail)
         snapshots.append(snapshot)
     if on_missing == "fail":
-        _refuse_missing(snapshots)
+        _reject_unresolved(snapshots)
     return tuple(snapshots)
 
 
@@ -61,7 +61,7 @@ def _payloads_in_order(definitions: WorkflowBundle) -> list[Payload]:
         raise Invalid("payloads", f"workflow {workflow.id} has none; add at least one before executing it.")
     missing = [str(id_) for id_ in dict.fromkeys(workflow.payloads) if id_ not in definitions.payloads]
     if missing:
-        raise Invalid("payloads", f"workflow {workflow.id} refers to payloads that are gone: {', '.join(missing)}.")
+        raise Invalid("payloads", f"workflow {workflow.id} refers to deleted payloads: {', '.join(missing)}.")
     return [definitions.payloads[id_] for id_ in workflow.payloads]
 
 
@@ -74,7 +74,9 @@ def _compile(
     template = _template(payload, definitions.blocks)
     instance = definitions.instances.get(payload.llm_instance)
     if instance is None:
-        raise Invalid("llm_instance", f"payload {payload.id} refers to LLM instance {payload.llm_instance}, now gone.")
+        raise Invalid(
+            "llm_instance", f"payload {payload.id} refers to the deleted LLM instance {payload.llm_instance}."
+        )
     chain = fallbacks.chain(instance, definitions.instances)
     targets = tuple(
         replace(target, references=_references(target, scope)) for target in fallbacks.targets(payload.settings, chain)
@@ -97,12 +99,12 @@ def _checked_bytes(snapshot: PayloadSnapshot) -> int:
     size = record_bytes(snapshot)
     if size > MAX_SNAPSHOT_BYTES:
         payload_id, most = snapshot.payload_id, MAX_SNAPSHOT_BYTES
-        sentence = f"text and settings of payload {payload_id} come to {size:,} bytes; at most {most:,}."
-        raise Invalid("payloads", sentence)
+        detail = f"text and settings of payload {payload_id} have {size:,} bytes; at most {most:,} are allowed."
+        raise Invalid("payloads", detail)
     return size
 
 
-def _refuse_missing(snapshots: Sequence[PayloadSnapshot]) -> None:
+def _reject_unresolved(snapshots: Sequence[PayloadSnapshot]) -> None:
     every = [
         f"{{{{{reference.name}}}}} in {snapshot.payload_name!r} (position {snapshot.position})"
         for snapshot in snapshots
@@ -114,7 +116,7 @@ def _refuse_missing(snapshots: Sequence[PayloadSnapshot]) -> None:
     if missing:
         named = ", ".join(missing[:MAX_MISSING_NAMED])
         more = f" and {len(missing) - MAX_MISSING_NAMED} more" if len(missing) > MAX_MISSING_NAMED else ""
-        raise Invalid("on_missing", f"these references can never be found: {named}{more}.")
+        raise Invalid("on_missing", f"these references can never be resolved: {named}{more}.")
 
 
 def _references(target: LlmTarget, scope: Scope) -> tuple[Reference, ...]:
@@ -130,7 +132,7 @@ def _resolve(template: str, scope: Scope, where: Where) -> tuple[Reference, ...]
             if not templates.could_be_a_name(reference.name):
                 continue
             missing, characters = missing + 1, characters + len(reference.name)
-            if missing > MAX_MISSING_KEPT or characters > MAX_MISSING_CHARACTERS:
+            if missing > MAX_MISSING_STORED or characters > MAX_MISSING_CHARACTERS:
                 continue
         stored.append(reference)
     return tuple(stored)
@@ -139,14 +141,14 @@ def _resolve(template: str, scope: Scope, where: Where) -> tuple[Reference, ...]
 def _check_number(payload: Payload, references: Sequence[Reference]) -> None:
     found = len({reference.name for reference in references if reference.source != "missing"})
     if found > MAX_REFERENCES_PER_PAYLOAD:
-        sentence = f"payload {payload.id} refers to {found:,} answers and variables in its prompt and system text; "
-        raise Invalid("blocks", f"{sentence}at most {MAX_REFERENCES_PER_PAYLOAD} are looked up.")
+        detail = f"payload {payload.id} refers to {found:,} answers and variables in its prompt and system text; "
+        raise Invalid("blocks", f"{detail}at most {MAX_REFERENCES_PER_PAYLOAD} are looked up.")
 
 
 def _template(payload: Payload, blocks: Mapping[int, Block]) -> str:
     missing = [str(id_) for id_ in payload.block_ids if id_ not in blocks]
     if missing:
-        raise Invalid("blocks", f"payload {payload.id} refers to blocks that are gone: {', '.join(missing)}.")
+        raise Invalid("blocks", f"payload {payload.id} refers to deleted blocks: {', '.join(missing)}.")
     template = templates.join_blocks(
         (blocks[block] if isinstance(block, int) else block).content for block in payload.blocks
     )
