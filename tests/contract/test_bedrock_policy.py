@@ -1,4 +1,4 @@
-"""Who may call Amazon Bedrock, and what there: it costs the account money."""
+"""Which functions may call Amazon Bedrock, and with which actions: each call costs the account money."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def test_without_the_parameter_no_function_may_call_bedrock() -> None:
     assert "bedrock:" not in str(template.resources("AWS::Serverless::Function"))
 
 
-def test_with_it_the_functions_that_call_llms_may_ask_models_and_nothing_else() -> None:
+def test_with_the_parameter_the_functions_that_call_llms_may_only_invoke_models() -> None:
     assert policy()["Roles"] == [{"Ref": "CatalogApiFunctionRole"}, {"Ref": "ExecutePayloadFunctionRole"}]
     (statement,) = template.resolve(policy()["PolicyDocument"], KNOWN)["Statement"]
     # ConverseStream needs the second, says https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
     actions = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
     assert (statement["Effect"], statement["Action"]) == ("Allow", actions)
-    of_all, *of_account = statement["Resource"]
-    assert of_all == "arn:aws:bedrock:*::foundation-model/*"
+    foundation, *in_account = statement["Resource"]
+    assert foundation == "arn:aws:bedrock:*::foundation-model/*"
     own = f"arn:aws:bedrock:{KNOWN['AWS::Region']}:{KNOWN['AWS::AccountId']}:"
-    assert all(resource.startswith(own) for resource in of_account)
+    assert all(resource.startswith(own) for resource in in_account)

@@ -13,7 +13,7 @@ FILES = sorted(path.stem for path in EVENTS.glob("*.json"))
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_an_event_file_names_only_the_documentations_account_region_and_addresses(name: str) -> None:
+def test_an_event_file_contains_only_documentation_accounts_regions_and_addresses(name: str) -> None:
     text = (EVENTS / f"{name}.json").read_text()
     assert set(re.findall(r"(?<!\d)\d{12}(?!\d)", text)) - {"000000000001"} <= {"123456789012"}
     assert set(re.findall(r"\b[a-z]{2}-[a-z]+-\d\b", text)) <= {"us-east-1"}
@@ -46,7 +46,7 @@ def test_each_websocket_event_has_the_fields_of_its_file() -> None:
 
 
 @pytest.mark.parametrize("kind", ["INSERT", "MODIFY", "REMOVE"])
-def test_a_stream_record_has_the_images_that_it_is_given(kind: str) -> None:
+def test_a_stream_record_has_the_given_images(kind: str) -> None:
     (template,) = [each for each in event("dynamodb_stream")["Records"] if each["eventName"] == kind]
     image = {"pk": {"S": "a"}}
     change = {name: image for name in ("Keys", "NewImage", "OldImage") if name in template["dynamodb"]}

@@ -1,4 +1,4 @@
-"""What template, folders, state machine and code owe to each other."""
+"""The template, the folders, the state machine and the code agree with each other."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ NEEDED: dict[str, list[Callable[[], object]]] = {
     "notify_subscribers": [wiring.notify_subscribers],
     "websocket": [wiring.follow_runs, wiring.handle_frame],
 }
-"""What each function takes from the wiring."""
+"""What each function uses of the wiring."""
 
 
-def test_every_folder_in_functions_is_one_function_of_the_template_and_the_other_way_round() -> None:
+def test_the_folders_in_functions_are_the_functions_of_the_template() -> None:
     folders = sorted(path.parent.name for path in (template.ROOT / "functions").glob("*/app.py"))
     assert sorted(template.function_names()) == folders == sorted(NEEDED)
 
 
-def test_every_state_is_reached_and_every_next_exists() -> None:
+def test_every_state_is_reachable_and_every_next_exists() -> None:
     assert list(check_state_machine.transition_mistakes(json.loads(ASL))) == []
 
 
-def test_every_blank_of_the_state_machine_has_one_substitution() -> None:
+def test_every_placeholder_of_the_state_machine_has_one_substitution() -> None:
     (properties,) = template.resources("AWS::Serverless::StateMachine").values()
     assert set(re.findall(r"\$\{(\w+)\}", ASL)) == set(properties["DefinitionSubstitutions"])
 
 
 @pytest.mark.parametrize("function", NEEDED)
-def test_each_function_is_given_the_settings_that_its_code_asks_for(aws: Account, function: str) -> None:
-    """Alone with what the template gives it, all that the function uses can be made; and what it is given, it uses."""
+def test_each_function_has_exactly_the_environment_variables_that_its_code_reads(aws: Account, function: str) -> None:
+    """The template's environment is enough to create what the function uses, and each variable is read."""
     aws.become(function)
     for make in NEEDED[function]:
         make()
@@ -58,8 +58,8 @@ WIRING_AND_SETTINGS = "".join(
 )
 
 
-def test_time_outs_nest() -> None:
-    """LLM request < Lambda < task < state machine: whoever is inside can still say why it failed."""
+def test_each_timeout_is_shorter_than_that_of_its_caller() -> None:
+    """LLM request < Lambda < task < state machine: the inner one can still report why it failed."""
     machine = json.loads(ASL)
     function = template.function_properties("execute_payload")["Timeout"]
     task = machine["States"]["ExecutePayload"]["TimeoutSeconds"]
@@ -67,17 +67,19 @@ def test_time_outs_nest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "weight"),
+    ("function", "packages"),
     [
         *[(name, ("jsonschema", "pydantic", "requests")) for name in ("execute_payload", "notify_subscribers")],
         ("websocket", ("jsonschema", "pydantic", "requests")),
         ("catalog_api", ("jsonschema", "requests")),
     ],
 )
-def test_a_function_imports_no_weight_that_only_some_of_its_calls_need(function: str, weight: tuple[str, ...]) -> None:
-    """Somebody is watching: a run's next payload, or a page."""
-    script = f"import app, sys; print([name for name in sys.modules if name.startswith({weight})])"
-    heavy = subprocess.run(
+def test_a_function_imports_no_large_package_that_only_some_of_its_calls_need(
+    function: str, packages: tuple[str, ...]
+) -> None:
+    """A cold start delays a user: the next payload of a run, or a page."""
+    script = f"import app, sys; print([name for name in sys.modules if name.startswith({packages})])"
+    imported = subprocess.run(
         [sys.executable, "-c", script],
         cwd=template.ROOT / "functions" / function,
         env={"PYTHONPATH": f"{template.ROOT / 'functions' / function}:{template.ROOT / 'layers' / 'baton'}"},
@@ -85,17 +87,17 @@ def test_a_function_imports_no_weight_that_only_some_of_its_calls_need(function:
         text=True,
         check=True,
     )
-    assert heavy.stdout.strip() == "[]"
+    assert imported.stdout.strip() == "[]"
 
 
-def test_nothing_is_pinned_loosely_that_runs_on_aws() -> None:
+def test_every_requirement_of_the_layer_is_pinned_to_one_version() -> None:
     lines = (template.ROOT / "layers/dependencies/requirements.txt").read_text().splitlines()
     requirements = [line for line in lines if line and not line.startswith("#")]
     assert requirements
     assert all(re.fullmatch(r"[\w.\[\]-]+==[\w.]+", line.split(" ")[0]) for line in requirements)
 
 
-def test_only_the_texts_of_runs_expire() -> None:
+def test_texts_of_runs_expire_and_texts_of_definitions_do_not() -> None:
     (bucket,) = template.resources("AWS::S3::Bucket").values()
     assert [rule["Prefix"] for rule in bucket["LifecycleConfiguration"]["Rules"]] == ["runs/"]
     assert keys.run_texts("t", 1).startswith("runs/")

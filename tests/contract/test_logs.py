@@ -45,8 +45,8 @@ logging.getLogger().debug("the level is on")
 @pytest.mark.parametrize(
     "function", sorted(path.name for path in (template.ROOT / "functions").iterdir() if path.is_dir())
 )
-def test_at_level_debug_no_function_logs_what_it_sends_or_receives(function: str) -> None:
-    told = subprocess.run(
+def test_at_level_debug_no_function_logs_requests_or_responses(function: str) -> None:
+    output = subprocess.run(
         [sys.executable, "-c", CALL],
         cwd=template.ROOT / "functions" / function,
         env={
@@ -58,8 +58,8 @@ def test_at_level_debug_no_function_logs_what_it_sends_or_receives(function: str
         text=True,
         check=True,
     )
-    assert "the level is on" in told.stdout
-    assert "sk-test-secret" not in told.stdout + told.stderr
+    assert "the level is on" in output.stdout
+    assert "sk-test-secret" not in output.stdout + output.stderr
 
 
 class _Counted(BaseModel):
@@ -115,16 +115,16 @@ EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "runs_api": ("run_store", http_event("GET", "/api/runs")),
     "catalog_api": ("catalog_store", http_event("GET", "/api/blocks")),
 }
-"""Of each function, what fails in it, and an event that gets so far."""
+"""For each function: the part of the wiring that fails, and an event that uses it."""
 
 
 @pytest.mark.parametrize("fail", FAILURES)
 @pytest.mark.parametrize("function", sorted(EVENTS))
 @pytest.mark.usefixtures("account")
-def test_what_a_function_did_not_expect_is_logged_without_its_words(
+def test_an_unexpected_error_is_logged_without_its_message(
     function: str, fail: Callable[[], None], monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
-    """What it raises, too: Lambda logs that word for word."""
+    """Nor does the raised exception contain it: Lambda logs exceptions unchanged."""
     needed, event = EVENTS[function]
     monkeypatch.setattr(wiring, needed, lambda *_: fail())
     raised, reply = "", None
@@ -138,9 +138,7 @@ def test_what_a_function_did_not_expect_is_logged_without_its_words(
 
 
 @pytest.mark.usefixtures("account")
-def test_an_answer_that_is_not_of_its_type_is_logged_by_field_and_type(
-    monkeypatch: pytest.MonkeyPatch, log: io.StringIO
-) -> None:
+def test_an_invalid_view_is_logged_by_field_and_error_type(monkeypatch: pytest.MonkeyPatch, log: io.StringIO) -> None:
     def broken(*_: Any) -> Any:
         return RunSummary.model_construct(id=CANARY, metadata={CANARY: CANARY})
 
@@ -156,11 +154,11 @@ def test_an_answer_that_is_not_of_its_type_is_logged_by_field_and_type(
 
 class _AnyRun:
     def read_history(self, *_: Any) -> None:
-        """Whatever is asked for."""
+        """Any run."""
 
 
-def test_errors_are_logged_in_one_way_only() -> None:
-    """An error's words and its traceback come with ``exc_info``, whoever asks for it."""
+def test_tracebacks_are_logged_in_one_place_only() -> None:
+    """``exc_info`` and ``logger.exception`` would log the error's message and traceback."""
     sources = [*(template.ROOT / "layers" / "baton").rglob("*.py"), *(template.ROOT / "functions").rglob("*.py")]
     assert len(sources) > 50
     assert [path.name for path in sources if re.search(r"exc_info|logger\.exception", path.read_text())] == []

@@ -1,4 +1,4 @@
-"""The routes of the template and those of the functions: each has its counterpart; no preflight is caught by chance."""
+"""The routes of the template match those of the functions, and preflights have a route of their own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BY_ALL = {DEFAULT, "OPTIONS /{proxy+}"}
 
 
 def served() -> list[tuple[str, str, str]]:
-    """Function, method and path of all that the functions have a handler for, HEAD included."""
+    """Function, method and path of each handler, HEAD included."""
     found = []
     for function in openapi.FUNCTIONS:
         api = openapi.load(function).api
@@ -28,34 +28,32 @@ def served() -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize(("function", "method", "path"), served())
-def test_what_a_function_serves_reaches_it_by_a_route_that_names_the_method(
-    function: str, method: str, path: str
-) -> None:
-    for asked in (path, f"{path}/") if path.count("/") > 1 else (path,):
-        assert function_of(method, asked) == function
+def test_every_handler_has_a_route_with_its_method(function: str, method: str, path: str) -> None:
+    for requested in (path, f"{path}/") if path.count("/") > 1 else (path,):
+        assert function_of(method, requested) == function
         assert route_of(method, path).startswith(f"{method} ")
 
 
-def test_every_route_of_the_template_leads_to_something_that_is_served() -> None:
-    """POST to a collection with a slash at its end comes by the route of what is in it."""
-    used = {route_of(method, asked) for _, method, path in served() for asked in (path, f"{path}/")}
+def test_every_route_of_the_template_has_a_handler() -> None:
+    """POST to a collection with a trailing slash uses the route of its items."""
+    used = {route_of(method, requested) for _, method, path in served() for requested in (path, f"{path}/")}
     assert set(routes()) - BY_ALL - used == set()
 
 
-def test_no_route_takes_any_method() -> None:
+def test_no_route_accepts_any_method() -> None:
     assert [key for key in routes() if key.startswith("ANY ")] == []
 
 
-def test_no_route_ends_in_a_slash_on_aws_which_refuses_it() -> None:
+def test_no_route_ends_in_a_slash_because_aws_rejects_it() -> None:
     assert [key for key in routes() if key.endswith("/")] == []
 
 
 @pytest.mark.parametrize("path", ["/api/blocks", "/api/blocks/1", "/api/runs", "/api/execute/workflow/1", "/health"])
-def test_a_preflight_is_taken_by_the_route_that_is_there_for_it(path: str) -> None:
+def test_a_preflight_uses_the_options_route(path: str) -> None:
     assert route_of("OPTIONS", path) == "OPTIONS /{proxy+}"
 
 
-def test_cors_lets_a_page_send_and_read_what_the_api_has_in_headers() -> None:
+def test_cors_allows_the_headers_and_methods_that_the_api_uses() -> None:
     cors: dict[str, Any] = template.resources("AWS::ApiGatewayV2::Api")["HttpApi"]["CorsConfiguration"]["Fn::If"][1]
     assert {"if-match", "idempotency-key", "content-type", "authorization"} <= set(cors["AllowHeaders"])
     assert {"etag", "location", "allow", "retry-after"} <= set(cors["ExposeHeaders"])

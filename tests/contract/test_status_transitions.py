@@ -1,4 +1,4 @@
-"""The state machine makes no transition of a run's status that the domain does not know."""
+"""The state machine makes only those transitions of a run's status that the domain allows."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def statuses(parameters: dict[str, Any], expression: str, pattern: str) -> set[s
     return {given[name]["S"] for name in re.findall(pattern, parameters[expression])}
 
 
-def test_each_update_of_the_state_machine_is_a_mark_of_a_status() -> None:
+def test_each_update_of_the_state_machine_sets_a_status() -> None:
     assert sorted(MARKS) == ["MarkCompleted", "MarkFailed", "MarkRunning"]
 
 
 @pytest.mark.parametrize("name", sorted(MARKS))
-def test_the_state_machine_only_makes_known_transitions(name: str) -> None:
+def test_the_state_machine_makes_only_allowed_transitions(name: str) -> None:
     """A second delivery may mark a running run as running again; that changes nothing."""
     before = statuses(MARKS[name], "ConditionExpression", r"#status = (:\w+)")
     (after,) = statuses(MARKS[name], "UpdateExpression", r"#status = (:\w+)")
@@ -38,7 +38,7 @@ def test_the_state_machine_only_makes_known_transitions(name: str) -> None:
     )
 
 
-def test_every_status_has_its_transitions_and_final_ones_end_a_run_unless_it_is_resumed() -> None:
+def test_every_status_has_transitions_and_a_final_status_allows_only_a_resume() -> None:
     assert set(TRANSITIONS) == set(STATUSES)
     assert {"failed", "cancelled"} == RESUMABLE_STATUSES
     for status in FINAL_STATUSES:

@@ -1,4 +1,4 @@
-"""One version: what the code says is what the project is."""
+"""The version in the code equals the version of the project."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from baton.version import VERSION
 from local import openapi
 
 
-def test_the_version_is_the_same_wherever_it_is_told() -> None:
+def test_the_code_the_project_and_the_openapi_document_have_the_same_version() -> None:
     project = tomllib.loads((openapi.ROOT / "pyproject.toml").read_text())["project"]
     assert VERSION == project["version"] == json.loads(openapi.DOCUMENT.read_text())["info"]["version"]

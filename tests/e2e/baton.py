@@ -1,4 +1,4 @@
-"""Baton as a client of its HTTP API sees it."""
+"""A client of Baton's HTTP and WebSocket APIs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SECONDS_TO_ANSWER = 35
 
 @dataclass(frozen=True)
 class Prompt:
-    """A payload to be; ``options`` tell the simulated LLM what to do. Names are unique among all tests of this tier.
+    """A payload to create; ``options`` control the simulated LLM. Names are unique among all tests of this tier.
 
-    ``llm_instance`` answers instead of the workflow's own.
+    ``llm_instance`` replaces the workflow's own.
     """
 
     name: str
@@ -32,23 +32,23 @@ class Prompt:
 
 
 class Baton:
-    """The deployed system, through its two doors: HTTP and WebSocket."""
+    """The deployed system, over HTTP and WebSocket."""
 
     def __init__(self, addresses: Addresses) -> None:
         self.http_url = addresses.http_url
         self.websocket_url = addresses.websocket_url
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy from the environment has no way to this machine's own address
+        self._session.trust_env = False  # a proxy of the environment can't reach this machine's own address
 
     def close(self) -> None:
         self._session.close()
 
     def ask(self, method: str, path: str, **request: Any) -> requests.Response:
-        """Whatever the answer is."""
+        """The answer, whatever its status."""
         return self._session.request(method, self.http_url + path, timeout=SECONDS_TO_ANSWER, **request)
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The answer of a call that succeeds."""
+        """The body of a call that must succeed."""
         answer = self.ask(method, path, json=body)
         assert answer.ok, f"{method} {path} answered {answer.status_code}: {answer.text}"
         return answer.json() if answer.content else None
@@ -58,7 +58,7 @@ class Baton:
         return int(self.call("POST", "/api/llm/instances", body)["id"])
 
     def workflow(self, name: str, prompts: Sequence[Prompt], llm_instance: int | None = None) -> int:
-        """A new workflow of new payloads, one block each, which an instance of its own answers unless one is given."""
+        """A new workflow of new payloads of one block each, with a new LLM instance unless one is given."""
         llm = self.instance(f"instance of {name}") if llm_instance is None else llm_instance
         payloads = [self._payload(prompt, llm) for prompt in prompts]
         return int(self.call("POST", "/api/workflows", {"name": name, "payloads": payloads})["id"])
@@ -73,18 +73,18 @@ class Baton:
         return found
 
     def ended(self, run_id: int) -> dict[str, Any]:
-        """The run once it has ended."""
+        """The run, after it has ended."""
         return eventually(lambda: self.run(run_id), lambda run: run["status"] in FINAL)
 
     def eventually_answered(self, run_id: int, payloads: int) -> dict[str, Any]:
-        """The response of the last of so many payloads, once it is there."""
+        """Wait for so many responses and return the last of them."""
         run = eventually(lambda: self.run(run_id), lambda run: len(run["responses"]) >= payloads)
         response: dict[str, Any] = run["responses"][payloads - 1]
         return response
 
     @contextmanager
     def listen(self, query: str = "") -> Iterator[Listener]:
-        """A connection of its own, open inside the block."""
+        """A new connection, open inside the block."""
         with connect(self.websocket_url + query, proxy=None) as connection:
             yield Listener(connection)
 

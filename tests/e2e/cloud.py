@@ -1,4 +1,4 @@
-"""What lies behind Baton's doors on the emulator: logs, executions, tables, streams and policies."""
+"""The emulator's logs, executions, tables, streams and policies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Cloud:
-    """The account of the deployed stack, seen with the emulator's own all-powerful credentials."""
+    """The account of the deployed stack, with the emulator's administrator credentials."""
 
     def __init__(self, endpoint_url: str) -> None:
         self._endpoint_url = endpoint_url
@@ -39,7 +39,7 @@ class Cloud:
         return [event for page in pages for event in page["events"]]
 
     def statuses(self, run_id: int) -> list[str]:
-        """The statuses that the run's record has had, in order, as the table's stream tells them."""
+        """The statuses that the run's record has had, in order, from the table's stream."""
         key = {"S": f"default#RUN#{run_id}"}
         images = (record["dynamodb"].get("NewImage", {}) for record in self._stream_records())
         written = [image["status"]["S"] for image in images if image.get("pk") == key and image["sk"]["S"] == "RUN"]
@@ -74,7 +74,7 @@ class Cloud:
 
     @contextmanager
     def without(self, function: str, sid: str) -> Iterator[None]:
-        """The function may not do, for a while, what one statement of its policy allows."""
+        """Remove one statement of the function's policy inside the block."""
         iam = self.client("iam")
         role = self.physical_id(f"{function}Role")
         policy = {"RoleName": role, "PolicyName": f"{function}RolePolicy0"}

@@ -1,4 +1,4 @@
-"""One local stack for all tests of this tier: the real template on an emulator of its own, gone afterwards."""
+"""One local stack for all tests of this tier: the real template on its own emulator, removed afterwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.guard import guarded
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Up, on a free port; its end is sure even if the tests are terminated."""
+    """A running stack on a free port; it is stopped even if the tests are terminated."""
     before = signal.signal(signal.SIGTERM, terminal.interrupt)
     port, home = free_port(), tmp_path_factory.mktemp("stack")
     try:
@@ -33,7 +33,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def baton(stack: Stack) -> Iterator[Baton]:
-    """The system as its clients see it."""
+    """A client of the system."""
     client = Baton(stack.addresses)
     yield client
     client.close()
@@ -46,19 +46,19 @@ def cloud(stack: Stack) -> Cloud:
 
 
 def pytest_keyboard_interrupt() -> None:
-    """Another signal does not stop the fixtures from ending their processes; xdist sends one after five seconds."""
+    """Ignore further signals while fixtures stop their processes; xdist sends one after five seconds."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Where the model can't be installed, there is nothing to test of it; the report's header says so."""
+    """Without an installed model, its tests are not collected; the report's header shows why."""
     return True if model.why_unavailable() and collection_path.name.startswith("test_model_") else None
 
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlmChoice]:
-    """The real model, while the tests of it last."""
+    """The real model, for the tests that use it."""
     port, home = free_port(), tmp_path_factory.mktemp("model")
     server = ModelServer(home, port)
     with guarded(port, home):
@@ -71,5 +71,5 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlmChoice]:
 
 @pytest.fixture
 def endpoint(served: LlmChoice) -> dict[str, Any]:
-    """What an LLM instance of it says, beside its name."""
+    """The fields of an LLM instance that uses it, except the name."""
     return {"provider": "openai", "base_url": served.base_url, "model": served.model}

@@ -1,4 +1,4 @@
-"""Baton's messages as a WebSocket client hears them."""
+"""A WebSocket client that records the messages it receives."""
 
 from __future__ import annotations
 
@@ -10,51 +10,51 @@ from websockets.sync.client import ClientConnection
 
 Message = dict[str, Any]
 
-SECONDS_TO_HEAR = 60
+SECONDS_TO_RECEIVE = 60
 
 
 class Listener:
-    """One connection; ``heard`` is all that came over it, as it came."""
+    """One connection; ``received`` contains all its messages, in order of arrival."""
 
     def __init__(self, connection: ClientConnection) -> None:
-        self.heard: list[Message] = []
+        self.received: list[Message] = []
         self._connection = connection
 
-    def say(self, frame: str | bytes | dict[str, Any]) -> None:
+    def send(self, frame: str | bytes | dict[str, Any]) -> None:
         self._connection.send(json.dumps(frame) if isinstance(frame, dict) else frame)
 
     def subscribe(self, run_id: int) -> None:
-        self.say({"action": "subscribe", "runId": run_id})
+        self.send({"action": "subscribe", "runId": run_id})
 
-    def on_text(self, seconds: float = SECONDS_TO_HEAR) -> Message:
+    def receive(self, seconds: float = SECONDS_TO_RECEIVE) -> Message:
         message: Message = json.loads(self._connection.recv(timeout=seconds))
-        self.heard.append(message)
+        self.received.append(message)
         return message
 
-    def hear_until(self, is_last: Callable[[Message], object]) -> Message:
-        """The first message to come that is the last one wanted."""
-        while not is_last(message := self.on_text()):
+    def receive_until(self, is_last: Callable[[Message], object]) -> Message:
+        """Receive messages until one matches, and return that one."""
+        while not is_last(message := self.receive()):
             pass
         return message
 
     def ping(self) -> list[Message]:
-        """What was still to be heard before the pong; the socket is open, or there would be none."""
-        before = len(self.heard)
-        self.say({"action": "ping"})
-        self.hear_until(is_a("pong"))
-        return self.heard[before:-1]
+        """The messages before the pong; the pong shows that the socket is open."""
+        before = len(self.received)
+        self.send({"action": "ping"})
+        self.receive_until(is_a("pong"))
+        return self.received[before:-1]
 
     def of_run(self, run_id: int) -> list[Message]:
-        """What was heard of the run, each fact once, as a client is told to drop repeats by their id."""
-        facts: dict[str, Message] = {}
-        for message in self.heard:
+        """The messages of the run, without repeats: a client deduplicates them by id."""
+        messages: dict[str, Message] = {}
+        for message in self.received:
             if _run_of(message) == run_id:
-                facts.setdefault(message["id"], message)
-        return list(facts.values())
+                messages.setdefault(message["id"], message)
+        return list(messages.values())
 
 
 def is_a(*types: str, run_id: int | None = None) -> Callable[[Message], bool]:
-    """Whether a message is of one of the types, and of the run if one is named."""
+    """Whether a message has one of the types, and belongs to the run if one is given."""
     return lambda message: message["type"] in types and run_id in (None, _run_of(message))
 
 
@@ -63,22 +63,22 @@ def is_the_end_of(run_id: int) -> Callable[[Message], bool]:
 
 
 def outline(messages: list[Message]) -> list[tuple[str, int | None]]:
-    """What each message is, and of which position."""
+    """The type and position of each message."""
     return [(message["type"], message["data"].get("position")) for message in without_parts(messages)]
 
 
 def without_parts(messages: list[Message]) -> list[Message]:
-    """All but the parts of growing answers, which come as time lets them, and are not told again."""
+    """All messages except parts of answers: their number depends on time, and they are not repeated."""
     return [message for message in messages if "delta" not in message["data"]]
 
 
 def complete_outline(payloads: int) -> list[tuple[str, int | None]]:
-    """What is heard of a run of so many payloads that completes at the first attempt."""
+    """The outline of a run of so many payloads that completes at the first attempt."""
     each = [(kind, position) for position in range(payloads) for kind in ("execution_progress", "payload_completed")]
     return [("execution_progress", None), *each, ("workflow_completed", None)]
 
 
 def _run_of(message: Message) -> int | None:
-    """A pong and an error belong to no run."""
+    """``None`` for a pong and an error."""
     run_id = message.get("data", {}).get("runId")
     return run_id if run_id is None else int(run_id)

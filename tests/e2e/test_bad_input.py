@@ -1,4 +1,4 @@
-"""Whatever is sent, HTTP answers with a problem that names the field, and a WebSocket stays open."""
+"""Invalid input: HTTP returns a problem that names the field, and a WebSocket stays open."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ UNKNOWN = [
     ("GET", "/api/nothing/"),
 ]
 
-# Method, path, body, and the field that the sentence names
+# Method, path, body, and the field that the detail names
 INVALID = [
     ("POST", "/api/execute/workflow/abc", None, "workflow_id"),
     ("GET", "/api/execute/run/1.5", None, "run_id"),
@@ -59,7 +59,7 @@ INVALID = [
     ("POST", "/api/llm/instances", b'{"name": "a", "provider": "nobody", "model": "m"}', "provider"),
 ]
 
-# What is said, and a word of the answer that names what is wrong with it
+# A frame, and a word of the error message that names what is wrong
 FRAMES: list[tuple[str | bytes | dict[str, Any], str]] = [
     ("garbage", "JSON"),
     ("[1, 2, 3]", "action"),
@@ -75,53 +75,55 @@ FRAMES: list[tuple[str | bytes | dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("method", "path"), UNKNOWN)
-def test_what_is_not_there_is_not_found(baton: Baton, method: str, path: str) -> None:
+def test_an_unknown_resource_or_path_is_a_404(baton: Baton, method: str, path: str) -> None:
     assert problem(baton, method, path)["status"] == 404
 
 
 @pytest.mark.parametrize(("method", "path", "body", "field"), INVALID)
-def test_what_is_wrong_is_named(baton: Baton, method: str, path: str, body: bytes | None, field: str) -> None:
+def test_the_detail_of_a_problem_names_the_invalid_field(
+    baton: Baton, method: str, path: str, body: bytes | None, field: str
+) -> None:
     found = problem(baton, method, path, data=body, headers=JSON if body else None)
     assert found["status"] == 422
     assert field in found["detail"]
 
 
-def test_a_workflow_without_payloads_is_not_executed(baton: Baton) -> None:
+def test_a_workflow_without_payloads_cannot_be_executed(baton: Baton) -> None:
     workflow_id = baton.workflow("empty", [])
     found = problem(baton, "POST", f"/api/execute/workflow/{workflow_id}")
     assert (found["status"], "payloads" in found["detail"]) == (422, True)
     assert baton.call("GET", f"/api/runs?workflow_id={workflow_id}")["items"] == []
 
 
-def test_a_taken_name_is_a_conflict_that_tells_the_holder(baton: Baton) -> None:
+def test_a_name_in_use_is_a_conflict_with_the_id_of_its_holder(baton: Baton) -> None:
     holder = baton.workflow("taken", [])
     found = problem(baton, "POST", "/api/workflows", json={"name": "taken", "payloads": []})
     assert (found["status"], found["holder"]) == (409, holder)
 
 
-def test_an_oversized_body_is_refused(baton: Baton) -> None:
+def test_a_body_that_is_too_large_is_rejected(baton: Baton) -> None:
     body = json.dumps({"variables": {"text": "x" * 1_000_001}}).encode()
     found = problem(baton, "POST", "/api/execute/workflow/1", data=body, headers=JSON)
     assert (found["status"], found["type"]) == (413, "too-large")
 
 
-def test_variables_too_long_to_keep_are_refused(baton: Baton) -> None:
+def test_variables_that_are_too_long_are_rejected(baton: Baton) -> None:
     workflow_id = baton.workflow("given too much", [Prompt("given too much")])
     found = problem(baton, "POST", f"/api/execute/workflow/{workflow_id}", json={"variables": {"text": "x" * 300_001}})
     assert (found["status"], "variables" in found["detail"]) == (422, True)
 
 
-def test_a_body_of_another_media_type_is_refused(baton: Baton) -> None:
+def test_a_body_of_another_media_type_is_rejected(baton: Baton) -> None:
     for media_type in ("text/plain", "application/x-www-form-urlencoded"):
         found = problem(baton, "POST", "/api/blocks", data=b"a=b", headers={"Content-Type": media_type})
         assert (found["status"], media_type in found["detail"]) == (415, True)
 
 
-def test_no_frame_closes_the_socket(baton: Baton) -> None:
+def test_an_invalid_frame_is_answered_with_an_error_and_the_socket_stays_open(baton: Baton) -> None:
     with baton.listen() as listener:
         for frame, named in FRAMES:
-            listener.say(frame)
-            answer = listener.on_text()
+            listener.send(frame)
+            answer = listener.receive()
             assert answer["type"] == "error", frame
             assert answer.keys() == {"type", "id", "timestamp", "data"}
             assert named in answer["data"]["message"], frame
@@ -129,14 +131,14 @@ def test_no_frame_closes_the_socket(baton: Baton) -> None:
 
 
 @pytest.mark.parametrize("run_id", ["abc", "-1", "0", "1.5", ""])
-def test_a_connection_for_no_run_is_refused(baton: Baton, run_id: str) -> None:
-    with pytest.raises(InvalidStatus) as refused, baton.listen(f"?runId={run_id}"):
+def test_a_connection_with_an_invalid_run_id_is_rejected(baton: Baton, run_id: str) -> None:
+    with pytest.raises(InvalidStatus) as rejected, baton.listen(f"?runId={run_id}"):
         pass
-    assert 400 <= refused.value.response.status_code < 500
+    assert 400 <= rejected.value.response.status_code < 500
 
 
 def problem(baton: Baton, method: str, path: str, **request: Any) -> dict[str, Any]:
-    """The problem that a call ends in, whose form is the same for all."""
+    """The problem that a call returns; all problems have the same form."""
     answer = baton.ask(method, path, **request)
     assert answer.headers["Content-Type"] == "application/problem+json", answer.text
     found: dict[str, Any] = answer.json()

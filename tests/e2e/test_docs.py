@@ -1,17 +1,17 @@
-"""The API's description, where clients find it."""
+"""The API's description as it is served."""
 
 from __future__ import annotations
 
 from tests.e2e.baton import Baton
 
 
-def test_the_document_lists_the_calls(baton: Baton) -> None:
+def test_the_openapi_document_lists_the_calls(baton: Baton) -> None:
     document = baton.call("GET", "/openapi.json")
     assert document["openapi"].startswith("3.1")
     assert "/api/execute/workflow/{workflow_id}" in document["paths"]
 
 
-def test_the_page_for_people_comes_with_its_parts(baton: Baton) -> None:
+def test_the_documentation_page_is_served_with_its_files(baton: Baton) -> None:
     page = baton.ask("GET", "/docs")
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "swagger-ui.js" in page.text

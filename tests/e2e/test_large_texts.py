@@ -1,4 +1,4 @@
-"""Texts that fit into no item of a table, through the deployed system with its own policies: none is lost or left."""
+"""Texts larger than a table item, in the deployed system with its own policies: all are stored and deleted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BLOCKS = [letter * 100_000 for letter in ("x", '"', "\\")]
 SYSTEM = "Be brief. " * 23_000
 PROMPT = "\n\n".join(BLOCKS)
 LARGE_ANSWER = "A long answer: " + "🙂é" * 1_200_000
-"""7.2 MB: more than Lambda hands on."""
+"""7.2 MB: more than Lambda can return."""
 
 ITEM_BYTES = 400_000
 
@@ -32,7 +32,7 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture
 def texts(cloud: Cloud) -> Callable[[], list[str]]:
-    """The keys of all texts that are kept beside the tables."""
+    """The keys of all texts that are stored in the bucket."""
     bucket = cloud.physical_id("TextsBucket")
 
     def keys() -> list[str]:
@@ -64,12 +64,12 @@ def send_file(baton: Baton, file: str) -> Any:
 
 
 def fetch(url: str) -> bytes:
-    """With nothing but the URL."""
+    """Without credentials."""
     body: bytes = build_opener(ProxyHandler({})).open(url, timeout=30).read()
     return body
 
 
-def test_a_payload_that_fits_into_no_item_lives_like_any_other(
+def test_a_payload_larger_than_an_item_is_stored_edited_executed_and_deleted(
     baton: Baton, provider: Provider, texts: Callable[[], list[str]]
 ) -> None:
     before = set(texts())
@@ -118,10 +118,10 @@ def test_a_payload_that_fits_into_no_item_lives_like_any_other(
     assert set(texts()) == before
 
 
-def test_a_file_that_is_too_large_as_text_of_json_is_exported_as_it_was_imported(
+def test_a_file_that_is_too_large_as_a_json_string_is_exported_as_it_was_imported(
     baton: Baton, provider: Provider
 ) -> None:
-    """Of its 4 MB of quotes, Lambda's JSON would make 8."""
+    """As a JSON string, its 4 MB of quotes would have 8 MB."""
     llm_instance = "of large files"
     served(baton, llm_instance, provider)
     titles = [f"quotes {number}" for number in range(13)]
@@ -139,7 +139,7 @@ def test_a_file_that_is_too_large_as_text_of_json_is_exported_as_it_was_imported
     assert send_file(baton, exported.text)["changed"] is False
 
 
-def test_an_answer_that_can_not_be_sent_is_stored_whole_and_read_at_its_url(
+def test_an_answer_too_large_to_be_returned_is_stored_completely_and_read_at_its_url(
     baton: Baton, provider: Provider, texts: Callable[[], list[str]]
 ) -> None:
     before = set(texts())
@@ -162,7 +162,7 @@ def test_an_answer_that_can_not_be_sent_is_stored_whole_and_read_at_its_url(
     assert set(texts()) == before
 
 
-def test_without_their_statements_for_large_texts_functions_say_that_something_went_wrong(
+def test_without_the_statements_for_large_texts_calls_and_runs_fail(
     baton: Baton, cloud: Cloud, provider: Provider, texts: Callable[[], list[str]]
 ) -> None:
     before = set(texts())

@@ -1,4 +1,4 @@
-"""Every statement of a policy is needed: without it the path that it is for breaks, and nothing else allows it."""
+"""Every statement of a policy is needed: without it its use case fails, and no other statement allows it."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from tests.e2e.waiting import eventually
 NOTIFY_LOG = "/aws/lambda/baton/notify_subscribers"
 
 
-def test_without_its_send_messages_statement_no_change_reaches_a_subscriber(baton: Baton, cloud: Cloud) -> None:
-    workflow_id = baton.workflow("unheard of", [Prompt("unheard of")])
+def test_without_the_send_messages_statement_subscribers_receive_no_changes(baton: Baton, cloud: Cloud) -> None:
+    workflow_id = baton.workflow("not notified", [Prompt("not notified")])
     with baton.listen() as listener:
         with cloud.without("NotifySubscribersFunction", "SendMessages"):
-            unheard = baton.start(workflow_id)
-            assert baton.ended(unheard)["status"] == "completed"
-            unsupported_settings = eventually(lambda: send_refusals(cloud), lambda lines: len(lines) > 0)
+            unnotified = baton.start(workflow_id)
+            assert baton.ended(unnotified)["status"] == "completed"
+            denied = eventually(lambda: denied_sends(cloud), lambda lines: len(lines) > 0)
             assert listener.ping() == []  # the function that answers a ping has a policy of its own
-            listener.subscribe(unheard)
-            listener.hear_until(is_the_end_of(unheard))
+            listener.subscribe(unnotified)
+            listener.receive_until(is_the_end_of(unnotified))
             listener.ping()
-        told = [message for message in listener.heard if message["type"] != "pong"]
-    assert all("subscribers not notified" in line for line in unsupported_settings)
-    assert outline(told) == complete_outline(1)  # each once, from subscribing; a change that was sent would be a second
+        received = [message for message in listener.received if message["type"] != "pong"]
+    assert all("subscribers not notified" in line for line in denied)
+    assert outline(received) == complete_outline(1)  # from the subscription; sent changes would be repeats
 
     with baton.listen() as listener:
-        heard = baton.start(workflow_id)
-        listener.hear_until(is_the_end_of(heard))
-        assert outline(listener.of_run(heard)) == complete_outline(1)
+        notified = baton.start(workflow_id)
+        listener.receive_until(is_the_end_of(notified))
+        assert outline(listener.of_run(notified)) == complete_outline(1)
 
 
-def test_without_its_store_responses_statement_a_payload_stops_and_the_run_says_so(baton: Baton, cloud: Cloud) -> None:
+def test_without_the_store_responses_statement_the_run_fails_with_the_reason(baton: Baton, cloud: Cloud) -> None:
     workflow_id = baton.workflow("unstored", [Prompt("unstored")])
     with cloud.without("ExecutePayloadFunction", "StoreResponses"):
         run = baton.ended(baton.start(workflow_id))
@@ -42,7 +42,7 @@ def test_without_its_store_responses_statement_a_payload_stops_and_the_run_says_
     assert baton.ended(run["id"])["status"] == "completed"
 
 
-def test_without_its_start_runs_statement_a_run_fails_instead_of_waiting_for_ever(baton: Baton, cloud: Cloud) -> None:
+def test_without_the_start_runs_statement_the_run_fails_and_does_not_wait(baton: Baton, cloud: Cloud) -> None:
     workflow_id = baton.workflow("unstarted", [Prompt("unstarted")])
     with cloud.without("RunsApiFunction", "StartRuns"):
         answer = baton.ask("POST", f"/api/execute/workflow/{workflow_id}")
@@ -53,6 +53,6 @@ def test_without_its_start_runs_statement_a_run_fails_instead_of_waiting_for_eve
     assert baton.ended(baton.start(workflow_id))["status"] == "completed"
 
 
-def send_refusals(cloud: Cloud) -> list[str]:
-    """What the function logged of messages that it was not allowed to send."""
+def denied_sends(cloud: Cloud) -> list[str]:
+    """The log lines about messages that the function was not allowed to send."""
     return [line for line in cloud.log(NOTIFY_LOG) if "AccessDenied" in line or "execute-api:ManageConnections" in line]

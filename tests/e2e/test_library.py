@@ -1,4 +1,4 @@
-"""A library as large as it may be: imported, listed, executed as the longest workflow there is, and exported."""
+"""A library of the maximum size: imported, listed, executed as a workflow of maximum length, and exported."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_library_of_1000_blocks_and_200_payloads_is_imported_listed_executed_a
     assert import_file(baton, exported.text)["changed"] is False
 
 
-def test_a_workflow_of_201_payloads_is_refused_with_a_sentence(baton: Baton) -> None:
+def test_a_workflow_of_201_payloads_is_rejected_with_the_maximum(baton: Baton) -> None:
     answer = baton.ask("POST", "/api/workflows", json={"name": "too long", "payloads": [1] * 201})
     assert (answer.status_code, answer.json()["type"]) == (422, "invalid-request")
     assert "at most 200 items" in answer.json()["detail"]

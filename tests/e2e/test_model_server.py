@@ -1,4 +1,4 @@
-"""The life of the model's server: it starts, answers, keeps its port, and leaves nothing behind."""
+"""The model server: it starts, answers, uses the same port again, and leaves no process or record."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.e2e.waiting import eventually
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ModelServer]:
-    """Not started yet; gone after the test."""
+    """Not started; stopped after the test."""
     made = ModelServer(tmp_path, free_port())
     yield made
     made.stop()
 
 
-def test_it_starts_once_and_answers_until_it_is_stopped(server: ModelServer) -> None:
+def test_a_second_start_does_nothing_and_the_server_answers_until_it_is_stopped(server: ModelServer) -> None:
     assert server.start() is True
     assert status_of(f"{server.base_url}/models") == 200
     assert server.start() is False
@@ -35,7 +35,7 @@ def test_it_starts_once_and_answers_until_it_is_stopped(server: ModelServer) -> 
     server.stop()
 
 
-def test_it_comes_back_at_the_same_port_also_after_it_was_killed(server: ModelServer, tmp_path: Path) -> None:
+def test_a_killed_server_starts_again_at_the_same_port(server: ModelServer, tmp_path: Path) -> None:
     server.start()
     before = server.base_url
     os.kill(json.loads((tmp_path / "model-server.json").read_text())["pid"], signal.SIGKILL)
@@ -47,15 +47,15 @@ def test_it_comes_back_at_the_same_port_also_after_it_was_killed(server: ModelSe
     assert status_of(f"{before}/models") is None
 
 
-def test_a_stale_record_names_nobody(server: ModelServer, tmp_path: Path) -> None:
-    """Its process id may be another program's by now; here it is the test's own."""
+def test_a_stale_record_is_not_a_running_server(server: ModelServer, tmp_path: Path) -> None:
+    """Another program may have its process id; here it is the test's own."""
     (tmp_path / "model-server.json").write_text(json.dumps({"pid": os.getpid(), "port": 1}))
     assert not server.is_running()
     server.stop()
     assert server.start() is True
 
 
-def test_a_port_that_another_program_has_is_not_chosen(tmp_path: Path) -> None:
+def test_a_port_in_use_by_another_program_is_an_error(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind((LOOPBACK, 0))
         other.listen()
@@ -68,7 +68,7 @@ def test_a_port_that_another_program_has_is_not_chosen(tmp_path: Path) -> None:
         assert is_in_use(taken)
 
 
-def test_a_server_that_cannot_load_leaves_nothing_and_names_its_log(
+def test_a_server_that_cannot_start_leaves_no_record_and_the_error_names_its_log(
     server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = tmp_path / "broken.gguf"

@@ -1,4 +1,4 @@
-"""A workflow on a server that speaks OpenAI's API, and the key, which nobody ever sees again."""
+"""A workflow on a server with OpenAI's API, and the key, which is never shown again."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_run_on_an_openai_server_completes_and_its_key_stays_secret(baton: Bat
             "served", [Prompt("motto", "Give a motto."), Prompt("use", "Use: {{motto}}")], instance
         )
         run_id = baton.start(workflow_id)
-        listener.hear_until(is_the_end_of(run_id))
+        listener.receive_until(is_the_end_of(run_id))
         run = baton.ended(run_id)
 
         assert run["status"] == "completed"
@@ -48,7 +48,7 @@ def test_a_run_on_an_openai_server_completes_and_its_key_stays_secret(baton: Bat
 
         provider.accepts = False
         refused_id = baton.start(workflow_id)
-        listener.hear_until(is_the_end_of(refused_id))
+        listener.receive_until(is_the_end_of(refused_id))
         refused = baton.ended(refused_id)
         assert refused["status"] == "failed"
         assert "Incorrect API key provided: Bearer [api key]" in refused["metadata"]["error"]
@@ -58,15 +58,15 @@ def test_a_run_on_an_openai_server_completes_and_its_key_stays_secret(baton: Bat
         resumed = baton.ended(refused_id)
         assert (resumed["status"], resumed["metadata"]["attempt"], len(resumed["responses"])) == ("completed", 2, 2)
         assert "error" not in resumed["metadata"]
-        listener.hear_until(is_the_end_of(refused_id))
-        heard = json.dumps(listener.heard)
+        listener.receive_until(is_the_end_of(refused_id))
+    messages = json.dumps(listener.received)
 
     assert len(provider.calls) == 2 + 1 + 2
     names = (f"/baton/default/llm-instances/{instance}/api-key",)
-    kept = cloud.client("ssm").get_parameters(Names=names, WithDecryption=True)["Parameters"]
+    stored = cloud.client("ssm").get_parameters(Names=names, WithDecryption=True)["Parameters"]
     origin = provider.base_url.removesuffix("/v1")
-    assert [secret["Type"] for secret in kept] == ["SecureString"]
-    assert json.loads(kept[0]["Value"]) == {"origin": origin, "provider": "openai", "key": KEY}
+    assert [secret["Type"] for secret in stored] == ["SecureString"]
+    assert json.loads(stored[0]["Value"]) == {"origin": origin, "provider": "openai", "key": KEY}
 
     instances = baton.ask("GET", "/api/llm/instances").text
     answers = [
@@ -85,13 +85,13 @@ def test_a_run_on_an_openai_server_completes_and_its_key_stays_secret(baton: Bat
     logs = {group: "\n".join(cloud.log(group)) for group in cloud.log_groups()}
     emulator = stack.emulator.log.read_text()
 
-    # Each place is really looked at: what should be there is found.
+    # Each place is really searched: it contains what it should contain.
     assert "served here" in instances
-    assert ANSWER in heard
+    assert ANSWER in messages
     assert ANSWER in tables["RunsTable"]
     assert "served here" in tables["CatalogTable"]
     assert "payload executed" in logs["/aws/lambda/baton/execute_payload"]
     assert "/api/llm/instances" in logs["/aws/lambda/baton/catalog_api"]
     assert f"default-{run_id}-1" in emulator
-    # And nowhere the key.
-    assert KEY not in "\n".join([*answers, heard, *tables.values(), *logs.values(), emulator])
+    # And no place contains the key.
+    assert KEY not in "\n".join([*answers, messages, *tables.values(), *logs.values(), emulator])

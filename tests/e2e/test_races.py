@@ -1,4 +1,4 @@
-"""Two writers at the same moment, over real HTTP, a hundred times: exactly one wins."""
+"""Two concurrent writers, over real HTTP, a hundred times: exactly one succeeds."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ ROUNDS = 100
 
 
 def race(*writers: Callable[[], int]) -> list[int]:
-    """What each writer is answered when all begin at once."""
+    """The status that each writer receives when all start at the same time."""
     with ThreadPoolExecutor(len(writers)) as pool:
         return [answer.result() for answer in [pool.submit(writer) for writer in writers]]
 
 
-def test_of_two_writers_of_one_name_exactly_one_wins(baton: Baton) -> None:
+def test_of_two_concurrent_creates_with_one_name_exactly_one_succeeds(baton: Baton) -> None:
     def create(title: str) -> Callable[[], int]:
         body = {"title": title, "content": "c"}
         return lambda: baton.ask("POST", "/api/blocks", json=body).status_code
@@ -26,7 +26,7 @@ def test_of_two_writers_of_one_name_exactly_one_wins(baton: Baton) -> None:
     assert answers == {(201, 409): ROUNDS}
 
 
-def test_of_two_writers_of_one_version_exactly_one_wins(baton: Baton) -> None:
+def test_of_two_concurrent_replacements_of_one_version_exactly_one_succeeds(baton: Baton) -> None:
     block = baton.call("POST", "/api/blocks", {"title": "race for version", "content": "c"})
     path = f"/api/blocks/{block['id']}"
 
@@ -39,7 +39,7 @@ def test_of_two_writers_of_one_version_exactly_one_wins(baton: Baton) -> None:
     assert baton.call("GET", path)["version"] == ROUNDS + 1
 
 
-def test_without_a_version_both_writers_are_heard_and_the_last_one_wins(baton: Baton) -> None:
+def test_without_if_match_both_replacements_succeed_and_the_last_one_is_stored(baton: Baton) -> None:
     block = baton.call("POST", "/api/blocks", {"title": "race without version", "content": "c"})
     path = f"/api/blocks/{block['id']}"
 
@@ -51,7 +51,7 @@ def test_without_a_version_both_writers_are_heard_and_the_last_one_wins(baton: B
     assert baton.call("GET", path)["version"] == 21
 
 
-def test_a_block_is_either_deleted_or_taken_never_both(baton: Baton) -> None:
+def test_a_block_is_either_deleted_or_used_by_a_new_payload_but_not_both(baton: Baton) -> None:
     """A payload that takes the block is created while the block is deleted."""
     instance = baton.instance("instance of the race for a block")
     outcomes: Counter[tuple[int, int]] = Counter()

@@ -1,4 +1,4 @@
-"""What is stored outlives the emulator."""
+"""Stored data survives a restart of the emulator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.guard import guarded
 
 
 @pytest.mark.timeout(240)
-def test_runs_and_definitions_survive_down_and_up(tmp_path: Path) -> None:
+def test_runs_and_definitions_survive_a_restart(tmp_path: Path) -> None:
     port = free_port()
     with guarded(port, tmp_path), Stack(port, tmp_path) as stack:
         baton = Baton(stack.addresses)
@@ -30,7 +30,7 @@ def test_runs_and_definitions_survive_down_and_up(tmp_path: Path) -> None:
         assert baton.run(run_id) == before
         with baton.listen() as listener:
             after = baton.start(workflow_id, {"what": "that"})
-            listener.hear_until(is_the_end_of(after))
+            listener.receive_until(is_the_end_of(after))
             assert after == run_id + 1
             assert outline(listener.of_run(after)) == complete_outline(1)
         baton.close()

@@ -1,4 +1,4 @@
-"""A run's life as HTTP tells it: started, read, failed, cancelled, resumed, deleted."""
+"""A run over HTTP: started, read, failed, cancelled, resumed, deleted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ RESPONSE_FIELDS = {
 }
 
 
-def test_the_start_is_answered_before_the_llm_and_the_run_is_read_in_every_state(baton: Baton, cloud: Cloud) -> None:
+def test_the_start_returns_before_the_llm_answers_and_the_run_can_be_read_in_every_status(
+    baton: Baton, cloud: Cloud
+) -> None:
     workflow_id = baton.workflow("answered at once", [Prompt("takes five seconds", options={"delay_seconds": 5})])
     answer = baton.ask("POST", f"/api/execute/workflow/{workflow_id}", json={"variables": {"unused": 1}})
     run_id = answer.json()["runId"]
@@ -49,18 +51,18 @@ def test_the_start_is_answered_before_the_llm_and_the_run_is_read_in_every_state
     [response] = run["responses"]
     assert response.keys() == RESPONSE_FIELDS
     assert response["metadata"]["duration_ms"] >= 5000
-    moments = [
+    timestamps = [
         run["metadata"]["created_at"],
         run["started_at"],
         response["created_at"],
         run["completed_at"],
     ]
-    assert all(moment.endswith("Z") for moment in moments)
-    assert moments == sorted(moments)
-    assert datetime.now(UTC) - datetime.fromisoformat(moments[0]) < timedelta(minutes=2)
+    assert all(timestamp.endswith("Z") for timestamp in timestamps)
+    assert timestamps == sorted(timestamps)
+    assert datetime.now(UTC) - datetime.fromisoformat(timestamps[0]) < timedelta(minutes=2)
 
 
-def test_answers_are_handed_on_and_a_missing_variable_stays_as_it_was_written(baton: Baton) -> None:
+def test_answers_are_inserted_into_later_prompts_and_a_missing_variable_is_left_verbatim(baton: Baton) -> None:
     workflow_id = baton.workflow(
         "handed on",
         [
@@ -90,7 +92,7 @@ def test_answers_are_handed_on_and_a_missing_variable_stays_as_it_was_written(ba
     ]
 
 
-def test_a_refusing_llm_fails_the_run_with_its_own_words_and_keeps_the_answers_so_far(
+def test_an_error_of_the_llm_fails_the_run_with_its_message_and_earlier_responses_stay(
     baton: Baton, cloud: Cloud
 ) -> None:
     workflow_id = baton.workflow(
@@ -103,8 +105,8 @@ def test_a_refusing_llm_fails_the_run_with_its_own_words_and_keeps_the_answers_s
     )
     with baton.listen() as listener:
         run_id = baton.start(workflow_id)
-        failed = listener.hear_until(is_the_end_of(run_id))
-        facts = listener.of_run(run_id)
+        failed = listener.receive_until(is_the_end_of(run_id))
+        messages = listener.of_run(run_id)
     run = baton.ended(run_id)
 
     assert run["status"] == "failed"
@@ -121,7 +123,7 @@ def test_a_refusing_llm_fails_the_run_with_its_own_words_and_keeps_the_answers_s
         "status": "failed",
         "error": run["metadata"]["error"],
     }
-    assert outline(facts) == [
+    assert outline(messages) == [
         ("execution_progress", None),
         ("execution_progress", 0),
         ("payload_completed", 0),
@@ -138,13 +140,13 @@ def test_a_cancelled_run_can_be_resumed_and_deleted(baton: Baton, cloud: Cloud) 
     )
     with baton.listen() as listener:
         run_id = baton.start(workflow_id)
-        listener.hear_until(lambda message: is_a("execution_progress", run_id=run_id)(message) and at(message, 1))
+        listener.receive_until(lambda message: is_a("execution_progress", run_id=run_id)(message) and at(message, 1))
         assert problem_of(baton, "DELETE", f"/api/runs/{run_id}") == (409, "run-not-finished")
         assert problem_of(baton, "POST", f"/api/runs/{run_id}/resume") == (409, "run-not-finished")
 
         cancelled = baton.call("POST", f"/api/runs/{run_id}/cancel")
         assert cancelled["status"] == "cancelled"
-        message = listener.hear_until(is_the_end_of(run_id))
+        message = listener.receive_until(is_the_end_of(run_id))
         assert message["type"] == "workflow_cancelled"
         assert message["data"] == {"runId": run_id, "workflowId": workflow_id, "status": "cancelled"}
         assert [response["content"] for response in baton.run(run_id)["responses"]] == ["Kept."]
@@ -152,14 +154,14 @@ def test_a_cancelled_run_can_be_resumed_and_deleted(baton: Baton, cloud: Cloud) 
 
         resumed = baton.ask("POST", f"/api/runs/{run_id}/resume")
         assert resumed.status_code == 202
-        listener.hear_until(is_a("workflow_completed", run_id=run_id))
-        facts = listener.of_run(run_id)
+        listener.receive_until(is_a("workflow_completed", run_id=run_id))
+        messages = listener.of_run(run_id)
 
     run = baton.ended(run_id)
     assert run["status"] == "completed"
     assert run["metadata"]["attempt"] == 2
     assert [response["position"] for response in run["responses"]] == [0, 1]
-    assert outline(facts) == [
+    assert outline(messages) == [
         ("execution_progress", None),
         ("execution_progress", 0),
         ("payload_completed", 0),
@@ -170,8 +172,8 @@ def test_a_cancelled_run_can_be_resumed_and_deleted(baton: Baton, cloud: Cloud) 
         ("payload_completed", 1),
         ("workflow_completed", None),
     ]
-    told = [fact for fact in without_parts(facts) if fact["type"] == "execution_progress"]
-    assert [fact["data"]["metadata"]["attempt"] for fact in told] == [1, 1, 1, 2, 2]
+    progress = [message for message in without_parts(messages) if message["type"] == "execution_progress"]
+    assert [message["data"]["metadata"]["attempt"] for message in progress] == [1, 1, 1, 2, 2]
     assert cloud.statuses(run_id) == ["created", "running", "cancelled", "running", "completed"]
     assert problem_of(baton, "POST", f"/api/runs/{run_id}/resume") == (409, "run-finished")
 
@@ -200,7 +202,7 @@ def at(message: dict[str, Any], position: int) -> bool:
 
 
 def problem_of(baton: Baton, method: str, path: str) -> tuple[int, str]:
-    """Status and type of the problem that a call ends in."""
+    """Status and type of the problem that a call returns."""
     answer = baton.ask(method, path)
     assert answer.headers["Content-Type"] == "application/problem+json"
     return answer.status_code, answer.json()["type"]

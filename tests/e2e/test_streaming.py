@@ -1,4 +1,4 @@
-"""An answer can be read while it grows, by those who follow its run; for nobody else it is written anywhere."""
+"""Subscribers of a run receive its answer in parts; without subscribers no part is stored."""
 
 from __future__ import annotations
 
@@ -20,37 +20,40 @@ def parts(messages: list[Message]) -> list[Message]:
 
 
 def parts_in(cloud: Cloud, run_id: int) -> list[dict[str, Any]]:
-    """What is left of them in the table."""
+    """The parts of the run in the table."""
     items = cloud.items("RunsTable")
     return [item for item in items if item["pk"]["S"] == f"default#RUN#{run_id}" and item["sk"]["S"] == "PART"]
 
 
-def test_an_answer_is_told_while_it_grows_at_most_twice_a_second(baton: Baton, cloud: Cloud) -> None:
+def test_parts_of_an_answer_are_published_at_most_twice_a_second(baton: Baton, cloud: Cloud) -> None:
     workflow_id = baton.workflow("growing", [Prompt("grown", options=SLOWLY)])
     with baton.listen() as listener:
         run_id = baton.start(workflow_id)
-        completed = listener.hear_until(is_a("payload_completed", run_id=run_id))
-        facts = listener.of_run(run_id)
-        listener.hear_until(is_the_end_of(run_id))
+        completed = listener.receive_until(is_a("payload_completed", run_id=run_id))
+        messages = listener.of_run(run_id)
+        listener.receive_until(is_the_end_of(run_id))
 
-    told = parts(facts)
-    assert 3 <= len(told) <= 2 * SECONDS
-    moments = [datetime.fromisoformat(part["timestamp"]) for part in told]
-    assert all(later - earlier >= timedelta(seconds=0.5) for earlier, later in pairwise(moments))
+    received = parts(messages)
+    assert 3 <= len(received) <= 2 * SECONDS
+    timestamps = [datetime.fromisoformat(part["timestamp"]) for part in received]
+    assert all(later - earlier >= timedelta(seconds=0.5) for earlier, later in pairwise(timestamps))
     text = ""
-    for part in told:
+    for part in received:
         assert part["data"]["offset"] == len(text)
         text += part["data"]["delta"]
     assert ANSWER.startswith(text)
-    assert all(part["data"]["metadata"]["tokens_per_second"] > 0 for part in told[1:])
+    assert all(part["data"]["metadata"]["tokens_per_second"] > 0 for part in received[1:])
     assert completed["data"]["content"] == baton.ended(run_id)["responses"][0]["content"] == ANSWER
     assert len(parts_in(cloud, run_id)) == 1
 
 
-def test_for_nobody_nothing_is_written_and_who_comes_in_the_middle_hears_it_from_its_beginning(
+def test_without_subscribers_no_part_is_stored_and_a_late_subscriber_receives_the_answer_from_its_start(
     baton: Baton, cloud: Cloud
 ) -> None:
-    workflow_id = baton.workflow("unheard", [Prompt("not heard", options=SLOWLY), Prompt("heard late", options=SLOWLY)])
+    workflow_id = baton.workflow(
+        "late subscriber",
+        [Prompt("without subscribers", options=SLOWLY), Prompt("with a late subscriber", options=SLOWLY)],
+    )
     run_id = baton.start(workflow_id)
     with baton.listen("?runId=999999") as elsewhere:
         elsewhere.ping()
@@ -59,8 +62,8 @@ def test_for_nobody_nothing_is_written_and_who_comes_in_the_middle_hears_it_from
         assert parts_in(cloud, run_id) == []
     with baton.listen() as listener:
         listener.subscribe(run_id)
-        listener.hear_until(is_the_end_of(run_id))
-        told = parts(listener.of_run(run_id))
-    assert told[0]["data"]["offset"] == 0
-    assert {part["data"]["position"] for part in told} == {1}
-    assert ANSWER.startswith("".join(part["data"]["delta"] for part in told))
+        listener.receive_until(is_the_end_of(run_id))
+        received = parts(listener.of_run(run_id))
+    assert received[0]["data"]["offset"] == 0
+    assert {part["data"]["position"] for part in received} == {1}
+    assert ANSWER.startswith("".join(part["data"]["delta"] for part in received))

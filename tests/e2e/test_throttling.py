@@ -1,4 +1,4 @@
-"""A provider that asks for patience gets it from a Wait state, within bounds."""
+"""A throttled call waits in a Wait state, up to a maximum number of calls."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from tests.e2e.cloud import Cloud
 from tests.e2e.live import complete_outline, is_the_end_of, outline
 
 
-def test_a_retry_after_is_waited_out_in_a_wait_state(baton: Baton, cloud: Cloud) -> None:
+def test_retry_after_is_respected_by_a_wait_state(baton: Baton, cloud: Cloud) -> None:
     options = {"throttle_tries": 1, "retry_after_seconds": 2}
     workflow_id = baton.workflow("throttled once", [Prompt("asked twice", options=options), Prompt("asked once")])
     with baton.listen() as listener:
         run_id = baton.start(workflow_id)
-        listener.hear_until(is_the_end_of(run_id))
-        facts = listener.of_run(run_id)
+        listener.receive_until(is_the_end_of(run_id))
+        messages = listener.of_run(run_id)
     run = baton.ended(run_id)
 
     assert run["status"] == "completed"
     assert [response["metadata"]["tries"] for response in run["responses"]] == [1, 0]
-    assert outline(facts) == complete_outline(2)
+    assert outline(messages) == complete_outline(2)
     [waited] = waits(cloud, run_id)
     assert timedelta(seconds=2) <= waited < timedelta(seconds=10)
 
 
-def test_five_refusals_in_a_row_fail_the_run_and_say_where(baton: Baton, cloud: Cloud) -> None:
+def test_five_throttled_calls_fail_the_run_with_the_payload_and_the_reason(baton: Baton, cloud: Cloud) -> None:
     options = {"throttle_tries": 5, "retry_after_seconds": 1}
     workflow_id = baton.workflow(
-        "throttled too often", [Prompt("patient", options={"answer": "Kept."}), Prompt("impatient", options=options)]
+        "throttled too often", [Prompt("patient", options={"answer": "Stored."}), Prompt("impatient", options=options)]
     )
     with baton.listen() as listener:
         run_id = baton.start(workflow_id)
-        failed = listener.hear_until(is_the_end_of(run_id))
+        failed = listener.receive_until(is_the_end_of(run_id))
     run = baton.ended(run_id)
 
     assert run["status"] == "failed"
@@ -41,7 +41,7 @@ def test_five_refusals_in_a_row_fail_the_run_and_say_where(baton: Baton, cloud: 
         " A simulated rate limit. Given up after 5 calls."
     )
     assert (failed["type"], failed["data"]["error"]) == ("workflow_failed", run["metadata"]["error"])
-    assert [response["content"] for response in run["responses"]] == ["Kept."]
+    assert [response["content"] for response in run["responses"]] == ["Stored."]
     assert len(waits(cloud, run_id)) == 4
 
 

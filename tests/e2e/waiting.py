@@ -1,4 +1,4 @@
-"""Waiting for a fact, never for a time."""
+"""Waiting for a condition, never for a fixed time."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable
 
 SECONDS_TO_BECOME_TRUE = 60
-SECONDS_BETWEEN_LOOKS = 0.1
+SECONDS_BETWEEN_READS = 0.1
 
 
-def eventually[T](look: Callable[[], T], so_that: Callable[[T], object], seconds: float = SECONDS_TO_BECOME_TRUE) -> T:
-    """What is seen once it is as it should be; the last thing seen is told if that never happens."""
+def eventually[T](
+    read: Callable[[], T], condition: Callable[[T], object], seconds: float = SECONDS_TO_BECOME_TRUE
+) -> T:
+    """Read until the value meets the condition, and return it; the error contains the last value."""
     deadline = time.monotonic() + seconds
-    while not so_that(seen := look()):
+    while not condition(value := read()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"not so within {seconds} s; the last look saw {seen!r}")
-        time.sleep(SECONDS_BETWEEN_LOOKS)
-    return seen
+            raise AssertionError(f"not so within {seconds} s; the last value was {value!r}")
+        time.sleep(SECONDS_BETWEEN_READS)
+    return value

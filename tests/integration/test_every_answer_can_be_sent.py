@@ -1,4 +1,4 @@
-"""Every GET of the API, over the largest texts that a client can store: each answer is one that Lambda takes.
+"""Every GET of the API, with the largest texts that a client can store: no answer exceeds Lambda's limit.
 
 The calls are those of the OpenAPI document, so a new one is tested from its first day.
 """
@@ -49,8 +49,8 @@ BESIDE_THE_DOCUMENT = ["/openapi.json", "/docs", "/docs/start.js", "/docs/swagge
 
 
 @pytest.fixture(scope="module", params=WORST, ids=ascii)
-def world(request: pytest.FixtureRequest) -> Iterator[str]:
-    """An account full of one character; the character."""
+def stored_character(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Fill an account with one character; the character."""
     with deployment() as baton:
         define(request.param)
         record(baton, request.param)
@@ -58,7 +58,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def filled(character: str, size: int) -> str:
-    """A text that takes so many bytes as JSON."""
+    """A text of so many bytes as JSON."""
     return character * (size // len(json.dumps(character, ensure_ascii=False).encode()[1:-1]))
 
 
@@ -68,7 +68,7 @@ def name(character: str, number: int) -> str:
 
 
 def settings(character: str, size: int) -> LlmSettings:
-    """Settings that take about so many bytes as JSON, in each of their fields."""
+    """Settings of about so many bytes as JSON in each of their fields."""
     system = min(MAX_TEXT_BYTES, size // 3)
     rest = (size - system) // 2 - 4_000
     return LlmSettings(
@@ -135,7 +135,7 @@ def define(character: str) -> None:
 
 
 def record(baton: Deployment, character: str) -> None:
-    """A run of so many payloads, each with as much as there can be."""
+    """A run of so many payloads, each with texts of the maximum size."""
     names = [f"{number:03d}" + character * 297 for number in range(200)]
     references = tuple(Reference(name=name, source="variable", where="prompt") for name in names)
     endpoint = an_endpoint(instance_name=name(character, 0), model=name(character, 0))
@@ -174,10 +174,10 @@ def record(baton: Deployment, character: str) -> None:
         )
 
 
-@pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("stored_character")
 @pytest.mark.parametrize("path", [*PATHS, *BESIDE_THE_DOCUMENT])
-def test_whatever_a_client_has_stored_every_get_can_be_answered(path: str) -> None:
-    """However Lambda's runtime writes an answer: with letters beyond ASCII as they are, or escaped."""
+def test_every_get_of_maximum_size_data_is_within_the_limit_of_lambda(path: str) -> None:
+    """Lambda's runtime may write non-ASCII characters unchanged or escaped."""
     place = path.replace("{position}", "0").replace("{name}", "start.js")
     for parameter in ("block_id", "payload_id", "workflow_id", "instance_id", "run_id"):
         place = place.replace(f"{{{parameter}}}", "1")

@@ -72,7 +72,7 @@ BEDROCK = {
 
 @dataclass(frozen=True)
 class Wire:
-    """How a provider's server answers, and where the prompt stands in what it is asked.
+    """How a provider's server answers, and where its request contains the prompt.
 
     ``asks_for_stream`` is whether the instance leaves it at that; Bedrock has a call of its own for streams.
     """
@@ -126,7 +126,7 @@ WIRES = {
 
 @pytest.fixture
 def endpoint(baton: Deployment) -> Iterator[Endpoint]:
-    """A server on this machine, which this deployment may call."""
+    """A server on this machine that this deployment may call."""
     server = Endpoint()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -145,7 +145,7 @@ def endpoint(baton: Deployment) -> Iterator[Endpoint]:
 
 
 @pytest.mark.parametrize("wire", WIRES.values(), ids=WIRES.keys())
-def test_the_example_completes_on_what_the_providers_server_sends(
+def test_the_example_completes_with_the_responses_of_each_provider(
     baton: Deployment, endpoint: Endpoint, wire: Wire
 ) -> None:
     endpoint.script = wire.reply

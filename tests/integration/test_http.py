@@ -43,7 +43,7 @@ def test_a_workflow_is_read_back_with_its_payloads_in_order(baton: Deployment) -
     assert [(entry["name"], entry["order_index"]) for entry in workflow["payloads"]] == [("p0", 0), ("p1", 1)]
 
 
-def test_an_api_key_is_kept_as_a_secret_and_never_read_back(baton: Deployment) -> None:
+def test_an_api_key_is_stored_as_a_secret_and_never_returned(baton: Deployment) -> None:
     sent = {"name": "i", "provider": "openai", "base_url": "https://x.test/v1", "model": "m", "api_key": "sk-test-1"}
     created = request("POST", "/api/llm/instances", sent)
     assert created.body["has_api_key"] is True
@@ -53,21 +53,21 @@ def test_an_api_key_is_kept_as_a_secret_and_never_read_back(baton: Deployment) -
     assert secret == {"origin": "https://x.test:443", "provider": "openai", "key": "sk-test-1"}
 
 
-def test_a_replaced_instance_keeps_its_key_until_a_new_one_is_sent(baton: Deployment) -> None:
+def test_a_replacement_without_a_key_does_not_change_the_stored_key(baton: Deployment) -> None:
     body = {"name": "i", "provider": "simulated", "model": "m"}
     instance = baton.create("/api/llm/instances", {**body, "api_key": "sk-test-1"})
     replaced = request("PUT", f"/api/llm/instances/{instance}", {**body, "model": "n"}).body
     assert (replaced["model"], replaced["has_api_key"], replaced["version"]) == ("n", True, 2)
 
 
-def test_a_refused_instance_leaves_no_key_behind(baton: Deployment) -> None:
+def test_a_rejected_instance_stores_no_key(baton: Deployment) -> None:
     body = {"name": "i", "provider": "simulated", "model": "m"}
     baton.create("/api/llm/instances", body)
     assert_problem(request("POST", "/api/llm/instances", {**body, "api_key": "sk-test-1"}), 409, "name-taken", "'i'")
     assert baton.aws.ssm.describe_parameters()["Parameters"] == []
 
 
-def test_a_definition_is_replaced_as_a_whole_and_may_take_a_new_name(baton: Deployment) -> None:
+def test_a_definition_is_replaced_completely_and_may_be_renamed(baton: Deployment) -> None:
     block = baton.create("/api/blocks", {"title": "old", "content": "c", "tags": ["t"]})
     replaced = request("PUT", f"/api/blocks/{block}", {"title": "new", "content": "d"})
     assert (replaced.status, replaced.body["title"], replaced.body["tags"], replaced.body["version"]) == (
@@ -81,7 +81,7 @@ def test_a_definition_is_replaced_as_a_whole_and_may_take_a_new_name(baton: Depl
 
 
 @pytest.mark.parametrize("path", ["/api/blocks", "/api/payloads", "/api/workflows", "/api/llm/instances", "/api/runs"])
-def test_a_list_is_read_in_pages_to_its_end(baton: Deployment, path: str) -> None:
+def test_a_list_is_read_completely_in_pages(baton: Deployment, path: str) -> None:
     baton.llm.script(*["x"] * 9)
     workflow = baton.workflow("a", "b", "c")
     for name in ("w2", "w3"):
@@ -126,8 +126,8 @@ def test_responses_are_read_in_pages_with_their_prompts(baton: Deployment) -> No
     assert rest["cursor"] is None
 
 
-def test_a_long_answer_is_handed_on_whole(baton: Deployment) -> None:
-    """It is longer than a DynamoDB item, so it is kept beside the table."""
+def test_a_long_answer_is_inserted_completely_into_the_next_prompt(baton: Deployment) -> None:
+    """It is longer than a DynamoDB item, so it is stored in the bucket."""
     answer = "é" * 300_000
     baton.llm.script(answer, "ok")
     run = baton.finish(baton.execute(baton.workflow("a", "{{p0}}")))
@@ -137,7 +137,7 @@ def test_a_long_answer_is_handed_on_whole(baton: Deployment) -> None:
     assert "Contents" not in baton.aws.s3.list_objects_v2(Bucket=baton.aws.texts_bucket)
 
 
-def test_a_deleted_run_is_gone_with_all_that_belongs_to_it(baton: Deployment) -> None:
+def test_deleting_a_run_deletes_all_its_items(baton: Deployment) -> None:
     baton.llm.script("x")
     run = baton.execute(baton.workflow("a"))
     baton.finish(run)
@@ -170,11 +170,11 @@ def test_a_finished_run_can_be_neither_cancelled_nor_resumed(baton: Deployment) 
         ("GET", "/api/llm/instances/9", "LLM instance 9"),
     ],
 )
-def test_what_is_not_there_is_a_404_that_names_it(method: str, path: str, what: str) -> None:
+def test_an_unknown_resource_is_a_404_that_names_it(method: str, path: str, what: str) -> None:
     assert_problem(request(method, path), 404, "not-found", what)
 
 
-def test_a_call_that_is_not_there_is_a_404_too() -> None:
+def test_an_unknown_path_is_a_404() -> None:
     assert_problem(request("PATCH", "/api/nope"), 404, "no-such-call", "PATCH /api/nope")
 
 
@@ -182,7 +182,7 @@ def test_a_call_that_is_not_there_is_a_404_too() -> None:
     "path",
     ["/api/execute/run/x", "/api/execute/run/0", "/api/execute/run/-1", "/api/runs/1.5", "/api/runs/" + "9" * 30],
 )
-def test_an_id_that_is_no_number_from_1_on_is_named(path: str) -> None:
+def test_an_invalid_run_id_is_rejected_with_the_parameter(path: str) -> None:
     assert_problem(request("GET", path), 422, "invalid-request", "run_id")
 
 
@@ -204,18 +204,18 @@ def test_an_id_that_is_no_number_from_1_on_is_named(path: str) -> None:
         ('{"variables": {"a": "' + "x" * 300_001 + '"}}', "variables"),
     ],
 )
-def test_a_bad_body_is_refused_by_the_field_that_is_wrong(baton: Deployment, text: str, field: str) -> None:
+def test_an_invalid_body_is_rejected_with_the_field(baton: Deployment, text: str, field: str) -> None:
     workflow = baton.workflow("a")
     assert_problem(request("POST", f"/api/execute/workflow/{workflow}", text=text), 422, "invalid-request", field)
     assert request("GET", "/api/runs").body["items"] == []
 
 
-def test_a_body_that_is_too_large_is_refused() -> None:
+def test_a_body_that_is_too_large_is_rejected() -> None:
     body = {"title": "t", "content": "x" * 1_000_001}
     assert_problem(request("POST", "/api/blocks", body), 413, "too-large", "1,000,000")
 
 
-def test_a_body_of_another_type_is_refused_with_what_to_send() -> None:
+def test_a_body_of_another_media_type_is_rejected_with_the_accepted_type() -> None:
     answer = request("POST", "/api/blocks", text="{}", headers={"content-type": "application/x-www-form-urlencoded"})
     assert_problem(
         answer, 415, "unknown-media-type", "application/x-www-form-urlencoded", "Content-Type: application/json"
@@ -254,7 +254,7 @@ def test_a_body_of_another_type_is_refused_with_what_to_send() -> None:
         ),
     ],
 )
-def test_a_bad_definition_is_refused_by_the_field_that_is_wrong(
+def test_an_invalid_definition_is_rejected_with_the_field(
     baton: Deployment, path: str, body: dict[str, Any], field: str
 ) -> None:
     baton.workflow("a")
@@ -263,7 +263,7 @@ def test_a_bad_definition_is_refused_by_the_field_that_is_wrong(
     assert request("GET", path).body["items"] == before
 
 
-def test_a_workflow_without_payloads_is_not_executed(baton: Deployment) -> None:
+def test_a_workflow_without_payloads_cannot_be_executed(baton: Deployment) -> None:
     workflow = baton.create("/api/workflows", {"name": "empty"})
     assert_problem(request("POST", f"/api/execute/workflow/{workflow}"), 422, "invalid-request", "payloads")
 
@@ -271,12 +271,12 @@ def test_a_workflow_without_payloads_is_not_executed(baton: Deployment) -> None:
 @pytest.mark.parametrize(
     "query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"cursor": "!"}, {"status": "odd"}]
 )
-def test_a_bad_query_is_refused_by_its_parameter(query: dict[str, str]) -> None:
+def test_an_invalid_query_is_rejected_with_the_parameter(query: dict[str, str]) -> None:
     (parameter,) = query
     assert_problem(request("GET", "/api/runs", query=query), 422, "invalid-request", parameter)
 
 
-def test_a_cursor_of_another_list_is_refused(baton: Deployment) -> None:
+def test_a_cursor_of_another_list_is_rejected(baton: Deployment) -> None:
     for title in ("a", "b"):
         baton.create("/api/blocks", {"title": title, "content": "c"})
     cursor = request("GET", "/api/blocks", query={"limit": "1"}).body["cursor"]

@@ -1,4 +1,4 @@
-"""HTTP as clients speak it: HEAD, wrong methods, slashes, queries, and bodies in all the forms that they come in."""
+"""Details of HTTP: HEAD, unsupported methods, trailing slashes, queries, and the encodings and forms of bodies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAGES = ("/health", "/docs", "/docs/start.js", "/docs/swagger-ui.css", "/openapi
 
 @pytest.fixture
 def run(baton: Deployment) -> int:
-    """One of everything, and a run of it that has ended."""
+    """One definition of each kind, and an ended run."""
     baton.llm.script("x")
     run = baton.execute(baton.workflow("a {{topic}}"), topic="tides")
     baton.finish(run)
@@ -38,7 +38,7 @@ def assert_problem(answer: Answer, status: int, slug: str, *words: str) -> None:
 
 
 def send(path: str, sent: bytes, *, as_text: bool = False, coding: str = "identity") -> Answer:
-    """A body as bytes, which API Gateway hands over in Base64, or as a text with what is no UTF-8 replaced."""
+    """Send bytes as API Gateway does: in Base64, or as text with invalid UTF-8 replaced."""
     headers = {
         "content-type": "application/json",
         "content-length": str(len(sent)),
@@ -69,7 +69,7 @@ def send(path: str, sent: bytes, *, as_text: bool = False, coding: str = "identi
     ],
 )
 @pytest.mark.usefixtures("run")
-def test_head_answers_as_get_does_without_the_body(path: str) -> None:
+def test_head_returns_the_headers_of_get_without_the_body(path: str) -> None:
     got = invoke(function_of("GET", path), http_event("GET", path))
     head = invoke(function_of("HEAD", path), http_event("HEAD", path))
     assert (head["statusCode"], head["headers"]) == (got["statusCode"], got["headers"])
@@ -80,12 +80,12 @@ def test_head_answers_as_get_does_without_the_body(path: str) -> None:
 
 
 @pytest.mark.usefixtures("baton")
-def test_head_of_a_wrong_query_has_the_status_of_get() -> None:
+def test_head_with_an_invalid_query_has_the_status_of_get() -> None:
     assert request("HEAD", "/api/runs", query={"limit": "0"}).status == 422
 
 
 @pytest.mark.usefixtures("baton")
-def test_a_compressed_page_has_the_length_that_is_sent() -> None:
+def test_content_length_is_the_length_of_the_compressed_body() -> None:
     answer = invoke("runs_api", http_event("GET", "/openapi.json", headers={"accept-encoding": "gzip"}))
     assert int(answer["headers"]["Content-Length"]) == len(base64.b64decode(answer["body"]))
 
@@ -115,13 +115,13 @@ def test_a_compressed_page_has_the_length_that_is_sent() -> None:
         ("/openapi.json", "GET, HEAD, OPTIONS"),
     ],
 )
-def test_a_method_that_a_path_does_not_take_is_a_405_with_those_that_it_does(path: str, allow: str) -> None:
+def test_an_unsupported_method_is_a_405_with_the_supported_methods(path: str, allow: str) -> None:
     for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE"} - set(allow.split(", ")):
         answer = request(method, path)
         assert (answer.status, answer.headers["Allow"]) == (405, allow)
         if method != "HEAD":
             assert_problem(answer, 405, "method-not-allowed", method, allow)
-    for function in openapi.FUNCTIONS:  # $default leads to one of them, whoever has the path
+    for function in openapi.FUNCTIONS:  # $default uses one of them for every unknown route
         if not path.startswith(("/docs", "/openapi", "/health")):
             assert invoke(function, http_event("PATCH", path))["headers"]["Allow"] == allow
     options = request("OPTIONS", path)
@@ -130,7 +130,7 @@ def test_a_method_that_a_path_does_not_take_is_a_405_with_those_that_it_does(pat
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PATCH", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/api/nothing", "/api", "/", "/api/blocks/1/2", "/api/blockss"])
-def test_a_path_that_is_not_there_is_a_404_whatever_the_method(method: str, path: str) -> None:
+def test_an_unknown_path_is_a_404_for_every_method(method: str, path: str) -> None:
     answer = request(method, path)
     assert answer.status == 404
     if method != "HEAD":
@@ -142,13 +142,13 @@ def test_a_path_that_is_not_there_is_a_404_whatever_the_method(method: str, path
 
 @pytest.mark.parametrize("path", [*COLLECTIONS, "/api/blocks/1", "/api/runs/1", "/api/runs/1/responses", *PAGES])
 @pytest.mark.usefixtures("run")
-def test_a_slash_at_the_end_is_no_other_path(path: str) -> None:
+def test_a_trailing_slash_is_ignored(path: str) -> None:
     for written in (f"{path}/", f"{path}//"):
         answer = invoke(function_of("GET", path), http_event("GET", written))
         assert answer == invoke(function_of("GET", path), http_event("GET", path))
 
 
-def test_a_body_may_go_to_a_path_with_a_slash(baton: Deployment) -> None:
+def test_a_body_may_be_sent_to_a_path_with_a_trailing_slash(baton: Deployment) -> None:
     created = request("POST", "/api/blocks/", {"title": "t", "content": "c"})
     assert (created.status, created.headers["Location"]) == (201, "/api/blocks/1")
     assert request("PUT", "/api/blocks/1/", {"title": "t", "content": "d"}).status == 200
@@ -165,9 +165,7 @@ def test_a_body_may_go_to_a_path_with_a_slash(baton: Deployment) -> None:
         ("/api/blocks/1/", "../../../api/blocks/1"),
     ],
 )
-def test_where_api_gateway_does_not_know_the_function_a_slash_leads_to_the_path_without_it(
-    path: str, location: str
-) -> None:
+def test_a_path_with_a_slash_in_the_wrong_function_is_redirected(path: str, location: str) -> None:
     answer = invoke("runs_api", http_event("GET", path))
     assert (answer["statusCode"], answer["headers"]["Location"]) == (308, location)
     answer = invoke("runs_api", http_event("GET", path, query={"limit": "1"}))
@@ -177,14 +175,14 @@ def test_where_api_gateway_does_not_know_the_function_a_slash_leads_to_the_path_
 # ---- Health --------------------------------------------------------------------------------------------------------
 
 
-def test_health_tells_the_version_and_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    def asked(*_: object, **__: object) -> None:
-        raise AssertionError("a dependency is asked")
+def test_health_returns_the_version_without_calling_a_dependency(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("a dependency is called")
 
-    monkeypatch.setattr("boto3.client", asked)
-    monkeypatch.setattr("boto3.resource", asked)
+    monkeypatch.setattr("boto3.client", fail)
+    monkeypatch.setattr("boto3.resource", fail)
     for name in ("run_store", "catalog_store", "start_run"):
-        monkeypatch.setattr(wiring, name, asked)
+        monkeypatch.setattr(wiring, name, fail)
     answer = request("GET", "/health")
     assert (answer.status, answer.body) == (200, {"status": "ok", "version": VERSION})
 
@@ -208,7 +206,7 @@ def test_health_tells_the_version_and_asks_nobody(monkeypatch: pytest.MonkeyPatc
     ],
 )
 @pytest.mark.usefixtures("baton")
-def test_an_unknown_parameter_is_named_with_those_that_are_known(method: str, path: str, known: list[str]) -> None:
+def test_an_unknown_query_parameter_is_rejected_with_the_known_ones(method: str, path: str, known: list[str]) -> None:
     answer = request(method, path, query={"limt": "5"})
     assert_problem(answer, 422, "invalid-request", "limt: is not a parameter of this call", *known)
     assert [error["field"] for error in answer.body["errors"]] == ["limt"]
@@ -229,7 +227,7 @@ def test_an_unknown_parameter_is_named_with_those_that_are_known(method: str, pa
     ],
 )
 @pytest.mark.usefixtures("baton")
-def test_a_parameter_is_given_once_and_not_empty(query: str, field: str, words: str) -> None:
+def test_an_empty_or_repeated_query_parameter_is_rejected(query: str, field: str, words: str) -> None:
     answer = invoke("runs_api", {**http_event("GET", "/api/runs"), "rawQueryString": query})
     (error,) = json.loads(answer["body"])["errors"]
     assert (answer["statusCode"], error["field"]) == (422, field)
@@ -243,7 +241,7 @@ def test_a_status_may_be_written_in_any_case(run: int, status: str) -> None:
 
 
 @pytest.mark.usefixtures("baton")
-def test_a_status_that_is_none_is_refused_in_plain_words() -> None:
+def test_an_unknown_status_is_rejected_with_the_known_ones() -> None:
     answer = request("GET", "/api/runs", query={"status": "DONE"})
     assert_problem(answer, 422, "invalid-request", "status: should be 'created', 'running'")
 
@@ -269,7 +267,7 @@ TEXT = json.dumps(BLOCK, ensure_ascii=False)
 )
 @pytest.mark.parametrize("as_text", [False, True])
 @pytest.mark.parametrize("path", ["/api/blocks", "/api/workflows/import"])
-def test_what_is_no_utf_8_is_told_by_its_name_and_never_stored(
+def test_a_body_that_is_not_utf_8_is_rejected_with_its_encoding(
     baton: Deployment, sent: bytes, words: str, as_text: bool, path: str
 ) -> None:
     assert_problem(send(path, sent, as_text=as_text), 422, "invalid-request", "body", words, "send it")
@@ -278,18 +276,18 @@ def test_what_is_no_utf_8_is_told_by_its_name_and_never_stored(
 
 @pytest.mark.parametrize("encoding", ["utf-32", "utf-32-le", "utf-32-be"])
 @pytest.mark.usefixtures("baton")
-def test_utf_32_is_told_from_utf_16(encoding: str) -> None:
+def test_utf_32_is_distinguished_from_utf_16(encoding: str) -> None:
     assert_problem(send("/api/blocks", TEXT.encode(encoding)), 422, "invalid-request", "UTF-32")
 
 
 @pytest.mark.parametrize("as_text", [False, True])
 @pytest.mark.usefixtures("baton")
-def test_a_byte_order_mark_of_utf_8_is_skipped(as_text: bool) -> None:
+def test_a_utf_8_byte_order_mark_is_ignored(as_text: bool) -> None:
     assert send("/api/blocks", TEXT.encode("utf-8-sig"), as_text=as_text).body["content"] == BLOCK["content"]
 
 
 @pytest.mark.usefixtures("baton")
-def test_a_replacement_character_that_was_sent_is_a_character() -> None:
+def test_a_replacement_character_is_accepted() -> None:
     sent = json.dumps({"title": "t", "content": "\ufffd"}, ensure_ascii=False).encode()
     for as_text in (False, True):
         title = {"title": f"{as_text}", "content": "\ufffd"}
@@ -299,14 +297,14 @@ def test_a_replacement_character_that_was_sent_is_a_character() -> None:
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "GZIP", "gzip, identity"])
 @pytest.mark.usefixtures("baton")
-def test_a_content_encoding_is_refused_by_its_name(coding: str) -> None:
+def test_a_content_encoding_is_rejected_by_name(coding: str) -> None:
     answer = send("/api/blocks", gzip.compress(TEXT.encode(), mtime=0), coding=coding)
     assert_problem(answer, 415, "unknown-media-type", f"Content-Encoding: {coding.lower()}")
     assert answer.headers["Accept-Encoding"] == "identity"
 
 
 @pytest.mark.usefixtures("baton")
-def test_no_content_encoding_is_one_too() -> None:
+def test_the_identity_content_encoding_is_accepted() -> None:
     assert send("/api/blocks", TEXT.encode(), coding="identity").status == 201
 
 
@@ -329,12 +327,14 @@ def test_no_content_encoding_is_one_too() -> None:
     ],
 )
 @pytest.mark.usefixtures("baton")
-def test_invalid_json_says_where_and_what_was_expected(text: str, place: str, expected: str) -> None:
+def test_the_error_of_invalid_json_names_the_position_and_the_expected_token(
+    text: str, place: str, expected: str
+) -> None:
     assert_problem(request("POST", "/api/blocks", text=text), 422, "invalid-request", place, expected)
 
 
 @pytest.mark.usefixtures("baton")
-def test_a_name_that_stands_twice_is_refused() -> None:
+def test_a_duplicate_json_name_is_rejected() -> None:
     text = '{"title": "a", "content": "c", "title": "b"}'
     assert_problem(request("POST", "/api/blocks", text=text), 422, "invalid-request", "'title' twice")
 
@@ -350,7 +350,7 @@ def test_a_run_and_a_preflight_need_no_body(baton: Deployment, text: str) -> Non
         assert request("POST", f"/api/workflows/{workflow}/preflight", text=text).status == 200
 
 
-# ---- What GET gives, PUT takes -------------------------------------------------------------------------------------
+# ---- Bodies of GET as bodies of PUT --------------------------------------------------------------------------------
 
 SETTINGS = {
     "system": "Be brief.",
@@ -381,7 +381,7 @@ INSTANCE = {
 
 
 def one_of_each(baton: Deployment) -> None:
-    """Two of each kind: with everything that it can have, and with nothing that it need not have."""
+    """Two of each kind: one with all fields, and one with required fields only."""
     simulated = {"provider": "simulated", "model": "m"}
     baton.create("/api/llm/instances", {"name": "plain", **simulated})
     baton.create("/api/llm/instances", INSTANCE)
@@ -401,7 +401,7 @@ def own(definition: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", [f"{path}/{id_}" for path in COLLECTIONS[:4] for id_ in (1, 2)])
-def test_what_get_gives_put_takes_and_nothing_is_lost(baton: Deployment, path: str) -> None:
+def test_put_accepts_the_body_of_get_and_changes_nothing(baton: Deployment, path: str) -> None:
     one_of_each(baton)
     before = request("GET", path)
     put = request("PUT", path, before.body, headers={"if-match": before.headers["ETag"]})
@@ -413,7 +413,7 @@ def test_what_get_gives_put_takes_and_nothing_is_lost(baton: Deployment, path: s
 
 
 @pytest.mark.parametrize("path", [f"{path}/{id_}" for path in COLLECTIONS[:4] for id_ in (1, 2)])
-def test_what_get_gives_post_takes_under_another_name(baton: Deployment, path: str) -> None:
+def test_post_accepts_the_body_of_get_with_another_name(baton: Deployment, path: str) -> None:
     one_of_each(baton)
     before = request("GET", path).body
     name = "title" if "title" in before else "name"
@@ -427,7 +427,7 @@ def test_what_get_gives_post_takes_under_another_name(baton: Deployment, path: s
 
 
 @pytest.mark.parametrize("path", [f"{path}/2" for path in COLLECTIONS[:4]])
-def test_a_list_gives_what_put_takes_too(baton: Deployment, path: str) -> None:
+def test_put_accepts_an_item_of_a_list(baton: Deployment, path: str) -> None:
     one_of_each(baton)
     listed = request("GET", path.rpartition("/")[0]).body["items"][1]
     assert request("PUT", path, listed).status == 200
@@ -450,14 +450,14 @@ def test_a_list_gives_what_put_takes_too(baton: Deployment, path: str) -> None:
         ("/api/workflows/1", {"name": "w", "payloads": [{"id": 1, "title": "p"}]}, "payloads[0].title"),
     ],
 )
-def test_other_unknown_fields_are_still_refused(baton: Deployment, path: str, body: dict[str, Any], field: str) -> None:
+def test_other_unknown_fields_are_rejected(baton: Deployment, path: str, body: dict[str, Any], field: str) -> None:
     one_of_each(baton)
     answer = request("PUT", path, body)
     assert answer.status == 422
     assert [error["field"] for error in answer.body["errors"]] == [field]
 
 
-# ---- What is meant is taken ----------------------------------------------------------------------------------------
+# ---- Lenient values ------------------------------------------------------------------------------------------------
 
 
 def payload(baton: Deployment, **settings: Any) -> Answer:
@@ -478,7 +478,7 @@ def payload(baton: Deployment, **settings: Any) -> Answer:
         ({"options": None}, {"options": None}),
     ],
 )
-def test_what_can_only_mean_one_thing_is_taken(baton: Deployment, sent: dict[str, Any], stored: dict[str, Any]) -> None:
+def test_unambiguous_values_are_converted(baton: Deployment, sent: dict[str, Any], stored: dict[str, Any]) -> None:
     answer = payload(baton, **sent)
     assert answer.status == 201, answer.body
     assert stored.items() <= answer.body.items()
@@ -487,13 +487,13 @@ def test_what_can_only_mean_one_thing_is_taken(baton: Deployment, sent: dict[str
 
 @pytest.mark.parametrize("name", ["max_tokens", "seed", "llm_instance"])
 @pytest.mark.parametrize("value", [100.5, "100", True, 1e300])
-def test_what_is_no_whole_number_is_still_refused(baton: Deployment, name: str, value: Any) -> None:
+def test_a_value_that_is_not_a_whole_number_is_rejected(baton: Deployment, name: str, value: Any) -> None:
     answer = payload(baton, **{name: value})
     assert (answer.status, answer.body["errors"][0]["field"]) == (422, name)
 
 
 @pytest.mark.usefixtures("baton")
-def test_null_is_no_tag_no_folder_no_payload_and_no_default() -> None:
+def test_null_sets_a_field_to_its_default() -> None:
     block = request("POST", "/api/blocks", {"title": "t", "content": "c", "tags": None, "folder_path": None}).body
     assert (block["tags"], block["folder_path"]) == ([], "/")
     assert request("POST", "/api/workflows", {"name": "w", "payloads": None}).body["payloads"] == []
@@ -502,7 +502,7 @@ def test_null_is_no_tag_no_folder_no_payload_and_no_default() -> None:
     assert (instance["timeout_seconds"], instance["limits"]["requests_per_minute"]) == (120, 5)
 
 
-def test_a_file_is_as_lenient(baton: Deployment) -> None:
+def test_files_accept_the_same_lenient_values(baton: Deployment) -> None:
     one_of_each(baton)
     first = {"name": "f", "blocks": [{"content": "x"}], "llm_instance": "plain", "stop": "END", "max_tokens": 100.0}
     file = {"workflow": {"name": "w", "payloads": ["f"]}, "payloads": [first], "blocks": None}
@@ -514,7 +514,7 @@ def test_a_file_is_as_lenient(baton: Deployment) -> None:
 # ---- A resume ------------------------------------------------------------------------------------------------------
 
 
-def test_the_answer_of_a_resume_is_described_with_what_it_uses() -> None:
+def test_the_description_of_resume_explains_which_definition_is_used() -> None:
     described = openapi.document()["paths"]["/api/runs/{run_id}/resume"]["post"]["description"]
     assert "as it was when the run was started" in described
     assert "execute the workflow again" in described

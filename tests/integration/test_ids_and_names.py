@@ -1,4 +1,4 @@
-"""Ids and names over HTTP: one form of each, and a sentence for anything else."""
+"""Ids and names over HTTP: one form of each; other forms are rejected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_IDS = ["01", "+1", "1 ", " 1", "1.0", "\uff11", "1_0", "-1", "0", "1e0", "0x1
 
 
 @pytest.mark.parametrize("id_", NO_IDS)
-def test_an_id_has_one_form(baton: Deployment, id_: str) -> None:
+def test_an_id_in_another_form_is_rejected(baton: Deployment, id_: str) -> None:
     baton.workflow("Say.")
     for method, path in (
         ("GET", f"/api/blocks/{id_}"),
@@ -32,7 +32,7 @@ def test_an_id_has_one_form(baton: Deployment, id_: str) -> None:
 
 @pytest.mark.parametrize("sign", ["\0", "\n", "\r", "\x85", "\u2028", "\u202e", "\u2066", "\u200f", "\u061c"])
 @pytest.mark.usefixtures("baton")
-def test_a_name_that_cannot_be_read_as_it_is_stored_is_refused(sign: str) -> None:
+def test_a_name_with_an_invisible_or_bidirectional_character_is_rejected(sign: str) -> None:
     odd = f"a{sign}b"
     payload = {"name": odd, "blocks": [{"content": "c"}], "llm_instance": 1}
     file: dict[str, Any] = {"workflow": {"name": odd, "payloads": []}, "payloads": [], "blocks": []}
@@ -54,7 +54,7 @@ def test_a_name_that_cannot_be_read_as_it_is_stored_is_refused(sign: str) -> Non
 
 
 @pytest.mark.usefixtures("baton")
-def test_names_are_kept_in_nfc_so_that_the_other_form_is_the_same_name() -> None:
+def test_names_are_stored_in_nfc_and_compared_in_nfc() -> None:
     assert request("POST", "/api/blocks", {"title": "e\u0301", "content": "c"}).body["title"] == "\u00e9"
     taken = request("POST", "/api/blocks", {"title": "\u00e9", "content": "c"})
     assert_problem(taken, 409, "name-taken", "is taken by block 1")
@@ -65,14 +65,14 @@ def test_names_are_kept_in_nfc_so_that_the_other_form_is_the_same_name() -> None
     "key", ["a b", "a\nb", "a\tb", "a\0", "\ufeffsk", "schlüssel", "sk-\u00a01", " ", "\x7f", "sk\u200b"]
 )
 @pytest.mark.usefixtures("baton")
-def test_a_key_that_no_header_can_carry_is_refused_when_it_is_saved(key: str) -> None:
+def test_an_api_key_that_is_not_a_valid_header_value_is_rejected(key: str) -> None:
     refused = request("POST", INSTANCES, instance(provider="anthropic", api_key=key))
     assert_problem(refused, 422, "invalid-request", "api_key: ")
     assert not key.strip() or key not in json.dumps(refused.body, ensure_ascii=False)
     assert request("GET", INSTANCES).body["items"] == []
 
 
-def test_a_key_of_any_marks_and_of_any_length_is_kept_or_refused(baton: Deployment) -> None:
+def test_an_api_key_may_contain_any_punctuation_and_is_rejected_if_it_is_too_long(baton: Deployment) -> None:
     key = '{{sk"\\}}~!'
     baton.create(INSTANCES, instance(provider="anthropic", api_key=f"\n {key}\r\n"))
     (name,) = [one["Name"] for one in baton.aws.ssm.describe_parameters()["Parameters"]]
@@ -93,7 +93,7 @@ def test_a_key_of_any_marks_and_of_any_length_is_kept_or_refused(baton: Deployme
     ],
 )
 @pytest.mark.usefixtures("baton")
-def test_a_base_url_that_shows_a_key_or_can_not_be_called_is_refused_and_not_quoted(base_url: str) -> None:
+def test_a_base_url_with_a_key_or_that_cannot_be_called_is_rejected_without_quoting_it(base_url: str) -> None:
     refused = request("POST", INSTANCES, instance(provider="openai", base_url=base_url))
     assert_problem(refused, 422, "invalid-request", "base_url: ")
     assert "sk-12345" not in json.dumps(refused.body)

@@ -1,4 +1,4 @@
-"""A key stays with the address that it was given for: through HTTP, Parameter Store, the state machine and sockets."""
+"""A key is only sent to the address that it was stored for: with HTTP, Parameter Store and the state machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAME = "/baton-test/default/llm-instances/1/api-key"
 
 @dataclass
 class Endpoint:
-    """An LLM server on this machine that writes down every header it was sent."""
+    """An LLM server on this machine that records the headers of its requests."""
 
     status: int = 401
     seen: list[str] = field(default_factory=list)
@@ -69,7 +69,7 @@ def new_endpoint() -> Iterator[Callable[[int], Endpoint]]:
 
 @pytest.fixture
 def local(baton: Deployment) -> Deployment:
-    """A deployment that calls this machine."""
+    """A deployment that may call this machine."""
     baton.aws.monkeypatch.setenv("ALLOW_PRIVATE_LLM_HOSTS", "true")
     baton.aws.monkeypatch.setenv("ALLOW_LOOPBACK_LLM_HOSTS", "true")
     forget(wiring)
@@ -80,40 +80,42 @@ def openai(base_url: str, **more: Any) -> dict[str, Any]:
     return {"name": "llm", "provider": "openai", "model": "m", "base_url": base_url, "timeout_seconds": 5, **more}
 
 
-def kept(baton: Deployment) -> list[dict[str, Any]]:
-    """What Parameter Store holds."""
+def stored_keys(baton: Deployment) -> list[dict[str, Any]]:
+    """The keys in Parameter Store."""
     names = [one["Name"] for one in baton.aws.ssm.describe_parameters()["Parameters"]]
     texts = [baton.aws.ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"] for name in names]
     return [json.loads(text) for text in texts]
 
 
-def test_an_instance_that_is_turned_elsewhere_does_not_take_its_key_along(
+def test_a_key_is_not_sent_to_another_address_or_provider(
     local: Deployment, new_endpoint: Callable[[int], Endpoint]
 ) -> None:
-    home, thief = new_endpoint(200), new_endpoint(200)
-    local.create(INSTANCES, openai(home.url, api_key="sk-home-1"))
-    assert kept(local) == [{"origin": home.url.removesuffix("/v1"), "provider": "openai", "key": "sk-home-1"}]
-    for changed in (openai(thief.url), openai(home.url, provider="anthropic")):
+    original, other = new_endpoint(200), new_endpoint(200)
+    local.create(INSTANCES, openai(original.url, api_key="sk-home-1"))
+    assert stored_keys(local) == [
+        {"origin": original.url.removesuffix("/v1"), "provider": "openai", "key": "sk-home-1"}
+    ]
+    for changed in (openai(other.url), openai(original.url, provider="anthropic")):
         assert_problem(request("PUT", f"{INSTANCES}/1", changed), 422, "invalid-request", "api_key: the stored key is")
     local.aws.dynamodb.update_item(
         TableName=local.aws.catalog_table,
         Key={"pk": {"S": "default#LLM_INSTANCE"}, "sk": {"S": f"{1:012}"}},
         UpdateExpression="SET base_url = :url",
         ConditionExpression="attribute_exists(base_url)",
-        ExpressionAttributeValues={":url": {"S": thief.url}},
+        ExpressionAttributeValues={":url": {"S": other.url}},
     )
     tested = request("POST", f"{INSTANCES}/1/test").body
     assert tested["connected"] is False
     assert "was given for" in json.dumps(tested)
     assert "sk-home-1" not in json.dumps(tested)
-    assert thief.seen == []
-    assert request("PUT", f"{INSTANCES}/1", openai(home.url, api_key="sk-home-1")).status == 200
-    assert request("PUT", f"{INSTANCES}/1", openai(home.url)).status == 200
+    assert other.seen == []
+    assert request("PUT", f"{INSTANCES}/1", openai(original.url, api_key="sk-home-1")).status == 200
+    assert request("PUT", f"{INSTANCES}/1", openai(original.url)).status == 200
     assert request("POST", f"{INSTANCES}/1/test").body["connected"] is True
-    assert "sk-home-1" in home.seen[-1]
+    assert "sk-home-1" in original.seen[-1]
 
 
-def test_a_resumed_run_does_not_send_the_new_key_to_the_old_address(
+def test_a_resumed_run_does_not_send_the_new_key_to_the_old_base_url(
     local: Deployment, new_endpoint: Callable[[int], Endpoint]
 ) -> None:
     old, new = new_endpoint(401), new_endpoint(200)
@@ -133,28 +135,28 @@ def test_a_resumed_run_does_not_send_the_new_key_to_the_old_address(
     assert "sk-new-1" in new.seen[-1]
 
 
-def test_null_removes_a_key_and_an_absent_one_stays(local: Deployment) -> None:
+def test_null_deletes_a_key_and_an_absent_field_does_not(local: Deployment) -> None:
     url = "https://a.example/v1"
     local.create(INSTANCES, openai(url, api_key=" sk-one\n"))
-    assert kept(local)[0]["key"] == "sk-one"
+    assert stored_keys(local)[0]["key"] == "sk-one"
     assert request("PUT", f"{INSTANCES}/1", openai("https://A.example:443/v2", api_key_header="x-key")).body[
         "has_api_key"
     ]
     bedrock = {"name": "llm", "provider": "bedrock", "model": "m"}
     assert_problem(request("PUT", f"{INSTANCES}/1", bedrock), 422, "invalid-request", "api_key")
     answer = request("PUT", f"{INSTANCES}/1", {**bedrock, "api_key": None})
-    assert (answer.status, answer.body["has_api_key"], kept(local)) == (200, False, [])
+    assert (answer.status, answer.body["has_api_key"], stored_keys(local)) == (200, False, [])
     assert request("POST", INSTANCES, openai(url, name="other", api_key=None)).body["has_api_key"] is False
 
 
-def test_a_deletion_that_is_repeated_removes_a_key_that_was_left_behind(local: Deployment) -> None:
+def test_a_repeated_deletion_deletes_a_remaining_key(local: Deployment) -> None:
     local.aws.ssm.put_parameter(Name=NAME, Value="left", Type="SecureString")
     assert request("DELETE", f"{INSTANCES}/1").status == 404
-    assert kept(local) == []
+    assert stored_keys(local) == []
 
 
 @pytest.mark.parametrize("again", range(3))
-def test_of_two_replacements_at_once_the_one_with_a_key_has_it_kept(local: Deployment, again: int) -> None:
+def test_of_concurrent_replacements_a_successful_one_with_a_key_stores_it(local: Deployment, again: int) -> None:
     local.create(INSTANCES, openai("https://a.example/v1"))
     bodies = [openai("https://a.example/v1", model=f"m{again}"), openai("https://a.example/v1", api_key="sk-one")] * 2
     with ThreadPoolExecutor(4) as pool:
@@ -162,5 +164,5 @@ def test_of_two_replacements_at_once_the_one_with_a_key_has_it_kept(local: Deplo
     assert set(answers) <= {200, 409}
     assert answers.count(200) >= 1
     has_api_key = request("GET", f"{INSTANCES}/1").body["has_api_key"]
-    assert [one["key"] for one in kept(local)] == (["sk-one"] if has_api_key else [])
+    assert [one["key"] for one in stored_keys(local)] == (["sk-one"] if has_api_key else [])
     assert has_api_key or 200 not in (answers[1], answers[3])

@@ -1,4 +1,4 @@
-"""Texts larger than an answer can carry: what Lambda would refuse is never answered, and all of it can be read."""
+"""Texts larger than Lambda's limit for answers: they are shortened and marked, and can be read completely."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ MEMORY_KB = 128_000
 
 
 def read(path: str, query: dict[str, str] | None = None) -> Any:
-    """The body of a reply that Lambda would take, however its runtime writes it."""
+    """The body of a reply within Lambda's limit."""
     reply = invoke(function_of("GET", path), http_event("GET", path, query=query))
     assert len(json.dumps(reply)) < LAMBDA_BYTES
     assert reply["statusCode"] == 200, reply["body"]
@@ -57,7 +57,7 @@ def read(path: str, query: dict[str, str] | None = None) -> Any:
 
 
 def store(baton: Deployment, *contents: str, prompt: str = "p", **fields: Any) -> None:
-    """A run of these answers."""
+    """Store a run with these answers."""
     wiring.run_store().create(a_run(tenant=TENANT, total=len(contents)), {"v": "x"}, [])
     texts = S3Texts(lambda: baton.aws.s3, baton.aws.texts_bucket)
     steps = DynamoStepStore(baton.aws.dynamodb, baton.aws.runs_table, texts)
@@ -66,7 +66,7 @@ def store(baton: Deployment, *contents: str, prompt: str = "p", **fields: Any) -
 
 
 @pytest.mark.parametrize("character", WORST)
-def test_whatever_a_run_has_answered_its_answer_is_one_that_lambda_takes(baton: Deployment, character: str) -> None:
+def test_a_run_with_large_responses_is_within_the_limit_of_lambda(baton: Deployment, character: str) -> None:
     references = [{"name": f"{number}" + character * 200, "source": "missing"} for number in range(100)]
     large = character * 3_000_000
     store(
@@ -91,7 +91,7 @@ def test_whatever_a_run_has_answered_its_answer_is_one_that_lambda_takes(baton: 
         assert read(f"/api/runs/1/responses/{position}")["position"] == position
 
 
-def test_a_large_answer_is_whole_by_itself_if_it_can_be_sent(baton: Deployment) -> None:
+def test_a_single_response_is_returned_completely_if_it_is_within_the_limit(baton: Deployment) -> None:
     store(baton, "x" * 3_000_000, "y" * 5_000_000)
     first, second = (read(f"/api/runs/1/responses/{position}") for position in range(2))
     assert (first["content"], second["content"]) == ("x" * 3_000_000, "y" * 5_000_000)
@@ -102,7 +102,7 @@ def test_a_large_answer_is_whole_by_itself_if_it_can_be_sent(baton: Deployment) 
     assert listed[1]["content_truncated"]
 
 
-def test_an_answer_too_large_to_be_sent_can_be_read_at_its_url(baton: Deployment) -> None:
+def test_a_response_over_the_limit_can_be_read_at_its_url(baton: Deployment) -> None:
     content, prompt = '"' * 3_000_000, "é" * 2_000_000
     store(baton, content, "small", prompt=prompt)
     response = read("/api/runs/1/responses/0")
@@ -119,7 +119,7 @@ def test_an_answer_too_large_to_be_sent_can_be_read_at_its_url(baton: Deployment
     assert (other["content"], other["content_url"]) == ("small", None)
 
 
-def test_a_url_is_of_the_buckets_own_region_on_aws_and_of_the_emulators_host_there(
+def test_the_url_of_a_text_has_the_regional_host_on_aws_and_the_emulators_host_locally(
     baton: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     region = boto3.Session().region_name
@@ -130,7 +130,7 @@ def test_a_url_is_of_the_buckets_own_region_on_aws_and_of_the_emulators_host_the
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "sentence"),
+    ("path", "status", "detail"),
     [
         ("/api/runs/1/responses/1", 404, "There is no response of run 1 at position 1."),
         ("/api/runs/2/responses/0", 404, "There is no run 2."),
@@ -138,16 +138,18 @@ def test_a_url_is_of_the_buckets_own_region_on_aws_and_of_the_emulators_host_the
         ("/api/runs/1/responses/x", 422, "position"),
     ],
 )
-def test_a_response_that_is_not_there(baton: Deployment, path: str, status: int, sentence: str) -> None:
+def test_an_unknown_response_is_a_404_and_an_invalid_position_a_422(
+    baton: Deployment, path: str, status: int, detail: str
+) -> None:
     store(baton, "small")
     answer = request("GET", path)
     assert answer.status == status
-    assert sentence in answer.body["detail"]
+    assert detail in answer.body["detail"]
 
 
 @pytest.mark.parametrize("character", ['"', "\x01", "🙂"])
 @pytest.mark.usefixtures("baton")
-def test_whatever_a_run_is_defined_by_can_be_answered(character: str) -> None:
+def test_a_large_definition_of_a_run_is_within_the_limit(character: str) -> None:
     settings = LlmSettings(system=character * 10_000)
     other = LlmTarget(endpoint=an_endpoint(), settings=settings)
     snapshots = [a_snapshot(position, template=character * 60_000, targets=(other, other)) for position in range(30)]
@@ -160,7 +162,7 @@ def test_whatever_a_run_is_defined_by_can_be_answered(character: str) -> None:
 
 
 @pytest.mark.usefixtures("baton")
-def test_of_the_definition_of_a_run_what_does_not_fit_is_left_out_and_marked() -> None:
+def test_large_settings_of_a_run_definition_are_omitted_and_marked() -> None:
     options = {"text": '"' * 600_000}
     references = [Reference(name=f"{number:03d}" + "🙂" * 297, source="variable") for number in range(20)]
     large = LlmSettings(options=options, response_format={"description": "x" * 600_000}, stop=("END",))
@@ -187,8 +189,8 @@ def test_of_the_definition_of_a_run_what_does_not_fit_is_left_out_and_marked() -
 @pytest.mark.parametrize("media_type", ["application/yaml", "application/json"])
 @pytest.mark.parametrize("character", ['"', "\\", "🙂", "é"])
 @pytest.mark.usefixtures("baton")
-def test_a_file_of_any_characters_is_exported_if_it_can_be_imported(character: str, media_type: str) -> None:
-    """As text of JSON, which Lambda writes, 4 MB of them would be too much."""
+def test_an_imported_file_of_any_characters_can_be_exported(character: str, media_type: str) -> None:
+    """As a JSON string, 4 MB of them would exceed Lambda's limit."""
     catalog = wiring.catalog_store()
     written = len(json.dumps(character, ensure_ascii=False).encode()) - 2
     contents = [character * (290_000 // written) + str(n) for n in range(13)]
@@ -215,8 +217,8 @@ def test_a_file_of_any_characters_is_exported_if_it_can_be_imported(character: s
 
 
 @pytest.mark.usefixtures("baton")
-def test_differences_of_an_import_that_do_not_fit_are_left_out_and_marked() -> None:
-    """The catalog has more than a file could, and the import has been done when its answer is written."""
+def test_large_differences_of_an_import_are_omitted_and_marked() -> None:
+    """The catalog contains more than a file could; the import is done before its answer is written."""
     catalog = wiring.catalog_store()
     catalog.create(TENANT, new_definition(LlmInstance, instance_draft("llm"), 1, AT_NOON), catalog.read_ledger(TENANT))
     long = [InlineBlock(content="🙂" * 300)] * 100
@@ -242,7 +244,7 @@ def test_differences_of_an_import_that_do_not_fit_are_left_out_and_marked() -> N
     assert all(change["differences"] == {} for change in cut)
 
 
-def test_very_many_changes_of_an_import_end_where_the_answer_would_become_too_large() -> None:
+def test_the_list_of_changes_of_an_import_is_cut_at_the_limit() -> None:
     changes = tuple(FileChange(kind="BLOCK", name="🙂" * 200, action="create", differences={}) for _ in range(20_000))
     answer = ImportView.of(Imported(changes=changes, workflow_id=None), dry_run=True)
     assert answer.changes_truncated
@@ -251,7 +253,7 @@ def test_very_many_changes_of_an_import_end_where_the_answer_would_become_too_la
 
 
 @pytest.mark.usefixtures("baton")
-def test_a_system_text_that_does_not_fit_is_cut_and_marked() -> None:
+def test_a_system_text_over_the_limit_is_cut_and_marked() -> None:
     settings = LlmSettings(system='"' * 60_000)
     snapshots = [
         a_snapshot(position, template="short", targets=(LlmTarget(endpoint=an_endpoint(), settings=settings),))
@@ -268,8 +270,8 @@ def test_a_system_text_that_does_not_fit_is_cut_and_marked() -> None:
 
 @pytest.mark.parametrize("path", ["/api/blocks", "/api/payloads", "/api/workflows"])
 @pytest.mark.usefixtures("baton")
-def test_a_list_is_cut_into_pages_that_can_be_answered_and_lead_to_the_end(path: str) -> None:
-    """Control characters become seven bytes; and titles and names, which a page shows, are kept elsewhere."""
+def test_a_list_of_large_definitions_is_read_completely_in_pages_within_the_limit(path: str) -> None:
+    """Control characters have seven bytes as JSON; titles and names in a page are stored in other items."""
     catalog = wiring.catalog_store()
     ledger = catalog.read_ledger(TENANT)
     if path == "/api/blocks":
@@ -298,7 +300,7 @@ def test_a_list_is_cut_into_pages_that_can_be_answered_and_lead_to_the_end(path:
     assert ids == list(range(1, len(drafts) + 1))
 
 
-def test_a_preflight_of_large_prompts_can_be_answered(baton: Deployment) -> None:
+def test_a_preflight_of_large_prompts_is_within_the_limit(baton: Deployment) -> None:
     blocks = [InlineBlock(content='"' * 60_000)]
     catalog = wiring.catalog_store()
     workflow = baton.workflow("a")
@@ -326,7 +328,7 @@ def test_a_preflight_of_large_prompts_can_be_answered(baton: Deployment) -> None
     ],
 )
 @pytest.mark.usefixtures("baton")
-def test_a_problem_is_short_however_long_the_names_are_that_it_is_about(body: dict[str, Any]) -> None:
+def test_a_problem_about_long_or_many_names_is_short(body: dict[str, Any]) -> None:
     reply = invoke(
         "runs_api",
         http_event("POST", "/api/execute/workflow/1", json.dumps(body))
@@ -337,7 +339,7 @@ def test_a_problem_is_short_however_long_the_names_are_that_it_is_about(body: di
 
 
 @pytest.mark.usefixtures("baton")
-def test_what_can_not_be_sent_is_a_problem_and_no_broken_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_over_the_limit_is_replaced_by_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     def too_large(*_: Any) -> Any:
         history = RunHistory(run=a_run(error='"' * 3_000_000), variables={}, responses=())
         return whole(history, FakeTexts())
@@ -352,22 +354,22 @@ def test_what_can_not_be_sent_is_a_problem_and_no_broken_answer(monkeypatch: pyt
 
 @pytest.mark.parametrize("path", ["/api/runs/1", "/api/runs/1/responses", "/api/runs/1/responses/0"])
 def test_a_run_of_forty_answers_of_three_megabytes_is_read_within_128_mb(path: str) -> None:
-    measured = read_elsewhere(path)
+    measured = read_in_process(path)
     assert measured["status"] == 200
     assert 5_000_000 < measured["sent"] < LAMBDA_BYTES
     assert measured["kilobytes"] < MEMORY_KB
 
 
 def test_a_run_of_two_hundred_long_answers_is_sent_to_a_late_subscriber_within_128_mb() -> None:
-    """Each as far as one message of API Gateway's carries it, which has 128 KB."""
-    measured = read_elsewhere("subscribe")
+    """Each answer is cut to the 128 KB of one message of API Gateway."""
+    measured = read_in_process("subscribe")
     assert (measured["status"], measured["frames"]) == (200, 401)
     assert 100_000 < measured["largest"] < 128 * 1024
     assert measured["kilobytes"] < MEMORY_KB
 
 
-def read_elsewhere(path: str) -> Any:
-    """What was measured of a function in a process of its own."""
+def read_in_process(path: str) -> Any:
+    """The measurements of a function in a new process."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "support" / "large_run.py"), path],
         capture_output=True,

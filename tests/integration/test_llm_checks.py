@@ -1,4 +1,4 @@
-"""Whether an LLM instance answers, from the HTTP call to a server on this machine."""
+"""Checks of LLM instances, from the HTTP call to a server on this machine."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """The address of a server that takes connections and says nothing."""
+    """The address of a server that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
 
@@ -60,11 +60,11 @@ def checked(instance_id: int) -> Answer:
 
 
 def failed(instance_id: int) -> tuple[str, str]:
-    """Why the instance isn't connected, for a program and for a person."""
+    """The cause and the error of an instance that isn't connected."""
     answer = checked(instance_id)
-    said = answer.body
-    assert (answer.status, said["connected"], said["models"], said["model_listed"]) == (200, False, None, None)
-    return said["cause"], said["error"]
+    body = answer.body
+    assert (answer.status, body["connected"], body["models"], body["model_listed"]) == (200, False, None, None)
+    return body["cause"], body["error"]
 
 
 def test_an_endpoint_with_a_list_of_models_is_connected(baton: Deployment) -> None:
@@ -83,7 +83,7 @@ def test_an_endpoint_with_a_list_of_models_is_connected(baton: Deployment) -> No
     assert baton.llm.calls == []
 
 
-def test_an_endpoint_without_a_list_is_connected_once_it_answers(local: Deployment, provider: Provider) -> None:
+def test_an_endpoint_without_a_list_of_models_is_connected_if_it_answers(local: Deployment, provider: Provider) -> None:
     made = created(local, provider.base_url, api_key=KEY, defaults={"system": "Be brief.", "stop": ["."]})
     answer = checked(made)
     assert answer.status == 200
@@ -95,13 +95,13 @@ def test_an_endpoint_without_a_list_is_connected_once_it_answers(local: Deployme
     assert call.prompt not in json.dumps(answer.body)
 
 
-def test_a_simulated_instance_is_always_there(baton: Deployment) -> None:
+def test_a_simulated_instance_is_always_connected(baton: Deployment) -> None:
     assert checked(baton.create("/api/llm/instances", {"name": "s", "provider": "simulated", "model": "m"})).body[
         "connected"
     ]
 
 
-def test_a_wrong_key_is_refused_and_never_shown(local: Deployment, provider: Provider) -> None:
+def test_a_wrong_key_is_reported_and_not_shown(local: Deployment, provider: Provider) -> None:
     provider.accepts = False
     cause, error = failed(created(local, provider.base_url, api_key=KEY))
     assert cause == "refused"
@@ -109,13 +109,15 @@ def test_a_wrong_key_is_refused_and_never_shown(local: Deployment, provider: Pro
     assert KEY not in error
 
 
-def test_a_base_url_without_the_version_is_told_what_it_should_be(local: Deployment, provider: Provider) -> None:
+def test_the_error_for_a_base_url_without_a_version_contains_the_correct_one(
+    local: Deployment, provider: Provider
+) -> None:
     cause, error = failed(created(local, provider.base_url.removesuffix("/v1")))
     assert cause == "refused"
     assert error.endswith(f" It answers at {provider.base_url}: set base_url to {provider.base_url}.")
 
 
-def test_a_key_that_was_just_replaced_is_used_at_once(local: Deployment, provider: Provider) -> None:
+def test_a_replaced_key_is_used_immediately(local: Deployment, provider: Provider) -> None:
     made = created(local, provider.base_url, api_key="sk-old")
     checked(made)
     assert request("PUT", f"/api/llm/instances/{made}", instance(provider.base_url, api_key="sk-new")).status == 200
@@ -123,14 +125,14 @@ def test_a_key_that_was_just_replaced_is_used_at_once(local: Deployment, provide
     assert [call.authorization for call in provider.calls] == ["Bearer sk-old", "Bearer sk-new"]
 
 
-def test_a_key_that_is_gone_from_where_it_is_kept_is_told(local: Deployment, provider: Provider) -> None:
+def test_a_missing_key_is_reported(local: Deployment, provider: Provider) -> None:
     made = created(local, provider.base_url, api_key=KEY)
-    (kept,) = local.aws.ssm.describe_parameters()["Parameters"]
-    local.aws.ssm.delete_parameter(Name=kept["Name"])
+    (parameter,) = local.aws.ssm.describe_parameters()["Parameters"]
+    local.aws.ssm.delete_parameter(Name=parameter["Name"])
     assert failed(made) == ("refused", f"The API key of LLM instance {made} is gone; set it again.")
 
 
-def test_a_port_where_nobody_listens_is_unreachable(local: Deployment) -> None:
+def test_a_closed_port_is_unreachable(local: Deployment) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     cause, error = failed(created(local, f"http://127.0.0.1:{port}/v1"))
@@ -138,7 +140,7 @@ def test_a_port_where_nobody_listens_is_unreachable(local: Deployment) -> None:
     assert f"can't be reached (127.0.0.1:{port})" in error
 
 
-def test_a_host_that_this_deployment_does_not_call_is_refused(local: Deployment, provider: Provider) -> None:
+def test_a_host_that_the_policy_forbids_is_not_called(local: Deployment, provider: Provider) -> None:
     """The instance was saved before the parameter was changed."""
     made = created(local, provider.base_url)
     local.aws.monkeypatch.setenv("ALLOW_PRIVATE_LLM_HOSTS", "false")
@@ -149,12 +151,12 @@ def test_a_host_that_this_deployment_does_not_call_is_refused(local: Deployment,
     assert provider.calls == []
 
 
-def test_a_server_that_says_nothing_is_not_waited_for_longer_than_its_time_out(local: Deployment, silent: str) -> None:
+def test_a_silent_server_times_out_after_the_timeout_of_the_instance(local: Deployment, silent: str) -> None:
     made = created(local, silent, timeout_seconds=0.2)
     assert failed(made) == ("timed-out", "LLM instance 'demo' gave no complete answer within 0.2 s.")
 
 
-def test_a_long_time_out_does_not_make_a_check_long(local: Deployment, silent: str) -> None:
+def test_a_check_has_its_own_maximum_duration(local: Deployment, silent: str) -> None:
     made = created(local, silent, timeout_seconds=840)
     began = time.monotonic()
     result = replace(wiring.check_llm_instance(), max_seconds=0.2)(TENANT, made)
@@ -163,7 +165,7 @@ def test_a_long_time_out_does_not_make_a_check_long(local: Deployment, silent: s
 
 
 @pytest.mark.usefixtures("baton")
-def test_an_instance_that_is_not_there_is_a_404() -> None:
+def test_an_unknown_instance_is_a_404() -> None:
     assert_problem(checked(9), 404, "not-found", "There is no LLM instance 9.")
 
 

@@ -1,4 +1,4 @@
-"""Where LLM calls may go, from the template's parameters to the function that makes them."""
+"""The hosts that LLM calls may use, from the template's parameters to the function that calls them."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def private_hosts_allowed(baton: Deployment) -> None:
 
 
 @pytest.mark.usefixtures("baton")
-def test_any_public_host_is_called_unless_parameters_say_otherwise() -> None:
+def test_by_default_all_public_hosts_are_allowed() -> None:
     assert host_policy() == HostPolicy(allow_private=False, allowed=("*",))
 
 
-def test_a_list_of_hosts_is_read_leniently(baton: Deployment) -> None:
+def test_a_list_of_hosts_is_normalized(baton: Deployment) -> None:
     baton.aws.monkeypatch.setenv("ALLOWED_LLM_HOSTS", "API.Example, *.azure.example.,,")
     assert host_policy().allowed == ("api.example", "*.azure.example")
 
@@ -61,7 +61,7 @@ def test_a_list_of_hosts_is_read_leniently(baton: Deployment) -> None:
         ("https://localhost:8443/v1", "loopback"),
     ],
 )
-def test_an_instance_that_could_not_be_called_is_not_saved(base_url: str, why: str) -> None:
+def test_an_instance_with_a_forbidden_host_is_rejected(base_url: str, why: str) -> None:
     answer = request("POST", INSTANCES, sent(base_url, api_key="sk-test-1"))
     assert (answer.status, answer.body["type"]) == (422, "invalid-request")
     assert answer.body["detail"].startswith("base_url: its host can't be called: ")
@@ -70,20 +70,20 @@ def test_an_instance_that_could_not_be_called_is_not_saved(base_url: str, why: s
 
 
 @pytest.mark.usefixtures("baton")
-def test_an_instance_is_not_turned_to_a_private_host_either() -> None:
+def test_an_instance_cannot_be_replaced_by_one_with_a_private_host() -> None:
     created = request("POST", INSTANCES, sent("https://api.example/v1")).body
     answer = request("PUT", f"{INSTANCES}/{created['id']}", sent("https://192.168.0.1/v1"))
     assert (answer.status, "base_url" in answer.body["detail"]) == (422, True)
 
 
 @pytest.mark.usefixtures("private_hosts_allowed")
-def test_where_private_hosts_are_allowed_they_are_saved_with_http_too() -> None:
+def test_with_private_hosts_allowed_an_instance_may_have_one_over_http() -> None:
     assert request("POST", INSTANCES, sent("http://127.0.0.1:8080/v1")).status == 201
 
 
 @pytest.mark.usefixtures("baton")
-def test_the_payloads_function_calls_no_private_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that leads there can be saved, and an instance may have been saved before the parameter was changed."""
+def test_execute_payload_calls_no_private_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that resolves to one can be saved, and the parameter may have been changed after the instance."""
     real = socket.getaddrinfo
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
@@ -97,8 +97,8 @@ def test_the_payloads_function_calls_no_private_host(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost", "[::1]", "[64:ff9b:1::7f00:1]", "169.254.1.1"])
-def test_private_hosts_on_aws_are_never_the_functions_own_machine(baton: Deployment, host: str) -> None:
-    """As the template sets it where there is no emulator."""
+def test_on_aws_private_hosts_never_include_loopback_and_link_local_addresses(baton: Deployment, host: str) -> None:
+    """With the settings of the template without an emulator."""
     baton.aws.monkeypatch.setenv("ALLOW_PRIVATE_LLM_HOSTS", "true")
     forget(wiring)
     answer = request("POST", INSTANCES, sent(f"http://{host}/v1"))
@@ -109,7 +109,7 @@ def test_private_hosts_on_aws_are_never_the_functions_own_machine(baton: Deploym
 
 
 @pytest.mark.usefixtures("private_hosts_allowed")
-def test_where_private_hosts_are_allowed_they_are_called() -> None:
+def test_with_private_hosts_allowed_they_are_called() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     with pytest.raises(LlmUnreachable, match="Connection refused"):

@@ -1,4 +1,4 @@
-"""LLM instances over HTTP: limits, fallbacks and headers, as they are saved, refused and used by runs."""
+"""LLM instances over HTTP: limits, fallbacks and headers are saved, validated and used by runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.llm_instances import INSTANCES, instance, workflow
 from tests.support.problems import assert_problem
 
 
-def test_limits_fallback_and_header_read_back_as_they_were_saved_and_go_with_a_put(baton: Deployment) -> None:
+def test_limits_fallback_and_header_are_returned_as_saved_and_removed_by_a_put_without_them(baton: Deployment) -> None:
     last = baton.create(INSTANCES, instance("last"))
     given = {
         "limits": {"max_concurrency": 3, "tokens_per_minute": 9_000},
@@ -29,7 +29,7 @@ def test_limits_fallback_and_header_read_back_as_they_were_saved_and_go_with_a_p
 
 
 @pytest.mark.parametrize(
-    ("said", "sentence"),
+    ("fields", "detail"),
     [
         ({"limits": {"requests_per_minute": 0}}, "limits.requests_per_minute"),
         ({"limits": {"max_concurrency": 1.5}}, "limits.max_concurrency"),
@@ -46,45 +46,45 @@ def test_limits_fallback_and_header_read_back_as_they_were_saved_and_go_with_a_p
     ],
 )
 @pytest.mark.usefixtures("baton")
-def test_what_can_not_be_is_refused_by_field(said: dict[str, Any], sentence: str) -> None:
-    assert_problem(request("POST", INSTANCES, instance(**said)), 422, "invalid-request", sentence)
+def test_an_invalid_instance_is_rejected_with_the_field(fields: dict[str, Any], detail: str) -> None:
+    assert_problem(request("POST", INSTANCES, instance(**fields)), 422, "invalid-request", detail)
 
 
-def test_a_fallback_neither_leads_back_nor_is_deleted_while_it_is_one(baton: Deployment) -> None:
+def test_a_fallback_cannot_form_a_cycle_or_be_deleted_while_in_use(baton: Deployment) -> None:
     last = baton.create(INSTANCES, instance("last"))
     first = baton.create(INSTANCES, instance("first", fallback=last))
     back = request("PUT", f"{INSTANCES}/{last}", instance("last", fallback=first))
     assert_problem(back, 422, "invalid-request", "fallback: forms a cycle")
-    refused = request("DELETE", f"{INSTANCES}/{last}")
-    assert_problem(refused, 409, "in-use", "LLM instance 2 (first)")
-    assert [(user["id"], user["name"]) for user in refused.body["users"]] == [(first, "first")]
+    rejected = request("DELETE", f"{INSTANCES}/{last}")
+    assert_problem(rejected, 409, "in-use", "LLM instance 2 (first)")
+    assert [(user["id"], user["name"]) for user in rejected.body["users"]] == [(first, "first")]
 
 
-def test_a_payload_is_refused_for_what_its_instances_fallback_lacks(baton: Deployment) -> None:
+def test_a_payload_with_a_setting_that_the_fallback_does_not_support_is_rejected(baton: Deployment) -> None:
     last = baton.create(INSTANCES, instance("last", provider="anthropic"))
     first = baton.create(INSTANCES, instance("first", fallback=last))
     payload = {"name": "p", "blocks": [{"content": "Say."}], "llm_instance": first, "seed": 1}
-    sentence = "seed: of the fallback 'last': anthropic has no such setting."
-    assert_problem(request("POST", "/api/payloads", payload), 422, "invalid-request", sentence)
+    detail = "seed: of the fallback 'last': anthropic has no such setting."
+    assert_problem(request("POST", "/api/payloads", payload), 422, "invalid-request", detail)
     file = {
         "workflow": {"name": "w", "payloads": ["p"]},
         "payloads": [{**payload, "llm_instance": "first"}],
     }
-    refused = request("POST", "/api/workflows/import", file)
-    assert_problem(refused, 422, "invalid-request", f"payloads[0].{sentence.rstrip('.')}")
+    rejected = request("POST", "/api/workflows/import", file)
+    assert_problem(rejected, 422, "invalid-request", f"payloads[0].{detail.rstrip('.')}")
 
 
-def test_a_run_falls_back_and_its_response_says_from_whom_to_whom_and_why(baton: Deployment) -> None:
+def test_a_response_records_the_fallback_and_the_failure_before_it(baton: Deployment) -> None:
     last = baton.create(INSTANCES, instance("last", model="m2"))
     first = baton.create(INSTANCES, instance("first", fallback=last))
     baton.llm.script(*[LlmThrottled("Too many requests.", 2.0)] * 5, "An answer.", LlmRefused("Wrong key."), "Another.")
     run_id = baton.execute(workflow(baton, first, payloads=2))
     run = baton.finish(run_id)
     assert run["status"] == "completed"
-    told = [response["metadata"] for response in run["responses"]]
-    assert [(one["llm_instance"], one["fallback_from"]) for one in told] == [("last", ["first"])] * 2
-    assert [(one["tries"], one["waited_seconds"]) for one in told] == [(5, 8), (1, 0)]
-    assert [one["last_failure"] for one in told] == ["Too many requests. Given up after 5 calls.", "Wrong key."]
+    metadata = [response["metadata"] for response in run["responses"]]
+    assert [(one["llm_instance"], one["fallback_from"]) for one in metadata] == [("last", ["first"])] * 2
+    assert [(one["tries"], one["waited_seconds"]) for one in metadata] == [(5, 8), (1, 0)]
+    assert [one["last_failure"] for one in metadata] == ["Too many requests. Given up after 5 calls.", "Wrong key."]
     assert [call.model for call in baton.llm.calls] == ["m"] * 5 + ["m2", "m", "m2"]
     assert baton.waits == [2] * 4
     definition = request("GET", f"/api/runs/{run_id}/definition").body
@@ -92,7 +92,7 @@ def test_a_run_falls_back_and_its_response_says_from_whom_to_whom_and_why(baton:
     assert (fallback["llm_instance"]["name"], fallback["llm_instance"]["model"]) == ("last", "m2")
 
 
-def test_a_run_that_fails_tells_what_was_tried_and_waited(baton: Deployment) -> None:
+def test_a_failed_run_contains_its_tries_and_waits(baton: Deployment) -> None:
     baton.llm.script(*[LlmThrottled("Too many requests.", 3.0)] * 5)
     made = workflow(baton, baton.create(INSTANCES, instance()))
     metadata = baton.finish(baton.execute(made))["metadata"]
@@ -106,7 +106,7 @@ def test_a_run_that_fails_tells_what_was_tried_and_waited(baton: Deployment) -> 
 
 
 def test_payloads_over_the_limit_wait_in_the_state_machine(baton: Deployment) -> None:
-    """Waits take no time here, so their length is what was still to wait each time."""
+    """Waits need no time here, so each has the full remaining length."""
     limited = baton.create(INSTANCES, instance(limits={"requests_per_minute": 40}))
     baton.llm.script("1", "2", "3", "4")
     run = baton.finish(baton.execute(workflow(baton, limited, payloads=4)))

@@ -1,4 +1,4 @@
-"""What the functions answer, against what the OpenAPI document promises; and the document and its page as served."""
+"""Answers of the functions match the OpenAPI document; the document and its page are served."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     type Operation = APIOperation[Any, Any, Any, Any]
 
 type Ids = Mapping[str, list[int]]
-"""By what the ids are of."""
+"""Ids by kind."""
 
 STATUSES = ("completed", "failed", "cancelled", "running")
 CHECKS = [
@@ -55,7 +55,7 @@ CHECKS = [
 
 REFUSALS = ["404", "409", "412", "413", "415", "422"]
 CONFIG = SchemathesisConfig.from_dict({"checks": {"negative_data_rejection": {"expected-statuses": REFUSALS}}})
-"""What a wrong request may be answered with."""
+"""The statuses that an invalid request may receive."""
 
 # The base address is relative to the document, and here there is nothing that it could be relative to.
 SCHEMA = schemathesis.openapi.from_dict({**json.loads(DOCUMENT.read_text()), "servers": [{"url": "/"}]}, config=CONFIG)
@@ -65,7 +65,7 @@ OPERATIONS = {
     for found in (cast("Any", result).ok() for result in SCHEMA.get_all_operations())
 }
 
-the_same_every_day = settings(
+deterministic = settings(
     max_examples=10,
     derandomize=True,
     database=None,
@@ -76,7 +76,7 @@ the_same_every_day = settings(
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_a_call_answers_only_what_is_documented(name: str, aws: Account) -> None:
+def test_every_answer_of_a_call_is_documented(name: str, aws: Account) -> None:
     operation = OPERATIONS[name]
     ids = seeded(aws, STATUSES if operation.tags == ["runs"] else ())
     for case in edge_cases(operation):
@@ -85,7 +85,7 @@ def test_a_call_answers_only_what_is_documented(name: str, aws: Account) -> None
         if mode.is_negative and not has_input(operation):
             continue
 
-        @the_same_every_day
+        @deterministic
         @given(case=operation.as_strategy(mode))
         def check(case: Case) -> None:
             ask(case, ids)
@@ -94,7 +94,7 @@ def test_a_call_answers_only_what_is_documented(name: str, aws: Account) -> None
 
 
 def edge_cases(operation: Operation) -> Iterator[Case]:
-    """Each bound of each field, just kept and just passed, each field left out, and the examples; no chance in it."""
+    """Values at and just over each bound, each field omitted, and the examples; deterministic."""
     cases = SCHEMA.iter_coverage_cases(
         operation,
         generation_modes=list(GenerationMode),
@@ -113,14 +113,14 @@ def ask(case: Case, ids: Ids) -> None:
 
 
 def aim(case: Case, ids: Ids) -> None:
-    """Chance would hardly ever hit an id that is there, a version that is met, or a provider that exists."""
+    """Replace random ids, versions and providers by existing ones, which generated values would hardly ever be."""
     case.path_parameters = {
         name: one_of(ids[name.removesuffix("_id")], value) for name, value in (case.path_parameters or {}).items()
     }
     if isinstance(case.body, dict):
         case.body = {name: aimed(name, value, ids) for name, value in case.body.items()}
-    if case.headers and (said := case.headers.get("If-Match", "")).isalnum():
-        case.headers["If-Match"] = f'"{len(said)}"'
+    if case.headers and (version := case.headers.get("If-Match", "")).isalnum():
+        case.headers["If-Match"] = f'"{len(version)}"'
 
 
 def aimed(name: str, value: Any, ids: Ids) -> Any:
@@ -135,13 +135,13 @@ def aimed(name: str, value: Any, ids: Ids) -> Any:
 
 
 def one_of(ids: list[int], value: Any) -> Any:
-    """One of ours for what could be an id; anything else as it is."""
+    """An existing id for a possible id; other values unchanged."""
     is_id = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_ID
     return ids[value % len(ids)] if is_id else value
 
 
 def seeded(aws: Account, statuses: Sequence[str] = ()) -> Ids:
-    """Of each kind what is in use, what is not, and what is not there; and a run in each of these statuses."""
+    """For each kind a used, an unused and an unknown id; and a run in each of these statuses."""
     aws.create_state_machine(state_machine_definition())
     llm = {"provider": "simulated", "model": "m"}
     instances = [created("/api/llm/instances", {"name": use, **llm}) for use in ("used", "free")]
@@ -159,7 +159,7 @@ def created(path: str, body: dict[str, Any]) -> int:
 
 
 def ended_run(aws: Account, workflow: int, status: str) -> int:
-    """A run with its response, as its execution would have left it."""
+    """A run with its response, as after its execution."""
     run = int(request("POST", f"/api/execute/workflow/{workflow}", {"variables": {"topic": "tides"}}).body["runId"])
     put_status(aws, run, "running")
     invoke("execute_payload", {"tenant": TENANT, "run_id": run, "attempt": 1, "position": 0, "tries": 0})
@@ -184,13 +184,13 @@ def served(path: str, **headers: str) -> dict[str, Any]:
     return invoke("runs_api", http_event("GET", path, headers=headers))
 
 
-def test_the_document_is_served_as_it_is_in_its_file() -> None:
+def test_the_served_document_is_the_file() -> None:
     answer = served("/openapi.json")
     assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (200, "application/json")
     assert answer["body"] == DOCUMENT.read_text()
 
 
-def test_the_page_is_served_with_all_its_parts() -> None:
+def test_the_page_is_served_with_all_its_files() -> None:
     page = served("/docs")
     assert page["headers"]["Content-Type"].startswith("text/html")
     assert "script-src 'self'" in page["headers"]["Content-Security-Policy"]
@@ -205,12 +205,12 @@ def test_the_page_is_served_with_all_its_parts() -> None:
         assert len(answer["body"]) < 6_000_000  # Lambda's limit
 
 
-def test_a_part_that_the_page_does_not_have_is_a_404() -> None:
+def test_an_unknown_file_of_the_page_is_a_404() -> None:
     for name in ("other.js", "..", "openapi.json"):
         assert request("GET", f"/docs/{name}").body["type"] == "not-found"
 
 
-def test_a_browser_gets_the_page_compressed() -> None:
+def test_the_page_is_compressed_for_clients_that_accept_gzip() -> None:
     answer = served("/docs/swagger-ui.js", **{"accept-encoding": "gzip, br"})
     assert (answer["isBase64Encoded"], answer["headers"]["Content-Encoding"]) == (True, "gzip")
     whole = served("/docs/swagger-ui.js")["body"]
@@ -218,11 +218,11 @@ def test_a_browser_gets_the_page_compressed() -> None:
     assert len(answer["body"]) < len(whole) / 2
 
 
-# ---- Found by these tests, and kept from coming back ---------------------------------------------------------------
+# ---- Regressions ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data", "application/x-www-form-urlencoded"])
-def test_the_type_of_no_body_does_not_matter(aws: Account, content_type: str) -> None:
+def test_without_a_body_the_content_type_is_ignored(aws: Account, content_type: str) -> None:
     path = f"/api/execute/workflow/{seeded(aws)['workflow'][0]}"
     assert request("POST", path, headers={"content-type": content_type}).status == 202
 
@@ -234,13 +234,13 @@ def test_a_media_type_may_be_written_in_any_case() -> None:
 
 
 @pytest.mark.parametrize("text", ["[null]", '[{"variables": {}}]'])
-def test_a_list_is_not_taken_for_its_first_entry(aws: Account, text: str) -> None:
+def test_a_list_as_a_body_is_rejected(aws: Account, text: str) -> None:
     answer = request("POST", f"/api/execute/workflow/{seeded(aws)['workflow'][0]}", text=text)
     assert (answer.status, answer.body["detail"]) == (422, "body: is not a JSON object.")
 
 
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize("temperature", [True, "0.5"])
-def test_a_number_is_a_number(temperature: Any) -> None:
+def test_a_boolean_or_text_is_not_accepted_as_a_number(temperature: Any) -> None:
     body = {"name": "i", "provider": "simulated", "model": "m", "defaults": {"temperature": temperature}}
     assert request("POST", "/api/llm/instances", body).body["errors"][0]["field"] == "defaults.temperature"

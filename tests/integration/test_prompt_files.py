@@ -1,8 +1,8 @@
-"""Workflows in the style and length of those that people share: patterns, translation apps, Jinja prompts and agents.
+"""Workflows in the style and length of published ones: patterns, translation apps, Jinja prompts and agents.
 
-Each file of ``tests/prompt_files`` is imported, run, exported, imported into an empty catalog and run again. What the
-LLM is asked is compared with the file's own text, in which a plain replacement puts the values in: every other pair of
-braces, tag and quote has to come through as it was written.
+Each file of ``tests/prompt_files`` is imported, run, exported, imported into an empty catalog and run again. The
+prompts are compared with the file's own text after plain text replacement of the values: all other braces, tags and
+quotes must be unchanged.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ YAML = "application/yaml"
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """``values`` is what each reference of the file becomes, as it is written there; anything else is text."""
+    """``values`` maps each reference, as it is written in the file, to its value; anything else is text."""
 
     file: str
     variables: Mapping[str, Any]
@@ -152,7 +152,7 @@ def delete_all() -> None:
             assert request("DELETE", f"{path}/{item['id']}").status == 204
 
 
-def asked(baton: Deployment, case: Case, workflow_id: int) -> list[tuple[str, str | None]]:
+def sent_prompts(baton: Deployment, case: Case, workflow_id: int) -> list[tuple[str, str | None]]:
     """The prompt and the system text of each call of a run, which must complete."""
     baton.llm.script(*case.answers)
     before = len(baton.llm.calls)
@@ -163,7 +163,7 @@ def asked(baton: Deployment, case: Case, workflow_id: int) -> list[tuple[str, st
 
 
 def expected(case: Case) -> list[tuple[str, str | None]]:
-    """From the file's own text, with nothing but text replacement; inserted text is set apart until the end."""
+    """From the text of the file, by text replacement only; inserted text is marked until the end."""
     file = yaml.safe_load((FILES / case.file).read_text())
     contents = {block["title"]: block["content"] for block in file["blocks"]}
     written = [
@@ -186,15 +186,13 @@ def filled(text: str, case: Case) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.file)
-def test_a_shared_prompt_file_is_run_exported_and_imported_again_without_a_changed_byte(
-    baton: Deployment, case: Case
-) -> None:
+def test_a_prompt_file_is_executed_exported_and_imported_again_unchanged(baton: Deployment, case: Case) -> None:
     text = (FILES / case.file).read_text()
     for name in {payload["llm_instance"] for payload in yaml.safe_load(text)["payloads"]}:
         baton.create("/api/llm/instances", {"name": name, "provider": "scripted", "model": "m"})
 
     imported = import_text(text)
-    assert asked(baton, case, imported["workflow_id"]) == expected(case)
+    assert sent_prompts(baton, case, imported["workflow_id"]) == expected(case)
 
     exported = export_text(imported["workflow_id"])
     assert exported == text
@@ -202,7 +200,7 @@ def test_a_shared_prompt_file_is_run_exported_and_imported_again_without_a_chang
 
     delete_all()
     again = import_text(exported)
-    assert asked(baton, case, again["workflow_id"]) == expected(case)
+    assert sent_prompts(baton, case, again["workflow_id"]) == expected(case)
     assert export_text(again["workflow_id"]) == text
 
 

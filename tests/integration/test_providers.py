@@ -1,4 +1,4 @@
-"""Providers through HTTP and the state machine: what is refused when it is saved, and what becomes of a JSON answer."""
+"""Providers over HTTP and in the state machine: unsupported settings are rejected, and JSON answers are validated."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def workflow(baton: Deployment, provider: str, *payloads: dict[str, Any]) -> int
     """A workflow of such payloads, p0, p1, …, all of one instance."""
     instance_id = baton.create("/api/llm/instances", instance(provider))
     ids = [
-        baton.create("/api/payloads", payload(instance_id, f"p{position}", **said))
-        for position, said in enumerate(payloads)
+        baton.create("/api/payloads", payload(instance_id, f"p{position}", **settings))
+        for position, settings in enumerate(payloads)
     ]
     return baton.create("/api/workflows", {"name": "w", "payloads": ids})
 
 
-UNTAKEN = [
+UNSUPPORTED = [
     ("anthropic", {"seed": 0}, "seed: anthropic has no such setting."),
     ("anthropic", {"temperature": 1.5}, "temperature: anthropic takes 0 to 1."),
     ("anthropic", {"stop": ["\n"]}, "stop: anthropic takes no sequence of spaces"),
@@ -53,40 +53,42 @@ UNTAKEN = [
 ]
 
 
-@pytest.mark.parametrize(("provider", "settings", "sentence"), UNTAKEN)
-def test_what_a_provider_lacks_is_refused_by_field_in_payloads_and_in_defaults(
-    baton: Deployment, provider: str, settings: dict[str, Any], sentence: str
+@pytest.mark.parametrize(("provider", "settings", "detail"), UNSUPPORTED)
+def test_unsupported_settings_are_rejected_by_field_in_payloads_and_in_defaults(
+    baton: Deployment, provider: str, settings: dict[str, Any], detail: str
 ) -> None:
     where = {"base_url": "https://llm.example/v1"}
-    refused = request("POST", "/api/llm/instances", instance(provider, **where, defaults=settings, api_key="sk-test-1"))
-    assert_problem(refused, 422, "invalid-request", f"defaults.{sentence}")
+    rejected = request(
+        "POST", "/api/llm/instances", instance(provider, **where, defaults=settings, api_key="sk-test-1")
+    )
+    assert_problem(rejected, 422, "invalid-request", f"defaults.{detail}")
     assert baton.aws.ssm.describe_parameters()["Parameters"] == []
     id_ = baton.create("/api/llm/instances", instance(provider, **where))
-    assert_problem(request("POST", "/api/payloads", payload(id_, **settings)), 422, "invalid-request", sentence)
+    assert_problem(request("POST", "/api/payloads", payload(id_, **settings)), 422, "invalid-request", detail)
     made = baton.create("/api/payloads", payload(id_))
     replaced = request("PUT", f"/api/payloads/{made}", payload(id_, **settings))
-    assert_problem(replaced, 422, "invalid-request", sentence)
+    assert_problem(replaced, 422, "invalid-request", detail)
 
 
-def test_a_file_with_settings_that_its_instance_lacks_is_refused_with_the_place(baton: Deployment) -> None:
+def test_a_file_with_an_unsupported_setting_is_rejected_with_its_place(baton: Deployment) -> None:
     baton.create("/api/llm/instances", instance("anthropic"))
     file = {
         "workflow": {"name": "w", "payloads": ["p"]},
         "payloads": [{"name": "p", "blocks": [{"content": "c"}], "llm_instance": "anthropic", "seed": 1}],
     }
     for query in ({"dry_run": "true"}, {}):
-        refused = request("POST", "/api/workflows/import", file, query=query)
-        assert_problem(refused, 422, "invalid-request", "payloads[0].seed: anthropic has no such setting")
+        rejected = request("POST", "/api/workflows/import", file, query=query)
+        assert_problem(rejected, 422, "invalid-request", "payloads[0].seed: anthropic has no such setting")
     assert request("GET", "/api/workflows").body["items"] == []
 
 
-def test_an_instance_without_a_base_url_is_anthropics_own_but_not_openais(baton: Deployment) -> None:
+def test_anthropic_has_a_default_base_url_and_openai_needs_one(baton: Deployment) -> None:
     made = request("GET", f"/api/llm/instances/{baton.create('/api/llm/instances', instance('anthropic'))}")
     assert made.body["base_url"] is None
     assert_problem(request("POST", "/api/llm/instances", instance("openai")), 422, "invalid-request", "base_url")
 
 
-def test_a_provider_that_is_exchanged_under_a_payload_fails_its_run_by_name(baton: Deployment) -> None:
+def test_a_run_fails_if_the_instance_now_has_a_provider_without_a_used_setting(baton: Deployment) -> None:
     run = workflow(baton, "simulated", {"seed": 1})
     assert request("PUT", "/api/llm/instances/1", instance("anthropic")).status == 200
     failed = baton.finish(baton.execute(run))
@@ -95,7 +97,7 @@ def test_a_provider_that_is_exchanged_under_a_payload_fails_its_run_by_name(bato
     assert "seed: anthropic has no such setting" in failed["metadata"]["error"]
 
 
-def test_references_read_into_simulated_json_without_a_key(baton: Deployment) -> None:
+def test_references_read_values_of_simulated_json_answers(baton: Deployment) -> None:
     last = {"text": "{{p0.size}} {{p0.title}} {{p1.words}} {{p1.first}}"}
     made = workflow(baton, "simulated", {"response_format": SCHEMA}, {"response_format": "json"}, last)
     run_id = baton.execute(made)
@@ -104,22 +106,22 @@ def test_references_read_into_simulated_json_without_a_key(baton: Deployment) ->
     assert prompts[2] == "1 m read 1 word: “Say.”. 1 Say."
 
 
-def test_a_broken_answer_is_asked_for_once_more_and_its_response_says_so(baton: Deployment) -> None:
+def test_an_invalid_json_answer_is_requested_again_and_the_retry_is_recorded(baton: Deployment) -> None:
     baton.llm.script(an_answer('{"title": 5}'), an_answer('{"title": "Sweden"}'))
     run_id = baton.execute(workflow(baton, "scripted", {"response_format": SCHEMA}))
     run = baton.finish(run_id)
     assert run["status"] == "completed"
     (response,) = run["responses"]
     assert response["content"] == '{"title": "Sweden"}'
-    told = response["metadata"]
-    assert (told["format_retries"], told["tries"], told["truncated"]) == (1, 1, False)
-    assert (told["prompt_tokens"], told["completion_tokens"]) == (6, 10), "both calls are paid for"
+    metadata = response["metadata"]
+    assert (metadata["format_retries"], metadata["tries"], metadata["truncated"]) == (1, 1, False)
+    assert (metadata["prompt_tokens"], metadata["completion_tokens"]) == (6, 10), "both calls are paid for"
     assert "$.title" in baton.llm.prompts[1]
     assert baton.states(run_id).count("ExecutePayload") == 1
     assert request("GET", f"/api/runs/{run_id}/responses").body["items"][0]["prompt"] == "Say."
 
 
-def test_an_answer_that_stays_broken_fails_the_run_naming_the_place_and_not_the_text(baton: Deployment) -> None:
+def test_a_second_invalid_answer_fails_the_run_with_the_place_but_not_the_text(baton: Deployment) -> None:
     baton.llm.script('{"title": "secret", "size": "secret"}', '{"title": "secret", "size": 0.25}')
     run = baton.finish(baton.execute(workflow(baton, "scripted", {"response_format": SCHEMA})))
     assert run["status"] == "failed"
@@ -130,7 +132,7 @@ def test_an_answer_that_stays_broken_fails_the_run_naming_the_place_and_not_the_
     assert run["responses"] == []
 
 
-def test_an_answer_that_is_no_json_fails_the_run_after_the_second_one(baton: Deployment) -> None:
+def test_a_second_answer_that_is_not_json_fails_the_run(baton: Deployment) -> None:
     baton.llm.script("Sure! Here it is.", "Of course!")
     run = baton.finish(baton.execute(workflow(baton, "scripted", {"response_format": "json"})))
     assert (run["status"], len(baton.llm.calls)) == ("failed", 2)
@@ -146,7 +148,7 @@ def test_a_throttled_second_call_waits_and_counts_every_call(baton: Deployment) 
     assert [call.tries for call in baton.llm.calls] == [0, 1, 2]
 
 
-def test_broken_answers_and_throttles_together_come_to_an_end(baton: Deployment) -> None:
+def test_invalid_answers_and_throttled_calls_together_have_a_maximum_number_of_calls(baton: Deployment) -> None:
     for _ in range(3):
         baton.llm.script("no", LlmThrottled("Later.", 2.0))
     run = baton.finish(baton.execute(workflow(baton, "scripted", {"response_format": "json"})))
@@ -154,7 +156,7 @@ def test_broken_answers_and_throttles_together_come_to_an_end(baton: Deployment)
     assert "Given up after 6 calls." in run["metadata"]["error"]
 
 
-def test_a_cut_answer_is_marked(baton: Deployment) -> None:
+def test_a_truncated_answer_is_marked(baton: Deployment) -> None:
     run = baton.finish(baton.execute(workflow(baton, "simulated", {"max_tokens": 2})))
-    told = run["responses"][0]["metadata"]
-    assert (told["finish_reason"], told["truncated"], told["format_retries"]) == ("length", True, 0)
+    metadata = run["responses"][0]["metadata"]
+    assert (metadata["finish_reason"], metadata["truncated"], metadata["format_retries"]) == ("length", True, 0)

@@ -1,4 +1,4 @@
-"""The state machine itself, executed by moto, one test a path."""
+"""The state machine itself, executed by moto: one test per path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.deployment import Deployment, ServiceFailure
 from tests.support.functions import invoke, request
 
 
-def test_each_payload_gets_the_answers_before_it(baton: Deployment) -> None:
+def test_each_prompt_contains_the_answers_that_it_refers_to(baton: Deployment) -> None:
     baton.llm.script("red", "big", "ok")
     workflow = baton.workflow("A colour for {{what}}.", "A size for a {{ p0 }} {{what}}.", "{{p0}} {{p1}} {{nobody}}")
     run = baton.finish(baton.execute(workflow, what="kite"))
@@ -23,7 +23,7 @@ def test_each_payload_gets_the_answers_before_it(baton: Deployment) -> None:
     assert [response["content"] for response in run["responses"]] == ["red", "big", "ok"]
 
 
-def test_a_completed_run_reads_as_the_api_promises(baton: Deployment) -> None:
+def test_a_completed_run_has_the_documented_fields(baton: Deployment) -> None:
     baton.llm.script("red")
     run = baton.finish(baton.execute(baton.workflow("{{what}} {{nobody}}"), what=["a", 1]))
     assert set(run) == {"id", "workflow_id", "status", "started_at", "completed_at", "metadata", "responses"}
@@ -46,7 +46,7 @@ def test_a_payload_costs_two_transitions_on_the_normal_path(baton: Deployment) -
     assert states == ["MarkRunning", *["ExecutePayload", "NextStep?"] * 3, "MarkCompleted", "RunCompleted"]
 
 
-def test_a_throttled_payload_waits_as_long_as_the_provider_asks_and_goes_on(baton: Deployment) -> None:
+def test_a_throttled_payload_waits_for_retry_after_and_then_completes(baton: Deployment) -> None:
     baton.llm.script(LlmThrottled("Slow down.", retry_after=2), "answer")
     run_id = baton.execute(baton.workflow("p"))
     run = baton.finish(run_id)
@@ -56,7 +56,7 @@ def test_a_throttled_payload_waits_as_long_as_the_provider_asks_and_goes_on(bato
     assert run["responses"][0]["metadata"]["tries"] == 1
 
 
-def test_five_throttled_calls_end_the_run_with_what_and_where(baton: Deployment) -> None:
+def test_five_throttled_calls_fail_the_run_with_the_payload_and_the_reason(baton: Deployment) -> None:
     baton.llm.script("first", *[LlmThrottled("LLM instance 'llm' answered 429: slow down.", retry_after=2)] * 5)
     run = baton.finish(baton.execute(baton.workflow("a", "b")))
     assert run["status"] == "failed"
@@ -69,13 +69,13 @@ def test_five_throttled_calls_end_the_run_with_what_and_where(baton: Deployment)
     assert [response["content"] for response in run["responses"]] == ["first"]
 
 
-def test_a_server_error_is_tried_three_times(baton: Deployment) -> None:
+def test_a_server_error_has_at_most_three_calls(baton: Deployment) -> None:
     baton.llm.script(*[LlmServerError("500: oops.")] * 3)
     assert baton.finish(baton.execute(baton.workflow("a")))["status"] == "failed"
     assert len(baton.llm.calls) == 3
 
 
-def test_a_refusal_ends_the_run_at_once(baton: Deployment) -> None:
+def test_a_permanent_error_fails_the_run_without_a_retry(baton: Deployment) -> None:
     baton.llm.script(LlmRefused("LLM instance 'llm' answered 401: wrong key."))
     run_id = baton.execute(baton.workflow("a", "b"))
     run = baton.finish(run_id)
@@ -85,7 +85,7 @@ def test_a_refusal_ends_the_run_at_once(baton: Deployment) -> None:
     assert baton.waits == []
 
 
-def test_a_crash_fails_the_run_without_telling_texts(baton: Deployment) -> None:
+def test_a_crash_fails_the_run_with_the_error_type_but_not_its_message(baton: Deployment) -> None:
     baton.llm.script(ZeroDivisionError("the prompt was: secret"))
     run = baton.finish(baton.execute(baton.workflow("a")))
     assert run["status"] == "failed"
@@ -93,7 +93,7 @@ def test_a_crash_fails_the_run_without_telling_texts(baton: Deployment) -> None:
     assert "secret" not in run["metadata"]["error"]
 
 
-def test_a_failing_lambda_service_is_tried_again(baton: Deployment) -> None:
+def test_a_failed_invocation_of_lambda_is_retried(baton: Deployment) -> None:
     failures = iter([ServiceFailure(), ServiceFailure()])
 
     def failing_at_first(event: dict[str, Any]) -> dict[str, Any]:
@@ -106,8 +106,8 @@ def test_a_failing_lambda_service_is_tried_again(baton: Deployment) -> None:
     assert baton.finish(baton.execute(baton.workflow("a")))["status"] == "completed"
 
 
-def test_a_function_killed_after_storing_its_response_makes_no_second_one(baton: Deployment) -> None:
-    """Lambda loses the first answer of each invocation; Step Functions delivers the payload again."""
+def test_a_function_that_stops_after_storing_its_response_is_not_executed_twice(baton: Deployment) -> None:
+    """The first result of each invocation is lost; Step Functions delivers the payload again."""
     deliveries: Counter[int] = Counter()
 
     def killed_once(event: dict[str, Any]) -> dict[str, Any]:
@@ -125,27 +125,29 @@ def test_a_function_killed_after_storing_its_response_makes_no_second_one(baton:
     assert [response["content"] for response in run["responses"]] == ["one", "two"]
 
 
-def test_a_function_killed_before_storing_its_response_makes_one_response_with_two_calls(baton: Deployment) -> None:
+def test_a_function_that_stops_before_storing_its_response_stores_one_response_after_two_calls(
+    baton: Deployment,
+) -> None:
     baton.llm.script(ServiceFailure(), "two")
     run = baton.finish(baton.execute(baton.workflow("a")))
     assert len(baton.llm.calls) == 2
     assert [response["content"] for response in run["responses"]] == ["two"]
 
 
-def test_a_run_cancelled_under_way_stays_cancelled(baton: Deployment) -> None:
-    def cancelled_meanwhile(event: dict[str, Any]) -> dict[str, Any]:
+def test_a_run_that_is_cancelled_between_payloads_calls_no_further_llm(baton: Deployment) -> None:
+    def cancelled_before_second(event: dict[str, Any]) -> dict[str, Any]:
         if event["position"] == 1:
             assert request("POST", "/api/runs/1/cancel").status == 200
         return invoke("execute_payload", event)
 
-    baton.payload_function = cancelled_meanwhile
+    baton.payload_function = cancelled_before_second
     baton.llm.script("one")
     run = baton.finish(baton.execute(baton.workflow("a", "b")))
     assert run["status"] == "cancelled"
     assert len(baton.llm.calls) == 1
 
 
-def test_a_resumed_run_goes_on_after_its_last_response(baton: Deployment) -> None:
+def test_a_resumed_run_continues_after_its_last_response(baton: Deployment) -> None:
     baton.llm.script("one", LlmRefused("401: wrong key."))
     run_id = baton.execute(baton.workflow("a", "b {{p0}}"))
     assert baton.finish(run_id)["status"] == "failed"
@@ -158,8 +160,8 @@ def test_a_resumed_run_goes_on_after_its_last_response(baton: Deployment) -> Non
     assert baton.llm.prompts == ["a", "b one", "b one"]
 
 
-def test_a_payload_costs_the_same_at_position_1_and_at_position_50(baton: Deployment) -> None:
-    """Each payload names the answer before it, and one of the run's variables."""
+def test_a_payload_needs_the_same_database_calls_at_position_1_and_at_position_50(baton: Deployment) -> None:
+    """Each payload refers to the answer before it and to a variable."""
     reads, writes = {"GetItem", "BatchGetItem", "Query"}, {"PutItem", "UpdateItem", "BatchWriteItem"}
     calls: list[list[str]] = []
 

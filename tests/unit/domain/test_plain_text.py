@@ -1,4 +1,4 @@
-"""Which characters a name can't have."""
+"""The characters that a name can't contain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from baton.domain.plain_text import BIDI_CONTROLS, LINE_BREAKS, text_error
 @pytest.mark.parametrize(
     "character", sorted(LINE_BREAKS | BIDI_CONTROLS | {"\0", "\t", "\x1b", "\x7f", "\x9f", "\ud800"})
 )
-def test_what_cannot_be_seen_or_turns_a_name_around_is_refused_by_its_code(character: str) -> None:
+def test_invisible_and_bidirectional_characters_are_rejected_with_their_code_point(character: str) -> None:
     error = text_error(f"a{character}b")
     assert error is not None
     assert f"(U+{ord(character):04X})" in error
@@ -32,5 +32,5 @@ def test_what_cannot_be_seen_or_turns_a_name_around_is_refused_by_its_code(chara
         "\U0001f600",
     ],
 )
-def test_names_of_all_scripts_and_emoji_are_taken(text: str) -> None:
+def test_names_in_all_scripts_and_emoji_are_accepted(text: str) -> None:
     assert text_error(text) is None

@@ -1,4 +1,4 @@
-"""Prompts: references are found, resolved and replaced once."""
+"""Prompts: references are found, resolved and replaced."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from baton.domain.templates import reference_names, render
 
 
 def resolve(names: list[str], earlier: list[str], variables: dict[str, object] | list[str]) -> tuple[Reference, ...]:
-    there = variables if isinstance(variables, dict) else dict.fromkeys(variables, "")
-    return Scope(earlier, there).resolve(names)
+    values = variables if isinstance(variables, dict) else dict.fromkeys(variables, "")
+    return Scope(earlier, values).resolve(names)
 
 
-def test_a_response_wins_over_a_variable() -> None:
+def test_a_response_has_precedence_over_a_variable() -> None:
     assert resolve(["x"], ["x"], ["x"]) == (Reference(name="x", source="response", position=0),)
 
 
-def test_the_latest_response_of_a_name_wins() -> None:
+def test_the_latest_response_of_a_name_is_used() -> None:
     assert resolve(["x"], ["x", "y", "x", "z"], []) == (Reference(name="x", source="response", position=2),)
 
 
-def test_a_variable_serves_where_no_payload_has_the_name() -> None:
+def test_a_name_without_a_payload_refers_to_a_variable() -> None:
     assert resolve(["x"], ["y"], ["x"]) == (Reference(name="x", source="variable"),)
 
 
-def test_a_name_that_nobody_has_is_missing() -> None:
+def test_an_unknown_name_is_missing() -> None:
     assert resolve(["x"], ["y"], ["z"]) == (Reference(name="x", source="missing"),)
 
 
-def test_names_are_told_apart_by_case() -> None:
+def test_names_are_case_sensitive() -> None:
     assert [reference.source for reference in resolve(["Draft"], ["draft"], ["DRAFT"])] == ["missing"]
 
 
@@ -46,7 +46,7 @@ def test_names_are_told_apart_by_case() -> None:
         ({"é": [1, "x"]}, '{"é": [1, "x"]}'),
     ],
 )
-def test_a_value_that_is_no_text_becomes_json(value: object, text: str) -> None:
+def test_a_value_that_is_not_text_is_rendered_as_json(value: object, text: str) -> None:
     assert as_text(value) == text
     values, _ = look_up([Reference(name="x", source="variable")], Sources(variables={"x": value}))
     assert values == {"x": text}
@@ -62,7 +62,7 @@ def test_a_value_that_is_no_text_becomes_json(value: object, text: str) -> None:
         ("facts.v2.title", 1, ("title",)),
     ],
 )
-def test_a_name_may_read_into_an_earlier_answer_and_the_longest_payload_name_wins(
+def test_a_path_reads_from_the_answer_of_the_longest_matching_payload_name(
     name: str, position: int, path: tuple[str | int, ...]
 ) -> None:
     expected = Reference(name=name, source="response", position=position, path=path)
@@ -70,11 +70,11 @@ def test_a_name_may_read_into_an_earlier_answer_and_the_longest_payload_name_win
 
 
 @pytest.mark.parametrize("name", ["facts.", "facts[", "facts[x]", "facts[-1]", "facts..title", "factstitle", ".title"])
-def test_what_is_no_path_is_missing(name: str) -> None:
+def test_an_invalid_path_is_missing(name: str) -> None:
     assert resolve([name], ["facts"], []) == (Reference(name=name, source="missing"),)
 
 
-def test_a_variable_wins_over_a_path() -> None:
+def test_a_variable_with_the_full_name_has_precedence_over_a_path() -> None:
     assert resolve(["facts.title"], ["facts"], ["facts.title"])[0].source == "variable"
 
 
@@ -89,7 +89,7 @@ def test_a_variable_wins_over_a_path() -> None:
     ],
 )
 @pytest.mark.parametrize("written", ["{}", " \n{}\n", "```json\n{}\n```", "```\n{}\n```\n"])
-def test_a_path_reads_into_an_answer_that_is_json(path: tuple[str | int, ...], text: str, written: str) -> None:
+def test_a_path_reads_a_value_of_a_json_answer(path: tuple[str | int, ...], text: str, written: str) -> None:
     content = written.format('{"title": "Relay", "items": [1, {"n": 2}], "none": null, "empty": ""}')
     reference = Reference(name="facts", source="response", position=0, path=path)
     assert look_up([reference], Sources(contents={0: content})) == ({"facts": text}, (reference,))
@@ -109,9 +109,7 @@ def test_a_path_reads_into_an_answer_that_is_json(path: tuple[str | int, ...], t
         ("", ("title",)),
     ],
 )
-def test_a_path_that_leads_to_nothing_makes_its_reference_a_missing_one(
-    content: str, path: tuple[str | int, ...]
-) -> None:
+def test_a_path_that_an_answer_does_not_contain_is_missing(content: str, path: tuple[str | int, ...]) -> None:
     reference = Reference(name="facts.x", source="response", position=0, path=path)
     found = look_up([reference], Sources(contents={0: content}))
     assert found == ({}, (Reference(name="facts.x", source="missing"),))
@@ -131,7 +129,7 @@ def test_a_path_that_leads_to_nothing_makes_its_reference_a_missing_one(
         ("über.größe", "7"),
     ],
 )
-def test_a_name_reads_into_object_and_list_variables(name: str, text: str) -> None:
+def test_a_path_reads_a_value_of_an_object_or_list_variable(name: str, text: str) -> None:
     variables: dict[str, object] = {
         "user": {"name": "Ada", "none": None},
         "items": [{"title": "Relay", "tags": ["a", "b"]}],
@@ -149,7 +147,7 @@ def test_a_name_reads_into_object_and_list_variables(name: str, text: str) -> No
     "name",
     ["user.age", "user[0]", "items.title", "items[1]", "items[-1]", "text.x", "number.x", "none.x", "user['name']"],
 )
-def test_a_path_that_leads_to_nothing_in_a_variable_is_missing_at_once(name: str) -> None:
+def test_a_path_that_a_variable_does_not_contain_is_missing(name: str) -> None:
     variables: dict[str, object] = {
         "user": {"name": "Ada"},
         "items": ["x"],
@@ -160,12 +158,12 @@ def test_a_path_that_leads_to_nothing_in_a_variable_is_missing_at_once(name: str
     assert resolve([name], [], variables) == (Reference(name=name, source="missing"),)
 
 
-def test_a_payload_wins_over_a_variable_of_its_name_also_for_a_path() -> None:
+def test_a_payload_has_precedence_over_a_variable_of_its_name_for_a_path_too() -> None:
     expected = Reference(name="user.name", source="response", position=0, path=("name",))
     assert resolve(["user.name"], ["user"], {"user": {"name": "Ada"}}) == (expected,)
 
 
-def test_the_longest_name_wins_whether_a_payloads_or_a_variables() -> None:
+def test_the_longest_name_of_a_payload_or_variable_is_used() -> None:
     of_variable = Reference(name="a.b.c", source="variable", path=("c",), variable="a.b")
     assert resolve(["a.b.c"], ["a"], {"a.b": {"c": 1}}) == (of_variable,)
     of_payload = Reference(name="a.b.c", source="response", position=0, path=("c",))
@@ -186,14 +184,14 @@ def test_names_are_compared_in_one_unicode_form(stored: str, written: str) -> No
     assert resolve(names, [stored], {})[0].position == 0
 
 
-def test_of_two_variables_that_differ_only_in_their_unicode_form_the_composed_one_is_read() -> None:
+def test_of_two_variables_that_differ_only_in_unicode_form_the_composed_one_is_used() -> None:
     variables: dict[str, object] = {COMPOSED: "composed", DECOMPOSED: "decomposed"}
     for given in (variables, dict(reversed(variables.items()))):
         references = resolve([COMPOSED], [], given)
         assert look_up(references, Sources(variables=given))[0] == {COMPOSED: "composed"}
 
 
-def test_an_answer_is_parsed_once_however_many_paths_read_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_is_parsed_only_once_for_several_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[str] = []
 
     def counted(text: str) -> list[object]:

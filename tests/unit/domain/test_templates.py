@@ -1,4 +1,4 @@
-"""Templates: references are found and replaced in one pass, and everything else stays as it is."""
+"""Templates: references are found and replaced in one pass, and all other text is left unchanged."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ spaces = st.text(" \t\n", max_size=3)
 
 
 @given(texts)
-def test_a_template_is_the_identity_when_nothing_has_a_value(template: str) -> None:
+def test_without_values_a_template_is_unchanged(template: str) -> None:
     assert render(template, {}) == template
 
 
 @given(st.text(st.characters(exclude_characters="{}")), st.dictionaries(names, texts))
-def test_a_template_without_braces_is_the_identity_whatever_there_is(template: str, values: dict[str, str]) -> None:
+def test_a_template_without_braces_is_unchanged(template: str, values: dict[str, str]) -> None:
     assert render(template, values) == template
     assert reference_names(template) == []
 
 
 @given(st.text("ab{} "), st.dictionaries(st.sampled_from(["a", "b", "ab", "a b"]), texts))
-def test_only_what_is_named_as_a_reference_is_replaced(template: str, values: dict[str, str]) -> None:
+def test_only_references_are_replaced(template: str, values: dict[str, str]) -> None:
     """Without values for the names that the template refers to, nothing changes."""
     others = {name: text for name, text in values.items() if name not in reference_names(template)}
     assert render(template, others) == template
 
 
 @given(st.text(st.characters(exclude_characters="{}\\")), names, texts)
-def test_inserted_text_is_never_scanned_again(around: str, name: str, value: str) -> None:
-    """Whatever the value holds, even references and braces, stands in the prompt as it is."""
+def test_inserted_text_is_not_scanned_for_references(around: str, name: str, value: str) -> None:
+    """Even references and braces in a value are inserted unchanged."""
     assert render(f"{around}{{{{{name}}}}}{around}", {name: value}) == f"{around}{value}{around}"
 
 
-def test_an_answer_that_holds_references_stays_as_it_is() -> None:
+def test_references_in_an_answer_are_not_replaced() -> None:
     values = {"a": "{{b}} {{a}}", "b": "never"}
     assert render("{{a}}", values) == "{{b}} {{a}}"
 
 
-def test_values_that_meet_do_not_make_a_reference() -> None:
+def test_adjacent_values_do_not_form_a_reference() -> None:
     assert render("{{a}}{{b}}", {"a": "{{", "b": "c}}", "c": "never"}) == "{{c}}"
 
 
 @given(names, spaces, spaces)
-def test_spaces_around_a_name_do_not_count(name: str, before: str, after: str) -> None:
+def test_spaces_around_a_name_are_ignored(name: str, before: str, after: str) -> None:
     template = f"{{{{{before}{name}{after}}}}}"
     assert reference_names(template) == [name]
     assert render(template, {name: "value"}) == "value"
@@ -62,7 +62,7 @@ def test_spaces_around_a_name_do_not_count(name: str, before: str, after: str) -
 @pytest.mark.parametrize(
     "template", ["{{ nobody }}", "{{nobody}}", "{{\tno body\n}}", "{{}}", "{{ }}", "{nobody}", "{{nobody}", "{ {a} }"]
 )
-def test_what_has_no_value_stays_exactly_as_it_was_written(template: str) -> None:
+def test_a_reference_without_a_value_is_left_verbatim(template: str) -> None:
     assert render(f"x {template} y", {"a": "never", "body": "never"}) == f"x {template} y"
 
 
@@ -85,11 +85,11 @@ def test_only_the_innermost_pair_of_braces_is_a_reference(template: str, expecte
 
 
 @pytest.mark.parametrize("value", [r"\1", r"\g<0>", "\\", "$1", "%s"])
-def test_values_are_text_and_no_patterns(value: str) -> None:
+def test_values_are_inserted_as_text_not_as_patterns(value: str) -> None:
     assert render("{{a}}", {"a": value}) == value
 
 
-def test_names_are_told_once_in_order_of_appearance() -> None:
+def test_names_are_listed_once_in_order_of_appearance() -> None:
     assert reference_names("{{b}} {{ a }} {{b }} {{{c}}} {{}}") == ["b", "a", "c"]
 
 
@@ -124,7 +124,7 @@ def test_one_backslash_directly_before_a_reference_makes_it_text(template: str, 
     assert render(template, {"a": "A"}) == expected
 
 
-def test_an_escaped_reference_stays_when_missing_ones_go() -> None:
+def test_an_escaped_reference_is_left_when_missing_references_are_removed() -> None:
     assert render(r"\{{a}} {{b}}", {}, drop_missing=True) == "{{a}} "
 
 
@@ -133,13 +133,13 @@ def test_escaped_references_are_not_looked_up() -> None:
 
 
 @given(st.text("ab {}"))
-def test_a_text_with_all_its_references_escaped_is_rendered_as_itself(text: str) -> None:
+def test_a_text_with_all_references_escaped_is_rendered_unchanged(text: str) -> None:
     escaped = "".join(_escaped(text))
     assert render(escaped, {"a": "never", "b": "never", "ab": "never"}) == text
 
 
 def _escaped(text: str) -> list[str]:
-    """Put a backslash before each reference, as a person would."""
+    """Put a backslash before each reference."""
     pieces, rest = [], text
     while names := reference_names(rest):
         start = min(rest.index(written) for written in _written(rest, names))
@@ -149,20 +149,20 @@ def _escaped(text: str) -> list[str]:
 
 
 def _written(text: str, names: list[str]) -> list[str]:
-    """The references as they stand in the text."""
+    """The references as they are written in the text."""
     ends = [end + 2 for end in range(len(text)) if text.startswith("}}", end)]
     found = [text[text.rfind("{{", 0, end) : end] for end in ends if "{{" in text[:end]]
     return [each for each in found if each[2:-2].strip() in names]
 
 
 @given(st.text("\\{}a"), st.text("\\{}a"))
-def test_an_inserted_text_is_not_scanned_for_backslashes_either(before: str, value: str) -> None:
+def test_inserted_text_is_not_scanned_for_backslashes(before: str, value: str) -> None:
     template = before.replace("{", "").replace("}", "") + " {{a}}"
     assert render(template, {"a": value}) == template.removesuffix("{{a}}") + value
 
 
 @given(st.text(st.characters(exclude_characters="{}"), min_size=1, max_size=50).filter(lambda name: name.strip()))
-def test_a_name_is_found_in_whatever_unicode_form_it_is_written(name: str) -> None:
+def test_a_name_matches_in_any_unicode_form(name: str) -> None:
     values = {normalised(name.strip()): "value"}
     for form in ("NFC", "NFD"):
         written = unicodedata.normalize(form, name)
@@ -174,7 +174,7 @@ def test_an_unresolved_reference_keeps_its_own_unicode_form() -> None:
 
 
 @pytest.mark.parametrize("name", ["topic", "a b", "facts.items[0].title", "naïve-名前.1", "summary (short)", "x + 1"])
-def test_what_could_be_a_name_is_looked_at(name: str) -> None:
+def test_a_possible_name_is_a_reference(name: str) -> None:
     assert could_be_a_name(name)
     assert render(f"<{{{{{name}}}}}>", {}, drop_missing=True) == "<>"
 
@@ -204,12 +204,12 @@ def test_what_could_be_a_name_is_looked_at(name: str) -> None:
         "@index",
     ],
 )
-def test_code_of_other_template_languages_is_left_alone(name: str) -> None:
+def test_code_of_other_template_languages_is_left_verbatim(name: str) -> None:
     assert not could_be_a_name(name)
     assert render(f"<{{{{{name}}}}}>", {}, drop_missing=True) == f"<{{{{{name}}}}}>"
 
 
-def test_code_that_is_a_name_after_all_is_replaced() -> None:
+def test_code_that_is_the_name_of_a_value_is_replaced() -> None:
     assert render("{{ a | b }} {{ 'x' }}", {"a | b": "1", "'x'": "2"}) == "1 2"
 
 

@@ -1,4 +1,4 @@
-"""Which LLM `make run` takes, and what it says where the model can't run."""
+"""Which LLM `make run` uses, and what it prints where the model can't run."""
 
 from __future__ import annotations
 
@@ -27,23 +27,25 @@ SERVER = {"LLM_BASE_URL": "http://localhost:11434/v1", "LLM_MODEL": "m"}
         (SERVER | {"LLM": "model"}, LlmChoice(SERVER["LLM_BASE_URL"], "m")),
     ],
 )
-def test_the_model_answers_unless_another_llm_is_named(environment: dict[str, str], expected: LlmChoice | None) -> None:
+def test_the_model_is_used_unless_the_environment_names_another_llm(
+    environment: dict[str, str], expected: LlmChoice | None
+) -> None:
     assert choice.llm_from(environment) == expected
 
 
 @pytest.mark.parametrize("wrong", ["parrot", "Simulated", "http://localhost:11434/v1", " "])
-def test_an_unknown_llm_is_refused_with_the_choices(wrong: str) -> None:
+def test_an_unknown_llm_is_rejected_with_the_allowed_values(wrong: str) -> None:
     with pytest.raises(Problem, match=r"LLM must be `model` .*or `simulated`, not .*LLM_BASE_URL"):
         choice.llm_from({"LLM": wrong} | SERVER)
 
 
 @pytest.mark.parametrize("missing", SERVER)
-def test_a_server_is_named_by_url_and_model_together(missing: str) -> None:
+def test_a_server_needs_both_url_and_model(missing: str) -> None:
     with pytest.raises(Problem, match="LLM_BASE_URL and LLM_MODEL go together"):
         choice.llm_from(SERVER | {missing: ""})
 
 
-def test_where_the_model_cannot_run_the_simulated_llm_answers_and_one_sentence_says_why(
+def test_where_the_model_cannot_run_the_simulated_llm_is_used_and_the_reason_is_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(venv, "NO_MODEL", tmp_path / "no-model")
@@ -51,10 +53,10 @@ def test_where_the_model_cannot_run_the_simulated_llm_answers_and_one_sentence_s
     monkeypatch.delenv("LLM_BASE_URL", raising=False)
     monkeypatch.delenv("LLM_MODEL", raising=False)
     (tmp_path / "no-model").write_text("ERROR: No matching distribution found for xllamacpp")
-    said = io.StringIO()
+    printed = io.StringIO()
 
-    assert choice.given(Console(file=said, width=200)) == SIMULATED
-    assert said.getvalue() == (
+    assert choice.given(Console(file=printed, width=200)) == SIMULATED
+    assert printed.getvalue() == (
         "The model can't run on this machine, so the simulated LLM answers: "
         "ERROR: No matching distribution found for xllamacpp\n"
     )
@@ -71,15 +73,15 @@ def test_a_model_that_cannot_be_installed_does_not_fail_the_virtual_environment(
 
 
 @pytest.mark.parametrize(("cores", "expected"), [(1, 1), (2, 1), (3, 2), (4, 3), (5, 4), (64, 4)])
-def test_the_model_leaves_a_core_free(cores: int, expected: int) -> None:
+def test_the_model_leaves_one_core_free(cores: int, expected: int) -> None:
     assert model.threads(cores) == expected
 
 
 @pytest.mark.parametrize(("port", "beside"), [(4566, 14566), (4711, 14711), (4712, 14712), (55535, 65535)])
-def test_stacks_side_by_side_serve_their_models_on_ports_of_their_own(port: int, beside: int) -> None:
+def test_concurrent_stacks_use_different_model_ports(port: int, beside: int) -> None:
     assert model.port_beside(port) == beside
 
 
 @pytest.mark.parametrize("port", [1024, 55536, 65535])
-def test_the_models_port_is_always_a_port(port: int) -> None:
+def test_the_model_port_is_always_valid(port: int) -> None:
     assert 1024 <= model.port_beside(port) <= 65535

@@ -1,4 +1,4 @@
-"""The plan of a run: today a sequence; the rules hold for any plan without a cycle."""
+"""The plan of a run: a sequence; the rules are valid for any plan without a cycle."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pytest
 from baton.domain.runs.plan import Plan, completed_before, next_position, predecessors, ready, sequence
 
 DIAMOND: Plan = {0: (), 1: (0,), 2: (0,), 3: (1, 2)}
-"""Two branches that join again."""
+"""Two branches with a join."""
 
 
-def test_a_sequence_runs_each_payload_after_the_one_before_it() -> None:
+def test_a_sequence_runs_payloads_in_order() -> None:
     assert sequence(3) == {0: (), 1: (0,), 2: (1,)}
     assert [predecessors(position) for position in range(3)] == [(), (0,), (1,)]
 
@@ -32,16 +32,16 @@ def test_a_sequence_runs_each_payload_after_the_one_before_it() -> None:
         (DIAMOND, (3,), ()),
     ],
 )
-def test_a_payload_is_ready_once_all_before_it_have_answered(
+def test_a_payload_is_ready_when_all_its_predecessors_are_done(
     plan: Plan, done: tuple[int, ...], expected: tuple[int, ...]
 ) -> None:
     assert ready(plan, done) == expected
 
 
-def test_the_next_position_is_the_first_ready_one_or_behind_the_last() -> None:
+def test_the_next_position_is_the_first_ready_one_or_the_one_after_the_last() -> None:
     assert [next_position(sequence(3), set(range(count))) for count in range(4)] == [0, 1, 2, 3]
     assert next_position(DIAMOND, {0}) == 1
 
 
-def test_as_many_payloads_have_answered_before_a_position_as_come_before_it() -> None:
+def test_completed_before_counts_the_payloads_before_a_position() -> None:
     assert [completed_before(position) for position in (0, 1, 199)] == [0, 1, 199]

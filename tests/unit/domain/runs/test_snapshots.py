@@ -1,4 +1,4 @@
-"""Runs: how a workflow becomes the snapshots that a run executes."""
+"""Runs: a workflow is compiled to the snapshots that a run executes."""
 
 from __future__ import annotations
 
@@ -55,9 +55,11 @@ def definitions(*payloads: Payload, order: tuple[int, ...] | None = None, **cont
     )
 
 
-def test_a_snapshot_holds_the_text_the_settings_and_the_endpoint_of_its_payload() -> None:
-    said = LlmSettings(temperature=0.0, options={"top_k": 9})
-    (snapshot,) = compile_snapshots(definitions(a_payload(11, "first", 2, 1, settings=said), b1="one", b2="two"), {})
+def test_a_snapshot_contains_the_text_the_settings_and_the_endpoint_of_its_payload() -> None:
+    settings = LlmSettings(temperature=0.0, options={"top_k": 9})
+    (snapshot,) = compile_snapshots(
+        definitions(a_payload(11, "first", 2, 1, settings=settings), b1="one", b2="two"), {}
+    )
     assert (snapshot.position, snapshot.payload_id, snapshot.payload_name) == (0, 11, "first")
     assert snapshot.template == "two\n\none"
     assert snapshot.own_target.settings == LlmSettings(
@@ -67,12 +69,12 @@ def test_a_snapshot_holds_the_text_the_settings_and_the_endpoint_of_its_payload(
     assert (snapshot.own_target.endpoint.instance_name, snapshot.own_target.endpoint.has_api_key) == ("demo", True)
 
 
-def test_a_block_may_stand_twice_in_a_payload() -> None:
+def test_a_payload_may_contain_a_block_twice() -> None:
     (snapshot,) = compile_snapshots(definitions(a_payload(11, "first", 1, 1), b1="one"), {})
     assert snapshot.template == "one\n\none"
 
 
-def test_a_text_of_the_payloads_own_stands_in_its_place() -> None:
+def test_an_inline_block_is_rendered_at_its_position() -> None:
     blocks = (InlineBlock(content="before"), 1, InlineBlock(content="{{topic}}"))
     payload = replace(a_payload(11, "first"), blocks=blocks)
     (snapshot,) = compile_snapshots(definitions(payload, b1="one"), {"topic": "relays"})
@@ -94,7 +96,7 @@ def test_references_are_resolved_to_earlier_payloads_then_variables() -> None:
     )
 
 
-def test_a_payload_that_occurs_twice_refers_to_its_latest_earlier_answer() -> None:
+def test_a_reference_to_a_payload_that_occurs_twice_uses_its_latest_earlier_answer() -> None:
     workflow = definitions(a_payload(11, "draft", 1), order=(11, 11, 11), b1="{{draft}}")
     snapshots = compile_snapshots(workflow, {})
     assert [snapshot.references[0].source for snapshot in snapshots] == ["missing", "response", "response"]
@@ -108,23 +110,23 @@ def test_a_workflow_without_payloads_is_invalid() -> None:
     assert caught.value.field == "payloads"
 
 
-def test_payloads_that_are_gone_are_named_once_each() -> None:
+def test_the_error_names_each_deleted_payload_once() -> None:
     with pytest.raises(Invalid, match=r"payloads: workflow 7 refers to payloads that are gone: 98, 99\."):
         compile_snapshots(definitions(a_payload(11, "first", 1), order=(98, 11, 99, 98), b1="one"), {})
 
 
-def test_blocks_that_are_gone_are_named_with_their_payload() -> None:
+def test_the_error_names_deleted_blocks_and_their_payload() -> None:
     with pytest.raises(Invalid, match=r"blocks: payload 11 refers to blocks that are gone: 98, 99\."):
         compile_snapshots(definitions(a_payload(11, "first", 98, 1, 99, 98), b1="one"), {})
 
 
-def test_an_llm_instance_that_is_gone_is_named_with_its_payload() -> None:
+def test_the_error_names_a_deleted_llm_instance_and_its_payload() -> None:
     workflow = replace(definitions(a_payload(11, "first", 1), b1="one"), instances={})
     with pytest.raises(Invalid, match="llm_instance: payload 11 refers to LLM instance 5"):
         compile_snapshots(workflow, {})
 
 
-def test_a_text_is_kept_up_to_its_bound_in_bytes() -> None:
+def test_a_prompt_has_a_maximum_size_in_bytes() -> None:
     longest = "é" * (MAX_TEMPLATE_BYTES // 2)
     (snapshot,) = compile_snapshots(definitions(a_payload(11, "first", 1), b1=longest), {})
     assert snapshot.template == longest
@@ -132,7 +134,7 @@ def test_a_text_is_kept_up_to_its_bound_in_bytes() -> None:
         compile_snapshots(definitions(a_payload(11, "first", 1), b1=longest + "x"), {})
 
 
-def test_any_number_of_references_that_find_nothing_is_text_and_little_of_it_is_kept() -> None:
+def test_many_missing_references_are_left_in_the_text_and_at_most_100_are_recorded() -> None:
     chart = "".join(f"name: {{{{ .Values.x{number} }}}} {{{{ n{number} }}}}\n" for number in range(5_000))
     for on_missing in ("keep", "empty"):
         (snapshot,) = compile_snapshots(definitions(a_payload(11, "first", 1), b1=chart), {}, on_missing)
@@ -142,13 +144,13 @@ def test_any_number_of_references_that_find_nothing_is_text_and_little_of_it_is_
         ]
 
 
-def test_long_missing_names_are_kept_up_to_a_number_of_characters() -> None:
+def test_recorded_missing_names_have_a_maximum_total_length() -> None:
     text = "".join(f"{{{{{number:0200d}}}}}" for number in range(90))
     (snapshot,) = compile_snapshots(definitions(a_payload(11, "first", 1), b1=text), {})
     assert len(snapshot.references) == 50
 
 
-def test_at_most_100_names_are_found_in_the_prompt_and_the_system_text_together() -> None:
+def test_prompt_and_system_text_together_may_refer_to_at_most_100_names() -> None:
     variables = {f"v{number}": "x" for number in range(101)}
     prompt = "".join(f"{{{{v{number}}}}}" for number in range(100)) + "{{nobody}}" * 9
     within = definitions(a_payload(11, "first", 1, settings=LlmSettings(system="{{v0}} {{v99}}")), b1=prompt)
@@ -164,15 +166,15 @@ def test_at_most_100_names_are_found_in_the_prompt_and_the_system_text_together(
         compile_snapshots(over, variables)
 
 
-def test_code_in_a_prompt_does_not_stop_a_run_that_is_to_fail_for_missing_references() -> None:
+def test_with_on_missing_fail_template_code_in_a_prompt_is_not_a_missing_reference() -> None:
     code = """{{ name | upper }} {{ .Values.x }} {{ include "x" . }} {{ $t('x') }} {{ a
       b }} {{#each items}} {{/each}}"""
     assert compile_snapshots(definitions(a_payload(11, "first", 1), b1=code), {}, "fail")[0].references == ()
 
 
-def test_the_system_text_of_a_payload_and_of_an_instances_defaults_is_a_template() -> None:
-    said = LlmSettings(system="For {{topic}} and {{draft}}, {{nobody}}")
-    workflow = definitions(a_payload(11, "draft", 1), a_payload(12, "review", 1, settings=said), b1="{{topic}}")
+def test_system_texts_of_payloads_and_of_instance_defaults_are_templates() -> None:
+    settings = LlmSettings(system="For {{topic}} and {{draft}}, {{nobody}}")
+    workflow = definitions(a_payload(11, "draft", 1), a_payload(12, "review", 1, settings=settings), b1="{{topic}}")
     instance = replace(INSTANCE, defaults=LlmSettings(system="By default {{ topic }}"))
     first, second = compile_snapshots(replace(workflow, instances={5: instance}), {"topic": "relays"})
     assert first.references_with(first.own_target) == (
@@ -189,7 +191,7 @@ def test_the_system_text_of_a_payload_and_of_an_instances_defaults_is_a_template
         compile_snapshots(workflow, {"topic": "relays"}, "fail")
 
 
-def test_each_fallbacks_system_text_has_references_of_its_own() -> None:
+def test_the_system_text_of_each_fallback_has_its_own_references() -> None:
     first = replace(INSTANCE, defaults=LlmSettings(system="{{a}}"), fallback=6)
     second = replace(INSTANCE, id=6, defaults=LlmSettings(system="{{b}}"))
     workflow = replace(definitions(a_payload(11, "first", 1), b1="{{c}}"), instances={5: first, 6: second})
@@ -200,15 +202,15 @@ def test_each_fallbacks_system_text_has_references_of_its_own() -> None:
         compile_snapshots(workflow, {"a": 1, "c": 3}, "fail")
 
 
-def test_a_path_that_a_variable_does_not_have_is_refused_before_the_start_when_the_run_is_to_fail() -> None:
+def test_with_on_missing_fail_a_path_that_a_variable_does_not_contain_is_rejected() -> None:
     workflow = definitions(a_payload(11, "first", 1), b1="{{user.name}} {{user.age}}")
     with pytest.raises(Invalid, match=r"\{\{user.age\}\}") as caught:
         compile_snapshots(workflow, {"user": {"name": "Ada"}}, "fail")
     assert "user.name" not in str(caught.value)
 
 
-def test_a_payload_whose_system_texts_can_not_be_kept_is_refused() -> None:
-    """Each is within its own bound; together they are too long."""
+def test_a_payload_whose_texts_and_settings_are_too_large_is_rejected() -> None:
+    """Each is within its own maximum; together they are too large."""
     workflow = definitions(a_payload(11, "first", 1), b1="é" * (MAX_TEMPLATE_BYTES // 2))
     instances = {
         id_: replace(INSTANCE, id=id_, fallback=id_ + 1, defaults=LlmSettings(options={"x": "é" * 350_000}))
@@ -218,7 +220,7 @@ def test_a_payload_whose_system_texts_can_not_be_kept_is_refused() -> None:
         compile_snapshots(replace(workflow, instances=instances), {})
 
 
-def test_a_workflow_whose_texts_together_can_not_be_kept_is_refused() -> None:
+def test_a_workflow_whose_texts_together_are_too_large_is_rejected() -> None:
     workflow = definitions(a_payload(11, "first", 1), order=(11,) * 41, b1="x" * MAX_TEMPLATE_BYTES)
     with pytest.raises(Invalid, match="payloads: texts and settings of all payloads"):
         compile_snapshots(workflow, {})
@@ -226,14 +228,14 @@ def test_a_workflow_whose_texts_together_can_not_be_kept_is_refused() -> None:
     assert len(compile_snapshots(within, {})) == 39
 
 
-def test_variables_are_kept_up_to_their_bound_in_bytes() -> None:
+def test_variables_have_a_maximum_size_in_bytes() -> None:
     longest = "é" * ((MAX_VARIABLES_BYTES - len('{"a": ""}')) // 2)
     check_variables({"a": longest})
     with pytest.raises(Invalid, match=r"variables: 300,0\d\d bytes as JSON"):
         check_variables({"a": longest + "éé"})
 
 
-def test_metadata_counts_what_the_provider_tells() -> None:
+def test_metadata_contains_the_counts_of_the_provider() -> None:
     answer = an_answer(prompt_tokens=10, completion_tokens=50, finish_reason="stop")
     metadata = answer_metadata(answer, duration_ms=2000)
     assert (metadata["total_tokens"], metadata["tokens_per_second"]) == (60, 25.0)
@@ -243,28 +245,28 @@ def test_metadata_counts_what_the_provider_tells() -> None:
 @pytest.mark.parametrize(
     ("prompt", "completion", "total"), [(None, None, None), (10, None, 10), (None, 5, 5), (0, 0, 0)]
 )
-def test_unknown_counts_stay_unknown(prompt: int | None, completion: int | None, total: int | None) -> None:
+def test_the_total_of_unknown_counts_is_unknown(prompt: int | None, completion: int | None, total: int | None) -> None:
     answer = an_answer(prompt_tokens=prompt, completion_tokens=completion)
     assert answer_metadata(answer, duration_ms=100)["total_tokens"] == total
 
 
-def test_an_answer_that_took_no_time_has_no_speed() -> None:
+def test_an_answer_without_a_duration_has_no_tokens_per_second() -> None:
     assert answer_metadata(an_answer(), duration_ms=0)["tokens_per_second"] is None
 
 
-def test_a_provider_can_not_fill_the_metadata_with_a_long_text() -> None:
+def test_long_texts_of_a_provider_are_shortened_in_the_metadata() -> None:
     metadata = answer_metadata(an_answer(model="m" * 10_000, finish_reason="f" * 10_000), duration_ms=1)
     assert (metadata["model"], metadata["finish_reason"]) == ("m" * 200, "f" * 200)
 
 
-def test_a_cut_answer_is_marked_and_so_is_one_that_was_asked_for_twice() -> None:
+def test_metadata_marks_truncated_and_repeated_answers() -> None:
     whole = answer_metadata(an_answer(finish_reason="stop"), duration_ms=1)
     assert (whole["truncated"], whole["format_retries"]) == (False, 0)
     cut = answer_metadata(an_answer(finish_reason="length", format_retries=1), duration_ms=1)
     assert (cut["truncated"], cut["format_retries"]) == (True, 1)
 
 
-def test_a_reference_is_told_with_its_source_and_with_its_position_if_it_has_one() -> None:
+def test_the_record_of_a_reference_contains_its_source_and_position() -> None:
     assert reference_record(Reference(name="a", source="response", position=0)) == {
         "name": "a",
         "where": "prompt",
@@ -278,7 +280,7 @@ def test_a_reference_is_told_with_its_source_and_with_its_position_if_it_has_one
     }
 
 
-def test_references_that_can_never_be_found_are_refused_when_the_run_is_to_fail_then() -> None:
+def test_with_on_missing_fail_references_that_cannot_be_resolved_are_rejected() -> None:
     workflow = definitions(a_payload(11, "first", 1), b1="{{topic}} {{nobody}} {{first.title}}")
     with pytest.raises(Invalid, match=r"on_missing: .*\{\{nobody\}\} in 'first' \(position 0\)") as caught:
         compile_snapshots(workflow, {"topic": "relays"}, "fail")
@@ -288,5 +290,5 @@ def test_references_that_can_never_be_found_are_refused_when_the_run_is_to_fail_
 
 
 @pytest.mark.parametrize(("content", "empty"), [("", True), (" \n", True), ("0", None), (" a ", None)])
-def test_an_answer_without_a_word_is_marked_and_no_other_is(content: str, empty: bool | None) -> None:
+def test_only_a_blank_answer_is_marked_as_empty(content: str, empty: bool | None) -> None:
     assert answer_metadata(an_answer(content), duration_ms=1).get("empty") is empty

@@ -1,4 +1,4 @@
-"""Cancel, resume and delete: each only where the run's status allows it."""
+"""Cancel, resume and delete: each only if the status of the run allows it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def a_run_that_is(fake_baton: FakeBaton, status: Status) -> Run:
 
 
 @pytest.mark.parametrize("status", ["created", "running"])
-def test_cancelling_ends_the_run_and_its_execution(fake_baton: FakeBaton, status: Status) -> None:
+def test_cancelling_stops_the_run_and_its_execution(fake_baton: FakeBaton, status: Status) -> None:
     a_run_that_is(fake_baton, status)
     fake_baton.change_run.cancel(TENANT, 1, NOON)
     run = fake_baton.runs.read(TENANT, 1)
@@ -40,33 +40,33 @@ def test_no_further_payload_starts_in_a_cancelled_run(fake_baton: FakeBaton) -> 
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
-def test_a_run_that_has_ended_is_not_cancelled(fake_baton: FakeBaton, status: Status) -> None:
+def test_a_run_that_has_ended_cannot_be_cancelled(fake_baton: FakeBaton, status: Status) -> None:
     ended = a_run_that_is(fake_baton, status)
     with pytest.raises(RunFinished, match=f"Run 1 is already {status}"):
         fake_baton.change_run.cancel(TENANT, 1, NOON)
     assert fake_baton.runs.read(TENANT, 1) == ended
 
 
-def test_a_run_that_ends_while_it_is_being_cancelled_stays_as_it_ended(fake_baton: FakeBaton) -> None:
-    class EndsMeanwhile(FakeRuns):
+def test_a_run_that_ends_while_it_is_cancelled_does_not_change_its_status(fake_baton: FakeBaton) -> None:
+    class EndsDuringRead(FakeRuns):
         def read(self, tenant: str, run_id: int) -> Run:
             run = super().read(tenant, run_id)
             if run.status == "running":
                 self.write(replace(run, status="completed"))
             return run
 
-    runs = EndsMeanwhile()
+    runs = EndsDuringRead()
     fake_baton = FakeBaton(runs=runs)
     workflow = fake_baton.workflow("one")
     fake_baton.start_run(TENANT, workflow, {}, NOON)
-    created = super(EndsMeanwhile, runs).read(TENANT, 1)
+    created = super(EndsDuringRead, runs).read(TENANT, 1)
     FakeRuns.write(runs, replace(created, status="running"))
     with pytest.raises(AttemptSuperseded):
         fake_baton.change_run.cancel(TENANT, 1, NOON)
     assert runs.read(TENANT, 1).status == "completed"
 
 
-def test_a_failed_run_goes_on_after_its_last_response(fake_baton: FakeBaton) -> None:
+def test_a_failed_run_resumes_after_its_last_response(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one", "{{p0}} two", "{{p1}} three")
     fake_baton.llm.script("a", LlmRefused("No such model."), "b", "c")
     fake_baton.state_machine.execute(fake_baton.step(run))
@@ -88,7 +88,7 @@ def test_a_cancelled_run_can_be_resumed(fake_baton: FakeBaton) -> None:
     assert fake_baton.runs.read(TENANT, 1).status == "completed"
 
 
-def test_what_is_left_of_the_earlier_attempt_can_not_touch_the_resumed_run(fake_baton: FakeBaton) -> None:
+def test_the_execution_of_the_earlier_attempt_cannot_change_the_resumed_run(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one")
     fake_baton.change_run.cancel(TENANT, 1, NOON)
     resumed = fake_baton.change_run.resume(TENANT, 1, NOON)
@@ -98,22 +98,22 @@ def test_what_is_left_of_the_earlier_attempt_can_not_touch_the_resumed_run(fake_
 
 
 @pytest.mark.parametrize("status", ["created", "running"])
-def test_a_run_that_goes_on_can_be_neither_resumed_nor_deleted(fake_baton: FakeBaton, status: Status) -> None:
-    going_on = a_run_that_is(fake_baton, status)
+def test_a_run_that_has_not_ended_can_be_neither_resumed_nor_deleted(fake_baton: FakeBaton, status: Status) -> None:
+    unfinished = a_run_that_is(fake_baton, status)
     with pytest.raises(RunNotFinished, match=f"Run 1 is {status}"):
         fake_baton.change_run.resume(TENANT, 1, NOON)
     with pytest.raises(RunNotFinished, match=f"Run 1 is {status}"):
         fake_baton.change_run.delete(TENANT, 1)
-    assert fake_baton.runs.read(TENANT, 1) == going_on
+    assert fake_baton.runs.read(TENANT, 1) == unfinished
 
 
-def test_a_completed_run_has_nothing_to_resume(fake_baton: FakeBaton) -> None:
+def test_a_completed_run_cannot_be_resumed(fake_baton: FakeBaton) -> None:
     a_run_that_is(fake_baton, "completed")
     with pytest.raises(RunFinished, match="Run 1 is already completed"):
         fake_baton.change_run.resume(TENANT, 1, NOON)
 
 
-def test_a_resume_that_the_state_machine_refuses_fails_the_run_and_can_be_tried_again(fake_baton: FakeBaton) -> None:
+def test_a_resume_that_the_state_machine_rejects_fails_the_run_and_can_be_repeated(fake_baton: FakeBaton) -> None:
     a_run_that_is(fake_baton, "failed")
     fake_baton.executions.refusal = OSError("no state machine")
     with pytest.raises(OSError, match="no state machine"):
@@ -134,7 +134,7 @@ def test_an_ended_run_can_be_deleted(fake_baton: FakeBaton, status: Status) -> N
 
 
 @pytest.mark.parametrize(("tenant", "run_id"), [(TENANT, 99), (OTHER_TENANT, 1)])
-def test_an_unknown_or_another_tenants_run_is_not_found(fake_baton: FakeBaton, tenant: str, run_id: int) -> None:
+def test_an_unknown_run_or_one_of_another_tenant_is_not_found(fake_baton: FakeBaton, tenant: str, run_id: int) -> None:
     a_run_that_is(fake_baton, "failed")
     with pytest.raises(NotFound):
         fake_baton.change_run.cancel(tenant, run_id, NOON)

@@ -1,4 +1,4 @@
-"""Execute one payload: once where it can be, and never with two responses."""
+"""Execute one payload: the LLM is called again only if necessary, and at most one response is stored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.use_cases import FakeBaton
 
 
 class CrashingSteps(FakeSteps):
-    """The function ends between the LLM's answer and the write of it, the first time."""
+    """The first time, the function crashes after the LLM's answer and before it stores the response."""
 
     crashes = 1
 
@@ -54,7 +54,7 @@ def responses(fake_baton: FakeBaton) -> tuple[Response, ...]:
     return tuple(fake_baton.runs.read_responses(TENANT, 1, 100, None).items)
 
 
-def test_a_payload_is_answered_and_the_next_one_follows(fake_baton: FakeBaton) -> None:
+def test_a_payload_stores_its_response_and_the_next_payload_follows(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("Tell me of {{topic}}.", "And then?", topic="relays")
     fake_baton.llm.script(an_answer("Long ago."))
     after = fake_baton.execute_payload(fake_baton.step(run))
@@ -75,7 +75,7 @@ def test_the_last_payload_completes_the_run(fake_baton: FakeBaton) -> None:
     assert [response.id for response in responses(fake_baton)] == [run.first_response_id, run.first_response_id + 1]
 
 
-def test_the_run_shows_which_payload_is_under_way(fake_baton: FakeBaton) -> None:
+def test_the_run_shows_the_current_payload(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one", "two")
     fake_baton.llm.script("first", LlmThrottled("Later."))
     fake_baton.execute_payload(fake_baton.step(run, 0))
@@ -84,7 +84,7 @@ def test_the_run_shows_which_payload_is_under_way(fake_baton: FakeBaton) -> None
     assert (shown.status, shown.position, shown.completed, shown.payload_name) == ("running", 1, 1, "p1")
 
 
-def test_the_call_has_the_snapshots_settings_and_endpoint(fake_baton: FakeBaton) -> None:
+def test_the_llm_call_has_the_settings_and_the_endpoint_of_the_snapshot(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one")
     fake_baton.llm.script("first")
     fake_baton.execute_payload(replace(fake_baton.step(run), tries=2))
@@ -103,7 +103,7 @@ def test_a_key_is_read_when_the_instance_has_one(fake_baton: FakeBaton) -> None:
     assert fake_baton.llm.calls[0].api_key == "sk-one"
 
 
-def test_a_key_that_is_gone_fails_the_run_without_a_call(fake_baton: FakeBaton) -> None:
+def test_a_missing_key_fails_the_run_without_an_llm_call(fake_baton: FakeBaton) -> None:
     run = fake_baton.start_run(TENANT, fake_baton.workflow("one", has_api_key=True), {}, fake_baton.clock())
     fake_baton.state_machine.begin(fake_baton.step(run))
     after = fake_baton.execute_payload(fake_baton.step(run))
@@ -122,7 +122,7 @@ def test_a_redelivered_payload_does_not_call_the_llm_again(fake_baton: FakeBaton
     assert [response.content for response in responses(fake_baton)] == ["first"]
 
 
-def test_a_redelivered_last_payload_completes_without_a_call(fake_baton: FakeBaton) -> None:
+def test_a_redelivered_last_payload_completes_without_an_llm_call(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one")
     fake_baton.llm.script("first")
     fake_baton.execute_payload(fake_baton.step(run))
@@ -130,19 +130,19 @@ def test_a_redelivered_last_payload_completes_without_a_call(fake_baton: FakeBat
     assert len(fake_baton.llm.calls) == 1
 
 
-def test_a_crash_between_answer_and_write_costs_a_second_call_and_makes_one_response(fake_baton: FakeBaton) -> None:
+def test_a_crash_before_the_response_is_stored_causes_a_second_call_and_one_response(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one", "two")
     execute = on(fake_baton, CrashingSteps(fake_baton.runs))
-    fake_baton.llm.script("lost", "kept")
+    fake_baton.llm.script("lost", "stored")
     with pytest.raises(RuntimeError, match="out of memory"):
         execute(fake_baton.step(run))
     assert responses(fake_baton) == ()
     assert execute(fake_baton.step(run)).outcome == "continue"
     assert len(fake_baton.llm.calls) == 2
-    assert [response.content for response in responses(fake_baton)] == ["kept"]
+    assert [response.content for response in responses(fake_baton)] == ["stored"]
 
 
-def test_the_delivery_that_stores_second_goes_on_with_the_first_ones_response(fake_baton: FakeBaton) -> None:
+def test_of_two_deliveries_at_the_same_time_the_first_stored_response_is_used(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one", "two")
     fake_baton.llm.script("mine")
     after = on(fake_baton, RacingSteps(fake_baton.runs))(fake_baton.step(run))
@@ -150,7 +150,7 @@ def test_the_delivery_that_stores_second_goes_on_with_the_first_ones_response(fa
     assert [response.content for response in responses(fake_baton)] == ["the other one"]
 
 
-def test_an_earlier_attempt_does_nothing(fake_baton: FakeBaton) -> None:
+def test_a_superseded_attempt_calls_no_llm_and_stores_no_response(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one")
     fake_baton.runs.write(replace(run, attempt=2))
     after = fake_baton.execute_payload(fake_baton.step(run))
@@ -167,7 +167,7 @@ def test_a_run_that_is_not_running_calls_no_llm(fake_baton: FakeBaton, status: s
     assert (fake_baton.llm.calls, len(fake_baton.runs.changes)) == ([], changes)
 
 
-def test_a_run_that_is_gone_calls_no_llm(fake_baton: FakeBaton) -> None:
+def test_a_deleted_run_calls_no_llm(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one")
     after = fake_baton.execute_payload(replace(fake_baton.step(run), run_id=99))
     assert (after.outcome, fake_baton.llm.calls) == ("failed", [])
@@ -179,7 +179,7 @@ def test_another_tenants_run_calls_no_llm(fake_baton: FakeBaton) -> None:
     assert (after.outcome, fake_baton.llm.calls) == ("failed", [])
 
 
-def test_a_run_cancelled_between_guard_and_start_calls_no_llm(fake_baton: FakeBaton) -> None:
+def test_a_run_that_is_cancelled_just_before_the_payload_starts_calls_no_llm(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one")
 
     class Cancelling(FakeSteps):
@@ -195,7 +195,7 @@ def test_a_run_cancelled_between_guard_and_start_calls_no_llm(fake_baton: FakeBa
     assert fake_baton.runs.read(TENANT, 1).status == "cancelled"
 
 
-def test_a_position_behind_the_last_payload_completes_the_run(fake_baton: FakeBaton) -> None:
+def test_a_position_after_the_last_payload_completes_the_run(fake_baton: FakeBaton) -> None:
     """As after a resume of a run that was cancelled between its last answer and its end."""
     run = fake_baton.started("one")
     fake_baton.llm.script("first")
@@ -204,14 +204,14 @@ def test_a_position_behind_the_last_payload_completes_the_run(fake_baton: FakeBa
     assert len(fake_baton.llm.calls) == 1
 
 
-def test_a_payload_whose_predecessor_has_not_answered_is_a_bug_and_raised(fake_baton: FakeBaton) -> None:
+def test_a_payload_without_the_response_before_it_raises_an_error(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one", "two")
     with pytest.raises(RuntimeError, match="position 1"):
         fake_baton.execute_payload(fake_baton.step(run, 1))
     assert fake_baton.llm.calls == []
 
 
-def test_a_throttled_call_waits_as_long_as_it_is_asked_to_and_then_succeeds(fake_baton: FakeBaton) -> None:
+def test_a_throttled_call_waits_for_retry_after_and_then_succeeds(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one")
     fake_baton.llm.script(LlmThrottled("Later.", 2.0), "first")
     waiting = fake_baton.execute_payload(fake_baton.step(run))
@@ -231,7 +231,7 @@ def test_a_run_that_is_cancelled_during_a_wait_calls_no_llm_again(fake_baton: Fa
     assert (len(fake_baton.llm.calls), responses(fake_baton)) == (1, ())
 
 
-def test_an_earlier_attempt_that_wakes_from_a_wait_calls_no_llm_again(fake_baton: FakeBaton) -> None:
+def test_a_superseded_attempt_calls_no_llm_after_its_wait(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one")
     fake_baton.llm.script(LlmThrottled("Later.", 2.0))
     waiting = fake_baton.execute_payload(fake_baton.step(run))
@@ -241,7 +241,7 @@ def test_an_earlier_attempt_that_wakes_from_a_wait_calls_no_llm_again(fake_baton
     assert (len(fake_baton.llm.calls), responses(fake_baton)) == (1, ())
 
 
-def test_a_payload_that_waits_tells_its_start_once(fake_baton: FakeBaton) -> None:
+def test_a_payload_that_waits_publishes_its_start_only_once(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one")
     fake_baton.llm.script(LlmThrottled("Later.", 2.0), LlmTimeout("Too slow."), "first")
     waiting = fake_baton.execute_payload(fake_baton.step(run))
@@ -253,7 +253,7 @@ def test_a_payload_that_waits_tells_its_start_once(fake_baton: FakeBaton) -> Non
     assert responses(fake_baton)[0].started_at == started_at
 
 
-def test_five_throttles_end_in_failed(fake_baton: FakeBaton) -> None:
+def test_five_throttled_calls_fail_the_run(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one")
     fake_baton.llm.script(*[LlmThrottled("Too many requests.", 2.0)] * 5)
     step = fake_baton.state_machine.execute(fake_baton.step(run))
@@ -265,7 +265,7 @@ def test_five_throttles_end_in_failed(fake_baton: FakeBaton) -> None:
     )
 
 
-def test_each_payload_has_its_own_number_of_calls(fake_baton: FakeBaton) -> None:
+def test_each_payload_counts_its_own_tries(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one", "two")
     throttles = [LlmThrottled("Too many requests.", 2.0)] * 4
     fake_baton.llm.script(*throttles, "first", *throttles, "second")
@@ -273,7 +273,9 @@ def test_each_payload_has_its_own_number_of_calls(fake_baton: FakeBaton) -> None
 
 
 @pytest.mark.parametrize("error", [LlmRefused("No such model."), LlmAnswerInvalid("No choices in the answer.")])
-def test_a_refusal_fails_at_once_and_says_what_and_where(fake_baton: FakeBaton, error: Exception) -> None:
+def test_a_permanent_error_fails_the_run_and_its_error_names_the_payload(
+    fake_baton: FakeBaton, error: Exception
+) -> None:
     run = fake_baton.started("one", "two")
     fake_baton.llm.script("first", error)
     fake_baton.execute_payload(fake_baton.step(run))
@@ -282,14 +284,14 @@ def test_a_refusal_fails_at_once_and_says_what_and_where(fake_baton: FakeBaton, 
     assert [response.content for response in responses(fake_baton)] == ["first"]
 
 
-def test_what_has_no_name_is_raised(fake_baton: FakeBaton) -> None:
+def test_an_unexpected_error_is_raised(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one")
     fake_baton.llm.script(KeyError("choices"))
     with pytest.raises(KeyError):
         fake_baton.execute_payload(fake_baton.step(run))
 
 
-def test_a_missing_reference_stays_as_it_was_written_and_metadata_says_so(fake_baton: FakeBaton) -> None:
+def test_a_missing_reference_is_left_verbatim_and_listed_in_the_metadata(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one", "{{ nobody }}, {{p0}} and {{ topic }}", topic={"a": 1})
     fake_baton.llm.script("{{topic}}", "second")
     fake_baton.state_machine.execute(fake_baton.step(run))
@@ -301,7 +303,7 @@ def test_a_missing_reference_stays_as_it_was_written_and_metadata_says_so(fake_b
     ]
 
 
-def test_a_run_that_is_to_fail_for_a_missing_reference_fails_before_the_llm_is_called(fake_baton: FakeBaton) -> None:
+def test_with_on_missing_fail_a_missing_reference_fails_the_run_before_the_llm_call(fake_baton: FakeBaton) -> None:
     workflow = fake_baton.workflow("one", "{{p0.title}}")
     run = fake_baton.start_run(TENANT, workflow, {}, NOON, "fail")
     fake_baton.llm.script("no json")
@@ -310,7 +312,7 @@ def test_a_run_that_is_to_fail_for_a_missing_reference_fails_before_the_llm_is_c
     assert fake_baton.llm.prompts == ["one"]
 
 
-def test_a_missing_reference_may_become_nothing(fake_baton: FakeBaton) -> None:
+def test_with_on_missing_empty_a_missing_reference_is_removed(fake_baton: FakeBaton) -> None:
     workflow = fake_baton.workflow("one", "<{{p0.title}}> <{{ nobody }}> <{{p0}}>")
     run = fake_baton.start_run(TENANT, workflow, {}, NOON, "empty")
     fake_baton.llm.script("no json", "second")
@@ -323,7 +325,7 @@ def test_a_missing_reference_may_become_nothing(fake_baton: FakeBaton) -> None:
     ]
 
 
-def test_a_payload_that_occurs_twice_answers_twice_and_the_latest_is_meant(fake_baton: FakeBaton) -> None:
+def test_a_reference_to_a_payload_that_occurs_twice_uses_its_latest_response(fake_baton: FakeBaton) -> None:
     workflow = fake_baton.workflow("draft", "", "{{draft}}", names=["draft", "draft", "review"])
     run = fake_baton.start_run(TENANT, workflow, {"draft": "never"}, fake_baton.clock())
     fake_baton.llm.script("one", "two", "done")
@@ -331,7 +333,7 @@ def test_a_payload_that_occurs_twice_answers_twice_and_the_latest_is_meant(fake_
     assert fake_baton.llm.prompts == ["draft", "draft", "two"]
 
 
-def test_metadata_tells_how_long_the_call_took(fake_baton: FakeBaton) -> None:
+def test_metadata_contains_the_duration_of_the_call_and_the_tokens_per_second(fake_baton: FakeBaton) -> None:
     run = fake_baton.started("one")
 
     def slowly(_call: object, _listener: object) -> object:
@@ -354,7 +356,7 @@ def with_system(fake_baton: FakeBaton, system: str, on_missing: OnMissing = "kee
     return fake_baton.step(run)
 
 
-def test_the_system_text_is_rendered_and_its_references_are_told_apart_from_the_prompts(fake_baton: FakeBaton) -> None:
+def test_the_system_text_is_rendered_and_its_references_are_listed_as_system_references(fake_baton: FakeBaton) -> None:
     step = with_system(
         fake_baton, r"You are {{ user.role }}. {{topic}} \{{topic}} {{nobody}}", topic="X", user={"role": "Y"}
     )
@@ -369,19 +371,21 @@ def test_the_system_text_is_rendered_and_its_references_are_told_apart_from_the_
     ]
 
 
-def test_what_is_missing_in_a_system_text_can_become_nothing_and_code_stays(fake_baton: FakeBaton) -> None:
+def test_with_on_missing_empty_missing_references_of_a_system_text_are_removed_and_code_is_left(
+    fake_baton: FakeBaton,
+) -> None:
     step = with_system(fake_baton, "A {{nobody}} {{ x | upper }} {{ .Values.x }}", "empty", topic="X")
     fake_baton.llm.script("first")
     fake_baton.execute_payload(step)
     assert fake_baton.llm.calls[0].settings.system == "A  {{ x | upper }} {{ .Values.x }}"
 
 
-def test_a_run_that_is_to_fail_looks_at_the_system_text_too(fake_baton: FakeBaton) -> None:
+def test_with_on_missing_fail_a_missing_reference_in_the_system_text_is_rejected(fake_baton: FakeBaton) -> None:
     with pytest.raises(Invalid, match="nobody"):
         with_system(fake_baton, "{{nobody}}", "fail", topic="X")
 
 
-def test_more_missing_references_than_are_told_become_nothing_as_well(fake_baton: FakeBaton) -> None:
+def test_with_on_missing_empty_missing_references_that_are_not_listed_are_removed_too(fake_baton: FakeBaton) -> None:
     step = with_system(fake_baton, "".join(f"{{{{n{number}}}}}" for number in range(500)), "empty", topic="X")
     fake_baton.llm.script("first")
     fake_baton.execute_payload(step)
@@ -389,13 +393,13 @@ def test_more_missing_references_than_are_told_become_nothing_as_well(fake_baton
     assert len(responses(fake_baton)[0].metadata["references"]) == 101
 
 
-OF_THE_SNAPSHOT = (
+SNAPSHOT_HINT = (
     " Attempt 2 used the definition as it was when the run was started; to use the newest, execute workflow 1 again."
 )
 
 
 def resumed_after(fake_baton: FakeBaton, failure: LlmError) -> Step:
-    """What the second attempt of a run comes to that failed in its first payload."""
+    """The last step of the second attempt of a run that failed in its first payload."""
     run = fake_baton.started("one")
     fake_baton.llm.script(LlmRefused("There is no model m."), *[failure] * 9)
     assert fake_baton.state_machine.execute(fake_baton.step(run)).outcome == "failed"
@@ -407,25 +411,25 @@ def resumed_after(fake_baton: FakeBaton, failure: LlmError) -> Step:
     "failure",
     [LlmRefused("There is no model m."), LlmUnreachable("No such host."), LlmAnswerInvalid("That is no JSON.")],
 )
-def test_a_resume_that_its_snapshot_makes_fail_says_so_and_how_to_take_the_newest(
+def test_a_resumed_run_that_fails_because_of_its_snapshot_explains_how_to_use_the_newest_definition(
     fake_baton: FakeBaton, failure: LlmError
 ) -> None:
     after = resumed_after(fake_baton, failure)
     assert after.outcome == "failed"
-    assert (after.error or "").endswith(OF_THE_SNAPSHOT)
+    assert (after.error or "").endswith(SNAPSHOT_HINT)
     assert str(failure) in (after.error or "")
 
 
-def test_the_advice_stands_behind_a_long_message_of_a_provider_too(fake_baton: FakeBaton) -> None:
-    assert (resumed_after(fake_baton, LlmRefused("x" * 5000)).error or "").endswith(OF_THE_SNAPSHOT)
+def test_the_hint_follows_even_a_long_error_of_a_provider(fake_baton: FakeBaton) -> None:
+    assert (resumed_after(fake_baton, LlmRefused("x" * 5000)).error or "").endswith(SNAPSHOT_HINT)
 
 
-def test_the_first_attempt_does_not_speak_of_a_snapshot(fake_baton: FakeBaton) -> None:
+def test_an_error_of_the_first_attempt_has_no_hint_about_the_snapshot(fake_baton: FakeBaton) -> None:
     fake_baton.llm.script(LlmRefused("There is no model m."))
     assert "definition as it was" not in (
         fake_baton.execute_payload(fake_baton.step(fake_baton.started("one"))).error or ""
     )
 
 
-def test_a_resume_that_fails_for_a_passing_reason_does_not_blame_the_snapshot(fake_baton: FakeBaton) -> None:
+def test_a_resumed_run_that_fails_temporarily_has_no_hint_about_the_snapshot(fake_baton: FakeBaton) -> None:
     assert "definition as it was" not in (resumed_after(fake_baton, LlmTimeout("Too slow.")).error or "")

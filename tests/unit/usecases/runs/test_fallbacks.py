@@ -1,4 +1,4 @@
-"""Fallbacks: who is asked next, with which settings, and what is told of it."""
+"""Fallbacks: which instance is called next, with which settings, and what the response records."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def instances(fake_baton: FakeBaton, *drafts: dict[str, Any]) -> list[int]:
 
 
 def started(fake_baton: FakeBaton, instance_id: int, settings: LlmSettings | None = None) -> Run:
-    """A run of one payload that this instance is to answer."""
+    """A run of one payload that uses this instance."""
     block = fake_baton.define.create(TENANT, Block, block_draft("b", "Say something."), NOON).id
     draft = replace(payload_draft("p", [block], instance_id), settings=settings or LlmSettings())
     payload = fake_baton.define.create(TENANT, Payload, draft, NOON).id
@@ -62,9 +62,7 @@ def the_response(fake_baton: FakeBaton) -> Response:
     [LlmRefused("No."), LlmAnswerInvalid("Odd."), LlmFormatInvalid("Not JSON.")],
     ids=lambda e: type(e).__name__,
 )
-def test_an_instance_that_refuses_is_followed_by_the_one_that_it_names(
-    fake_baton: FakeBaton, refusal: LlmError
-) -> None:
+def test_after_a_permanent_error_the_fallback_is_called(fake_baton: FakeBaton, refusal: LlmError) -> None:
     run = started(fake_baton, instances(fake_baton, {}, {})[0])
     fake_baton.llm.script(refusal, "An answer.")
     after = fake_baton.state_machine.execute(fake_baton.step(run))
@@ -75,7 +73,7 @@ def test_an_instance_that_refuses_is_followed_by_the_one_that_it_names(
     assert (metadata["tries"], metadata["last_failure"]) == (1, str(refusal))
 
 
-def test_an_exhausted_instance_is_followed_by_the_next_with_tries_of_its_own(fake_baton: FakeBaton) -> None:
+def test_after_the_final_failure_the_fallback_is_called_with_its_own_tries(fake_baton: FakeBaton) -> None:
     run = started(fake_baton, instances(fake_baton, {}, {})[0])
     fake_baton.llm.script(*[LlmThrottled("Later.", 2.0)] * 5, *[LlmServerError("Broken.")] * 2, "An answer.")
     assert fake_baton.state_machine.execute(fake_baton.step(run)).outcome == "completed"
@@ -86,7 +84,7 @@ def test_an_exhausted_instance_is_followed_by_the_next_with_tries_of_its_own(fak
     assert metadata["waited_seconds"] == 4 * 2 + 2 + 4
 
 
-def test_with_the_last_one_given_up_the_run_fails_and_tells_what_was_tried(fake_baton: FakeBaton) -> None:
+def test_after_the_last_fallback_the_run_fails_and_records_tries_and_waits(fake_baton: FakeBaton) -> None:
     run = started(fake_baton, instances(fake_baton, {}, {}, {})[0])
     fake_baton.llm.script(LlmRefused("No key."), *[LlmThrottled("Later.", 3.0)] * 5, LlmRefused("No such model."))
     fake_baton.state_machine.execute(fake_baton.step(run))
@@ -95,7 +93,7 @@ def test_with_the_last_one_given_up_the_run_fails_and_tells_what_was_tried(fake_
     assert (failed.tries, failed.waited_seconds) == (7, 12)
 
 
-def test_a_resumed_run_begins_with_the_first_instance_again(fake_baton: FakeBaton) -> None:
+def test_a_resumed_run_starts_with_the_first_instance(fake_baton: FakeBaton) -> None:
     run = started(fake_baton, instances(fake_baton, {}, {})[0])
     fake_baton.llm.script(LlmRefused("No."), LlmRefused("Neither."))
     fake_baton.state_machine.execute(fake_baton.step(run))
@@ -106,7 +104,7 @@ def test_a_resumed_run_begins_with_the_first_instance_again(fake_baton: FakeBato
     assert the_response(fake_baton).metadata["llm_instance"] == "i0"
 
 
-def test_an_answer_at_once_tells_of_no_failure(fake_baton: FakeBaton) -> None:
+def test_a_response_without_failures_records_no_fallback(fake_baton: FakeBaton) -> None:
     run = started(fake_baton, instances(fake_baton, {}, {})[0])
     fake_baton.llm.script("An answer.")
     fake_baton.state_machine.execute(fake_baton.step(run))
@@ -131,14 +129,14 @@ def test_a_fallback_has_its_own_model_defaults_and_key(fake_baton: FakeBaton) ->
     assert (other.settings.temperature, other.settings.max_tokens) == (0.5, 9)
 
 
-def test_options_go_along_to_the_same_provider(fake_baton: FakeBaton) -> None:
+def test_a_fallback_of_the_same_provider_gets_the_options_of_the_payload(fake_baton: FakeBaton) -> None:
     run = started(fake_baton, instances(fake_baton, {}, {})[0], LlmSettings(options={"a": 1}))
     fake_baton.llm.script(LlmRefused("No."), "An answer.")
     fake_baton.state_machine.execute(fake_baton.step(run))
     assert [call.settings.options for call in fake_baton.llm.calls] == [{"a": 1}, {"a": 1}]
 
 
-def test_a_key_that_is_gone_leads_to_the_next_instance(fake_baton: FakeBaton) -> None:
+def test_with_a_missing_key_the_fallback_is_called(fake_baton: FakeBaton) -> None:
     second, first = instances(fake_baton, {}, {})[1], "sk-one"
     keyed = fake_baton.instances.create(TENANT, instance_draft("keyed", fallback=second), first, NOON)
     run = started(fake_baton, keyed.id)
@@ -148,12 +146,12 @@ def test_a_key_that_is_gone_leads_to_the_next_instance(fake_baton: FakeBaton) ->
     assert the_response(fake_baton).metadata["llm_instance"] == "i1"
 
 
-def test_a_fallback_must_be_there(fake_baton: FakeBaton) -> None:
+def test_a_fallback_must_exist(fake_baton: FakeBaton) -> None:
     with pytest.raises(Invalid, match=r"^fallback: there is no LLM instance 7\.$"):
         fake_baton.instances.create(TENANT, instance_draft(fallback=7), None, NOON)
 
 
-def test_a_chain_never_leads_back(fake_baton: FakeBaton) -> None:
+def test_a_chain_of_fallbacks_has_no_cycle(fake_baton: FakeBaton) -> None:
     first, _, last = instances(fake_baton, {}, {}, {})
     with pytest.raises(Invalid, match=r"^fallback: forms a cycle: fallback 3 of the chain is this instance"):
         fake_baton.instances.replace(edit(last), instance_draft("i2", fallback=first), None)
@@ -161,13 +159,13 @@ def test_a_chain_never_leads_back(fake_baton: FakeBaton) -> None:
         fake_baton.instances.replace(edit(last), instance_draft("i2", fallback=last), None)
 
 
-def test_a_chain_has_an_end(fake_baton: FakeBaton) -> None:
+def test_a_chain_of_fallbacks_has_a_maximum_length(fake_baton: FakeBaton) -> None:
     first = instances(fake_baton, *[{}] * (MAX_FALLBACKS + 1))[0]
     with pytest.raises(Invalid, match=f"^fallback: starts a chain of more than {MAX_FALLBACKS} instances"):
         fake_baton.instances.create(TENANT, instance_draft("one more", fallback=first), None, NOON)
 
 
-def test_two_edits_at_once_may_make_a_circle_and_a_run_still_ends(fake_baton: FakeBaton) -> None:
+def test_a_cycle_that_concurrent_edits_made_does_not_repeat_calls(fake_baton: FakeBaton) -> None:
     first, second = instances(fake_baton, {}, {})
     current = fake_baton.catalog.read(TENANT, LlmInstance, second)
     fake_baton.catalog.replace(
@@ -179,7 +177,7 @@ def test_two_edits_at_once_may_make_a_circle_and_a_run_still_ends(fake_baton: Fa
     assert len(fake_baton.llm.calls) == 2
 
 
-def test_an_instance_that_others_fall_back_on_is_in_use(fake_baton: FakeBaton) -> None:
+def test_an_instance_that_is_a_fallback_cannot_be_deleted(fake_baton: FakeBaton) -> None:
     first, second = instances(fake_baton, {}, {})
     with pytest.raises(InUse, match=rf"LLM instance {first} \(i0\)"):
         fake_baton.instances.delete(edit(second))
@@ -187,14 +185,14 @@ def test_an_instance_that_others_fall_back_on_is_in_use(fake_baton: FakeBaton) -
     fake_baton.instances.delete(edit(second))
 
 
-def test_what_a_fallback_lacks_is_refused_when_the_payload_is_saved(fake_baton: FakeBaton) -> None:
+def test_a_payload_with_a_setting_that_a_fallback_does_not_support_is_rejected(fake_baton: FakeBaton) -> None:
     fake_baton.unsupported_settings.unsupported["openai"] = ["seed"]
     first = instances(fake_baton, {}, {"provider": "openai"})[0]
     with pytest.raises(Invalid, match=r"^seed: of the fallback 'i1': openai has no such setting\.$"):
         started(fake_baton, first, LlmSettings(seed=1))
 
 
-def test_editing_an_instance_later_does_not_reach_a_run(fake_baton: FakeBaton) -> None:
+def test_a_later_edit_of_an_instance_does_not_change_a_run(fake_baton: FakeBaton) -> None:
     first, second = instances(fake_baton, {}, {})
     run = started(fake_baton, first)
     fake_baton.instances.replace(edit(first), instance_draft("i0"), None)
@@ -204,14 +202,14 @@ def test_editing_an_instance_later_does_not_reach_a_run(fake_baton: FakeBaton) -
     assert the_response(fake_baton).metadata["llm_instance"] == "i1"
 
 
-def test_what_a_payload_unsets_is_unset_for_its_fallbacks_too_but_for_the_model_and_foreign_options() -> None:
-    own = a_kept_instance(provider="openai", defaults=LlmSettings(temperature=0.1, options={"a": 1}))
+def test_unset_settings_are_unset_for_fallbacks_too_except_the_model_and_options_of_other_providers() -> None:
+    own = a_stored_instance(provider="openai", defaults=LlmSettings(temperature=0.1, options={"a": 1}))
     other = replace(own, id=2, provider="anthropic", defaults=LlmSettings(temperature=0.2, model="m", options={"b": 1}))
-    said = LlmSettings(unset=("model", "options", "temperature"))
-    first, second = targets(said, [own, other])
+    unset = LlmSettings(unset=("model", "options", "temperature"))
+    first, second = targets(unset, [own, other])
     assert first.settings == LlmSettings()
     assert second.settings == LlmSettings(model="m", options={"b": 1})
 
 
-def a_kept_instance(**fields: Any) -> LlmInstance:
+def a_stored_instance(**fields: Any) -> LlmInstance:
     return new_definition(LlmInstance, instance_draft("demo", **fields), 1, AT_NOON)

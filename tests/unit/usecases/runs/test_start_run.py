@@ -1,4 +1,4 @@
-"""Start a run: on a snapshot, at once, and never left waiting for ever."""
+"""Start a run: with a snapshot of its definition, without an LLM call, and failed if its execution can't start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.records import AT_NOON, NOON, OTHER_TENANT, TENANT, block_dra
 from tests.support.use_cases import FakeBaton
 
 
-def test_a_run_is_created_and_its_execution_begins(fake_baton: FakeBaton) -> None:
+def test_a_run_is_created_and_its_execution_starts(fake_baton: FakeBaton) -> None:
     run = fake_baton.start_run(TENANT, fake_baton.workflow("one", "two"), {"topic": "relays"}, NOON)
     assert run == fake_baton.runs.read(TENANT, 1)
     assert (run.status, run.total, run.attempt, run.position, run.completed) == ("created", 2, 1, 0, 0)
@@ -21,18 +21,18 @@ def test_a_run_is_created_and_its_execution_begins(fake_baton: FakeBaton) -> Non
     assert list(fake_baton.executions.running.values()) == [fake_baton.step(run, 0)]
 
 
-def test_no_llm_is_called_to_start_a_run(fake_baton: FakeBaton) -> None:
+def test_starting_a_run_calls_no_llm(fake_baton: FakeBaton) -> None:
     fake_baton.start_run(TENANT, fake_baton.workflow("one"), {}, NOON)
     assert fake_baton.llm.calls == []
 
 
-def test_ids_of_runs_and_responses_follow_on_each_other(fake_baton: FakeBaton) -> None:
+def test_runs_and_responses_have_consecutive_ids(fake_baton: FakeBaton) -> None:
     workflow = fake_baton.workflow("one", "two", "three")
     runs = [fake_baton.start_run(TENANT, workflow, {}, NOON) for _ in range(3)]
     assert [(run.id, run.first_response_id) for run in runs] == [(1, 1), (2, 4), (3, 7)]
 
 
-def test_a_later_edit_does_not_reach_the_run(fake_baton: FakeBaton) -> None:
+def test_a_later_edit_does_not_change_the_run(fake_baton: FakeBaton) -> None:
     run = fake_baton.start_run(TENANT, fake_baton.workflow("as it was"), {}, NOON)
     block = fake_baton.catalog.read(TENANT, Block, 1)
     following = new_version(block, block_draft(block.name, "as it is now"), AT_NOON)
@@ -42,7 +42,7 @@ def test_a_later_edit_does_not_reach_the_run(fake_baton: FakeBaton) -> None:
     assert fake_baton.llm.prompts == ["as it was"]
 
 
-def test_a_state_machine_that_refuses_fails_the_run_and_the_error_is_raised(fake_baton: FakeBaton) -> None:
+def test_an_error_of_the_state_machine_fails_the_run_and_is_raised(fake_baton: FakeBaton) -> None:
     workflow = fake_baton.workflow("one")
     fake_baton.executions.refusal = OSError("no state machine")
     with pytest.raises(OSError, match="no state machine"):
@@ -55,7 +55,7 @@ def test_a_state_machine_that_refuses_fails_the_run_and_the_error_is_raised(fake
 
 
 @pytest.mark.parametrize(("tenant", "workflow_id"), [(TENANT, 99), (OTHER_TENANT, 1)])
-def test_an_unknown_or_another_tenants_workflow_leaves_no_run(
+def test_an_unknown_workflow_or_one_of_another_tenant_creates_no_run(
     fake_baton: FakeBaton, tenant: str, workflow_id: int
 ) -> None:
     fake_baton.workflow("one")
@@ -64,13 +64,13 @@ def test_an_unknown_or_another_tenants_workflow_leaves_no_run(
     assert (fake_baton.runs.changes, fake_baton.executions.begun) == ([], [])
 
 
-def test_a_workflow_without_payloads_leaves_no_run(fake_baton: FakeBaton) -> None:
+def test_a_workflow_without_payloads_creates_no_run(fake_baton: FakeBaton) -> None:
     with pytest.raises(Invalid, match="payloads: workflow 1 has none"):
         fake_baton.start_run(TENANT, fake_baton.workflow(), {}, NOON)
     assert (fake_baton.runs.changes, fake_baton.executions.begun) == ([], [])
 
 
-def test_variables_that_are_too_long_leave_no_run(fake_baton: FakeBaton) -> None:
+def test_variables_that_are_too_long_create_no_run(fake_baton: FakeBaton) -> None:
     with pytest.raises(Invalid, match="variables: "):
         fake_baton.start_run(TENANT, fake_baton.workflow("one"), {"a": "x" * MAX_VARIABLES_BYTES}, NOON)
     assert (fake_baton.runs.changes, fake_baton.executions.begun) == ([], [])
