@@ -138,9 +138,9 @@ EXAMPLES = {
     "run-changed": problems.problem_of(errors.AttemptSuperseded("Run 1 is no longer running; look at it again.")),
     "conflict": problems.problem_of(errors.LedgerConflict()),
     "method-not-allowed": problems.problem(
-        problems.METHOD_NOT_ALLOWED, "/api/blocks does not take PATCH; it takes GET, HEAD, POST, OPTIONS."
+        problems.METHOD_NOT_ALLOWED, "/api/blocks does not support PATCH; it supports GET, HEAD, POST, OPTIONS."
     ),
     "unknown-media-type": problems.problem(problems.UNKNOWN_TYPE, "body: is 'text/plain'; send it as JSON."),
-    "too-large": problems.problem(problems.TOO_LARGE, "body: 1,000,001 bytes; at most 1,000,000 are taken."),
+    "too-large": problems.problem(problems.TOO_LARGE, "body: 1,000,001 bytes; at most 1,000,000 are allowed."),
     "internal-error": problems.problem(problems.INTERNAL, "Something went wrong on our side."),
 }

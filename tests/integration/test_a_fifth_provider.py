@@ -48,7 +48,7 @@ PARROT = Provider(
     unsupported_settings=unsupported_settings,
     needs_base_url=True,
     base_url_example=BASE_URL,
-    takes_api_key_header=False,
+    accepts_api_key_header=False,
     streams=False,
 )
 

@@ -60,7 +60,7 @@ def rejection(method: str, path: str, own: Collection[str], query: str = "") -> 
     if method == "OPTIONS":
         return Response(status_code=int(HTTPStatus.NO_CONTENT), headers={"Allow": ", ".join(allowed)})
     if method not in allowed:
-        detail = f"{shown} does not take {method[:MAX_SHOWN_CHARACTERS]}; it takes {', '.join(allowed)}."
+        detail = f"{shown} does not support {method[:MAX_SHOWN_CHARACTERS]}; it supports {', '.join(allowed)}."
         return problem(METHOD_NOT_ALLOWED, detail, headers={"Allow": ", ".join(allowed)})
     if own:
         return None

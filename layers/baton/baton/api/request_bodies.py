@@ -51,7 +51,7 @@ def rejection(event: Mapping[str, Any], expected: RequestBody) -> Response[str] 
         return None
     size = len(body) * 3 // 4 if event.get("isBase64Encoded") else len(body.encode(errors="surrogatepass"))
     if size > expected.max_bytes:
-        return problem(TOO_LARGE, f"body: {size:,} bytes; at most {expected.max_bytes:,} are taken.")
+        return problem(TOO_LARGE, f"body: {size:,} bytes; at most {expected.max_bytes:,} are allowed.")
     coding = _header(event, "content-encoding").strip().lower()
     if coding not in ("", "identity"):
         detail = f"body: is compressed, by 'Content-Encoding: {coding[:MAX_SHOWN_CHARACTERS]}'; send it as it is."
@@ -174,7 +174,7 @@ def _finite(text: str) -> float:
 
 def _not_endless(text: str) -> int:
     if len(text) > MAX_DIGITS:
-        raise Invalid("body", f"holds a number of {len(text):,} digits; at most {MAX_DIGITS} are taken.")
+        raise Invalid("body", f"contains a number of {len(text):,} digits; at most {MAX_DIGITS} are allowed.")
     return int(text)
 
 

@@ -33,7 +33,7 @@ class Provider:
     through ``complete`` instead.
 
     ``base_url`` is the default for instances that have none. With ``needs_base_url`` each instance must have its own,
-    such as ``base_url_example``. The ``takes_…`` fields say which fields an instance of this provider may have.
+    such as ``base_url_example``. The ``accepts_…`` fields say which fields an instance of this provider may have.
     """
 
     complete: Complete
@@ -42,13 +42,13 @@ class Provider:
     base_url: str | None = None
     needs_base_url: bool = False
     base_url_example: str = ""
-    takes_base_url: bool = True
-    takes_api_key: bool = True
-    takes_api_key_header: bool = True
+    accepts_base_url: bool = True
+    accepts_api_key: bool = True
+    accepts_api_key_header: bool = True
     streams: bool = True
 
     def fields_error(self, name: str, given: Collection[str]) -> str | None:
-        """Why an instance of this provider, registered as ``name``, can't have just the ``given`` fields."""
+        """Why an instance of this provider, registered as ``name``, can't have exactly the ``given`` fields."""
         if self.needs_base_url and "base_url" not in given:
             example = f", such as {self.base_url_example}" if self.base_url_example else ""
             return f"provider {name!r} needs a base_url{example}"
@@ -56,9 +56,9 @@ class Provider:
         return None if unknown is None else f"provider {name!r} has no {unknown}; leave it out"
 
     def _unsupported_fields(self) -> Iterator[str]:
-        if not self.takes_base_url:
+        if not self.accepts_base_url:
             yield "base_url"
-        if not self.takes_api_key:
+        if not self.accepts_api_key:
             yield "api_key"
-        if not self.takes_api_key_header:
+        if not self.accepts_api_key_header:
             yield "api_key_header"

@@ -30,8 +30,10 @@ def base_urls(providers: Mapping[str, Provider] = PROVIDERS) -> Mapping[str, str
 
 
 def fields_error(provider: str, given: Collection[str], providers: Mapping[str, Provider] = PROVIDERS) -> str | None:
-    """Why an LLM instance of this provider can't have just the ``given`` fields; ``None`` if it can, and for an unknown
-    provider."""
+    """Why an LLM instance of this provider can't have exactly the ``given`` fields.
+
+    ``None`` if it can, and for an unknown provider.
+    """
     return providers[provider].fields_error(provider, given) if provider in providers else None
 
 

@@ -6,7 +6,7 @@ from baton.adapters.llm.providers.bedrock import converse
 PROVIDER = Provider(
     complete=converse.complete,
     unsupported_settings=converse.unsupported_settings,
-    takes_base_url=False,
-    takes_api_key=False,
-    takes_api_key_header=False,
+    accepts_base_url=False,
+    accepts_api_key=False,
+    accepts_api_key_header=False,
 )

@@ -7,5 +7,5 @@ PROVIDER = Provider(
     complete=simulation.complete,
     unsupported_settings=simulation.unsupported_settings,
     check=simulation.check,
-    takes_api_key_header=False,
+    accepts_api_key_header=False,
 )
