@@ -1,1 +1,1 @@
-"""The real template on an emulator, on this machine: `make up`, `make down`, `make run`."""
+"""The local stack: the template, deployed to an emulator on this machine (`make up`, `make down`, `make run`)."""

@@ -1,4 +1,4 @@
-"""A process that outlives the command that started it, and what is known of it on disk."""
+"""A process that outlives the command that started it, with its record on disk."""
 
 import fcntl
 import json
@@ -16,15 +16,15 @@ from typing import IO
 from local.network import status_of
 from local.problem import Problem
 
-# What the process takes over from the shell. The rest stays out: it could change what the process does, and the
-# emulator's functions have no business with the developer's secrets.
+# The shell's variables that the process inherits. The others could change what the process does, and the emulator's
+# functions must not have the developer's secrets.
 INHERITED = {"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ"}
 
 
 class BackgroundProcess:
-    """A lock on a file, which the process holds while it lives, tells whether it runs.
+    """The process holds a lock on a file while it runs, which shows whether it runs.
 
-    A process id alone would name somebody else's process after a crash or a reboot.
+    A process id alone is not enough: after a crash or a reboot it may belong to another program.
     """
 
     def __init__(self, home: Path, name: str) -> None:
@@ -45,10 +45,10 @@ class BackgroundProcess:
         return int(json.loads(self._record.read_text())["port"])
 
     def start(self, script: str, port: int, environment: Mapping[str, str]) -> None:
-        """Run a module of this folder, in a session of its own, so that Ctrl-C doesn't reach it."""
+        """Run a module of this folder, in its own session, so that Ctrl-C doesn't reach it."""
         with self._lock.open("a") as lock, self.log.open("wb") as log:
             if not acquire(lock):
-                raise Problem("Another command is starting the local stack at this moment: try again when it is done.")
+                raise Problem("Another command is starting the local stack: try again when it has finished.")
             self._process = subprocess.Popen(
                 [sys.executable, "-P", str(Path(__file__).with_name(script))],
                 cwd=self._home,
@@ -62,7 +62,7 @@ class BackgroundProcess:
             self._record.write_text(json.dumps({"pid": self._process.pid, "port": port}))
 
     def wait_until_ready(self, url: str, seconds: float) -> None:
-        """Until the URL answers with 200; also where another command has started the process."""
+        """Wait until the URL returns 200; works for a process that another command has started, too."""
         deadline = time.monotonic() + seconds
         while status_of(url) != HTTPStatus.OK:
             if self._has_ended() or time.monotonic() > deadline:
@@ -70,7 +70,7 @@ class BackgroundProcess:
             time.sleep(0.1)
 
     def stop(self, seconds: float) -> None:
-        """Ask it to end, and force it after so many seconds."""
+        """Send SIGTERM, and kill the process if it still runs after ``seconds``."""
         if self.is_running():
             with suppress(ProcessLookupError):
                 os.kill(self._pid(), signal.SIGTERM)
@@ -79,10 +79,10 @@ class BackgroundProcess:
                 time.sleep(0.1)
             self.kill()
         elif self._process is not None:
-            self._process.wait()  # it has ended by itself
+            self._process.wait()  # it has already ended
 
     def kill(self) -> None:
-        """End it at once, and with it all processes of its group."""
+        """Kill the process and its process group."""
         if self._record.exists():
             with suppress(ProcessLookupError):
                 os.killpg(self._pid(), signal.SIGKILL)

@@ -1,8 +1,8 @@
-"""make bench: what importing a function costs, which is what its first caller waits for; and the memory that it takes
-to read the largest runs.
+"""make bench: the import time of each function, which is a part of its cold start, and the memory needed to read the
+largest runs.
 
-Each import happens in a process of its own, as a cold start does, and is compared with the one thing no function can do
-without: boto3 and a DynamoDB client. The measurements take turns, so that a busy moment of this machine meets them all.
+Each import runs in its own process, as in a cold start, and is compared with the import that every function needs:
+boto3 with a DynamoDB client. The measurements alternate, so that other load on this machine affects all of them.
 """
 
 import json
@@ -18,7 +18,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 7
 BASELINE = "boto3.client"
-TIMED = "import time; begun = time.perf_counter(); {statement}; print(time.perf_counter() - begun)"
+TIMED = "import time; start = time.perf_counter(); {statement}; print(time.perf_counter() - start)"
 BASELINE_STATEMENT = "import boto3; boto3.client('dynamodb', region_name='local')"
 
 LARGEST = {
@@ -27,7 +27,7 @@ LARGEST = {
     "one of them": "/api/runs/1/responses/0",
     "200 answers of 100 KB, sent to a late subscriber": "subscribe",
 }
-"""What is read, as ``tests/support/large_run.py`` is asked for it."""
+"""Each read, with its argument for ``tests/support/large_run.py``."""
 
 
 def main() -> None:
@@ -42,9 +42,9 @@ def main() -> None:
 
 
 def timed(statement: str, folder: Path) -> float:
-    """In a folder, with the layer on the path and no settings at all: an import must not need any.
+    """The seconds that the statement takes in a folder, with the layer on the path and without any settings.
 
-    Compiled files go to a place of their own, so that the first round compiles and no other does.
+    Compiled files are stored in their own folder, so that only the first round compiles.
     """
     environment = {
         "PATH": os.environ["PATH"],
@@ -63,7 +63,7 @@ def timed(statement: str, folder: Path) -> float:
 
 
 def memory(argument: str) -> int:
-    """The most that the function has, in KB."""
+    """The function's maximum memory, in KB."""
     command = [sys.executable, str(ROOT / "tests" / "support" / "large_run.py"), argument]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(json.loads(done.stdout.splitlines()[-1])["kilobytes"])

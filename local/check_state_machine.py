@@ -1,6 +1,6 @@
-"""Part of make lint: can the state machine be walked, and does the template fill in all its blanks?
+"""Part of make lint: is every state reachable, and does the template have all substitutions of the state machine?
 
-AWS finds these mistakes when it deploys, and some only when a run comes by.
+AWS reports these mistakes on deployment, and some only when a run reaches the state.
 """
 
 import json
@@ -21,43 +21,45 @@ type State = dict[str, Any]
 
 def main() -> int:
     definition = DEFINITION.read_text()
-    found = [*walk_mistakes(json.loads(definition)), *substitution_mistakes(definition, substitutions(TEMPLATE))]
+    found = [*transition_mistakes(json.loads(definition)), *substitution_mistakes(definition, substitutions(TEMPLATE))]
     for mistake in found:
         sys.stderr.write(f"{DEFINITION.relative_to(ROOT)}: {mistake}\n")
     if not found:
-        sys.stdout.write("Every state can be reached, every Next exists and every ${} has its substitution.\n")
+        sys.stdout.write("Every state is reachable, every Next exists and every ${} has its substitution.\n")
     return 1 if found else 0
 
 
-def walk_mistakes(machine: dict[str, Any]) -> Iterator[str]:
+def transition_mistakes(machine: dict[str, Any]) -> Iterator[str]:
     states: dict[str, State] = machine["States"]
     for name, state in states.items():
-        unknown = sorted(set(following(state)) - states.keys())
-        yield from (f"{name} leads to {target}, which is no state." for target in unknown)
-        if state["Type"] not in {"Succeed", "Fail"} and not state.get("End") and not set(following(state)):
-            yield f"{name} leads nowhere."
-    yield from (f"{name} is never reached." for name in sorted(states.keys() - reached(machine["StartAt"], states)))
+        unknown = sorted(set(next_states(state)) - states.keys())
+        yield from (f"{name} leads to {target}, which does not exist." for target in unknown)
+        if state["Type"] not in {"Succeed", "Fail"} and not state.get("End") and not set(next_states(state)):
+            yield f"{name} has neither Next nor End."
+    yield from (f"{name} is not reachable." for name in sorted(states.keys() - reached(machine["StartAt"], states)))
 
 
-def following(state: State) -> Iterator[str]:
+def next_states(state: State) -> Iterator[str]:
     for step in (state, *state.get("Choices", []), *state.get("Catch", [])):
         yield from (step[key] for key in ("Next", "Default") if key in step)
 
 
 def reached(start: str, states: dict[str, State]) -> set[str]:
     seen: set[str] = set()
-    ahead = {start}
-    while ahead:
-        name = ahead.pop()
+    pending = {start}
+    while pending:
+        name = pending.pop()
         seen.add(name)
-        ahead |= set(following(states.get(name, {}))) - seen
+        pending |= set(next_states(states.get(name, {}))) - seen
     return seen
 
 
 def substitution_mistakes(definition: str, given: set[str]) -> Iterator[str]:
     wanted = set(re.findall(r"\$\{(\w+)\}", definition))
     yield from (f"${{{name}}} has no substitution in the template." for name in sorted(wanted - given))
-    yield from (f"the template substitutes ${{{name}}}, which does not occur." for name in sorted(given - wanted))
+    yield from (
+        f"${{{name}}} has a substitution in the template, but does not occur." for name in sorted(given - wanted)
+    )
 
 
 def substitutions(template: Path) -> set[str]:
@@ -67,7 +69,7 @@ def substitutions(template: Path) -> set[str]:
 
 
 class TagBlind(yaml.SafeLoader):
-    """Reads a template without caring for what !Ref, !Sub and their kind mean."""
+    """Reads a template and ignores tags such as !Ref and !Sub."""
 
 
 TagBlind.add_multi_constructor("!", lambda _loader, _tag, _node: None)

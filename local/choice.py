@@ -1,6 +1,6 @@
-"""Which LLM answers the example: from the environment, where `make run NAME=…` puts it too.
+"""Which LLM the example uses: from environment variables, which `make run NAME=…` sets, too.
 
-A key on a command line would show in `ps`.
+An API key on a command line would be visible in `ps`.
 """
 
 import os
@@ -14,8 +14,8 @@ from local.problem import Problem
 
 
 def given(console: Console) -> LlmChoice | None:
-    """None is the model that the local stack serves itself."""
-    llm = named(os.environ)
+    """``None`` for the model that the local stack serves itself."""
+    llm = llm_from(os.environ)
     if llm is None and (reason := why_unavailable()):
         console.print(f"The model can't run on this machine, so the simulated LLM answers: {reason}", markup=False)
         return SIMULATED
@@ -26,18 +26,18 @@ def of_model(server: ModelServer) -> LlmChoice:
     return LlmChoice(server.base_url, MODEL)
 
 
-def named(environment: Mapping[str, str]) -> LlmChoice | None:
-    """A server that is named wins over LLM."""
+def llm_from(environment: Mapping[str, str]) -> LlmChoice | None:
+    """LLM_BASE_URL takes precedence over LLM."""
     llm, base_url, model, api_key = (
         environment.get(name, "") for name in ("LLM", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY")
     )
     if llm not in ("", "model", "simulated"):
         raise Problem(
-            f"LLM is `model` (a small real model on this machine, the default) or `simulated`, not {llm!r}. "
-            "LLM_BASE_URL and LLM_MODEL name a server of your own."
+            f"LLM must be `model` (a small real model on this machine, the default) or `simulated`, not {llm!r}. "
+            "For another server, set LLM_BASE_URL and LLM_MODEL."
         )
     if bool(base_url) != bool(model):
-        raise Problem("LLM_BASE_URL and LLM_MODEL go together: give both, or none.")
+        raise Problem("LLM_BASE_URL and LLM_MODEL go together: set both or neither.")
     if base_url:
         return LlmChoice(base_url, model, api_key)
     return SIMULATED if llm == "simulated" else None

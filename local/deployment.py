@@ -1,4 +1,4 @@
-"""The template on the emulator, by the same two commands that bring it to AWS: sam build and sam deploy."""
+"""Deploys the template to the emulator with the same two commands as to AWS: sam build and sam deploy."""
 
 import fcntl
 import os
@@ -19,7 +19,7 @@ from local.problem import Problem
 
 ROOT = Path(__file__).resolve().parent.parent
 STACK_NAME = "baton"
-# One build for every emulator of this clone, and apart from .aws-sam, where `sam build` for AWS goes: that one is for
+# One build for all emulators of this clone. It is not in .aws-sam, the folder of the build for AWS, which may be for
 # another processor.
 BUILD = ROOT / ".local" / "build"
 CACHE = ROOT / ".local" / "build-cache"
@@ -50,19 +50,19 @@ def deploy_options(emulator: Emulator) -> list[str]:
         "--parameter-overrides",
         f"Architecture={architecture()}",
         f"EmulatorHost=localhost:{emulator.port}",
-        "AllowPrivateLlmHosts=true",  # a model on this machine is what most people try first
+        "AllowPrivateLlmHosts=true",  # most people first try a model on this machine
     ]
 
 
 def architecture() -> str:
     machine = platform.machine().lower()
     if machine not in ARCHITECTURES:
-        raise Problem(f"Lambda functions run on x86_64 or arm64, and this machine is {machine}.")
+        raise Problem(f"Lambda functions run on x86_64 or arm64, but this machine is {machine}.")
     return ARCHITECTURES[machine]
 
 
 def sam(command: str, options: list[str], emulator: Emulator, home: Path) -> None:
-    """In a process group of its own, so that an interrupt leaves nothing of it behind, not even its children."""
+    """Run sam in its own process group, so that an interrupt can end it with all its children."""
     config = ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
     log = home / f"sam-{command}.log"
     with log.open("wb") as output:
@@ -86,7 +86,7 @@ def sam(command: str, options: list[str], emulator: Emulator, home: Path) -> Non
 
 
 def environment(emulator: Emulator, home: Path) -> dict[str, str]:
-    """Of the developer's own AWS settings nothing remains, so no real account can be meant."""
+    """The environment without the developer's own AWS settings, so that no real account can be used."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_"))}
     return own | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -98,7 +98,7 @@ def environment(emulator: Emulator, home: Path) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "NO_PROXY": "localhost,127.0.0.1",
-        "TMPDIR": str(home / "tmp"),  # goes when the emulator ends
+        "TMPDIR": str(home / "tmp"),  # removed when the emulator ends
         "SAM_CLI_TELEMETRY": "0",
         "SAM_CLI_POLL_DELAY": "0.5",
         "__SAM_CLI_APP_DIR": str(home / "sam"),
@@ -106,32 +106,32 @@ def environment(emulator: Emulator, home: Path) -> dict[str, str]:
 
 
 def reason(log: Path) -> str:
-    """The last error that sam printed; its errors may go over several lines, of which the first says most."""
+    """The first line of the last error that sam printed."""
     errors = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("Error: ")]
     return errors[-1].removeprefix("Error: ").rstrip(".") + "." if errors else "it gave no reason."
 
 
 def outputs(emulator: Emulator) -> dict[str, str]:
-    past_any_proxy = Config(proxies={})
-    client = session().client("cloudformation", endpoint_url=emulator.url, config=past_any_proxy)
+    no_proxy = Config(proxies={})
+    client = session().client("cloudformation", endpoint_url=emulator.url, config=no_proxy)
     stacks = client.describe_stacks(StackName=STACK_NAME)
     return {output["OutputKey"]: output["OutputValue"] for output in stacks["Stacks"][0]["Outputs"]}
 
 
 def session() -> boto3.Session:
-    """One that takes no notice of the developer's profile, whose name alone can be an error."""
-    unnoticed = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
+    """A session that ignores the developer's profile, whose name alone can cause an error."""
+    no_profile = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
     return boto3.Session(
         aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - the emulator's own
+        aws_secret_access_key="test",  # noqa: S106 - the emulator's key
         region_name=REGION,
-        botocore_session=botocore.session.Session(session_vars=unnoticed),
+        botocore_session=botocore.session.Session(session_vars=no_profile),
     )
 
 
 @contextmanager
 def build_lock() -> Iterator[None]:
-    """Two stacks of one clone (make up, and make test beside it) share the build, one after the other."""
+    """Stacks of one clone (such as make up and make test) share the build, so only one may build at a time."""
     BUILD_LOCK.parent.mkdir(exist_ok=True)
     with BUILD_LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""make down: stop the local stack. Its data is kept for the next make up."""
+"""make down: stop the local stack. The next make up starts with the same data."""
 
 from rich.console import Console
 

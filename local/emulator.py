@@ -1,4 +1,4 @@
-"""One emulator of AWS, a process of its own that outlives the command that started it."""
+"""The emulator of AWS: a process that outlives the command that started it."""
 
 import json
 import os
@@ -9,11 +9,12 @@ from local.background import BackgroundProcess
 from local.network import LOOPBACK, is_in_use
 from local.problem import Problem
 
-REGION = "local"  # a name of our own, so that no real region can be meant
+REGION = "local"  # not the name of a real region, so that none can be used
 SECONDS_TO_START = 60
 SECONDS_TO_SAVE = 30
 
-# What functions need to reach an LLM from this machine, beside what every process in the background takes over.
+# Variables that functions need to reach an LLM from this machine, in addition to those that every background process
+# inherits.
 NETWORK = {
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
     *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
@@ -21,9 +22,9 @@ NETWORK = {
 
 
 class Emulator:
-    """All that it keeps lies in its home: state, log and its functions' temporary files.
+    """All of its files are in ``home``: its state, its log and the temporary files of its functions.
 
-    State is saved on a graceful stop, and only then: a killed emulator starts again from where it last started.
+    State is saved only on a graceful stop: after a kill, the emulator starts with the state of its last start.
     """
 
     def __init__(self, home: Path, port: int) -> None:
@@ -54,13 +55,13 @@ class Emulator:
             raise
 
     def stop(self) -> None:
-        """Save and end. The functions end with it, so a run whose payload is being executed is recorded as failed."""
+        """Save the state and end, with the functions: a run whose payload is being executed fails."""
         if self.is_running():
             self._process.stop(SECONDS_TO_SAVE)
             shutil.rmtree(self._temporary, ignore_errors=True)
 
     def kill(self) -> None:
-        """End at once; what is on disk stays as it was when the emulator started."""
+        """End without saving; the state on disk is that of the last start."""
         self._process.kill()
         shutil.rmtree(self._temporary, ignore_errors=True)
 
@@ -78,7 +79,7 @@ class Emulator:
             "TMPDIR": str(self._temporary),
             "NO_PROXY": f"localhost,{LOOPBACK}",
             "no_proxy": f"localhost,{LOOPBACK}",
-            # Other listeners that it would open, and a Docker daemon whose containers it would tidy up
+            # No other listeners, and no Docker daemon, whose containers the emulator would remove
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "DOCKER_HOST": "unix:///nonexistent",
@@ -91,20 +92,20 @@ class Emulator:
         if saved.exists():
             forget_stream_positions(saved)
         else:
-            shutil.rmtree(self._objects, ignore_errors=True)  # of a start that never came to saving the rest
+            shutil.rmtree(self._objects, ignore_errors=True)  # left by a start that did not save its state
 
 
 def require_free(port: int) -> None:
     if is_in_use(port):
         raise Problem(
-            f"Port {port} is in use by another program: choose a free one, as in `make up PORT={port + 100}`."
+            f"Port {port} is in use by another program: choose another one, such as `make up PORT={port + 100}`."
         )
 
 
 def forget_stream_positions(saved: Path) -> None:
-    """The emulator saves how far each stream was read, but not the streams, which begin anew at position 0.
+    """Remove the saved read positions: the emulator does not save the streams, which start again at position 0.
 
-    With the old position it would skip as many new records as it had read before.
+    With the old position, it would skip as many new records as it had read before.
     """
     state = json.loads(saved.read_text())
     state["payload"].pop("dynamodb_stream_positions", None)

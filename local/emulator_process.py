@@ -1,7 +1,7 @@
-"""What runs in the emulator's process: MiniStack, served so that it always ends, with its state saved.
+"""The program of the emulator's process: MiniStack, served so that it ends within seconds and saves its state.
 
-Its own main would wait for open WebSockets and for functions at work, neither of which has to end, and be killed at
-last without having saved anything.
+MiniStack's own main waits for open WebSockets and running functions, which may never end; it would be killed before it
+had saved anything.
 """
 
 import asyncio
@@ -21,20 +21,20 @@ async def emulate() -> None:
     config = Config()
     config.bind = [f"{os.environ['BIND_HOST']}:{os.environ['GATEWAY_PORT']}"]
     config.keep_alive_timeout = SECONDS_KEPT_ALIVE
-    await serve(app, config, shutdown_trigger=asked_to_stop)
-    os._exit(0)  # the state is saved; threads that wait for a function would hold up a regular exit
+    await serve(app, config, shutdown_trigger=stop_requested)
+    os._exit(0)  # the state is saved; threads that wait for a function would delay a regular exit
 
 
-async def asked_to_stop() -> None:
-    """Returns when what would not end by itself has ended, in an order in which each can still reach the emulator."""
-    asked = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
-    await asked.wait()
+async def stop_requested() -> None:
+    """Wait for SIGTERM, then close connections, then end functions: both still need the emulator while they end."""
+    requested = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, requested.set)
+    await requested.wait()
     for connection in list(apigateway._ws_connections.values()):  # noqa: SLF001 - as its own DeleteConnection does
         connection["close_event"].set()
     await asyncio.sleep(SECONDS_TO_SETTLE)  # the $disconnect function runs
-    os.killpg(0, signal.SIGTERM)  # the functions' processes; this one is asked a second time, which changes nothing
-    await asyncio.sleep(SECONDS_TO_SETTLE)  # the state machine records that the runs of those at work have failed
+    os.killpg(0, signal.SIGTERM)  # the functions' processes; for this process, a second signal changes nothing
+    await asyncio.sleep(SECONDS_TO_SETTLE)  # the state machine records that their runs have failed
 
 
 if __name__ == "__main__":

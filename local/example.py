@@ -1,4 +1,4 @@
-"""The example workflow, and the LLM instance that answers it."""
+"""The example workflow and its LLM instance."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,12 +11,12 @@ from local.problem import Problem
 
 FILE = Path(__file__).with_name("example.yaml")
 VARIABLES = {"topic": "rainbows", "audience": "a curious ten-year-old"}
-SECONDS_TO_ANSWER = 35
+SECONDS_TO_RESPOND = 35
 
 
 @dataclass(frozen=True)
 class LlmChoice:
-    """An OpenAI-compatible server, or the simulated provider where no base URL is given."""
+    """An OpenAI-compatible server, or the simulated provider if there is no base URL."""
 
     base_url: str = ""
     model: str = ""
@@ -43,37 +43,39 @@ class Api:
     def __init__(self, http_url: str) -> None:
         self._url = http_url
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy from the environment has no way to this machine's own address
+        self._session.trust_env = False  # a proxy from the environment can't reach this machine's loopback address
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        return body_of(self._session.request(method, self._url + path, json=body, timeout=SECONDS_TO_ANSWER))
+        return body_of(self._session.request(method, self._url + path, json=body, timeout=SECONDS_TO_RESPOND))
 
     def send_file(self, path: str, text: str, media_type: str) -> Any:
-        """Post a file as it is."""
-        answer = self._session.post(
-            self._url + path, data=text.encode(), headers={"Content-Type": media_type}, timeout=SECONDS_TO_ANSWER
+        """Post a file unchanged."""
+        response = self._session.post(
+            self._url + path, data=text.encode(), headers={"Content-Type": media_type}, timeout=SECONDS_TO_RESPOND
         )
-        return body_of(answer)
+        return body_of(response)
 
     def save(self, path: str, body: dict[str, Any]) -> int:
-        """Create the definition, or replace the one that has its name; its id."""
-        answer = self._session.post(self._url + path, json=body, timeout=SECONDS_TO_ANSWER)
-        if answer.status_code == HTTPStatus.CONFLICT:
-            holder = answer.json()["holder"]
+        """Create the definition, or replace the one with the same name; returns its id."""
+        response = self._session.post(self._url + path, json=body, timeout=SECONDS_TO_RESPOND)
+        if response.status_code == HTTPStatus.CONFLICT:
+            holder = response.json()["holder"]
             return int(self.call("PUT", f"{path}/{holder}", body)["id"])
-        return int(body_of(answer)["id"])
+        return int(body_of(response)["id"])
 
 
-def body_of(answer: requests.Response) -> Any:
-    """What was answered; a problem is for the person at the keyboard."""
-    if not answer.ok:
-        request = answer.request
-        raise Problem(f"{request.method} {request.path_url} answered {answer.status_code}: {answer.text}")
-    return answer.json()
+def body_of(response: requests.Response) -> Any:
+    """The body of a response.
+
+    :raises Problem: if the request failed."""
+    if not response.ok:
+        request = response.request
+        raise Problem(f"{request.method} {request.path_url} returned {response.status_code}: {response.text}")
+    return response.json()
 
 
 def import_example(api: Api, llm: LlmChoice) -> int:
-    """Make the example's LLM instance what was chosen, and import the file; the workflow's id."""
+    """Save the example's LLM instance as chosen, and import the file; returns the workflow's id."""
     api.save("/api/llm/instances", llm.instance())
-    answer = api.send_file("/api/workflows/import", FILE.read_text(), "application/yaml")
-    return int(answer["workflow_id"])
+    response = api.send_file("/api/workflows/import", FILE.read_text(), "application/yaml")
+    return int(response["workflow_id"])

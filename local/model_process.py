@@ -1,6 +1,6 @@
-"""What runs in the model server's process: llama.cpp, with its own OpenAI-compatible server.
+"""The program of the model server's process: llama.cpp with its OpenAI-compatible server.
 
-Nothing has to be saved, so SIGTERM keeps its default: the process ends at once, even in the middle of an answer.
+Nothing has to be saved, so SIGTERM has its default action: the process ends immediately, even during an answer.
 """
 
 import os
@@ -19,12 +19,12 @@ def serve() -> None:
     params.hostnames = [os.environ["MODEL_HOST"]]
     params.port = int(os.environ["MODEL_PORT"])
     params.n_ctx = CONTEXT_TOKENS
-    params.n_parallel = 1  # requests queue; side by side, each would get a part of the context and of the speed
+    params.n_parallel = 1  # requests queue; in parallel, each would get only a part of the context and of the speed
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads
-    params.cache_prompt = False  # so that the same prompt and seed give the same answer
+    params.cache_prompt = False  # so that the same prompt and seed produce the same answer
     params.cache_ram_mib = 0
-    params.cors_origins = "localhost"  # a web page elsewhere doesn't read from it
+    params.cors_origins = "localhost"  # web pages of other origins can't read from it
     params.offline = True
     params.ui = False
     server = xllamacpp.Server(params)

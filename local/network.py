@@ -1,4 +1,4 @@
-"""Ports and answers on this machine."""
+"""Ports and HTTP servers on this machine."""
 
 import socket
 import urllib.error
@@ -10,7 +10,7 @@ LOWEST_PORT, HIGHEST_PORT = 1024, 65535
 
 
 def is_in_use(port: int) -> bool:
-    """Asks at localhost, which may be more than one address: whoever answers at any of them would get our requests."""
+    """Whether a program accepts connections at any address of localhost, since it could receive our requests."""
     with suppress(OSError), socket.create_connection(("localhost", port), timeout=1):
         return True
     return False
@@ -23,10 +23,10 @@ def free_port() -> int:
 
 
 def status_of(url: str) -> int | None:
-    """The HTTP status that the URL answers with, asked without the proxy that the shell may name."""
+    """The HTTP status of a GET without a proxy; ``None`` if there is no response."""
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
-            return int(answer.status)
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as response:
+            return int(response.status)
     except urllib.error.HTTPError as error:
         with error:
             return error.code

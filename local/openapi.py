@@ -1,8 +1,9 @@
-"""make openapi: the OpenAPI document of the HTTP API, written down from what the functions' handlers say of themselves.
+"""make openapi: generate the OpenAPI document of the HTTP API from the handlers of its functions.
 
-The API is two functions and one document. Routes, parameters and bodies come from the handlers' types, what a call does
-from its docstring, how it can end from its decorator (`answers`), and examples from openapi_examples.yaml. It is a file
-because making it takes a second or two, which no caller of a function should wait for.
+Two functions serve the API; one document describes both. Routes, parameters and bodies come from the handlers' types,
+descriptions from their docstrings, responses from their decorators (`answers`), and examples from
+openapi_examples.yaml. The document is a file because generating it takes a second or two, which is too long for a
+request.
 """
 
 import importlib.util
@@ -34,27 +35,27 @@ FUNCTIONS = ("runs_api", "catalog_api")
 
 DESCRIPTION = """\
 Baton runs chains of LLM prompts as durable, observable runs. A **workflow** is a list of **payloads**, each one LLM
-call; a payload's prompt is its **blocks** in order, and `{{name}}` in it stands for the answer of an earlier payload,
-or for a variable that the run was started with. A **run** is one execution of a workflow.
+call; a payload's prompt is its **blocks** in order, and `{{name}}` in it is replaced by the answer of an earlier
+payload, or by a variable that the run was started with. A **run** is one execution of a workflow.
 
-What `GET` gives, `PUT` and `POST` take: fields that only an answer has, such as `id` and `created_at`, are ignored, and
-so is what stands beside the `id` of a block or payload in a list. Any other unknown field or parameter is refused.
-Every `GET` can be a `HEAD` as well; a method that a path doesn't take is answered 405, and `Allow` names those that it
-does. A slash at the end of a path makes no difference.
+`PUT` and `POST` accept what `GET` returns: read-only fields, such as `id` and `created_at`, are ignored, and so are the
+fields beside the `id` of a block or payload in a list. Any other unknown field or parameter is rejected.
+Every `GET` route also supports `HEAD`. A method that a path doesn't support returns 405, and `Allow` lists the methods
+that it supports. A slash at the end of a path is ignored.
 
 Times are in UTC, as `2026-01-31T09:30:00.000Z`. Ids are whole numbers from 1 on.
 
-**Problems** are answered as `application/problem+json` (RFC 9457). Tell them apart by `type`, which never changes;
-`detail` is a sentence for people. API Gateway itself answers 429 and 503, with `{"message": "…"}`, when more requests
-come than it may pass on; try again a little later.
+**Problems** are returned as `application/problem+json` (RFC 9457). Distinguish them by `type`, which never changes;
+`detail` is a text for people. API Gateway itself returns 429 and 503, with `{"message": "…"}`, when there are more
+requests than its limits allow; retry after a short wait.
 """
 
 TAGS = {
-    "runs": "Executions of workflows, each of the definitions as they were when it was started.",
-    "workflows": "What runs: payloads in order.",
+    "runs": "Executions of workflows. Each uses the definitions as they were when it was started.",
+    "workflows": "Ordered lists of payloads, which runs execute.",
     "payloads": "LLM calls: blocks, an LLM instance, and settings.",
     "blocks": "Reusable pieces of prompt text.",
-    "LLM instances": "Configured model endpoints. Keys are written and never read.",
+    "LLM instances": "Configured model endpoints. API keys can be written, but never read.",
     "service": "The API itself.",
 }
 TAG_OF = {
@@ -69,13 +70,13 @@ TAG_OF = {
 }
 
 ETAG = {
-    "description": "The version; send it as `If-Match` with a change that is meant for this version only.",
+    "description": "The version. Send it as `If-Match` to change the definition only if it still has this version.",
     "required": True,
     "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
     "example": '"1"',
 }
 LOCATION = {
-    "description": "Where the new definition is.",
+    "description": "The path of the new definition.",
     "required": True,
     "schema": {"type": "string", "pattern": "^/api/.+/[0-9]+$"},
     "example": "/api/blocks/1",
@@ -84,11 +85,11 @@ LOCATION = {
 
 def main() -> None:
     DOCUMENT.write_text(text(), encoding="utf-8")
-    sys.stdout.write(f"{DOCUMENT.relative_to(ROOT)} says what the handlers say.\n")
+    sys.stdout.write(f"{DOCUMENT.relative_to(ROOT)} is up to date with the handlers.\n")
 
 
 def text() -> str:
-    """The document as its file has it."""
+    """The text of the document's file."""
     return json.dumps(document(), ensure_ascii=False, indent=1) + "\n"
 
 
@@ -105,7 +106,7 @@ def document() -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Baton", "version": VERSION, "description": DESCRIPTION},
-        "servers": [{"url": ".", "description": "Where this document is."}],
+        "servers": [{"url": ".", "description": "The address of this document."}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": {path: paths[path] for path in by_tag},
         "components": {
@@ -119,15 +120,15 @@ def load(function: str) -> ModuleType:
     """The app of a function, by its folder."""
     spec = importlib.util.spec_from_file_location(f"{function}_described", ROOT / "functions" / function / "app.py")
     if spec is None or spec.loader is None:
-        raise ImportError(f"functions/{function}/app.py is no Python file")
+        raise ImportError(f"functions/{function}/app.py is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where Powertools looks types up
+    sys.modules[spec.name] = module  # Powertools looks types up there
     spec.loader.exec_module(module)
     return module
 
 
 def described(api: APIGatewayHttpResolver) -> Json:
-    """What Powertools says of the routes, in Markdown, with whole numbers as such and with names that SDKs can have."""
+    """Powertools' description of the routes, in Markdown, with integers and with type names that SDKs accept."""
     made = api.get_openapi_schema(title="Baton", version=VERSION).model_dump_json(by_alias=True, exclude_none=True)
     named = re.sub(r'\bListed_(\w+?)_"', r'Listed\1"', made).replace("``", "`")
     return dict(
@@ -141,7 +142,7 @@ def operations(api: Json) -> Iterator[tuple[str, str, Json]]:
 
 
 def file_schemas() -> Json:
-    """Workflow files are read past Powertools, so it doesn't know their types."""
+    """Workflow files are not read by Powertools, so it doesn't know their types."""
     own = FileModel.model_json_schema(ref_template=f"{SCHEMAS}{{model}}")
     return {**own.pop("$defs"), FileModel.__name__: own}
 
@@ -149,22 +150,22 @@ def file_schemas() -> Json:
 def add_all(schemas: Json, more: Json) -> None:
     for name, schema in more.items():
         if schemas.setdefault(name, schema) != schema:
-            raise LookupError(f"Two types of the API are called {name}; clients' code can have only one.")
+            raise LookupError(f"Two types of the API are called {name}: rename one of them.")
 
 
 def finished(path: str, method: str, operation: Json, module: ModuleType, schemas: Json) -> Json:
-    """One call, with all that Powertools leaves open."""
+    """One call, with everything that Powertools leaves out."""
     function = function_name(operation["operationId"], path, method)
-    parameters = [parameter(said) for said in operation.get("parameters", []) if said["name"] != "accept"]
-    own = {status: answer for status, answer in operation["responses"].items() if not is_powertools_own(answer)}
+    parameters = [parameter(declared) for declared in operation.get("parameters", []) if declared["name"] != "accept"]
+    own = {status: found for status, found in operation["responses"].items() if not is_powertools_own(found)}
     responses = openapi_problems.with_common_problems(
         path, method, own, has_input=bool(parameters) or "requestBody" in operation
     )
-    for status, answer in own.items():
-        if headers := headers_of(int(status), answer, schemas):
-            answer["headers"] = headers
-    for said in (*own.values(), operation.get("requestBody", {})):
-        for media_type, content in said.get("content", {}).items():
+    for status, response in own.items():
+        if headers := headers_of(int(status), response, schemas):
+            response["headers"] = headers
+    for body in (*own.values(), operation.get("requestBody", {})):
+        for media_type, content in body.get("content", {}).items():
             if media_type != openapi_problems.MEDIA_TYPE:
                 content["example"] = example_of(content["schema"], function)
     return {
@@ -183,21 +184,23 @@ def docstring(api: Api, function: str) -> str:
     return found.strip()
 
 
-def parameter(said: Json) -> Json:
-    """As OpenAPI wants it: what can be left out can't be `null`, and what a header is called is in capitals."""
-    schema = {**said["schema"]}
+def parameter(declared: Json) -> Json:
+    """As OpenAPI requires it: an optional parameter can't be `null`, and a header's name has capitals."""
+    schema = {**declared["schema"]}
     present = [entry for entry in schema.pop("anyOf", []) if entry != {"type": "null"}]
-    name = said["name"].title() if said["in"] == "header" else said["name"]
-    return {**said, "name": name, "schema": {**schema, **(present[0] if present else {})}}
+    name = declared["name"].title() if declared["in"] == "header" else declared["name"]
+    return {**declared, "name": name, "schema": {**schema, **(present[0] if present else {})}}
 
 
-def is_powertools_own(answer: Json) -> bool:
-    """Its 422, which it documents for every call, and which we answer in a form of our own."""
-    return any("HTTPValidationError" in reference(content.get("schema", {})) for content in answer["content"].values())
+def is_powertools_own(response: Json) -> bool:
+    """Whether it is Powertools' 422, which it documents for every call; ours has another body."""
+    return any(
+        "HTTPValidationError" in reference(content.get("schema", {})) for content in response["content"].values()
+    )
 
 
 def function_name(operation_id: str, path: str, method: str) -> str:
-    """Powertools' id without the path and the method that it puts behind the handler's name."""
+    """Powertools' operation id without the path and the method that it appends to the handler's name."""
     return operation_id.removesuffix(re.sub(r"\W", "_", path) + f"_{method}")
 
 
@@ -209,13 +212,13 @@ def sentence_case(function: str) -> str:
 def tag_of(path: str) -> str:
     found = next((tag for prefix, tag in TAG_OF.items() if path.startswith(prefix)), None)
     if found is None:
-        raise LookupError(f"{path} has no tag; TAG_OF in {Path(__file__).name} has one for each beginning of a path.")
+        raise LookupError(f"{path} has no tag: add one for its prefix to TAG_OF in {Path(__file__).name}.")
     return found
 
 
-def headers_of(status: int, answer: Json, schemas: Json) -> Json:
-    """What ``found`` and ``created`` of the HTTP functions send along with a stored definition."""
-    body = schemas.get(reference(answer["content"].get("application/json", {}).get("schema", {})), {})
+def headers_of(status: int, response: Json, schemas: Json) -> Json:
+    """The headers that ``found`` and ``created`` send with a stored definition."""
+    body = schemas.get(reference(response["content"].get("application/json", {}).get("schema", {})), {})
     if not {"id", "version"} <= body.get("properties", {}).keys():
         return {}
     return {"Location": LOCATION, "ETag": ETAG} if status == HTTPStatus.CREATED else {"ETag": ETAG}
@@ -226,7 +229,7 @@ def example_of(schema: Json, function: str) -> Any:
     if name.startswith("Listed"):
         return {"items": [examples()[name.removeprefix("Listed")]], "cursor": None}
     if name not in examples():
-        raise LookupError(f"{name} has no example; {EXAMPLES.relative_to(ROOT)} is the place for one.")
+        raise LookupError(f"{name} has no example: add one to {EXAMPLES.relative_to(ROOT)}.")
     return examples()[name]
 
 
@@ -237,24 +240,24 @@ def examples() -> Json:
 
 
 def reference(schema: Json) -> str:
-    """The name of the type that a schema refers to, which may be one that can be left out."""
+    """The name of the type that a schema refers to, directly or as an optional type."""
     refers = schema.get("$ref") or next((entry["$ref"] for entry in schema.get("anyOf", []) if "$ref" in entry), "")
     return str(refers).removeprefix(SCHEMAS)
 
 
 def referred_to(paths: Json, schemas: Json) -> Json:
-    """The types that the paths need, and those that these need."""
+    """The types that the paths refer to, directly or through other types."""
     needed: Json = {}
-    ahead = references(paths)
-    while ahead:
-        name = ahead.pop()
+    pending = references(paths)
+    while pending:
+        name = pending.pop()
         needed[name] = schemas[name]
-        ahead |= references(schemas[name]) - needed.keys()
+        pending |= references(schemas[name]) - needed.keys()
     return dict(sorted(needed.items()))
 
 
-def references(said: Any) -> set[str]:
-    return set(re.findall(rf'"{SCHEMAS}(\w+)"', json.dumps(said)))
+def references(described: Any) -> set[str]:
+    return set(re.findall(rf'"{SCHEMAS}(\w+)"', json.dumps(described)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How calls end when they don't succeed, for the OpenAPI document; the examples are what the functions would answer."""
+"""The problems in the OpenAPI document. The examples are made by the code that makes the functions' problems."""
 
 import json
 import re
@@ -17,38 +17,41 @@ from baton.domain.kinds import Referrer
 MEDIA_TYPE = problems.PROBLEM_JSON
 METHODS_WITH_A_BODY = ("post", "put")
 
-OF_ANY_CALL = (problems.METHOD_NOT_ALLOWED, problems.UNKNOWN_TYPE, problems.TOO_LARGE, problems.INTERNAL)
+COMMON_PROBLEMS = (problems.METHOD_NOT_ALLOWED, problems.UNKNOWN_TYPE, problems.TOO_LARGE, problems.INTERNAL)
 
 type Json = dict[str, Any]
 
 
 def schema() -> Json:
-    """A body of ``problems.problem``."""
+    """The schema of the body that ``problems.problem`` returns."""
     text = {"type": "string"}
     error = {
         "type": "object",
         "properties": {
-            "field": {**text, "description": "Where, such as `blocks[0]`."},
-            "line": {"type": ["integer", "null"], "description": "Of a workflow file, where it is known."},
+            "field": {**text, "description": "The invalid field, such as `blocks[0]`."},
+            "line": {"type": ["integer", "null"], "description": "The line in a workflow file, if it is known."},
             "message": text,
         },
         "required": ["field", "message"],
     }
     return {
         "title": "Problem",
-        "description": "What went wrong, as RFC 9457 has it.",
+        "description": "An error, in the format of RFC 9457.",
         "type": "object",
         "properties": {
-            "type": {"enum": sorted({kind.slug for kind in every_kind()}), "description": "Stable; go by it."},
-            "title": {**text, "description": "The type in words."},
+            "type": {
+                "enum": sorted({kind.slug for kind in every_kind()}),
+                "description": "Stable: distinguish problems by it.",
+            },
+            "title": {**text, "description": "The type as a text."},
             "status": {"type": "integer", "description": "The HTTP status."},
-            "detail": {**text, "description": "A sentence for a person, which names what is wrong."},
-            "errors": {"type": "array", "items": error, "description": "Every wrong field (`invalid-request`)."},
-            "holder": {"type": "integer", "description": "The id of what has the name (`name-taken`)."},
+            "detail": {**text, "description": "A text for people that says what is wrong."},
+            "errors": {"type": "array", "items": error, "description": "All invalid fields (`invalid-request`)."},
+            "holder": {"type": "integer", "description": "The id of the definition that has the name (`name-taken`)."},
             "users": {
                 "type": "array",
                 "items": TypeAdapter(Referrer).json_schema(),
-                "description": "What refers to it, the first ones if there are many (`in-use`).",
+                "description": "The definitions that refer to it, at most 100 (`in-use`).",
             },
         },
         "required": ["type", "title", "status", "detail"],
@@ -56,21 +59,21 @@ def schema() -> Json:
 
 
 def every_kind() -> Sequence[problems.ProblemType]:
-    return (*problems.PROBLEM_TYPES.values(), problems.NO_SUCH_CALL, *OF_ANY_CALL)
+    return (*problems.PROBLEM_TYPES.values(), problems.NO_SUCH_CALL, *COMMON_PROBLEMS)
 
 
 def shared_responses() -> Json:
     """The problems that are the same for every call, by their slugs."""
-    return {kind.slug: with_examples(kind, path="", method="")[str(int(kind.status))] for kind in OF_ANY_CALL}
+    return {kind.slug: with_examples(kind, path="", method="")[str(int(kind.status))] for kind in COMMON_PROBLEMS}
 
 
 def with_common_problems(path: str, method: str, responses: Json, *, has_input: bool) -> Json:
-    """A call's own answers, and the problems that it may have whatever it does."""
-    own = {slug for answer in responses.values() for slug in slugs(answer)}
+    """A call's own responses, with the problems that any call may return."""
+    own = {slug for response in responses.values() for slug in slugs(response)}
     if has_input:
         own.add(problems.PROBLEM_TYPES[errors.Invalid].slug)
     if "{" in path:
-        own.add(problems.NO_SUCH_CALL.slug)  # an id with a character that no path of ours can have
+        own.add(problems.NO_SUCH_CALL.slug)  # an id may contain a character that no path allows
     shared = {problems.INTERNAL}
     if method in METHODS_WITH_A_BODY:
         shared |= {problems.TOO_LARGE, problems.UNKNOWN_TYPE}
@@ -82,17 +85,17 @@ def with_common_problems(path: str, method: str, responses: Json, *, has_input: 
 
 
 def with_examples(*kinds: problems.ProblemType, path: str, method: str) -> Json:
-    made = {str(status): json.loads(json.dumps(answer)) for status, answer in problem_answers(*kinds).items()}
-    for answer in made.values():
-        shown = {slug: {"value": example(slug, path, method)} for slug in slugs(answer)}
-        answer["content"][MEDIA_TYPE]["examples"] = shown
+    made = {str(status): json.loads(json.dumps(response)) for status, response in problem_answers(*kinds).items()}
+    for response in made.values():
+        shown = {slug: {"value": example(slug, path, method)} for slug in slugs(response)}
+        response["content"][MEDIA_TYPE]["examples"] = shown
     return made
 
 
-def slugs(answer: Json) -> list[str]:
-    """The problems that an answer may be."""
-    said = answer.get("content", {}).get(MEDIA_TYPE)
-    return [str(slug) for slug in said["schema"]["allOf"][1]["properties"]["type"]["enum"]] if said else []
+def slugs(response: Json) -> list[str]:
+    """The types of the problems that a response may contain."""
+    content = response.get("content", {}).get(MEDIA_TYPE)
+    return [str(slug) for slug in content["schema"]["allOf"][1]["properties"]["type"]["enum"]] if content else []
 
 
 def example(slug: str, path: str, method: str) -> Json:
@@ -107,8 +110,8 @@ def example(slug: str, path: str, method: str) -> Json:
 
 def invalid(path: str, method: str) -> Response[str]:
     if path.endswith("/import"):
-        fault = FieldError(path=("payloads", 1, "temperature"), line=12, detail="should be a number")
-        return problems.problem_of(BrokenFile([fault]))
+        error = FieldError(path=("payloads", 1, "temperature"), line=12, detail="should be a number")
+        return problems.problem_of(BrokenFile([error]))
     if method in METHODS_WITH_A_BODY:
         return problems.invalid_request([{"type": "extra_forbidden", "loc": ("body", "titel")}], {"titel": ""})
     name = "".join(re.findall(r"{(\w+)}", path)) or "limit"
@@ -116,19 +119,19 @@ def invalid(path: str, method: str) -> Response[str]:
 
 
 def subject(path: str) -> str:
-    """What the id in a path is the id of."""
+    """The kind of object that the id in a path belongs to."""
     name = "".join(re.findall(r"{(\w+)_id}", path))
     return "LLM instance" if name == "instance" else name
 
 
-def body(answer: Response[str]) -> Json:
-    return dict(json.loads(str(answer.body)))
+def body(response: Response[str]) -> Json:
+    return dict(json.loads(str(response.body)))
 
 
-USER = Referrer(kind="PAYLOAD", id=2, name="facts")
+REFERRER = Referrer(kind="PAYLOAD", id=2, name="facts")
 EXAMPLES = {
     "version-changed": problems.problem_of(errors.VersionChanged("block", 1)),
-    "in-use": problems.problem_of(errors.InUse([USER])),
+    "in-use": problems.problem_of(errors.InUse([REFERRER])),
     "name-taken": problems.problem_of(errors.NameTaken("block", "Greeting", 1)),
     "run-not-finished": problems.problem_of(errors.RunNotFinished(1, "running")),
     "run-finished": problems.problem_of(errors.RunFinished(1, "completed")),

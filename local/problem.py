@@ -1,5 +1,5 @@
-"""What can go wrong on the developer's machine."""
+"""Errors of the local stack's commands."""
 
 
 class Problem(Exception):
-    """A sentence for the person at the keyboard: what is wrong and what to do about it."""
+    """An error for the user of a command: what is wrong and what to do."""

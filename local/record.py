@@ -11,7 +11,7 @@ COLUMNS = 100
 
 
 def record(console: Console) -> None:
-    """Run the example as ``make run`` does, and save what was printed."""
+    """Run the example as ``make run`` does, and save its output."""
     recording = Console(record=True, width=COLUMNS, highlight=False)
     run.run(recording)
     PICTURE.parent.mkdir(parents=True, exist_ok=True)

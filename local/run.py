@@ -32,7 +32,7 @@ def run(console: Console) -> None:
 
 
 def watch_example(console: Console, addresses: Addresses, llm: LlmChoice) -> dict[str, Any]:
-    """The run, once it has completed."""
+    """Run the example and print its messages; returns the completed run."""
     api = Api(addresses.http_url)
     workflow_id = import_example(api, llm)
     console.print("Imported the example workflow from local/example.yaml.")
@@ -47,7 +47,7 @@ def watch_example(console: Console, addresses: Addresses, llm: LlmChoice) -> dic
 
 
 def show(console: Console, addresses: Addresses, run_id: int) -> None:
-    """Progress while it lasts, and above it each answer, the last one while it grows."""
+    """Show the progress and above it each answer, the last one as it is streamed."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     progress = Progress(*columns, TimeElapsedColumn(), console=console)
     task = progress.add_task("waiting for the first message", total=100)
@@ -63,7 +63,7 @@ def show(console: Console, addresses: Addresses, run_id: int) -> None:
                 live.update(progress)
                 console.print(answer(data, data["content"]))
     if not console.is_interactive:
-        console.print()  # what is shown last ends without a line break there
+        console.print()  # the last line has no line break there
 
 
 def answer(data: dict[str, Any], text: str) -> Panel:
@@ -76,8 +76,8 @@ def describe(message: dict[str, Any]) -> str:
     match message["type"]:
         case "execution_progress" if data["payloadName"]:
             speed = data["metadata"].get("tokens_per_second")
-            told = f", {speed:.0f} tokens/s" if speed else ""
-            return f"payload {data['position'] + 1} of {data['total']}: {escape(data['payloadName'])}{told}"
+            suffix = f", {speed:.0f} tokens/s" if speed else ""
+            return f"payload {data['position'] + 1} of {data['total']}: {escape(data['payloadName'])}{suffix}"
         case "execution_progress":
             return "running"
         case "payload_completed":

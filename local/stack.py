@@ -17,7 +17,7 @@ from local.problem import Problem
 
 HOME = ROOT / ".local"
 DEFAULT_PORT = 4566
-SECONDS_TO_ANSWER = 30
+SECONDS_TO_RESPOND = 30
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Addresses:
 
 
 class Stack:
-    """The developer's stack lives in .local; a test's stack in a folder and on a port of its own.
+    """The developer's stack is stored in .local; a test's stack has its own folder and port.
 
-    As a context manager it is up inside the block and down, its processes gone, after it.
+    As a context manager, it is up inside the block; after the block it is down, and its processes have ended.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Stack:
         self._report = report
 
     def up(self) -> Addresses:
-        """Start what does not run and deploy what has changed. What fails leaves things as they were before."""
+        """Start the processes that do not run, and deploy. On an error, end the processes that this call started."""
         if self.emulator.is_running():
             self._require_same_port()
         started_model = self._with_model and self._start_model()
@@ -62,7 +62,7 @@ class Stack:
             raise
 
     def down(self) -> bool:
-        """Whether there was anything to stop."""
+        """Stop all processes; returns whether there were any."""
         was_running = self.emulator.is_running() or self.model.is_running()
         self.model.stop()
         self._addresses.unlink(missing_ok=True)
@@ -101,7 +101,7 @@ class Stack:
         running = self.emulator.running_port()
         if running != self.emulator.port:
             raise Problem(
-                f"The stack of this clone already runs on port {running}: use that port, or `make down` first."
+                f"The stack of this clone already runs on port {running}: use that port, or run `make down` first."
             )
 
     def _deploy(self) -> Addresses:
@@ -109,16 +109,14 @@ class Stack:
         outputs = build_and_deploy(self.emulator, self._home)
         addresses = Addresses(http_url=outputs["HttpUrl"], websocket_url=outputs["WebSocketUrl"])
         self._report("Waiting for the first answer")
-        wait_for_answer(f"{addresses.http_url}/api/runs", self.emulator.log)
+        wait_for_response(f"{addresses.http_url}/api/runs", self.emulator.log)
         self._addresses.write_text(json.dumps(asdict(addresses), indent=2))
         return addresses
 
 
-def wait_for_answer(url: str, log: Path) -> None:
-    deadline = time.monotonic() + SECONDS_TO_ANSWER
+def wait_for_response(url: str, log: Path) -> None:
+    deadline = time.monotonic() + SECONDS_TO_RESPOND
     while (status := status_of(url)) is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         if time.monotonic() > deadline:
-            raise Problem(
-                f"The stack is deployed, but {url} answers with {status}; the emulator's log may say why: {log}"
-            )
+            raise Problem(f"The stack is deployed, but {url} returned {status}; the emulator's log may say why: {log}")
         time.sleep(0.2)

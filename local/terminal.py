@@ -1,4 +1,4 @@
-"""What the commands of this folder share: a port, an ending, and a way to speak."""
+"""What the commands of this folder share: the port argument, the output and the exit status."""
 
 import argparse
 import signal
@@ -12,13 +12,13 @@ from local.problem import Problem
 
 
 def end(command: Callable[[Console], None]) -> None:
-    """Run the command and leave the process with what its ending means to a shell."""
+    """Run the command, and exit with a non-zero status if it fails."""
     console = Console(highlight=False)
     signal.signal(signal.SIGTERM, interrupt)
     try:
         command(console)
     except Problem as problem:
-        console.print(str(problem), style="red", markup=False, soft_wrap=True)  # it may quote anything
+        console.print(str(problem), style="red", markup=False, soft_wrap=True)  # it may contain markup
         sys.exit(1)
     except KeyboardInterrupt:
         console.print("Interrupted.")
@@ -26,15 +26,15 @@ def end(command: Callable[[Console], None]) -> None:
 
 
 def interrupt(_number: int, _frame: object) -> None:
-    """A request to end, from whomever, is treated as Ctrl-C is: what was begun is taken back."""
+    """SIGTERM is handled like Ctrl-C: processes that the command has started are ended."""
     raise KeyboardInterrupt
 
 
 def port_argument() -> int:
-    """The port that the command line asks for."""
+    """The port from the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", required=True)
     given = parser.parse_args().port
     if not given.isdecimal() or not LOWEST_PORT <= int(given) <= HIGHEST_PORT:
-        raise Problem(f"PORT is a number from {LOWEST_PORT} to {HIGHEST_PORT}, not {given!r}.")
+        raise Problem(f"PORT must be a number from {LOWEST_PORT} to {HIGHEST_PORT}, not {given!r}.")
     return int(given)

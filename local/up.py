@@ -1,4 +1,4 @@
-"""make up: start the local stack, or bring a running one up to date with the code."""
+"""make up: start the local stack, or redeploy to a running one."""
 
 from rich.console import Console
 
@@ -11,7 +11,7 @@ def up(console: Console) -> None:
 
 
 def bring_up(console: Console, port: int, *, with_model: bool) -> Stack:
-    """Tell each step as it begins, and at the end where the stack can be reached."""
+    """Start the stack; print each step, and at the end the addresses of the stack."""
     with console.status("") as status:
 
         def report(step: str) -> None:

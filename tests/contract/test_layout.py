@@ -35,7 +35,7 @@ def test_the_folders_in_functions_are_the_functions_of_the_template() -> None:
 
 
 def test_every_state_is_reachable_and_every_next_exists() -> None:
-    assert list(check_state_machine.walk_mistakes(json.loads(ASL))) == []
+    assert list(check_state_machine.transition_mistakes(json.loads(ASL))) == []
 
 
 def test_every_placeholder_of_the_state_machine_has_one_substitution() -> None:

@@ -168,12 +168,12 @@ def test_without_the_statements_for_large_texts_calls_and_runs_fail(
     before = set(texts())
     instance = served(baton, "of refused texts", provider)
     body = large_payload("a refused prompt", instance)
-    with cloud.without("CatalogApiFunction", "KeepTextsOfCatalog"):
+    with cloud.without("CatalogApiFunction", "StoreTextsOfCatalog"):
         assert baton.ask("POST", "/api/payloads", json=body).status_code == 500
     payload_id = baton.call("POST", "/api/payloads", body)["id"]
     workflow_id = baton.call("POST", "/api/workflows", {"name": "refused texts", "payloads": [payload_id]})["id"]
 
-    for sid in ("KeepTextsOfRuns", "ReadTextsOfCatalog"):
+    for sid in ("StoreTextsOfRuns", "ReadTextsOfCatalog"):
         with cloud.without("RunsApiFunction", sid):
             assert baton.ask("POST", f"/api/execute/workflow/{workflow_id}").status_code == 500, sid
     with cloud.without("ExecutePayloadFunction", "ReadAndWriteTexts"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -151,10 +152,7 @@ def test_an_unknown_response_is_a_404_and_an_invalid_position_a_422(
 def test_a_large_definition_of_a_run_is_within_the_limit(character: str) -> None:
     settings = LlmSettings(system=character * 10_000)
     other = LlmTarget(endpoint=an_endpoint(), settings=settings)
-    snapshots = [
-        a_snapshot(position, template=character * 60_000, settings=settings, fallbacks=(other,))
-        for position in range(30)
-    ]
+    snapshots = [a_snapshot(position, template=character * 60_000, targets=(other, other)) for position in range(30)]
     wiring.run_store().create(a_run(tenant=TENANT, total=30), {}, snapshots)
     payloads = read("/api/runs/1/definition")["payloads"]
     assert len(payloads) == 30
@@ -170,8 +168,8 @@ def test_large_settings_of_a_run_definition_are_omitted_and_marked() -> None:
     large = LlmSettings(options=options, response_format={"description": "x" * 600_000}, stop=("END",))
     other = LlmTarget(endpoint=an_endpoint(), settings=LlmSettings(options=options))
     snapshots = [
-        a_snapshot(0, settings=LlmSettings(options={"small": 1}), references=references[:2]),
-        *(a_snapshot(n, settings=large, fallbacks=(other,), references=references) for n in range(1, 12)),
+        a_snapshot(0, targets=(replace(other, settings=LlmSettings(options={"small": 1})),), references=references[:2]),
+        *(a_snapshot(n, targets=(replace(other, settings=large), other), references=references) for n in range(1, 12)),
     ]
     wiring.run_store().create(a_run(tenant=TENANT, total=12), {}, snapshots)
     payloads = read("/api/runs/1/definition")["payloads"]
@@ -257,7 +255,10 @@ def test_the_list_of_changes_of_an_import_is_cut_at_the_limit() -> None:
 @pytest.mark.usefixtures("baton")
 def test_a_system_text_over_the_limit_is_cut_and_marked() -> None:
     settings = LlmSettings(system='"' * 60_000)
-    snapshots = [a_snapshot(position, template="short", settings=settings) for position in range(30)]
+    snapshots = [
+        a_snapshot(position, template="short", targets=(LlmTarget(endpoint=an_endpoint(), settings=settings),))
+        for position in range(30)
+    ]
     wiring.run_store().create(a_run(tenant=TENANT, total=30), {}, snapshots)
     payloads = read("/api/runs/1/definition")["payloads"]
     assert payloads[0]["settings"]["system"] == settings.system

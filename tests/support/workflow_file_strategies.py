@@ -25,7 +25,7 @@ from baton.domain.catalog.definitions import (
 from baton.domain.files.workflow_files import FilePayload, WorkflowFile
 from baton.domain.files.workflow_imports import Existing, Ids, Plan, drafts, plan
 from baton.domain.llm.settings import SETTING_NAMES, LlmSettings
-from baton.domain.plain_text import objection_to_text
+from baton.domain.plain_text import text_error
 from baton.domain.runs.run import WorkflowBundle
 from tests.support.records import AT_NOON
 
@@ -75,9 +75,7 @@ def _accepted(kind: Any) -> st.SearchStrategy[str]:
 
     def block_of_payload(text: str) -> str | None:
         try:
-            return adapter.validate_python(
-                "".join(one for one in text if one not in "{}" and not objection_to_text(one))
-            )
+            return adapter.validate_python("".join(one for one in text if one not in "{}" and not text_error(one)))
         except ValidationError:
             return None
 

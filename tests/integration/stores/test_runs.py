@@ -516,3 +516,22 @@ def test_the_second_response_of_a_position_is_refused_and_the_first_stays(stores
         stores.steps.store_response(replace(first, content="second" + LONG))
     (kept,) = stores.runs.read_history(TENANT, 1).responses
     assert first.content.startswith(kept.content)
+
+
+def test_an_older_run_has_the_on_missing_that_is_stored_with_its_snapshots(
+    dynamodb_stores: RunStores, aws: Account
+) -> None:
+    dynamodb_stores.runs.create(a_run(), {}, [a_snapshot()])
+    key = {"pk": {"S": f"{TENANT}#RUN#1"}}
+    aws.dynamodb.update_item(
+        TableName=aws.runs_table, Key={**key, "sk": {"S": "RUN"}}, UpdateExpression="REMOVE on_missing"
+    )
+    aws.dynamodb.update_item(
+        TableName=aws.runs_table,
+        Key={**key, "sk": {"S": "PAYLOAD#0000"}},
+        UpdateExpression="SET on_missing = :fail",
+        ExpressionAttributeValues={":fail": {"S": "fail"}},
+    )
+    run = dynamodb_stores.steps.read_step(TENANT, 1, 0).run
+    assert run is not None
+    assert run.on_missing == "fail"

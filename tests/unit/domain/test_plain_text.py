@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from baton.domain.plain_text import BIDI_CONTROLS, LINE_BREAKS, objection_to_text
+from baton.domain.plain_text import BIDI_CONTROLS, LINE_BREAKS, text_error
 
 
 @pytest.mark.parametrize(
     "character", sorted(LINE_BREAKS | BIDI_CONTROLS | {"\0", "\t", "\x1b", "\x7f", "\x9f", "\ud800"})
 )
 def test_invisible_and_bidirectional_characters_are_rejected_with_their_code_point(character: str) -> None:
-    objection = objection_to_text(f"a{character}b")
-    assert objection is not None
-    assert f"(U+{ord(character):04X})" in objection
-    assert character not in objection
+    error = text_error(f"a{character}b")
+    assert error is not None
+    assert f"(U+{ord(character):04X})" in error
+    assert character not in error
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,4 @@ def test_invisible_and_bidirectional_characters_are_rejected_with_their_code_poi
     ],
 )
 def test_names_in_all_scripts_and_emoji_are_accepted(text: str) -> None:
-    assert objection_to_text(text) is None
+    assert text_error(text) is None

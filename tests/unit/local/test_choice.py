@@ -30,19 +30,19 @@ SERVER = {"LLM_BASE_URL": "http://localhost:11434/v1", "LLM_MODEL": "m"}
 def test_the_model_is_used_unless_the_environment_names_another_llm(
     environment: dict[str, str], expected: LlmChoice | None
 ) -> None:
-    assert choice.named(environment) == expected
+    assert choice.llm_from(environment) == expected
 
 
 @pytest.mark.parametrize("wrong", ["parrot", "Simulated", "http://localhost:11434/v1", " "])
 def test_an_unknown_llm_is_rejected_with_the_allowed_values(wrong: str) -> None:
-    with pytest.raises(Problem, match=r"LLM is `model` .*or `simulated`, not .*LLM_BASE_URL"):
-        choice.named({"LLM": wrong} | SERVER)
+    with pytest.raises(Problem, match=r"LLM must be `model` .*or `simulated`, not .*LLM_BASE_URL"):
+        choice.llm_from({"LLM": wrong} | SERVER)
 
 
 @pytest.mark.parametrize("missing", SERVER)
 def test_a_server_needs_both_url_and_model(missing: str) -> None:
     with pytest.raises(Problem, match="LLM_BASE_URL and LLM_MODEL go together"):
-        choice.named(SERVER | {missing: ""})
+        choice.llm_from(SERVER | {missing: ""})
 
 
 def test_where_the_model_cannot_run_the_simulated_llm_is_used_and_the_reason_is_printed(

@@ -14,7 +14,7 @@ Source: https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters
 """
 
 
-def objection_to_text(text: str) -> str | None:
+def text_error(text: str) -> str | None:
     """What is wrong with the text, as a phrase that follows the field's name; ``None`` if it is valid.
 
     Zero-width joiners are allowed: some scripts and emoji need them.

@@ -1,1 +1,1 @@
-"""How a function is put together: settings from the environment, wiring, HTTP and logging."""
+"""What a function is made of: settings from the environment, wiring and logging."""

@@ -1,7 +1,7 @@
 """One logger for all functions: events with fields, as JSON. Never prompts, answers, keys or the environment.
 
-An error's own words may quote what it met: pydantic its input, a decoder its document, a provider the prompt. So of an
-error, its type and its place are logged, and no words but those that name a fault of AWS.
+An error's text may quote user data: pydantic quotes its input, a decoder its document, a provider the prompt. So an
+error is logged by its type and its stack frames; of its text, only AWS error codes are logged.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ if TYPE_CHECKING:
     type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
 VERBOSE_LOGGERS = ("boto3", "botocore", "s3transfer", "urllib3")
-"""At level DEBUG, which the template may set for all of a function, they write down what they send and receive."""
+"""At level DEBUG, which the template can set for a whole function, they log what they send and receive."""
 
 MAX_FINDINGS = 20
-"""Of one validation error; it may have one for each entry of a list."""
+"""Maximum number logged for one validation error, which may have one for each entry of a list."""
 
 for name in VERBOSE_LOGGERS:
     logging.getLogger(name).setLevel(logging.INFO)
 
 logger = Logger(serialize_stacktrace=False)
-"""Its service name and level come from the environment, which the template sets."""
+"""The template sets its service name and level, as environment variables."""
 
 
 class UnexpectedError(Exception):
-    """What a function fails with in the place of an error whose words belong in no log."""
+    """Raised by a function instead of an error whose text must not be logged."""
 
 
 def log_error(event: str, error: BaseException, **fields: Any) -> None:
-    """Log that something failed, with the types and places of the error and of those behind it."""
+    """Log a failure, with the types and stack frames of the error and of its causes."""
     logger.error(event, errors=[_described(each) for each in _chain(error)], **fields)
 
 
 def redact_unexpected_errors(handler: Handler) -> Handler:
-    """The handler with its unexpected errors logged here, since Lambda logs what one raises word for word."""
+    """The handler, with its unexpected errors logged and replaced here, since Lambda logs the full text of an error."""
 
     @wraps(handler)
     def handled(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         try:
             return handler(event, context)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again, without its words
+        except Exception as error:  # noqa: BLE001 - any error is raised again, without its text
             log_error("function failed", error)
-            kind = type(type(error).__name__, (UnexpectedError,), {})  # the state machine tells a run's reader its name
+            kind = type(type(error).__name__, (UnexpectedError,), {})  # the state machine stores the name in the run
             failure = kind("The function's log says where.")
         raise failure
 
@@ -58,7 +58,7 @@ def redact_unexpected_errors(handler: Handler) -> Handler:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and what it came from."""
+    """The error and its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
@@ -78,7 +78,7 @@ def _described(error: BaseException) -> dict[str, Any]:
 
 
 def _findings(error: BaseException) -> list[str]:
-    """Of a validation error: which of our fields, and what is wrong with it. Below a field, the names may be input."""
+    """The invalid fields of a validation error. Names of nested fields are left out: they may be user input."""
     listed = getattr(error, "errors", None)
     found = listed() if callable(listed) else []
     return [f"{_field(entry['loc'])}: {entry['type']}" for entry in found[:MAX_FINDINGS]]

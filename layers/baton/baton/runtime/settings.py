@@ -1,4 +1,4 @@
-"""Settings from the environment, which the template sets; read when they are first needed."""
+"""Settings from environment variables, which the template sets; read on first use."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from baton.domain.llm.hosts import HostPolicy
 
 
 class MissingSettingError(Exception):
-    """The template doesn't give this function what its code asks for."""
+    """The template doesn't set a variable that the function's code reads."""
 
 
 def setting(name: str) -> str:
-    """:raises MissingSettingError: if the variable is not set, or empty."""
+    """:raises MissingSettingError: if the variable is not set or is empty."""
     value = os.environ.get(name)
     if not value:
         raise MissingSettingError(f"The environment variable {name} is not set for this function.")
@@ -21,17 +21,17 @@ def setting(name: str) -> str:
 
 
 def is_emulated() -> bool:
-    """Whether AWS is a stand-in at an address of its own."""
+    """Whether AWS is replaced by an emulator."""
     return "AWS_ENDPOINT_URL" in os.environ
 
 
 def run_retention() -> timedelta:
-    """How long a run and all of its records are kept."""
+    """How long a run and all of its records are retained."""
     return timedelta(days=int(setting("RUN_RETENTION_DAYS")))
 
 
 def host_policy() -> HostPolicy:
-    """Where LLM calls may go."""
+    """The hosts that LLM calls are allowed to reach."""
     named = (entry.strip().lower().removesuffix(".") for entry in setting("ALLOWED_LLM_HOSTS").split(","))
     return HostPolicy(
         allow_private=setting("ALLOW_PRIVATE_LLM_HOSTS") == "true",

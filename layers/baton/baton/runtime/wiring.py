@@ -1,4 +1,4 @@
-"""Which adapter serves which use case. The only place that knows both; everything is made once, when first used."""
+"""Connects use cases to adapters. The only module that imports both; each object is created once, on first use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from baton.adapters.dynamodb.limits import DynamoLimitStore
 from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.llm.http.http_transport import HttpTransport
-from baton.adapters.llm.registry import PROVIDERS, base_urls, check, complete, objection_to_fields, unsupported_settings
+from baton.adapters.llm.registry import PROVIDERS, base_urls, check, complete, fields_error, unsupported_settings
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets
 from baton.adapters.step_functions import StepFunctionsExecutions
@@ -49,11 +49,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 AWS_CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "max_attempts": 4})
-"""AWS calls answer in milliseconds; a lost one is found out and repeated long before the function's own end."""
+"""AWS responds in milliseconds; a lost call times out and is retried long before the function's own timeout."""
 
 
 def now() -> datetime:
-    """The present moment in UTC."""
+    """The current time in UTC."""
     return datetime.now(UTC)
 
 
@@ -62,9 +62,9 @@ def changes(event: Mapping[str, Any]) -> list[Change]:
     return stream.changes(event["Records"])
 
 
-def objection_to_provider_fields(provider: str, given: Collection[str]) -> str | None:
-    """Why an LLM instance of this provider can't have just the ``given`` fields; ``None`` if it can."""
-    return objection_to_fields(provider, given)
+def provider_fields_error(provider: str, given: Collection[str]) -> str | None:
+    """Why an LLM instance of this provider can't have exactly the ``given`` fields; ``None`` if it can."""
+    return fields_error(provider, given)
 
 
 @cache
@@ -75,7 +75,7 @@ def run_store() -> RunStore:
 
 @cache
 def long_texts() -> LongTexts:
-    """Texts that are too long to be read with the responses that they belong to."""
+    """Texts that are too long to be stored in the item of their response."""
     return _texts()
 
 
@@ -87,7 +87,7 @@ def catalog_store() -> CatalogStore:
 
 @cache
 def definitions() -> DefinitionSource:
-    """Workflows with all that they point to."""
+    """Workflows with everything that they refer to."""
     return _catalog()
 
 
@@ -116,7 +116,7 @@ def define() -> Define:
 
 @cache
 def define_llm_instances() -> DefineLlmInstances:
-    """The same for LLM instances, with their keys."""
+    """Create or replace an LLM instance, with its API key."""
     return DefineLlmInstances(define=define(), api_keys=_api_keys())
 
 
@@ -220,10 +220,10 @@ def _texts() -> S3Texts:
 
 
 def _for_signed_urls() -> Config:
-    """With the present kind of signature, and for the host of the bucket's own region.
+    """Use signature version 4 and the host of the bucket's own region.
 
-    Left alone, boto3 signs URLs for ``BUCKET.s3.amazonaws.com``, which redirects for a new bucket to where the
-    signature is not valid: https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html. An emulator has one
-    host for all buckets.
+    By default, boto3 signs URLs for ``BUCKET.s3.amazonaws.com``. For a new bucket, that host redirects to another one,
+    where the signature is not valid: https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html.
+    The emulator has one host for all buckets.
     """
     return Config(signature_version="s3v4", s3={"addressing_style": "auto" if is_emulated() else "virtual"})

@@ -27,7 +27,7 @@ def test_a_snapshot_reads_back() -> None:
 
 
 def test_a_snapshot_of_an_older_version_reads_as_one_of_today() -> None:
-    """Before 0.2 it had the own target's parts, the fallbacks and all references side by side."""
+    """Older items have the own target's parts, the fallbacks and all references side by side."""
     own = a_snapshot(1).own_target
     item = to_attributes(
         {

@@ -107,10 +107,10 @@ TAKEN = [
 
 @pytest.mark.parametrize(("url", "why"), REFUSED.items())
 def test_an_invalid_url_or_one_with_a_key_is_rejected_without_quoting_it(url: str, why: str) -> None:
-    objection = base_url_error(url)
-    assert objection is not None
-    assert why in objection
-    assert "sk-" not in objection
+    error = base_url_error(url)
+    assert error is not None
+    assert why in error
+    assert "sk-" not in error
 
 
 @pytest.mark.parametrize("url", TAKEN)

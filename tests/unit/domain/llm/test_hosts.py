@@ -113,13 +113,13 @@ def test_a_public_address_is_allowed(address: str) -> None:
 
 @pytest.mark.parametrize(("address", "kind"), NOT_PUBLIC.items())
 def test_any_other_address_is_rejected_with_its_kind(address: str, kind: str) -> None:
-    objection = f"its address is {kind}, which this deployment doesn't call"
-    assert HostPolicy().address_error(ip_address(address)) == objection
+    error = f"its address is {kind}, which this deployment doesn't call"
+    assert HostPolicy().address_error(ip_address(address)) == error
     private = HostPolicy(allow_private=True).address_error(ip_address(address))
-    assert private == (None if kind in ("private", "shared by a carrier") else objection)
+    assert private == (None if kind in ("private", "shared by a carrier") else error)
     local = HostPolicy(allow_private=True, allow_loopback=True).address_error(ip_address(address))
-    assert local == (objection if kind == METADATA else None)
-    assert HostPolicy(allow_loopback=True).address_error(ip_address(address)) == objection
+    assert local == (error if kind == METADATA else None)
+    assert HostPolicy(allow_loopback=True).address_error(ip_address(address)) == error
 
 
 @given(st.ip_addresses(v=4))

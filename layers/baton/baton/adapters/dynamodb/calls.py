@@ -109,7 +109,7 @@ def _to_read(pairs: Iterable[tuple[str, str]], attributes: Sequence[str]) -> dic
 
 
 def _until_done(call: Callable[[Mapping[str, Any]], Mapping[str, Any]], pending: Mapping[str, Any]) -> None:
-    """Repeat with what was left unprocessed, after a longer pause each time.
+    """Repeat the call with the unprocessed part, after increasing pauses.
 
     :raises OverloadedError: after about five seconds.
     """

@@ -1,4 +1,4 @@
-"""The Runs table as a follower sees it: what has happened in a run so far."""
+"""The Runs table as subscribers use it: the state of a run so far."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from baton.domain.runs.run import Run, RunHistory
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_OF_A_HISTORY = sorted({"sk", "variables", *run_codec.ATTRIBUTES, *response.ATTRIBUTES})
-"""A prompt may be as long as an answer, and whoever reads a history has no use for it."""
+_HISTORY_ATTRIBUTES = sorted({"sk", "variables", *run_codec.ATTRIBUTES, *response.ATTRIBUTES})
+"""All but the prompts: they may be as long as the answers, and a history does not contain them."""
 
 
 class DynamoRunHistories:
     """Reads are strongly consistent: a subscriber must find what was written before it subscribed.
 
-    A long text is read as its beginning.
+    Only the start of a long text is read.
     """
 
     def __init__(self, client: DynamoDBClient, table: str) -> None:
@@ -42,11 +42,11 @@ class DynamoRunHistories:
         return run_from_item(answer["Item"])
 
     def read_history(self, tenant: str, run_id: int) -> RunHistory:
-        """The run with all responses so far, without their prompts, as of now; one query.
+        """The run with all its existing responses, without their prompts, in one query.
 
         :raises NotFound:
         """
-        read = self.query(tenant, run_id, keys.RESPONSES_FROM, keys.VARIABLES, _OF_A_HISTORY)
+        read = self.query(tenant, run_id, keys.RESPONSES_FROM, keys.VARIABLES, _HISTORY_ATTRIBUTES)
         items = {item["sk"]["S"]: item for item in read}
         if keys.RUN not in items:
             raise NotFound("run", run_id)
@@ -58,7 +58,7 @@ class DynamoRunHistories:
         )
 
     def query(self, tenant: str, run_id: int, first: str, last: str, attributes: Sequence[str] = ()) -> Iterator[Item]:
-        """The run's items whose sort keys lie between these two, in their order; or only these attributes of them."""
+        """The run's items with sort keys from ``first`` to ``last``, in order; all their attributes, or only these."""
         return query(
             self._client,
             **projection(attributes),

@@ -7,7 +7,7 @@ from typing import TypedDict
 from baton.domain.ids import ID_DIGITS
 
 PART, SNAPSHOTS, RESPONSES_FROM, RUN, VARIABLES = "PART", "PAYLOAD#", "RESPONSE#", "RUN", "VARIABLES"
-"""Sort keys of a run, in their order: all but the first two are what reading a run needs."""
+"""Sort keys of a run, in their order. Reading a run needs all but the first two."""
 
 ALL_RUNS = "*"
 
@@ -80,12 +80,12 @@ def ledger(tenant: str) -> Key:
 
 
 def run_texts(tenant: str, run_id: int) -> str:
-    """The folder of a run's long texts; the bucket's lifecycle rule expires all under its first part."""
+    """The folder of a run's long texts; the bucket's lifecycle rule expires all objects below ``runs/``."""
     return f"runs/{tenant}/{run_id}"
 
 
 def definition_texts(tenant: str, kind: str, definition_id: int, version: int) -> str:
-    """The folder of a definition's long texts in one version; no rule expires them."""
+    """The folder of the long texts of one version of a definition; no rule expires them."""
     return f"catalog/{tenant}/{kind}/{definition_id}/{version}"
 
 
@@ -100,5 +100,5 @@ def subscription(tenant: str, connection_id: str, run_id: int | None) -> Key:
 
 
 def connection(tenant: str, connection_id: str) -> Key:
-    """One connection, with the runs that it follows."""
+    """One connection, with the runs that it is subscribed to."""
     return {"pk": f"{tenant}#CONNECTION#{connection_id}", "sk": "CONNECTION"}

@@ -10,7 +10,7 @@ from baton.adapters.dynamodb.codecs.attributes import Item
 from baton.adapters.dynamodb.responses import RECORD_KEY, Texts
 
 MAX_ITEM_BYTES = 350_000
-"""An item can have 400 KB, names of attributes included.
+"""An item can have 400 KB, including the names of its attributes.
 
 Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 """
@@ -32,9 +32,9 @@ def stored_key(item: Item, texts: Texts, folder: str) -> str | None:
 
 
 def sent_bytes(item: Item) -> int:
-    """The bytes of the item in a request: as JSON, in which a quote has two bytes and an emoji twelve.
+    """The size of the item in a request: as JSON, in which a quote has two bytes and an emoji twelve.
 
-    DynamoDB counts the item's own size, which is never more; the emulator counts this one.
+    DynamoDB counts the size of the item, which is never larger; the emulator counts this size.
     """
     return len(json.dumps(item if item_bytes(item) <= MAX_ITEM_BYTES else _short(item)))
 

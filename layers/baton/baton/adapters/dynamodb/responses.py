@@ -12,7 +12,7 @@ from baton.adapters.dynamodb.codecs.attributes import Item
 from baton.domain.runs.run import Response
 
 MAX_TEXT_BYTES = 100_000
-"""An item may have 400 KB; a response holds two texts, and its metadata."""
+"""Maximum per text. An item may have 400 KB; a response contains two texts and metadata."""
 
 
 RECORD_KEY = "record_key"
@@ -20,7 +20,7 @@ RECORD_KEY = "record_key"
 
 
 class TextGone(Exception):
-    """A long text is no longer where it was."""
+    """A long text no longer exists."""
 
 
 class Texts(Protocol):
@@ -30,16 +30,16 @@ class Texts(Protocol):
         """The key of a text; it is derived from the content."""
 
     def put(self, folder: str, text: str) -> str:
-        """Store a text under a key of its own, and return that."""
+        """Store a text under its key, and return the key."""
 
     def get(self, key: str) -> str:
         """The whole text.
 
-        :raises TextGone: if it isn't there.
+        :raises TextGone: if it does not exist.
         """
 
     def delete(self, key: str) -> None:
-        """Remove the text."""
+        """Delete the text."""
 
 
 def response_to_item(response: Response, texts: Texts) -> Item:
@@ -63,17 +63,17 @@ def response_to_item(response: Response, texts: Texts) -> Item:
 
 
 def whole_content(item: Mapping[str, Any], texts: Texts) -> str:
-    """The content alone, whole."""
+    """The whole content."""
     return texts.get(item["content_key"]["S"]) if "content_key" in item else str(item["content"]["S"])
 
 
 def text_keys(item: Mapping[str, Any]) -> list[str]:
-    """Where the item's long texts are."""
+    """The S3 keys of the item's long texts."""
     return [item[name]["S"] for name in ("content_key", "prompt_key", RECORD_KEY) if name in item]
 
 
 def _inline(text: str, texts: Texts, folder: str) -> tuple[str, str | None]:
-    """What stands in the item, and the key of the whole where that is more."""
+    """The part of the text to store in the item; if the text is longer, also the key of the whole text."""
     encoded = text.encode()
     if len(encoded) <= MAX_TEXT_BYTES:
         return text, None

@@ -1,4 +1,4 @@
-"""The Runs table as the API sees it: whole runs."""
+"""The Runs table as the API uses it: whole runs."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 UNCHANGED = "#status = :was AND #attempt = :was_attempt"
-"""Two callers, or a caller and the state machine, may end a run at once; the first one's status stands."""
+"""Two callers, or a caller and the state machine, may end a run at the same time; the first write wins."""
 
 
 class DynamoRunStore:
-    """One partition a run; the run's own item is written last and removed first, so it never shows half a run."""
+    """One partition per run. The run's own item is written last and deleted first: an incomplete run is never read."""
 
     def __init__(self, client: DynamoDBClient, table: str, texts: Texts) -> None:
         self._client = client
@@ -44,7 +44,7 @@ class DynamoRunStore:
         self._histories = DynamoRunHistories(client, table)
 
     def reserve_ids(self, tenant: str, responses: int) -> tuple[int, int]:
-        """A new run id, and the first of so many new response ids; one atomic write for both."""
+        """A new run id, and the first of ``responses`` new response ids; both from one atomic write."""
         answer = self._client.update_item(
             TableName=self._table,
             Key=to_attributes(keys.counter(tenant, "RUN")),
@@ -57,7 +57,7 @@ class DynamoRunStore:
         return counters["runs"], counters["responses"] - responses + 1
 
     def create(self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot]) -> None:
-        """Write the run; it can be read only once all of it is there."""
+        """Write the run; it can be read only after all of its items are written."""
         compiled = [self._snapshot_item(run, snapshot) for snapshot in snapshots]
         given = variables_to_item(run, variables)
         write_many(self._client, self._table, puts=[*compiled, given])
@@ -74,28 +74,28 @@ class DynamoRunStore:
         return self._histories.read(tenant, run_id)
 
     def read_history(self, tenant: str, run_id: int) -> RunHistory:
-        """The run with all responses so far, without their prompts; a long text is read as its beginning.
+        """The run with all its existing responses, without their prompts; only the start of a long text is read.
 
         :raises NotFound:
         """
         return self._histories.read_history(tenant, run_id)
 
     def read_snapshots(self, tenant: str, run_id: int) -> Sequence[PayloadSnapshot]:
-        """What the run executes, in order; an unknown run has none."""
+        """The payloads that the run executes, in order; none for an unknown run."""
         items = self._histories.query(tenant, run_id, keys.SNAPSHOTS, keys.SNAPSHOTS + "~")
         return [snapshot_from_item(whole(item, self._texts)) for item in items]
 
     def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
-        """By position, ``after`` one; an unknown run has none. A long text is read as its beginning."""
+        """By position, starting after ``after``; none for an unknown run. Only the start of a long text is read."""
         first = keys.response(tenant, run_id, 0 if after is None else after + 1)["sk"]
         items = list(islice(self._histories.query(tenant, run_id, first, keys.RESPONSES_FROM + "~"), limit + 1))
         responses = [response_from_item(item) for item in items[:limit]]
         return Page(items=responses, next_after=responses[-1].position if len(items) > limit else None)
 
     def read_response(self, tenant: str, run_id: int, position: int) -> Response:
-        """The response at a position; a long text is read as its beginning.
+        """The response at a position; only the start of a long text is read.
 
-        :raises NotFound: if there is no such run, or it has not answered there.
+        :raises NotFound: if there is no such run, or it has no response at this position.
         """
         key = to_attributes(keys.response(tenant, run_id, position))
         answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
@@ -107,7 +107,7 @@ class DynamoRunStore:
     def page(
         self, tenant: str, status: Status | None, workflow_id: int | None, limit: int, after: int | None
     ) -> Page[Run]:
-        """Newest first. Filtered by both, a page may be shorter than ``limit``, even empty, and not be the last."""
+        """Newest first. With both filters, a page may be shorter than ``limit``, even empty, without being the last."""
         index, attribute, partition = _index(tenant, status, workflow_id)
         items, last = query_page(
             self._client,
@@ -127,9 +127,9 @@ class DynamoRunStore:
         )
 
     def change(self, run: Run, changed: Run) -> None:
-        """Write only the fields that differ: a payload that starts meanwhile writes others, and neither undoes them.
+        """Write only the fields that differ: a payload may start at the same time and write other fields of the run.
 
-        :raises AttemptSuperseded: if the run has changed its status since it was read.
+        :raises AttemptSuperseded: if the run's status or attempt has changed since it was read.
         """
         before, after = run_to_item(run), run_to_item(changed)
         sets = {name: value for name, value in after.items() if before.get(name) != value}
@@ -148,9 +148,9 @@ class DynamoRunStore:
             )
 
     def delete(self, run: Run) -> None:
-        """Remove a finished run with everything that belongs to it.
+        """Delete a finished run with all of its records.
 
-        :raises AttemptSuperseded: if the run has changed its status meanwhile.
+        :raises AttemptSuperseded: if the run's status or attempt has changed since it was read.
         """
         with condition_failing_as(_changed(run)):
             self._client.delete_item(
@@ -166,7 +166,7 @@ class DynamoRunStore:
         write_many(self._client, self._table, deletes=[{"pk": i["pk"]["S"], "sk": i["sk"]["S"]} for i in left])
 
     def _read_listed(self, tenant: str, ids: Sequence[int]) -> list[Run]:
-        """The runs in the order of the ids; one that was deleted since is left out."""
+        """The runs in the order of the ids, without those that have been deleted."""
         items = get_many(self._client, self._table, [keys.run(tenant, id_) for id_ in ids])
         runs = {run.id: run for run in (run_from_item(item) for item in items)}
         return [runs[id_] for id_ in ids if id_ in runs]
@@ -181,7 +181,7 @@ def _changed(run: Run) -> AttemptSuperseded:
 
 
 def _index(tenant: str, status: Status | None, workflow_id: int | None) -> tuple[str, str, str]:
-    """The narrowest index for a filter: its name, its partition attribute and the partition."""
+    """The most selective index for a filter: its name, its partition attribute and the partition."""
     if workflow_id is not None:
         return "by_workflow", "tenant_workflow", f"{tenant}#{workflow_id}"
     if status is not None:

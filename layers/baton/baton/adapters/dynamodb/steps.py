@@ -1,4 +1,4 @@
-"""The Runs table for one step: two reads and two writes at every position, if the run has no subscribers."""
+"""The Runs table as one step uses it: two reads and two writes per position, if the run has no subscribers."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 ATTEMPT_IS_RUNNING = "#status = :running AND #attempt = :attempt"
-"""A run may be cancelled, or resumed as its next attempt, while a payload's function is on its way."""
+"""A run may be cancelled, or resumed as its next attempt, while the function for a payload is starting."""
 
 
 class DynamoStepStore:
-    """Reads are strongly consistent: the response before was written a moment ago."""
+    """Reads are strongly consistent: the previous response may have just been written."""
 
     def __init__(self, client: DynamoDBClient, table: str, texts: Texts) -> None:
         self._client = client
@@ -35,7 +35,7 @@ class DynamoStepStore:
         self._texts = texts
 
     def read_step(self, tenant: str, run_id: int, position: int) -> StepRecords:
-        """All that the guard of a payload asks, in one read."""
+        """Everything that the checks before a payload's execution need, in one read."""
         run = keys.run(tenant, run_id)
         snapshot = keys.snapshot(tenant, run_id, position)
         responses = {at: keys.response(tenant, run_id, at) for at in (position, *predecessors(position))}
@@ -49,7 +49,7 @@ class DynamoStepStore:
 
     @staticmethod
     def _run(item: Item | None, snapshot: Item) -> Run | None:
-        """Before 0.2, ``on_missing`` was stored with each snapshot instead of the run."""
+        """In older runs, ``on_missing`` is stored with each snapshot instead of the run."""
         of_snapshot = {name: value for name, value in snapshot.items() if name == "on_missing"}
         return None if item is None else run_from_item(of_snapshot | item)
 
@@ -57,7 +57,7 @@ class DynamoStepStore:
         return snapshot_from_item(whole(item, self._texts))
 
     def read_sources(self, run: Run, references: Sequence[Reference]) -> Sources:
-        """The answers that are referred to, and the run's variables if one of them is; in one read."""
+        """The responses and variables that the references need, in one read."""
         positions = {reference.position for reference in references if reference.position is not None}
         responses = {keys.response(run.tenant, run.id, position)["sk"]: position for position in positions}
         wanted = [keys.response(run.tenant, run.id, position) for position in positions]
@@ -71,14 +71,14 @@ class DynamoStepStore:
         )
 
     def publish_part(self, part: PartialAnswer) -> None:
-        """Publish a part of an answer to subscribers, in place of the part before it.
+        """Publish a part of an answer to subscribers; it replaces the previous part.
 
         Like all messages, it is sent through the stream of the table.
         """
         self._client.put_item(TableName=self._table, Item=partial_answer_to_item(part))
 
     def record_tries(self, run: Run, tries: int, waited_seconds: int) -> None:
-        """Note in the run what was tried for the payload that is given up now.
+        """Record in the run the tries and the waiting time of a payload that has finally failed.
 
         :raises AttemptSuperseded: if the run is no longer running this attempt.
         """
@@ -95,7 +95,7 @@ class DynamoStepStore:
             )
 
     def start_payload(self, run: Run, snapshot: PayloadSnapshot, now: str) -> None:
-        """Note in the run that this payload is under way.
+        """Record in the run that this payload has started.
 
         :raises AttemptSuperseded: if the run is no longer running this attempt.
         """
@@ -121,7 +121,7 @@ class DynamoStepStore:
             )
 
     def store_response(self, response: Response) -> None:
-        """:raises ResponseAlreadyStored: if the position has one; that one stays as it is."""
+        """:raises ResponseAlreadyStored: if the position has a response, which is not changed."""
         never_stored = "attribute_not_exists(pk)"  # a payload may be delivered twice; the first answer wins
         with condition_failing_as(ResponseAlreadyStored(response.position)):
             self._client.put_item(

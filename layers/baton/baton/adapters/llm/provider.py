@@ -47,7 +47,7 @@ class Provider:
     takes_api_key_header: bool = True
     streams: bool = True
 
-    def objection_to_fields(self, name: str, given: Collection[str]) -> str | None:
+    def fields_error(self, name: str, given: Collection[str]) -> str | None:
         """Why an instance of this provider, registered as ``name``, can't have just the ``given`` fields."""
         if self.needs_base_url and "base_url" not in given:
             example = f", such as {self.base_url_example}" if self.base_url_example else ""

@@ -29,12 +29,10 @@ def base_urls(providers: Mapping[str, Provider] = PROVIDERS) -> Mapping[str, str
     return {name: provider.base_url for name, provider in providers.items() if provider.base_url}
 
 
-def objection_to_fields(
-    provider: str, given: Collection[str], providers: Mapping[str, Provider] = PROVIDERS
-) -> str | None:
+def fields_error(provider: str, given: Collection[str], providers: Mapping[str, Provider] = PROVIDERS) -> str | None:
     """Why an LLM instance of this provider can't have just the ``given`` fields; ``None`` if it can, and for an unknown
     provider."""
-    return providers[provider].objection_to_fields(provider, given) if provider in providers else None
+    return providers[provider].fields_error(provider, given) if provider in providers else None
 
 
 def complete(
@@ -101,7 +99,7 @@ def unsupported_settings(
 ) -> Sequence[UnsupportedSetting]:
     """The settings that the provider doesn't support; no provider supports an invalid JSON Schema."""
     wanted = settings.response_format
-    fault = schemas.objection_to_schema(wanted) if isinstance(wanted, Mapping) else None
-    if fault is not None:
-        return [UnsupportedSetting("response_format", fault)]
+    error = schemas.schema_error(wanted) if isinstance(wanted, Mapping) else None
+    if error is not None:
+        return [UnsupportedSetting("response_format", error)]
     return list(providers[provider].unsupported_settings(settings)) if provider in providers else []

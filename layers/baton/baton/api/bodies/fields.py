@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from baton.domain.ids import MAX_ID
-from baton.domain.plain_text import objection_to_text
+from baton.domain.plain_text import text_error
 
 _ENTITY_TAG = re.compile(r'(?:W/)?"[^"]*"')
 
@@ -36,8 +36,8 @@ Id = Annotated[Whole, Field(ge=1, le=MAX_ID, strict=True)]
 
 
 def _plain(text: str) -> str:
-    if objection := objection_to_text(text):
-        raise ValueError(objection)
+    if error := text_error(text):
+        raise ValueError(error)
     return unicodedata.normalize("NFC", text)
 
 

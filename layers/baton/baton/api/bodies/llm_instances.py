@@ -76,8 +76,8 @@ class LlmInstanceRequest(Request):
     @field_validator("base_url")
     @classmethod
     def _is_a_web_address(cls, value: str | None) -> str | None:
-        if value is not None and (objection := base_url_error(value)):
-            raise ValueError(objection)
+        if value is not None and (error := base_url_error(value)):
+            raise ValueError(error)
         return value
 
     @field_validator("api_key")
@@ -97,15 +97,15 @@ class LlmInstanceRequest(Request):
     @field_validator("api_key_header")
     @classmethod
     def _can_carry_a_key(cls, value: str | None) -> str | None:
-        if value is not None and (objection := header_name_error(value)):
-            raise ValueError(objection)
+        if value is not None and (error := header_name_error(value)):
+            raise ValueError(error)
         return value
 
     @model_validator(mode="after")
     def _has_the_fields_of_its_provider(self) -> Self:
         given = [name for name in PROVIDER_FIELDS if getattr(self, name) is not None]
-        if objection := wiring.objection_to_provider_fields(self.provider, given):
-            raise ValueError(objection)
+        if error := wiring.provider_fields_error(self.provider, given):
+            raise ValueError(error)
         return self
 
     def draft(self) -> LlmInstanceDraft:

@@ -121,7 +121,7 @@ def messages_of_history(history: RunHistory) -> Iterator[Message]:
     if run.started_at:
         yield _run_started(run)
     yield from _completed_payloads(response for response in history.responses if response.attempt >= run.attempt)
-    if run.payload_started_at and run.position >= len(history.responses):
+    if run.payload_started_at and run.position not in {response.position for response in history.responses}:
         yield _payload_progress(run, run.payload_started_at)
     yield from _run_ended(run)
 

@@ -19,6 +19,7 @@ from baton.domain.llm.calls import LlmAnswer
 from baton.domain.llm.endpoints import LlmEndpoint
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
+from baton.domain.runs.plan import Plan, completed_before, sequence
 
 Status = Literal["created", "running", "completed", "failed", "cancelled"]
 Variables = Mapping[str, Any]
@@ -83,6 +84,11 @@ class Run:
     error: str | None = None
     tries: int | None = None
     waited_seconds: int | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """Which payloads must have answered before which."""
+        return sequence(self.total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +231,7 @@ def resumed(run: Run, position: int, now: str) -> Run:
         attempt=run.attempt + 1,
         position=position,
         first_position=position,
-        completed=position,
+        completed=completed_before(position),
         started_at=run.started_at or now,
         payload_started_at=None,
         completed_at=None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from baton.domain.errors import AttemptSuperseded, RunFinished, RunNotFinished
-from baton.domain.runs.plan import next_position, sequence
+from baton.domain.runs.plan import next_position
 from baton.domain.runs.run import FINAL_STATUSES, RESUMABLE_STATUSES, Run, cancelled, failed, resumed
 from baton.domain.times import timestamp
 from baton.usecases.runs.ports import Executions, RunStore
@@ -47,7 +47,7 @@ class ChangeRun:
         if history.run.status not in RESUMABLE_STATUSES:
             raise RunFinished(run_id, history.run.status)
         done = {response.position for response in history.responses}
-        position = next_position(sequence(history.run.total), done)
+        position = next_position(history.run.plan, done)
         run = resumed(history.run, position, timestamp(now))
         self.runs.change(history.run, run)
         try:

@@ -18,7 +18,6 @@ from baton.domain.errors import (
 )
 from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.prompts import Reference, Sources, look_up
-from baton.domain.runs.plan import sequence
 from baton.domain.runs.run import (
     LlmTarget,
     OnMissing,
@@ -83,10 +82,9 @@ class ExecutePayload:
         run = records.run
         if run is None or run.status != "running" or run.attempt != step.attempt:
             return step.failed("The run no longer waits for this attempt.")
-        plan = sequence(run.total)
         if step.position in records.done:
-            return step.answered(plan)
-        if step.position not in plan:
+            return step.answered(run.plan)
+        if step.position not in run.plan:
             return step.finished()
         return self._execute(step, run, _checked_snapshot(records, step.position))
 
@@ -102,10 +100,10 @@ class ExecutePayload:
         except ReferenceMissing as error:
             return step.failed(f"{_label(snapshot)}{error}", snapshot_advice(run))
         except ResponseAlreadyStored:
-            return step.answered(sequence(run.total))
+            return step.answered(run.plan)
         except AttemptSuperseded as error:
             return step.failed(str(error))
-        return step.answered(sequence(run.total))
+        return step.answered(run.plan)
 
     def _after_error(self, error: LlmError, step: Step, run: Run, snapshot: PayloadSnapshot) -> Step:
         """Wait, continue with the next fallback, or fail the run if there is none."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.codecs.attributes import Item, as_json, from_attributes, from_json, to_attributes
+from baton.adapters.dynamodb.codecs.llm_instance import limits_from_map, limits_to_map
 from baton.adapters.dynamodb.codecs.settings import settings_from_map, settings_to_map
-from baton.domain.llm.endpoints import LlmEndpoint, LlmLimits
+from baton.domain.llm.endpoints import LlmEndpoint
 from baton.domain.prompts import Reference
 from baton.domain.runs.plan import predecessors
 from baton.domain.runs.run import LlmTarget, PayloadSnapshot, Run
@@ -25,7 +25,7 @@ def snapshot_to_item(run: Run, snapshot: PayloadSnapshot) -> Item:
             "payload_id": snapshot.payload_id,
             "payload_name": snapshot.payload_name,
             "template": snapshot.template,
-            "references": as_json([asdict(reference) for reference in snapshot.references]),
+            "references": as_json([_reference_to_map(reference) for reference in snapshot.references]),
             "targets": as_json([_target_to_map(target) for target in snapshot.targets]),
             "after": snapshot.after,
             "expires_at": run.expires_at,
@@ -50,7 +50,7 @@ def snapshot_from_item(item: Mapping[str, Any]) -> PayloadSnapshot:
 
 
 def _targets_of_an_older_version(stored: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Before 0.2 the payload's own target was split over several attributes."""
+    """Older items have the own target split over several attributes."""
     references = from_json(stored["references"])
     own = {
         "endpoint": from_json(stored["endpoint"]),
@@ -62,9 +62,9 @@ def _targets_of_an_older_version(stored: Mapping[str, Any]) -> list[dict[str, An
 
 def _target_to_map(target: LlmTarget) -> dict[str, Any]:
     return {
-        "endpoint": asdict(target.endpoint),
+        "endpoint": _endpoint_to_map(target.endpoint),
         "settings": settings_to_map(target.settings),
-        "references": [asdict(reference) for reference in target.references],
+        "references": [_reference_to_map(reference) for reference in target.references],
     }
 
 
@@ -76,8 +76,21 @@ def _target_from_map(stored: Mapping[str, Any]) -> LlmTarget:
     )
 
 
+def _endpoint_to_map(endpoint: LlmEndpoint) -> dict[str, Any]:
+    return {
+        "instance_id": endpoint.instance_id,
+        "instance_name": endpoint.instance_name,
+        "provider": endpoint.provider,
+        "base_url": endpoint.base_url,
+        "model": endpoint.model,
+        "timeout_seconds": endpoint.timeout_seconds,
+        "has_api_key": endpoint.has_api_key,
+        "api_key_header": endpoint.api_key_header,
+        "limits": limits_to_map(endpoint.limits),
+    }
+
+
 def _endpoint(stored: Mapping[str, Any]) -> LlmEndpoint:
-    limits = stored.get("limits")
     return LlmEndpoint(
         instance_id=stored["instance_id"],
         instance_name=stored["instance_name"],
@@ -87,8 +100,19 @@ def _endpoint(stored: Mapping[str, Any]) -> LlmEndpoint:
         timeout_seconds=stored["timeout_seconds"],
         has_api_key=stored.get("has_api_key", False),
         api_key_header=stored.get("api_key_header"),
-        limits=None if limits is None else LlmLimits(**limits),
+        limits=limits_from_map(stored.get("limits")),
     )
+
+
+def _reference_to_map(reference: Reference) -> dict[str, Any]:
+    return {
+        "name": reference.name,
+        "source": reference.source,
+        "position": reference.position,
+        "path": list(reference.path),
+        "variable": reference.variable,
+        "where": reference.where,
+    }
 
 
 def _references(stored: Iterable[Mapping[str, Any]]) -> tuple[Reference, ...]:

@@ -44,7 +44,7 @@ def answer_text(output: Output, call: LlmCall) -> str:
         return output.text
     if reason == STOP and not (output.reasoning or output.tool_calls or output.other_parts or output.text.strip()):
         return output.text
-    raise LlmAnswerInvalid(f"{_instance(call)} {_objection(output, reason, call)}.")
+    raise LlmAnswerInvalid(f"{_instance(call)} {_content_error(output, reason, call)}.")
 
 
 def has_answer(text: str) -> bool:
@@ -68,7 +68,7 @@ def _is_reasoning_without_start_mark(text: str) -> bool:
     return ended is not None and ended.end() == len(text) and BEGIN_OF_REASONING.search(text) is None
 
 
-def _objection(output: Output, reason: str | None, call: LlmCall) -> str:
+def _content_error(output: Output, reason: str | None, call: LlmCall) -> str:
     if output.reasoning or output.text.strip():
         return "sent only reasoning, no answer; raise max_tokens"
     if output.tool_calls or reason == TOOL_CALLS:

@@ -41,9 +41,9 @@ PLAIN_KEYWORDS = frozenset(
 JSON_ONLY = "Answer with JSON and nothing else."
 
 
-def objection_to_schema(schema: Schema) -> str | None:
+def schema_error(schema: Schema) -> str | None:
     """Why the schema is invalid, as a phrase to follow its field's name; ``None`` for a valid one."""
-    return _size_objection(schema) or _syntax_objection(schema) or _reference_objection(schema)
+    return _size_error(schema) or _syntax_error(schema) or _reference_error(schema)
 
 
 def is_plain(schema: object) -> bool:
@@ -87,7 +87,7 @@ def shortened(text: str) -> str:
     return text if len(text) <= MAX_QUOTED_CHARACTERS else text[: MAX_QUOTED_CHARACTERS - 1] + "…"
 
 
-def _size_objection(schema: Schema) -> str | None:
+def _size_error(schema: Schema) -> str | None:
     for value, depth in _values(schema):
         if depth > MAX_DEPTH:
             return f"is nested more than {MAX_DEPTH} deep"
@@ -100,7 +100,7 @@ def _size_objection(schema: Schema) -> str | None:
     return f"is a JSON Schema of {size:,} bytes; at most {MAX_BYTES:,} are allowed" if size > MAX_BYTES else None
 
 
-def _reference_objection(schema: Schema) -> str | None:
+def _reference_error(schema: Schema) -> str | None:
     from referencing import Registry, exceptions  # noqa: PLC0415 - see the top of this file
     from referencing.jsonschema import DRAFT202012, specification_with  # noqa: PLC0415
 
@@ -127,7 +127,7 @@ def _targets(schema: Schema) -> Iterator[str]:
             yield found
 
 
-def _syntax_objection(schema: Schema) -> str | None:
+def _syntax_error(schema: Schema) -> str | None:
     from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 - see the top of this file
     from jsonschema.validators import validator_for  # noqa: PLC0415
 

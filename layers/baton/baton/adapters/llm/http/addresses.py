@@ -26,14 +26,14 @@ type Resolver = Callable[[str, int], Sequence[AddressInfo]]
 class ForbiddenHost(Exception):
     """A host that this deployment doesn't call. Its class is none that urllib3 or requests would catch and retry."""
 
-    def __init__(self, host: str, objection: str) -> None:
-        super().__init__(f"{host}: {objection}")
+    def __init__(self, host: str, error: str) -> None:
+        super().__init__(f"{host}: {error}")
 
 
 def check_host(scheme: str, host: str, policy: HostPolicy) -> None:
     """:raises ForbiddenHost: if the policy rejects the host's name, before the name is resolved."""
-    if objection := policy.host_error(scheme, host):
-        raise ForbiddenHost(host, objection)
+    if error := policy.host_error(scheme, host):
+        raise ForbiddenHost(host, error)
 
 
 def resolve_host(host: str, port: int) -> Sequence[AddressInfo]:
@@ -48,8 +48,8 @@ def checked_addresses(host: str, port: int, policy: HostPolicy, resolve: Resolve
     """
     found = resolve(host.strip("[]"), port)
     for *_, address in found:
-        if objection := policy.address_error(ip_address(address[0])):
-            raise ForbiddenHost(host, objection)
+        if error := policy.address_error(ip_address(address[0])):
+            raise ForbiddenHost(host, error)
     return found
 
 
