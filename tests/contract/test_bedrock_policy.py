@@ -23,7 +23,7 @@ def test_without_the_parameter_no_function_may_call_bedrock() -> None:
 def test_with_the_parameter_the_functions_that_call_llms_may_only_invoke_models() -> None:
     assert policy()["Roles"] == [{"Ref": "CatalogApiFunctionRole"}, {"Ref": "ExecutePayloadFunctionRole"}]
     (statement,) = template.resolve(policy()["PolicyDocument"], KNOWN)["Statement"]
-    # ConverseStream needs the second, says https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
+    # ConverseStream needs the second: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
     actions = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
     assert (statement["Effect"], statement["Action"]) == ("Allow", actions)
     foundation, *in_account = statement["Resource"]

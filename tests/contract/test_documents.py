@@ -141,7 +141,7 @@ def assert_is_make_command(words: list[str]) -> None:
 
 @pytest.fixture
 def after_make_run() -> Iterator[Deployment]:
-    """In memory, what ``make run`` leaves: the instance ``example``, workflow 1 and run 1."""
+    """The state after ``make run``, in memory: the instance ``example``, workflow 1 and run 1."""
     with deployment() as baton:
         baton.create("/api/llm/instances", {"name": "example", "provider": "simulated", "model": "parrot"})
         text = (ROOT / "local" / "example.yaml").read_text()
@@ -174,7 +174,7 @@ def test_the_readme_is_short_and_shows_the_recorded_run() -> None:
     assert record.PICTURE.exists()
 
 
-def test_every_page_is_reached_from_the_readme() -> None:
+def test_every_page_is_linked_from_the_readme() -> None:
     reached, pending = set[Path](), [ROOT / "README.md"]
     while pending:
         document = Document(pending.pop())

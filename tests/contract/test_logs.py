@@ -1,4 +1,4 @@
-"""What functions log, at whatever level a deployment chooses."""
+"""What functions log, at any log level."""
 
 from __future__ import annotations
 

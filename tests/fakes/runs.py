@@ -1,4 +1,4 @@
-"""The Runs table in memory, with what its stream would tell."""
+"""The Runs table in memory, with the changes that its stream would contain."""
 
 from __future__ import annotations
 
@@ -52,40 +52,40 @@ class FakeRuns:
         return self._partition(tenant, run_id).run
 
     def read_history(self, tenant: str, run_id: int) -> RunHistory:
-        there = self._partition(tenant, run_id)
+        stored = self._partition(tenant, run_id)
         responses = tuple(
-            replace(there.responses[position], prompt=None, prompt_key=None, prompt_bytes=None, prompt_truncated=False)
-            for position in sorted(there.responses)
+            replace(stored.responses[position], prompt=None, prompt_key=None, prompt_bytes=None, prompt_truncated=False)
+            for position in sorted(stored.responses)
         )
-        return RunHistory(run=there.run, variables=there.variables, responses=responses)
+        return RunHistory(run=stored.run, variables=stored.variables, responses=responses)
 
     def read_snapshots(self, tenant: str, run_id: int) -> Sequence[PayloadSnapshot]:
-        there = self.find(tenant, run_id)
-        return [there.snapshots[position] for position in sorted(there.snapshots)] if there else []
+        stored = self.find(tenant, run_id)
+        return [stored.snapshots[position] for position in sorted(stored.snapshots)] if stored else []
 
     def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
-        there = self.find(tenant, run_id)
-        responses = there.responses if there else {}
+        stored = self.find(tenant, run_id)
+        responses = stored.responses if stored else {}
         following = [responses[position] for position in sorted(responses) if after is None or position > after]
         last = following[limit - 1].position if len(following) > limit else None
         return Page(items=following[:limit], next_after=last)
 
     def read_response(self, tenant: str, run_id: int, position: int) -> Response:
-        there = self._partition(tenant, run_id)
-        if position not in there.responses:
+        stored = self._partition(tenant, run_id)
+        if position not in stored.responses:
             raise NotFound(f"response of run {run_id} at position", position)
-        return there.responses[position]
+        return stored.responses[position]
 
     def page(
         self, tenant: str, status: Status | None, workflow_id: int | None, limit: int, after: int | None
     ) -> Page[Run]:
         matching = [
-            there.run
-            for (owner, run_id), there in sorted(self._partitions.items(), reverse=True)
+            stored.run
+            for (owner, run_id), stored in sorted(self._partitions.items(), reverse=True)
             if owner == tenant
             and (after is None or run_id < after)
-            and status in (None, there.run.status)
-            and workflow_id in (None, there.run.workflow_id)
+            and status in (None, stored.run.status)
+            and workflow_id in (None, stored.run.workflow_id)
         ]
         return Page(items=matching[:limit], next_after=matching[limit - 1].id if len(matching) > limit else None)
 
@@ -94,41 +94,41 @@ class FakeRuns:
         del self._partitions[run.tenant, run.id]
 
     def find(self, tenant: str, run_id: int) -> _Partition | None:
-        """Everything of one run."""
+        """All records of one run."""
         return self._partitions.get((tenant, run_id))
 
     def write(self, run: Run) -> None:
-        """Replace the run's item, whatever it was."""
-        there = self._partition(run.tenant, run.id)
-        old, there.run = there.run, run
+        """Replace the run's item without a condition."""
+        stored = self._partition(run.tenant, run.id)
+        old, stored.run = stored.run, run
         self._log(old, run)
 
     def write_response(self, response: Response) -> None:
-        """Put the response, whatever was there; a run that is gone doesn't stop it."""
-        there = self.find(response.tenant, response.run_id)
-        if there:
-            there.responses[response.position] = response
+        """Store the response, even over an existing one; a deleted run is not an error."""
+        stored = self.find(response.tenant, response.run_id)
+        if stored:
+            stored.responses[response.position] = response
         self._log(None, response)
 
     def _partition(self, tenant: str, run_id: int) -> _Partition:
-        there = self.find(tenant, run_id)
-        if there is None:
+        stored = self.find(tenant, run_id)
+        if stored is None:
             raise NotFound("run", run_id)
-        return there
+        return stored
 
     def change(self, run: Run, changed: Run) -> None:
-        """Only the fields that differ, as the adapter does it."""
+        """Change only the fields that differ, as the adapter does."""
         self._check_unchanged(run)
         names = [f.name for f in fields(run) if getattr(run, f.name) != getattr(changed, f.name)]
         self.write(replace(self.read(run.tenant, run.id), **{name: getattr(changed, name) for name in names}))
 
     def _check_unchanged(self, run: Run) -> None:
-        there = self.find(run.tenant, run.id)
-        if there is None or (there.run.status, there.run.attempt) != (run.status, run.attempt):
+        stored = self.find(run.tenant, run.id)
+        if stored is None or (stored.run.status, stored.run.attempt) != (run.status, run.attempt):
             raise AttemptSuperseded(f"Run {run.id} is no longer {run.status}; look at it again.")
 
     def write_part(self, part: PartialAnswer) -> None:
-        """Tell what an answer has grown by."""
+        """Publish a part of an answer."""
         self._log(None, part)
 
     def _log(self, old: Run | Response | None, new: Run | Response | PartialAnswer) -> None:
@@ -142,13 +142,13 @@ class FakeSteps:
         self._runs = runs
 
     def read_step(self, tenant: str, run_id: int, position: int) -> StepRecords:
-        there = self._runs.find(tenant, run_id)
-        if there is None:
+        stored = self._runs.find(tenant, run_id)
+        if stored is None:
             return StepRecords(run=None, snapshot=None)
         return StepRecords(
-            run=there.run,
-            snapshot=there.snapshots.get(position),
-            done=frozenset(there.responses.keys() & {position, *predecessors(position)}),
+            run=stored.run,
+            snapshot=stored.snapshots.get(position),
+            done=frozenset(stored.responses.keys() & {position, *predecessors(position)}),
         )
 
     def read_sources(self, run: Run, references: Sequence[Reference]) -> Sources:
@@ -178,13 +178,13 @@ class FakeSteps:
         self._runs.write(replace(self._running(run), tries=tries, waited_seconds=waited_seconds))
 
     def _running(self, run: Run) -> Run:
-        there = self._runs.find(run.tenant, run.id)
-        if there is None or there.run.status != "running" or there.run.attempt != run.attempt:
+        stored = self._runs.find(run.tenant, run.id)
+        if stored is None or stored.run.status != "running" or stored.run.attempt != run.attempt:
             raise AttemptSuperseded(f"Run {run.id} no longer waits for attempt {run.attempt}.")
-        return there.run
+        return stored.run
 
     def store_response(self, response: Response) -> None:
-        there = self._runs.find(response.tenant, response.run_id)
-        if there and response.position in there.responses:
+        stored = self._runs.find(response.tenant, response.run_id)
+        if stored and response.position in stored.responses:
             raise ResponseAlreadyStored(response.position)
         self._runs.write_response(response)

@@ -1,4 +1,4 @@
-"""The state machine in memory: its executions, and the path that workflow.asl.json takes through them."""
+"""The state machine in memory: its executions, and the states of workflow.asl.json."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.fakes.runs import FakeRuns
 
 
 class FakeExecutions:
-    """An Executions. ``running`` are the steps that began and were not stopped, by execution name."""
+    """An Executions. ``running`` contains the steps that were started and not stopped, by execution name."""
 
     def __init__(self) -> None:
         self.refusal: Exception | None = None
@@ -35,7 +35,7 @@ class FakeExecutions:
 
 
 class FakeStateMachine:
-    """MarkRunning, ExecutePayload until it ends, MarkCompleted or MarkFailed, each on the condition that it has."""
+    """MarkRunning, ExecutePayload until it ends, MarkCompleted or MarkFailed, each with its condition."""
 
     def __init__(self, runs: FakeRuns, execute: ExecutePayload, clock: FakeClock) -> None:
         self._runs = runs
@@ -49,7 +49,7 @@ class FakeStateMachine:
             self._runs.write(replace(run, status="running", started_at=run.started_at or timestamp(self._clock())))
 
     def advance(self, step: Step) -> Step:
-        """ExecutePayload once; a wait that it asks for is over at once."""
+        """ExecutePayload, one time; a requested wait only advances the clock."""
         after = self._execute(Step.from_event(step.to_event()))
         self._clock.advance(after.wait_seconds)
         return after

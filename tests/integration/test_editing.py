@@ -218,13 +218,13 @@ def test_an_unknown_on_missing_is_rejected(baton: Deployment) -> None:
 
 def test_a_preflight_returns_prompts_and_sources_without_calling_an_llm(baton: Deployment) -> None:
     workflow = baton.workflow("Say {{what}} {{p1}}.", "Repeat {{p0}} {{p0.x}} {{nobody}}.")
-    told = request("POST", f"/api/workflows/{workflow}/preflight", {"variables": {"what": "hi"}})
-    assert told.status == 200
-    assert [payload["prompt"] for payload in told.body["payloads"]] == [
+    view = request("POST", f"/api/workflows/{workflow}/preflight", {"variables": {"what": "hi"}})
+    assert view.status == 200
+    assert [payload["prompt"] for payload in view.body["payloads"]] == [
         "Say hi {{p1}}.",
         "Repeat {{p0}} {{p0.x}} {{nobody}}.",
     ]
-    assert [payload["references"] for payload in told.body["payloads"]] == [
+    assert [payload["references"] for payload in view.body["payloads"]] == [
         [
             {"name": "what", "where": "prompt", "source": "variable"},
             {"name": "p1", "where": "prompt", "source": "later", "position": 1},
@@ -235,8 +235,8 @@ def test_a_preflight_returns_prompts_and_sources_without_calling_an_llm(baton: D
             {"name": "nobody", "where": "prompt", "source": "missing"},
         ],
     ]
-    assert len(told.body["warnings"]) == 2
-    assert told.body["estimate"]["cost"] is None
+    assert len(view.body["warnings"]) == 2
+    assert view.body["estimate"]["cost"] is None
     assert baton.llm.calls == []
 
 
@@ -270,9 +270,9 @@ def test_a_preflight_shows_the_system_text_and_literal_references(baton: Deploym
     payload = {"name": "p", "blocks": [{"content": r"\{{user}} {{user.name}}"}], "llm_instance": instance}
     workflow = baton.create("/api/workflows", {"name": "w", "payloads": [baton.create("/api/payloads", payload)]})
     variables = {"variables": {"user": {"name": "Ada", "role": "clerk"}}}
-    (told,) = request("POST", f"/api/workflows/{workflow}/preflight", variables).body["payloads"]
-    assert (told["prompt"], told["system"]) == ("{{user}} Ada", "As clerk, {{x}}")
-    assert [(reference["name"], reference["where"]) for reference in told["references"]] == [
+    (view,) = request("POST", f"/api/workflows/{workflow}/preflight", variables).body["payloads"]
+    assert (view["prompt"], view["system"]) == ("{{user}} Ada", "As clerk, {{x}}")
+    assert [(reference["name"], reference["where"]) for reference in view["references"]] == [
         ("user.name", "prompt"),
         ("user.role", "system"),
     ]
@@ -281,8 +281,8 @@ def test_a_preflight_shows_the_system_text_and_literal_references(baton: Deploym
 def test_an_unset_setting_does_not_get_the_default_of_the_instance(baton: Deployment) -> None:
     defaults = {"temperature": 0.5, "max_tokens": 9, "system": "Be brief.", "options": {"a": 1}, "seed": None}
     instance = baton.create("/api/llm/instances", {**INSTANCE, "provider": "scripted", "defaults": defaults})
-    told = request("GET", f"/api/llm/instances/{instance}").body["defaults"]
-    assert told == {"temperature": 0.5, "max_tokens": 9, "system": "Be brief.", "options": {"a": 1}}
+    view = request("GET", f"/api/llm/instances/{instance}").body["defaults"]
+    assert view == {"temperature": 0.5, "max_tokens": 9, "system": "Be brief.", "options": {"a": 1}}
     unset = {"temperature": None, "system": None, "options": None}
     sent = {"name": "p", "blocks": [{"content": "x"}], "llm_instance": instance, **unset}
     payload = baton.create("/api/payloads", sent)
@@ -294,9 +294,9 @@ def test_an_unset_setting_does_not_get_the_default_of_the_instance(baton: Deploy
     baton.finish(baton.execute(workflow))
     settings = baton.llm.calls[0].settings
     assert (settings.temperature, settings.max_tokens, settings.system, settings.options) == (None, 9, None, {})
-    (told,) = request("GET", "/api/runs/1/definition").body["payloads"]
-    assert (told["settings"]["temperature"], told["settings"]["max_tokens"]) == (None, 9)
-    assert "unset" not in told["settings"]
+    (view,) = request("GET", "/api/runs/1/definition").body["payloads"]
+    assert (view["settings"]["temperature"], view["settings"]["max_tokens"]) == (None, 9)
+    assert "unset" not in view["settings"]
 
 
 def test_a_file_distinguishes_unset_settings_from_absent_ones(baton: Deployment) -> None:

@@ -63,7 +63,7 @@ def filled(character: str, size: int) -> str:
 
 
 def name(character: str, number: int) -> str:
-    """A name of 200 characters; those of one line only."""
+    """A name of 200 characters, of those that a single line may contain."""
     return f"{number:03d}" + (character if character.isprintable() else '"') * 197
 
 

@@ -1,4 +1,4 @@
-"""The example workflow on each provider's wire format, as its servers send it, whole and streamed."""
+"""The example workflow with each provider's wire format, as its servers send it, complete and streamed."""
 
 from __future__ import annotations
 

@@ -87,14 +87,14 @@ def test_a_dry_run_reports_the_differences_and_saves_nothing(baton: Deployment) 
     import_file(FILE)
     before = catalog(baton)
     edited = FILE.replace("Say {{what}}.", "Cry {{what}}!").replace("temperature: 0", "temperature: 1")
-    told = import_file(edited, query={"dry_run": "true"}).body
-    assert (told["dry_run"], told["changed"]) == (True, True)
-    changes = {change["name"]: (change["action"], change["differences"]) for change in told["changes"]}
+    report = import_file(edited, query={"dry_run": "true"}).body
+    assert (report["dry_run"], report["changed"]) == (True, True)
+    changes = {change["name"]: (change["action"], change["differences"]) for change in report["changes"]}
     assert changes["Ask"] == ("replace", {"content": {"old": "Say {{what}}.\n", "new": "Cry {{what}}!\n"}})
     assert changes["one"] == ("replace", {"temperature": {"old": 0.0, "new": 1.0}})
     assert changes["w"] == ("keep", {})
     assert catalog(baton) == before
-    assert import_file(edited).body["changes"] == told["changes"]
+    assert import_file(edited).body["changes"] == report["changes"]
 
 
 @pytest.mark.parametrize("media_type", ["application/yaml", "application/json"])

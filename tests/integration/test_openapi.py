@@ -57,7 +57,7 @@ REFUSALS = ["404", "409", "412", "413", "415", "422"]
 CONFIG = SchemathesisConfig.from_dict({"checks": {"negative_data_rejection": {"expected-statuses": REFUSALS}}})
 """The statuses that an invalid request may receive."""
 
-# The base address is relative to the document, and here there is nothing that it could be relative to.
+# The server's URL is relative to the document, which has no URL here.
 SCHEMA = schemathesis.openapi.from_dict({**json.loads(DOCUMENT.read_text()), "servers": [{"url": "/"}]}, config=CONFIG)
 SCHEMA.app = application
 OPERATIONS = {

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 REGION = boto3.Session().get_available_regions("dynamodb")[0]
-"""Whichever comes first: moto takes only regions that there are."""
+"""The first existing region: moto accepts only those."""
 
 ACCOUNT_ID = DEFAULT_ACCOUNT_ID
 STACK = "baton-test"
@@ -48,10 +48,10 @@ KNOWN = {
     **{table: f"{STACK}-{table}" for table in template.resources("AWS::DynamoDB::Table")},
     **{bucket: f"{STACK}-{bucket}".lower() for bucket in template.resources("AWS::S3::Bucket")},
 }
-"""What the template's names stand for in this account."""
+"""The values of the template's names in this account."""
 
 CREATE_TABLE = ("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema", "LocalSecondaryIndexes")
-"""The properties of a table that CreateTable takes under the same name."""
+"""The properties of a table that CreateTable accepts under the same name."""
 
 ATTRIBUTE_TYPES = frozenset(("S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL"))
 """The members of DynamoDB's ``AttributeValue``, of which each value has one."""
@@ -84,7 +84,7 @@ class Account:
         return boto3.client("stepfunctions")
 
     def become(self, *functions: str) -> None:
-        """From now on, have the settings that the template gives these functions and no others, freshly started."""
+        """Set the environment variables that the template gives these functions, and no others; clear all caches."""
         for function in template.function_names():
             for name in template.environment(function, KNOWN):
                 self.monkeypatch.delenv(name, raising=False)
@@ -94,13 +94,13 @@ class Account:
         forget(wiring)
 
     def create_state_machine(self, definition: str) -> None:
-        """Put a definition where the functions' settings say that the state machine is."""
+        """Create the state machine that the functions' settings name."""
         self.stepfunctions.create_state_machine(
             name=STACK, definition=definition, roleArn=f"arn:aws:iam::{ACCOUNT_ID}:role/{STACK}"
         )
 
     def items(self, table: str) -> list[dict[str, Any]]:
-        """Everything in a table, as DynamoDB has it."""
+        """All items of a table, in DynamoDB's format."""
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
         return [dict(item) for page in pages for item in page["Items"]]
 
@@ -126,9 +126,9 @@ def account(config: DefaultConfig | None = None) -> Iterator[Account]:
 
 
 def shared_client(service_name: str, **options: Any) -> Any:
-    """In place of ``boto3.client``: one client per service, options and settings of the environment, for all tests.
+    """Replaces ``boto3.client``: one client per service, options and environment settings, for all tests.
 
-    A new client costs about 30 ms, more than most tests. Its state is moto's, which every account starts anew.
+    A new client takes about 30 ms, more than most tests. Its state is in moto, and each account starts empty.
     """
     described = {name: vars(value) if isinstance(value, Config) else value for name, value in options.items()}
     settings = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
@@ -143,7 +143,7 @@ _CLIENTS: dict[str, Any] = {}
 
 
 def _pick(picker: AttributePicker, context: AttributePickerContext, _pick: Any = AttributePicker.__call__) -> Any:
-    """moto looks for each member of an attribute value under half a dozen names, a fifth of all the time of a test."""
+    """moto tries six names for each member of an attribute value, which is a fifth of the duration of a test."""
     if type(context.obj) is dict and len(context.obj) == 1 and context.key in ATTRIBUTE_TYPES:
         return context.obj.get(context.key)
     return _pick(picker, context)
@@ -157,7 +157,7 @@ def forget(module: ModuleType) -> None:
 
 
 def _no_other_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the developer's own environment says of AWS, no test sees it."""
+    """Hide the developer's own AWS settings from tests."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
@@ -168,10 +168,12 @@ def _no_other_account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _create_tables(client: DynamoDBClient) -> None:
     """The tables with the keys, indexes, streams and time to live of the template."""
-    for name, said in template.resources("AWS::DynamoDB::Table").items():
-        request: dict[str, Any] = {key: said[key] for key in CREATE_TABLE if key in said}
-        if "StreamSpecification" in said:
-            request["StreamSpecification"] = {"StreamEnabled": True, **said["StreamSpecification"]}
+    for name, properties in template.resources("AWS::DynamoDB::Table").items():
+        request: dict[str, Any] = {key: properties[key] for key in CREATE_TABLE if key in properties}
+        if "StreamSpecification" in properties:
+            request["StreamSpecification"] = {"StreamEnabled": True, **properties["StreamSpecification"]}
         client.create_table(TableName=KNOWN[name], **request)
-        if "TimeToLiveSpecification" in said:
-            client.update_time_to_live(TableName=KNOWN[name], TimeToLiveSpecification=said["TimeToLiveSpecification"])
+        if "TimeToLiveSpecification" in properties:
+            client.update_time_to_live(
+                TableName=KNOWN[name], TimeToLiveSpecification=properties["TimeToLiveSpecification"]
+            )

@@ -15,19 +15,19 @@ from baton.adapters.llm.providers.bedrock.client import bedrock
 KEY_ID = "testing"
 SECRET = "a-secret-of-no-account"
 REGION = boto3.Session().get_available_regions("bedrock")[0]
-"""Whichever comes first: boto3 takes only regions that there are."""
+"""The first existing region: boto3 accepts only those."""
 
 
 @contextmanager
 def account_at(url: str | None, **more: str | None) -> Iterator[None]:
-    """In here boto3 has these credentials, this region and this endpoint, and nothing of the developer's own.
+    """Inside the block, boto3 has these credentials, this region and this endpoint, and no settings of the developer.
 
-    ``None`` is not set at all; so without a URL, boto3 finds the region's own.
+    ``None`` is not set; so without a URL, boto3 uses the region's own.
     """
     with pytest.MonkeyPatch.context() as monkeypatch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             monkeypatch.delenv(name)
-        said: dict[str, str | None] = {
+        variables: dict[str, str | None] = {
             "AWS_ACCESS_KEY_ID": KEY_ID,
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_DEFAULT_REGION": REGION,
@@ -36,7 +36,7 @@ def account_at(url: str | None, **more: str | None) -> Iterator[None]:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": url,
         }
-        for name, value in (said | more).items():
+        for name, value in (variables | more).items():
             if value is not None:
                 monkeypatch.setenv(name, value)
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", None if more else _session())
@@ -47,5 +47,5 @@ def account_at(url: str | None, **more: str | None) -> Iterator[None]:
 
 @cache
 def _session() -> boto3.Session:
-    """With the usual credentials, since a session keeps the first ones that it finds; a new one takes long."""
+    """With the usual credentials, because a session caches the first ones that it finds, and a new one is slow."""
     return boto3.Session()

@@ -38,7 +38,7 @@ type Invocation = Callable[[dict[str, Any]], dict[str, Any]]
 
 @dataclass(kw_only=True)
 class Deployment:
-    """Ways to use what is deployed, and what its state machine has waited, in seconds."""
+    """A client of the deployment; ``waits`` contains the seconds of the state machine's waits."""
 
     aws: Account
     llm: FakeLlm
@@ -46,7 +46,7 @@ class Deployment:
     payload_function: Invocation = field(default=lambda event: invoke("execute_payload", event))
 
     def wait(self, env: object, wait_seconds: int) -> None:  # noqa: ARG002 - moto passes it by name
-        """Stands in for the passing of time in a Wait state."""
+        """Replaces the wait of a Wait state."""
         self.waits.append(wait_seconds)
 
     def workflow(self, *prompts: str, provider: str = "scripted", options: dict[str, Any] | None = None) -> int:
@@ -73,13 +73,13 @@ class Deployment:
         return int(answer.body["runId"])
 
     def finish(self, run_id: int, attempt: int = 1) -> dict[str, Any]:
-        """The run as clients read it, once its execution has ended."""
+        """The run as clients read it, after its execution has ended."""
         self.states(run_id, attempt)
         read: Answer = request("GET", f"/api/execute/run/{run_id}")
         return dict(read.body)
 
     def states(self, run_id: int, attempt: int = 1) -> list[str]:
-        """The states that the run's execution went through, once it has ended."""
+        """The states of the run's execution, after it has ended."""
         arn = f"{KNOWN['StateMachine'].replace(':stateMachine:', ':execution:')}:default-{run_id}-{attempt}"
         deadline = time.monotonic() + SECONDS_TO_END
         while self.aws.stepfunctions.describe_execution(executionArn=arn)["status"] == "RUNNING":
@@ -94,7 +94,7 @@ class Deployment:
 
 @contextmanager
 def deployment() -> Iterator[Deployment]:
-    """A new account with everything in it. Waits and retries of the state machine take no time."""
+    """A new account with all resources. Waits and retries of the state machine have no duration."""
     with (
         account({"stepfunctions": {"execute_state_machine": True}}) as aws,
         pytest.MonkeyPatch.context() as monkeypatch,
@@ -106,7 +106,7 @@ def deployment() -> Iterator[Deployment]:
         monkeypatch.setattr(LambdaFunction, "invoke", _invoker(deployed))
         monkeypatch.setattr(WaitFunction, "_wait_interval", deployed.wait)
         monkeypatch.setattr(
-            "moto.stepfunctions.parser.asl.component.common.retry.retrier_decl.time", SimpleNamespace(sleep=_at_once)
+            "moto.stepfunctions.parser.asl.component.common.retry.retrier_decl.time", SimpleNamespace(sleep=_no_sleep)
         )
         scripted = Provider(complete=deployed.llm)
         monkeypatch.setitem(cast("dict[str, Provider]", registry.PROVIDERS), "scripted", scripted)
@@ -121,16 +121,16 @@ def state_machine_definition() -> str:
     return re.sub(r"\$\{(\w+)\}", lambda match: str(substitutions[match[1]]), text)
 
 
-class ServiceFailure(BaseException):  # no handler gets to see it
-    """What the state machine sees when Lambda itself fails, before or after the function has run."""
+class ServiceFailure(BaseException):  # not caught by any handler
+    """An error of Lambda itself, before or after the function has run."""
 
 
-def _at_once(_seconds: float) -> None:
-    """Stands in for the pause before a retry."""
+def _no_sleep(_seconds: float) -> None:
+    """Replaces the pause before a retry."""
 
 
 def _create_payload_function() -> None:
-    """moto wants the function to be there, with code; what it runs is replaced."""
+    """moto needs an existing function with code; the code is not executed."""
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("app.py", "")
@@ -145,7 +145,7 @@ def _create_payload_function() -> None:
 
 
 def _invoker(deployed: Deployment) -> Callable[[LambdaFunction, str, Any, dict[str, str]], bytes]:
-    """Runs the payload function in this process; what it raises becomes an error as Lambda tells it."""
+    """Runs the payload function in this process; an exception becomes an error in Lambda's format."""
 
     def invoked(_: LambdaFunction, body: str, _request: Any, response_headers: dict[str, str]) -> bytes:
         try:

@@ -1,4 +1,4 @@
-"""Frames of AWS's event streams, with their sums: https://smithy.io/2.0/aws/amazon-eventstream.html."""
+"""Frames of AWS's event streams, with their checksums: https://smithy.io/2.0/aws/amazon-eventstream.html."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 from binascii import crc32
 
 TEXT = 7
-"""The type of a header that is a text."""
+"""The type of a text header."""
 
 
 def frame(payload: object, **headers: str) -> bytes:
@@ -25,7 +25,7 @@ def event(kind: str, payload: object) -> bytes:
 
 
 def exception(kind: str, message: str) -> bytes:
-    """The failure that ends a stream."""
+    """The exception that ends a stream."""
     return frame({"message": message}, exception_type=kind, content_type="application/json", message_type="exception")
 
 

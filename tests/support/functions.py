@@ -17,7 +17,7 @@ from tests.support.template import ROOT
 
 @dataclass(frozen=True)
 class Context:
-    """What Powertools reads of a Lambda context."""
+    """The part of a Lambda context that Powertools reads."""
 
     function_name: str = "function"
     memory_limit_in_mb: int = 256
@@ -37,14 +37,14 @@ def load(folder: str) -> ModuleType:
 
 
 def invoke(folder: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Call a function; what it answers has to survive JSON, as Lambda demands."""
+    """Call a function; event and result are converted to JSON and back, as in Lambda."""
     answer: dict[str, Any] = json.loads(json.dumps(load(folder).handler(json.loads(json.dumps(event)), Context())))
     return answer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An HTTP answer: its text, and what that says if it is JSON."""
+    """An HTTP answer: its text, and the parsed body if it is JSON."""
 
     status: int
     headers: dict[str, str]
@@ -61,16 +61,16 @@ def request(  # noqa: PLR0913 - as many parts as a request has
     query: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Answer:
-    """One request of the HTTP API, as API Gateway hands it to the function of its route.
+    """One request of the HTTP API, as API Gateway sends it to the function of its route.
 
-    ``text`` is a body as it stands; ``body`` is one to be written as JSON.
+    ``text`` is a body sent unchanged; ``body`` is sent as JSON.
     """
     sent = json.dumps(body) if body is not None else text
     return answer_of(invoke(function_of(method, path), http_event(method, path, sent, query=query, headers=headers)))
 
 
 def answer_of(reply: dict[str, Any]) -> Answer:
-    """What a function hands to API Gateway, as a client reads it."""
+    """The result of a function, as a client receives it from API Gateway."""
     text = reply.get("body") or ""
     if reply.get("isBase64Encoded") and "Content-Encoding" not in reply["headers"]:
         text = base64.b64decode(text).decode()

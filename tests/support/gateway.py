@@ -1,4 +1,4 @@
-"""The HTTP API as a WSGI application: what API Gateway makes of a request and of a function's answer."""
+"""The HTTP API as a WSGI application: converts requests and answers as API Gateway does."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
-"""Bodies of these types reach a function as they are; all others in base64."""
+"""Bodies of these types are passed to a function as text; all others in base64."""
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Every request goes to the function of its route."""
+    """Calls the function of the route of each request."""
     event = event_of(environ)
     reply = invoke(function_of(environ["REQUEST_METHOD"], event["rawPath"]), event)
     status = HTTPStatus(reply["statusCode"])
@@ -43,7 +43,7 @@ def event_of(environ: WSGIEnvironment) -> dict[str, Any]:
 
 
 def query_of(text: str) -> dict[str, str] | None:
-    """``None`` without any parameter, as API Gateway has it."""
+    """``None`` without parameters, as with API Gateway."""
     values: dict[str, list[str]] = {}
     for name, value in parse_qsl(text, keep_blank_values=True):
         values.setdefault(name, []).append(value)
@@ -51,7 +51,7 @@ def query_of(text: str) -> dict[str, str] | None:
 
 
 def body_of(sent: bytes, content_type: str) -> dict[str, Any]:
-    """A body that is no text, going by its type, comes in base64; so does one that claims to be text and isn't."""
+    """A body without a text type is sent in base64, and so is one with a text type that isn't text."""
     if not sent:
         return {"body": None, "isBase64Encoded": False}
     try:

@@ -1,4 +1,4 @@
-"""No process of a local stack outlives the tests that started it, whatever ends them."""
+"""All processes of a local stack are killed after its tests, even if the tests are interrupted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ stack.model.kill()
 
 @contextmanager
 def guarded(port: int, home: Path) -> Iterator[None]:
-    """At the end of the block, or of this process, kill what still runs of the stack in this folder.
+    """At the end of the block, or of this process, kill the remaining processes of the stack in this folder.
 
     pytest-xdist kills its processes 10 s after an interrupt, which may be too early for their fixtures' teardown.
     """

@@ -1,4 +1,4 @@
-"""Read a run of large answers as a function does, in a process of its own, and print the memory that it took, in KB.
+"""Read a run of large answers as a function does, in a new process, and print its peak memory in KB.
 
 With a path as its argument, it is read over HTTP; with ``subscribe``, by a late subscriber.
 
@@ -34,7 +34,7 @@ SETTINGS = {
 
 
 def response_item(position: int) -> dict[str, Any]:
-    """As the store writes it, of an answer of 3 MB to a prompt of as many."""
+    """As stored: an answer of 3 MB to a prompt of 3 MB."""
     numbers = {"id": 1, "run_id": 1, "workflow_id": 1, "payload_id": 1, "total": ANSWERS, "attempt": 1, "expires_at": 9}
     texts = dict.fromkeys(("content", "prompt"), "x" * IN_THE_ITEM)
     keys = {"content_key": f"c{position}", "prompt_key": f"p{position}"}
@@ -50,7 +50,7 @@ def response_item(position: int) -> dict[str, Any]:
 
 
 def run_item() -> dict[str, Any]:
-    """As the store writes it."""
+    """As stored."""
     numbers = {"id": 1, "workflow_id": 1, "total": ANSWERS, "first_response_id": 1, "expires_at": 9}
     named = {"tenant": "default", "workflow_name": "w", "status": "completed", "created_at": "t", "sk": "RUN"}
     return {name: {"N": str(n)} for name, n in numbers.items()} | {name: {"S": text} for name, text in named.items()}
@@ -87,7 +87,7 @@ def dynamodb(request: Any, **_: Any) -> Any:
 
 
 def s3(request: Any, **_: Any) -> Any:
-    """As much of a text as is asked for."""
+    """The requested range of a text."""
     asked = request.headers.get("Range")
     asked = asked.decode() if isinstance(asked, bytes) else asked
     size = BYTES if asked is None else min(BYTES, int(asked.rpartition("-")[2]) + 1)
@@ -95,11 +95,11 @@ def s3(request: Any, **_: Any) -> Any:
 
 
 FRAMES: list[int] = []
-"""The sizes of what was sent to the subscriber."""
+"""The sizes of the frames that were sent to the subscriber."""
 
 
 def connections(request: Any, **_: Any) -> Any:
-    """Takes every message."""
+    """Accepts every message."""
     FRAMES.append(len(request.body))
     return reply(request, b"")
 
@@ -134,7 +134,7 @@ def main(path: str) -> None:
 
 
 def peak() -> int:
-    """The most memory that this program has had, in KB.
+    """The peak memory of this program, in KB.
 
     What ``getrusage`` says begins, on Linux, with what the parent had when it forked.
     """

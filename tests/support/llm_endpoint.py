@@ -37,12 +37,12 @@ class RecordingListener:
 
 def pieces_and_answer(pieces: TextChunks[LlmAnswer]) -> tuple[list[str], LlmAnswer]:
     """The pieces of a streamed answer, and the answer."""
-    heard: list[str] = []
+    received: list[str] = []
     while True:
         try:
-            heard.append(next(pieces))
+            received.append(next(pieces))
         except StopIteration as end:
-            return heard, end.value
+            return received, end.value
 
 
 class Endpoint(ThreadingHTTPServer):
@@ -60,7 +60,7 @@ class Endpoint(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is what some tests are about."""
+        """Ignored: some tests close the connection early."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -91,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def stream(self, *chunks: bytes, content_type: str = "text/event-stream") -> None:
-        """Send the chunks one by one as they come, and an end."""
+        """Send the chunks one by one, and the end."""
         self.send_response(200)
         self.send_header("Content-Type", content_type)
         self.send_header("Transfer-Encoding", "chunked")

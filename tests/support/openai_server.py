@@ -1,4 +1,4 @@
-"""A server that speaks OpenAI's ``/v1/chat/completions``, whole or as a stream, on this machine."""
+"""A server with OpenAI's ``/v1/chat/completions``, complete or streamed, on this machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RETRY_AFTER = 10
 
 @dataclass(frozen=True)
 class Call:
-    """What the server was asked, and the status of its answer."""
+    """A request to the server, and the status of its answer."""
 
     path: str
     authorization: str | None
@@ -42,11 +42,11 @@ class Call:
 
 @dataclass
 class Provider:
-    """Its calls so far, and how it takes the next: it may refuse the key, put off all until a crowd has come, or
-    whoever comes above its limit.
+    """Its calls so far, and its response to the next: it may reject the key, throttle all calls until enough different
+    prompts have arrived, or throttle calls over its limit.
 
-    A crowd is counted in prompts, since who was put off asks the same again. The limit holds for any minute.
-    ``text_for`` says what is answered to which prompt.
+    ``crowd`` is that number of prompts. The limit applies to any 60 seconds.
+    ``text_for`` returns the answer to a prompt.
     """
 
     base_url: str = ""
@@ -57,7 +57,7 @@ class Provider:
     calls: list[Call] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
-    def take(self, path: str, authorization: str | None, body: Any) -> Call:
+    def accept_call(self, path: str, authorization: str | None, body: Any) -> Call:
         with self.lock:
             call = Call(path, authorization, body, HTTPStatus.OK)
             if not path.startswith("/v1/"):
@@ -73,12 +73,12 @@ class Provider:
         if self.requests_per_minute is None:
             return False
         since = time.monotonic() - 60
-        taken = [call for call in self.calls if call.at > since and call.status == HTTPStatus.OK]
-        return len(taken) >= self.requests_per_minute
+        accepted = [call for call in self.calls if call.at > since and call.status == HTTPStatus.OK]
+        return len(accepted) >= self.requests_per_minute
 
 
 def answer(call: Call, text: str) -> dict[str, Any]:
-    """A refusal quotes the key, as careless providers do."""
+    """The error for a wrong key contains the key, as with careless providers."""
     match call.status:
         case HTTPStatus.UNAUTHORIZED:
             return {"error": {"message": f"Incorrect API key provided: {call.authorization}"}}
@@ -96,8 +96,8 @@ def chunks(text: str) -> Iterator[bytes]:
     """The same answer as a stream, in pieces."""
     words = [{"index": 0, "delta": {"content": word}, "finish_reason": None} for word in text.partition(" ")]
     last = {"index": 0, "delta": {}, "finish_reason": "stop"}
-    told = [*({"model": MODEL, "choices": [said]} for said in (*words, last)), {"choices": [], "usage": USAGE}]
-    yield from (f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode() for chunk in told)
+    events = [*({"model": MODEL, "choices": [choice]} for choice in (*words, last)), {"choices": [], "usage": USAGE}]
+    yield from (f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode() for chunk in events)
     yield b"data: [DONE]\n\n"
 
 
@@ -108,11 +108,15 @@ def serving() -> Iterator[Provider]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            call = provider.take(self.path, self.headers.get("Authorization"), asked)
-            streamed = call.status == HTTPStatus.OK and asked.get("stream")
-            said = provider.text_for(call.prompt)
-            text = b"".join(chunks(said)) if streamed else json.dumps(answer(call, said), ensure_ascii=False).encode()
+            sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            call = provider.accept_call(self.path, self.headers.get("Authorization"), sent)
+            streamed = call.status == HTTPStatus.OK and sent.get("stream")
+            content = provider.text_for(call.prompt)
+            text = (
+                b"".join(chunks(content))
+                if streamed
+                else json.dumps(answer(call, content), ensure_ascii=False).encode()
+            )
             self.send_response(call.status)
             self.send_header("Content-Type", "text/event-stream" if streamed else "application/json")
             self.send_header("Content-Length", str(len(text)))

@@ -1,4 +1,4 @@
-"""What every problem document has in common."""
+"""The common form of all problem documents."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.support.functions import Answer
 
 
 def assert_problem(answer: Answer, status: int, slug: str, *words: str) -> None:
-    """The status, the type and parts of the detail are as given."""
+    """Assert the status, the type and parts of the detail."""
     assert (answer.status, answer.body["status"], answer.body["type"]) == (status, status, slug)
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.body["title"]

@@ -1,4 +1,4 @@
-"""Records to fill in: each builder takes the fields that a test is about."""
+"""Builders of records: each accepts the fields that matter to a test."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _RESPONSE = Response(
 
 
 def a_run(**fields: Any) -> Run:
-    """A run of two payloads that is running, unless the fields say otherwise."""
+    """By default a running run of two payloads."""
     return replace(_RUN, **fields)
 
 
@@ -101,7 +101,7 @@ def a_response(position: int = 0, **fields: Any) -> Response:
 
 
 def a_part(**fields: Any) -> PartialAnswer:
-    """What the answer of the payload at position 0 has grown by."""
+    """A part of the answer of the payload at position 0."""
     part = PartialAnswer(
         tenant=TENANT,
         run_id=1,
@@ -121,7 +121,7 @@ def a_part(**fields: Any) -> PartialAnswer:
 
 
 def an_answer(content: str = "An answer.", **fields: Any) -> LlmAnswer:
-    """What an LLM answers, with counts."""
+    """An answer of an LLM, with counts."""
     answer = LlmAnswer(content=content, model="small-1", prompt_tokens=3, completion_tokens=5, finish_reason="stop")
     return replace(answer, **fields)
 
@@ -150,5 +150,5 @@ def instance_draft(name: str = "demo", **fields: Any) -> LlmInstanceDraft:
 
 
 def an_api_key(key: str = "sk-one", origin: str | None = None, provider: str = "simulated") -> ApiKey:
-    """A key for the simulated provider, unless said otherwise."""
+    """By default a key for the simulated provider."""
     return ApiKey(Destination(origin, provider), key)

@@ -17,20 +17,22 @@ DEFAULT = "$default"
 @cache
 def routes() -> dict[str, str]:
     """The function, by its folder, of each route key on AWS."""
-    functions = {name: said["CodeUri"] for name, said in template.resources("AWS::Serverless::Function").items()}
+    functions = {
+        name: properties["CodeUri"] for name, properties in template.resources("AWS::Serverless::Function").items()
+    }
     integrations = {
-        name: functions[said["IntegrationUri"]["Fn::GetAtt"][0]].removeprefix("functions/")
-        for name, said in template.resources("AWS::ApiGatewayV2::Integration").items()
+        name: functions[properties["IntegrationUri"]["Fn::GetAtt"][0]].removeprefix("functions/")
+        for name, properties in template.resources("AWS::ApiGatewayV2::Integration").items()
     }
     return {
-        said["RouteKey"]: integrations[re.findall(r"\$\{(\w+)\}", said["Target"]["Fn::Sub"])[0]]
-        for name, said in template.resources("AWS::ApiGatewayV2::Route").items()
+        properties["RouteKey"]: integrations[re.findall(r"\$\{(\w+)\}", properties["Target"]["Fn::Sub"])[0]]
+        for name, properties in template.resources("AWS::ApiGatewayV2::Route").items()
         if template.template()["Resources"][name].get("Condition") != "OnEmulator"
     }
 
 
 def route_of(method: str, path: str) -> str:
-    """The key of the route that takes a request."""
+    """The key of the route that matches a request."""
     full = f"{method} {path}"
     if full in routes():
         return full
@@ -39,5 +41,5 @@ def route_of(method: str, path: str) -> str:
 
 
 def function_of(method: str, path: str) -> str:
-    """The function that takes a request, by its folder."""
+    """The function that receives a request, by its folder."""
     return routes()[route_of(method, path)]

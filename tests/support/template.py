@@ -49,9 +49,13 @@ def resolve(value: Any, known: Mapping[str, str]) -> Any:
     """A value with Ref, GetAtt, Sub and If replaced, as on AWS.
 
     ``known`` has logical ids, ``Id.Attribute`` and ``AWS::…``; parameters have their defaults; every condition that
-    isn't ``OnAws`` is false. A name that nobody knows is a KeyError.
+    isn't ``OnAws`` is false. An unknown name is a KeyError.
     """
-    names = {name: str(said["Default"]) for name, said in template()["Parameters"].items() if "Default" in said}
+    names = {
+        name: str(parameter["Default"])
+        for name, parameter in template()["Parameters"].items()
+        if "Default" in parameter
+    }
     return _resolved(value, names | dict(known))
 
 
@@ -65,12 +69,15 @@ def environment(function: str, known: Mapping[str, str]) -> dict[str, str]:
 def function_properties(function: str) -> dict[str, Any]:
     """The properties of the function whose code is in ``functions/<function>``."""
     functions = resources("AWS::Serverless::Function").values()
-    return next(said for said in functions if said["CodeUri"] == f"functions/{function}")
+    return next(properties for properties in functions if properties["CodeUri"] == f"functions/{function}")
 
 
 def function_names() -> list[str]:
     """Every function of the template, by its folder."""
-    return [said["CodeUri"].removeprefix("functions/") for said in resources("AWS::Serverless::Function").values()]
+    return [
+        properties["CodeUri"].removeprefix("functions/")
+        for properties in resources("AWS::Serverless::Function").values()
+    ]
 
 
 def _resolved(value: Any, names: Mapping[str, str]) -> Any:

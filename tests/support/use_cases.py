@@ -96,12 +96,12 @@ class FakeBaton:
         return int(definition.id)
 
     def started(self, *templates: str, **variables: Any) -> Run:
-        """A run of such a workflow that is running, with no payload begun."""
+        """A running run of such a workflow, before its first payload."""
         run = self.start_run(TENANT, self.workflow(*templates), variables, NOON)
         self.state_machine.begin(self.step(run))
         return self.runs.read(TENANT, run.id)
 
     def step(self, run: Run, position: int | None = None) -> Step:
-        """What the state machine hands to the payload at a position, the attempt's first unless said."""
+        """The step of the payload at a position; by default the first of the attempt."""
         at = run.first_position if position is None else position
         return Step(tenant=run.tenant, run_id=run.id, attempt=run.attempt, position=at)

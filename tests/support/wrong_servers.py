@@ -32,7 +32,7 @@ class Reply:
 
 @dataclass(slots=True)
 class Script:
-    """``replies`` by path; the last one of a path is repeated. ``asked`` counts the requests, ``bodies`` keeps them."""
+    """``replies`` by path; the last of a path is repeated. ``asked`` counts requests, ``bodies`` stores them."""
 
     replies: dict[str, list[Reply]] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
@@ -40,13 +40,13 @@ class Script:
 
 
 def in_pieces(body: bytes, dice: random.Random) -> list[bytes]:
-    """Cut at up to twelve random places, never into nothing."""
+    """Cut at up to twelve random places, without empty pieces."""
     places = sorted({0, len(body), *(dice.randrange(len(body) + 1) for _ in range(dice.randrange(12)))})
     return [body[start:end] for start, end in pairwise(places)]
 
 
 def on_the_wire(reply: Reply, dice: random.Random) -> list[bytes]:
-    """The whole HTTP response, under one of the usual framings and a label that has nothing to do with the body."""
+    """The complete HTTP response, with a random framing and a random content type."""
     framing = dice.choice(["chunked", "length"] if reply.breaks else ["chunked", "length", "close"])
     head = b"HTTP/1.1 " + reply.status + b"\r\n" + dice.choice(LABELS) + reply.headers + b"Connection: close\r\n"
     pieces = in_pieces(reply.body, dice)
@@ -88,7 +88,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 @contextmanager
 def serving(script: Script) -> Iterator[str]:
-    """The server's origin, for as long as the block lasts."""
+    """The server's origin, inside the block."""
     with _Server(("127.0.0.1", 0), _Handler) as server:
         server.script = script
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -59,8 +59,8 @@ def start(**message: object) -> dict[str, Any]:
     return {"type": "message_start", "message": {"model": "small-1", "content": [], "stop_reason": None, **message}}
 
 
-def text(said: object) -> dict[str, Any]:
-    return {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": said}}
+def text(content: object) -> dict[str, Any]:
+    return {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": content}}
 
 
 def stop(reason: object, **usage: object) -> dict[str, Any]:

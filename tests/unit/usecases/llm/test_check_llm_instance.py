@@ -21,7 +21,7 @@ from tests.support.records import AT_NOON, OTHER_TENANT, TENANT, an_api_key, ins
 
 @dataclass(kw_only=True)
 class CheckFixture:
-    """The use case on fakes, with one instance to check."""
+    """The use case with fakes, and one instance to check."""
 
     catalog: FakeCatalog = field(default_factory=FakeCatalog)
     secrets: FakeSecrets = field(default_factory=FakeSecrets)
@@ -37,7 +37,7 @@ class CheckFixture:
         )
 
     def result(self, **fields: Any) -> CheckResult:
-        """Of an instance with these fields."""
+        """Check an instance with these fields."""
         instance_id = self.catalog.reserve_id(TENANT, "LLM_INSTANCE")
         instance = new_definition(LlmInstance, instance_draft(**fields), instance_id, AT_NOON)
         self.catalog.create(TENANT, instance, self.catalog.read_ledger(TENANT))
