@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from local import model
@@ -19,7 +19,8 @@ OWN_STACK = ("tests/e2e/test_limits.py", "tests/e2e/test_restart.py")
 
 LONGEST_FIRST = ("tests/e2e/test_limits.py", "tests/e2e", "tests/integration", "tests/contract", "tests")
 
-settings.register_profile("shared cores", deadline=None)  # an example may wait for its turn on a core
+# An example may wait for its turn on a core.
+settings.register_profile("shared cores", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared cores")
 
 
