@@ -118,7 +118,7 @@ def test_a_follower_reads_at_least_the_beginning_of_each_response(stores: RunSto
     assert as_stored(second) == a_response(1, prompt=None)
 
 
-def test_a_follower_does_not_find_what_is_not_there(stores: RunStores) -> None:
+def test_the_history_of_an_unknown_run_is_not_found(stores: RunStores) -> None:
     with pytest.raises(NotFound, match="There is no run 99"):
         stores.histories.read(TENANT, 99)
     with pytest.raises(NotFound, match="There is no run 99"):
@@ -366,7 +366,7 @@ def test_two_names_may_mean_one_response(stores: RunStores) -> None:
     assert sources == Sources(contents={0: "An answer."})
 
 
-def test_a_prompt_may_name_more_responses_than_one_read_brings(stores: RunStores) -> None:
+def test_a_prompt_may_refer_to_more_responses_than_one_batch_returns(stores: RunStores) -> None:
     """DynamoDB reads at most 100 items at once."""
     stores.runs.create(a_run(total=151), {}, [])
     for position in range(150):
@@ -383,7 +383,7 @@ def test_a_prompt_without_references_has_no_sources(stores: RunStores) -> None:
     assert stores.steps.read_sources(a_run(), missing) == Sources()
 
 
-def test_a_payload_that_starts_is_noted_in_the_run(stores: RunStores) -> None:
+def test_the_start_of_a_payload_is_stored_in_the_run(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
     stores.steps.start_payload(a_run(), a_snapshot(1, name="second"), AT_NOON)
     assert stores.runs.read(TENANT, 1) == a_run(
@@ -403,14 +403,14 @@ def test_a_payload_does_not_start_in_a_run_that_no_longer_waits_for_it(stores: R
     assert stores.runs.read(there.tenant, there.id) == there
 
 
-def test_what_was_tried_is_noted_in_the_run(stores: RunStores) -> None:
+def test_tries_and_waits_are_stored_in_the_run(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
     stores.steps.record_tries(a_run(), 5, 30)
     assert stores.runs.read(TENANT, 1) == a_run(tries=5, waited_seconds=30)
 
 
 @pytest.mark.parametrize("there", [a_run(status="cancelled"), a_run(attempt=2)], ids=["cancelled", "resumed"])
-def test_nothing_is_noted_in_a_run_that_no_longer_waits_for_it(stores: RunStores, there: Run) -> None:
+def test_a_superseded_attempt_changes_nothing_in_the_run(stores: RunStores, there: Run) -> None:
     stores.runs.create(there, {}, [])
     with pytest.raises(AttemptSuperseded):
         stores.steps.record_tries(a_run(), 5, 30)
@@ -438,7 +438,7 @@ def test_parts_of_an_answer_are_no_part_of_its_runs_history(stores: RunStores) -
     assert len(stores.runs.read_snapshots(TENANT, 1)) == 1
 
 
-def test_of_the_parts_of_an_answer_only_the_last_is_kept(dynamodb_stores: RunStores, aws: Account) -> None:
+def test_only_the_latest_part_of_an_answer_is_stored(dynamodb_stores: RunStores, aws: Account) -> None:
     for offset in range(3):
         dynamodb_stores.steps.publish_part(a_part(offset=offset))
     (item,) = aws.items(aws.runs_table)
@@ -461,9 +461,7 @@ def test_a_response_reads_back_as_it_was_stored(stores: RunStores) -> None:
     assert as_stored(listed) == as_stored(stores.runs.read_response(TENANT, 1, 0)) == response
 
 
-def test_a_long_text_is_read_as_its_beginning_and_the_whole_of_it_is_kept(
-    dynamodb_stores: RunStores, aws: Account
-) -> None:
+def test_a_long_text_is_read_truncated_and_stored_whole(dynamodb_stores: RunStores, aws: Account) -> None:
     stores, texts = dynamodb_stores, S3Texts(lambda: aws.s3, aws.texts_bucket)
     stores.runs.create(a_run(), {}, [])
     stores.steps.store_response(a_response(0, content=LONG, prompt=LONG + "?"))
@@ -492,7 +490,7 @@ def test_only_the_beginning_of_a_long_text_can_be_read_and_no_character_is_split
         (OTHER_TENANT, 1, 0, "There is no run 1."),
     ],
 )
-def test_a_response_that_is_not_there_is_not_found(
+def test_a_missing_response_is_not_found(
     stores: RunStores, tenant: str, run_id: int, position: int, sentence: str
 ) -> None:
     stores.runs.create(a_run(), {}, [])
@@ -509,7 +507,9 @@ def test_an_empty_answer_is_an_answer(stores: RunStores) -> None:
 
 
 @pytest.mark.parametrize("first", [a_response(0, content="first"), a_response(0, content=LONG)], ids=["short", "long"])
-def test_the_second_response_of_a_position_is_refused_and_the_first_stays(stores: RunStores, first: Response) -> None:
+def test_a_second_response_of_a_position_is_rejected_and_the_first_is_unchanged(
+    stores: RunStores, first: Response
+) -> None:
     stores.runs.create(a_run(), {}, [])
     stores.steps.store_response(first)
     with pytest.raises(ResponseAlreadyStored, match="position 0"):

@@ -41,18 +41,18 @@ def forged(text: str) -> str:
         *[forged("runs: 1"), forged("Runs:1"), forged("runs:1:2"), forged("runs:" + "9" * 5000)],
     ],
 )
-def test_what_no_list_gave_is_refused(cursor: str) -> None:
+def test_a_cursor_from_no_list_is_rejected(cursor: str) -> None:
     with pytest.raises(Invalid, match="cursor: is not one that this list gave"):
         decode("runs", cursor)
 
 
-def test_an_id_that_no_table_can_hold_is_refused() -> None:
+def test_a_cursor_with_an_impossible_id_is_rejected() -> None:
     """A number in DynamoDB has at most 38 digits."""
     with pytest.raises(Invalid, match="cursor: is not one that this list gave"):
         decode("runs", forged("runs:" + "9" * 60))
 
 
 @given(st.text())
-def test_any_text_is_refused(cursor: str) -> None:
+def test_arbitrary_text_is_rejected(cursor: str) -> None:
     with pytest.raises(Invalid):
         decode("runs", cursor)

@@ -45,7 +45,7 @@ def test_every_named_error_has_a_problem_or_can_not_reach_an_http_caller() -> No
     assert not [kind for kind in PROBLEM_TYPES if issubclass(kind, NOT_FOR_HTTP)]
 
 
-def test_slugs_are_told_apart() -> None:
+def test_slugs_are_unique() -> None:
     slugs = [kind.slug for kind in PROBLEM_TYPES.values()]
     assert len(slugs) == len(set(slugs))
 
@@ -63,7 +63,7 @@ def test_slugs_are_told_apart() -> None:
         (Conflict("It clashes."), 409, "conflict"),
     ],
 )
-def test_an_error_becomes_a_problem_with_its_own_sentence(error: BatonError, status: int, slug: str) -> None:
+def test_an_error_becomes_a_problem_with_its_own_detail(error: BatonError, status: int, slug: str) -> None:
     answer = problem_of(error)
     body = json.loads(answer.body or "")
     assert (answer.status_code, answer.content_type) == (status, PROBLEM_JSON)

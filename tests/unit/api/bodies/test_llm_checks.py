@@ -39,7 +39,7 @@ def test_an_endpoint_that_answers_is_connected_whatever_it_offers(
     }
 
 
-def test_a_failure_is_told_to_people_and_to_programs() -> None:
+def test_a_failure_has_a_detail_for_people_and_a_code_for_programs() -> None:
     answer = LlmCheckView.of(CheckResult(model="small-1", duration_ms=200, failure=LlmTimeout("It took too long.")))
     assert answer.model_dump() == {
         "connected": False,

@@ -26,7 +26,7 @@ def test_what_fits_is_whole_and_unmarked() -> None:
     assert fit_responses(responses, TEXTS, budget=41) == responses
 
 
-def test_of_texts_as_long_as_each_other_the_first_are_kept_and_what_no_longer_fits_is_cut_and_marked() -> None:
+def test_of_equally_long_texts_the_first_are_whole_and_the_rest_are_truncated_and_marked() -> None:
     responses = [a_response(position, content="0123456789", prompt=None) for position in range(4)]
     kept = fit_responses(responses, TEXTS, budget=25)
     assert [response.content for response in kept] == ["0123456789", "0123456789", "01234", ""]
@@ -94,7 +94,7 @@ def test_nothing_is_read_any_more_once_there_is_no_room() -> None:
 
 
 @given(st.lists(st.text(max_size=20), max_size=6), st.integers(0, 60))
-def test_no_character_is_split_and_the_budget_is_kept(contents: list[str], budget: int) -> None:
+def test_no_character_is_split_and_the_budget_is_respected(contents: list[str], budget: int) -> None:
     responses = [a_response(position, content=content) for position, content in enumerate(contents)]
     kept = fit_responses(responses, TEXTS, budget)
     assert len(kept) == len(responses)
@@ -105,7 +105,7 @@ def test_no_character_is_split_and_the_budget_is_kept(contents: list[str], budge
 
 
 @given(st.text())
-def test_a_text_is_counted_as_it_stands_in_the_answer_of_lambda(text: str) -> None:
+def test_a_text_is_measured_as_lambda_encodes_it(text: str) -> None:
     """And never less, whether what is beyond ASCII is escaped there or not."""
     body = json.dumps([text], ensure_ascii=False)
     assert text_size(text) == len(json.dumps({"body": body})) - len(json.dumps({"body": '[""]'}))

@@ -89,7 +89,7 @@ def test_a_response_sends_its_content() -> None:
     }
 
 
-def test_a_response_that_is_written_again_tells_nothing() -> None:
+def test_a_rewritten_response_has_no_message() -> None:
     assert messages_of_change(Change(index=0, old=a_response(), new=a_response())) == []
 
 
@@ -103,13 +103,13 @@ def test_the_ends_of_a_run() -> None:
     assert types == ["workflow_completed", "workflow_failed", "workflow_cancelled"]
 
 
-def test_a_run_that_could_not_start_tells_that_it_failed() -> None:
+def test_a_run_that_could_not_start_has_a_workflow_failed_message() -> None:
     created = a_run(status="created", started_at=None)
     failed = replace(created, status="failed", error="It could not be started.", completed_at=AT_NOON)
     assert [message.type for message in messages_of_write(created, failed)] == ["workflow_failed"]
 
 
-def test_another_write_of_the_run_tells_nothing() -> None:
+def test_other_writes_of_a_run_have_no_message() -> None:
     started = a_run(payload_started_at=AT_NOON)
     assert messages_of_write(started, replace(started, completed=1)) == []
     ended = a_run(status="failed", error="It broke.")

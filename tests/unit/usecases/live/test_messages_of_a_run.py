@@ -184,7 +184,7 @@ def test_the_history_of_a_resumed_run_contains_all_answers_and_the_current_attem
 
 
 @pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
-def test_of_a_resumed_run_facts_are_told_in_the_order_in_which_they_happened(
+def test_messages_of_a_resumed_run_are_in_the_order_of_events(
     scenario: Callable[[FakeBaton], None],
 ) -> None:
     runs = watched(scenario)
@@ -231,7 +231,7 @@ def test_the_messages_of_a_failed_and_resumed_run_in_order() -> None:
     ]
 
 
-def test_payloads_that_begin_within_one_millisecond_are_all_told() -> None:
+def test_payloads_that_start_within_one_millisecond_have_one_message_each() -> None:
     runs = WatchedRuns()
     fake_baton = FakeBaton(runs=runs)
     fake_baton.llm.script("a", "b", "c")
@@ -244,7 +244,7 @@ def test_payloads_that_begin_within_one_millisecond_are_all_told() -> None:
     assert started == ["1-1-execution_progress", *[f"1-1-execution_progress-{position}" for position in range(3)]]
 
 
-def test_an_answer_that_comes_after_the_cancel_is_told_to_both() -> None:
+def test_an_answer_after_the_cancellation_is_sent_to_early_and_late_subscribers() -> None:
     runs = WatchedRuns()
     fake_baton = FakeBaton(runs=runs)
     run = fake_baton.started("1", "2")

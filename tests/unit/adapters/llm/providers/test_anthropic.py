@@ -118,7 +118,7 @@ def test_json_without_a_schema_is_requested_in_the_system_prompt(a_call: Build) 
 
 
 @pytest.mark.parametrize("content", [[], [{"type": "text", "text": "I can't help with relay races."}]])
-def test_a_declined_request_is_refused_without_quoting_it(a_call: Build, content: object) -> None:
+def test_a_declined_request_fails_without_being_quoted(a_call: Build, content: object) -> None:
     with pytest.raises(LlmRefused, match="declines") as caught:
         anthropic.read(reply({**GOOD, "content": content, "stop_reason": "refusal"}), a_call(), NOW)
     assert "relay" not in str(caught.value)

@@ -61,7 +61,7 @@ def test_an_instance_with_a_base_url_is_rejected_before_any_call(a_call: Build) 
 
 @pytest.mark.parametrize("reason", ["guardrail_intervened", "content_filtered"])
 @pytest.mark.parametrize("blocks", [[], [{"text": "Sorry, I can't talk about relay races."}]])
-def test_a_filtered_answer_is_refused_without_quoting_it(a_call: Build, reason: str, blocks: list[object]) -> None:
+def test_a_filtered_answer_fails_without_being_quoted(a_call: Build, reason: str, blocks: list[object]) -> None:
     with pytest.raises(LlmRefused, match=r"'demo' answered that its content filter stopped") as caught:
         bedrock.read(answer_of(*blocks, reason=reason), a_call())
     assert "relay" not in str(caught.value)

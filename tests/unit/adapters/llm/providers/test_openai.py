@@ -146,9 +146,7 @@ def test_a_byte_order_mark_is_removed_and_an_invalid_byte_replaced(a_call: Build
         ({"content": None, "refusal": "I can't help with relay races."}, "stop", "declines"),
     ],
 )
-def test_filtered_and_declined_answers_are_refused(
-    a_call: Build, message: object, finish_reason: str, named: str
-) -> None:
+def test_filtered_and_declined_answers_fail(a_call: Build, message: object, finish_reason: str, named: str) -> None:
     with pytest.raises(LlmRefused, match=named) as caught:
         openai.read(reply(saying(message, finish_reason)), a_call(), NOW)
     assert "relay" not in str(caught.value)
