@@ -7,13 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from baton.api.bodies.fields import View
-from baton.domain.catalog.definitions import (
-    MAX_TEXT_BYTES,
-    Block,
-    LlmInstance,
-    Payload,
-    Workflow,
-)
+from baton.domain.catalog.definitions import MAX_TEXT_BYTES, Definition
 
 
 def _short_enough(text: str) -> str:
@@ -39,6 +33,6 @@ class Stored(View):
     updated_at: str
 
 
-def own_fields(definition: Block | Payload | Workflow | LlmInstance, *names: str) -> dict[str, Any]:
+def own_fields(definition: Definition, *names: str) -> dict[str, Any]:
     """The fields of every stored definition, and these others."""
     return {name: getattr(definition, name) for name in ("id", "version", "created_at", "updated_at", *names)}
