@@ -103,16 +103,16 @@ def fit_texts(
     """
     fitting = [("", False)] * len(texts)
     for index in sorted(range(len(texts)), key=lambda index: _known_size(texts[index])):
-        kept, cut = _cut(texts[index], budget, reader)
-        fitting[index] = kept, cut
-        budget -= text_size(kept)
+        prefix, is_cut = _cut(texts[index], budget, reader)
+        fitting[index] = prefix, is_cut
+        budget -= text_size(prefix)
     return fitting
 
 
 def values_within(values: Sequence[Any], budget: int) -> list[bool]:
     """Which of these JSON values fit into the budget, the smallest ones first. Empty values always fit."""
     texts = [json.dumps(value, ensure_ascii=False) for value in values]
-    return [not (cut and value) for value, (_, cut) in zip(values, fit_texts(texts, budget), strict=True)]
+    return [not (is_cut and value) for value, (_, is_cut) in zip(values, fit_texts(texts, budget), strict=True)]
 
 
 def truncate_page[E: Identified, M: BaseModel](
@@ -132,18 +132,18 @@ def truncate_page[E: Identified, M: BaseModel](
 
 def _cut(text: str | LongText, budget: int, reader: TextReader | None) -> tuple[str, bool]:
     if isinstance(text, str):
-        kept = _beginning(text, budget)
-        return kept, len(kept) < len(text)
+        prefix = _prefix(text, budget)
+        return prefix, len(prefix) < len(text)
     if reader is None:
         raise TypeError("Long texts need a reader.")
     if budget <= text_size(text.beginning):
-        return _beginning(text.beginning, budget), True
+        return _prefix(text.beginning, budget), True
     read = reader.beginning(text.key, budget + MAX_UTF8_BYTES_PER_CHARACTER)
-    kept = _beginning(read, budget)
-    return kept, len(kept) < len(read)
+    prefix = _prefix(read, budget)
+    return prefix, len(prefix) < len(read)
 
 
-def _beginning(text: str, budget: int) -> str:
+def _prefix(text: str, budget: int) -> str:
     for start in range(0, len(text), CHUNK_CHARACTERS):
         chunk = text[start : start + CHUNK_CHARACTERS]
         size = _chunk_size(chunk)

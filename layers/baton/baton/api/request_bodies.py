@@ -88,7 +88,7 @@ def _bytes(event: Mapping[str, Any], body: str) -> bytes:
         try:
             return base64.b64decode(body, validate=True)
         except (binascii.Error, ValueError):
-            raise Invalid("body", "is said to be in Base64 and isn't.") from None
+            raise Invalid("body", "is marked as Base64 but is not valid Base64.") from None
     sent = body.encode(errors="surrogatepass")
     length = _header(event, "content-length")
     if _REPLACED in body and length.isdecimal() and int(length) != len(sent):

@@ -66,7 +66,7 @@ class LlmInstanceRequest(Request):
     api_key_header: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
         default=None,
         description="The header that carries the key, such as `api-key`, where it isn't the provider's usual one. "
-        "In `authorization` it stands after the word Bearer.",
+        "In `authorization` it follows the word Bearer.",
     )
     limits: Limits | None = None
     fallback: Id | None = Field(

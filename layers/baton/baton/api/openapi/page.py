@@ -1,7 +1,7 @@
 """The document as it is served, and the page that shows it.
 
 Swagger UI comes with Powertools, so the page needs nothing from the internet. Every address in it is relative: the API
-stands at ``/`` on AWS and below a path on the emulator.
+is at ``/`` on AWS and below a path on the emulator.
 """
 
 from __future__ import annotations
