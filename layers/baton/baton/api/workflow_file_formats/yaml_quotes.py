@@ -36,7 +36,7 @@ def _detail(line: str) -> str:
     if value.startswith("{{") or _IN_A_LIST.match(value):
         return BEGINS_WITH_BRACES
     if _GOES_ON.match(value):
-        return "text continues after its closing quote; quote all of it"
+        return "text continues after its closing quote; quote it as a whole"
     if first := _BEGINS.match(value):
         return f"text that begins with {first[0]} means something else in YAML; quote it"
     return "text with a colon and a space in it means something else in YAML; quote it" if _COLON.search(value) else ""
