@@ -19,7 +19,7 @@ OWN_STACK = ("tests/e2e/test_limits.py", "tests/e2e/test_restart.py")
 
 LONGEST_FIRST = ("tests/e2e/test_limits.py", "tests/e2e", "tests/integration", "tests/contract", "tests")
 
-# An example may wait for its turn on a core.
+# Both are about wall-clock time of examples, which wait for a core that other processes use; neither is about Baton.
 settings.register_profile("shared cores", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared cores")
 

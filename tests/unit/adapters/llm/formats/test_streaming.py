@@ -195,7 +195,7 @@ def test_a_stream_left_open_after_the_end_is_closed(endpoint: Endpoint, a_call: 
     endpoint.script = leave_open
     began = time.monotonic()
     assert complete(a_call(base_url=endpoint.url), RecordingListener()).content == "Sweden."
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 3
 
 
 def test_a_whole_answer_to_a_stream_request_is_published_at_once(endpoint: Endpoint, a_call: Build) -> None:
@@ -330,7 +330,7 @@ def test_a_slow_stream_ends_at_the_timeout(endpoint: Endpoint, a_call: Build, st
     began = time.monotonic()
     with pytest.raises(LlmTimeout, match=r"'demo' gave no complete answer within 0.2 s\."):
         complete(a_call(base_url=endpoint.url, timeout_seconds=0.2), RecordingListener())
-    assert 0.19 <= time.monotonic() - began < 10
+    assert 0.19 <= time.monotonic() - began < 1.5
 
 
 @pytest.mark.parametrize("event", [piece("Swe"), b": PROCESSING\n\n", b"event: ping\ndata: {}\n\n", b"\n"])
@@ -339,7 +339,7 @@ def test_an_endless_stream_ends_at_the_timeout(endpoint: Endpoint, a_call: Build
     began = time.monotonic()
     with pytest.raises(LlmTimeout):
         complete(a_call(base_url=endpoint.url, timeout_seconds=0.2), RecordingListener())
-    assert 0.19 <= time.monotonic() - began < 10
+    assert 0.19 <= time.monotonic() - began < 1.5
 
 
 @pytest.mark.parametrize("sent", [piece("Swe" * 20_000), b": PROCESSING\n\n" * 5_000, b"x" * 60_000, b"\n" * 60_000])

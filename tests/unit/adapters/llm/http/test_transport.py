@@ -94,7 +94,7 @@ def test_a_server_that_sends_slowly_ends_at_the_timeout(endpoint: Endpoint, star
     started = time.monotonic()
     with pytest.raises(LlmTimeout, match=r"'demo' gave no complete answer within 0.3 s."):
         send(to(endpoint.url), 0.3)
-    assert 0.29 <= time.monotonic() - started < 10
+    assert 0.29 <= time.monotonic() - started < 1.5
 
 
 def test_a_silent_server_ends_at_the_timeout(endpoint: Endpoint) -> None:
@@ -109,7 +109,7 @@ def test_a_server_that_does_not_read_ends_at_the_timeout() -> None:
         started = time.monotonic()
         with pytest.raises(LlmTimeout):
             send(to(f"http://127.0.0.1:{port}/", body=b"x" * 50_000_000), 0.3)
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 1.5
 
 
 def test_the_deadline_uses_the_given_clock(endpoint: Endpoint) -> None:

@@ -267,7 +267,7 @@ def test_an_endpoint_that_sends_slowly_ends_at_the_timeout(endpoint: Endpoint, a
     started = time.monotonic()
     with pytest.raises(LlmTimeout, match=r"'demo' gave no complete answer within 0.3 s."):
         ask(timeout_seconds=0.3)
-    assert 0.29 <= time.monotonic() - started < 10
+    assert 0.29 <= time.monotonic() - started < 1.5
 
 
 def test_an_answer_over_the_size_bound_is_rejected(endpoint: Endpoint, ask: Ask) -> None:

@@ -112,7 +112,7 @@ def test_an_endless_answer_ends_at_the_timeout(endpoint: Endpoint, a_call: Build
     started = time.monotonic()
     with pytest.raises(LlmError, match=r"within 0\.2 s"):
         bedrock.complete(a_call(base_url=None, timeout_seconds=0.2), None, TRANSPORT)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 1.5
 
 
 @pytest.mark.parametrize("status", [200, 500])
