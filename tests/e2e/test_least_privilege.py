@@ -7,8 +7,6 @@ from tests.e2e.cloud import Cloud
 from tests.e2e.live import complete_outline, is_the_end_of, outline
 from tests.e2e.waiting import eventually
 
-NOTIFY_LOG = "/aws/lambda/baton/notify_subscribers"
-
 
 def test_without_the_send_messages_statement_subscribers_receive_no_changes(baton: Baton, cloud: Cloud) -> None:
     workflow_id = baton.workflow("not notified", [Prompt("not notified")])
@@ -55,4 +53,8 @@ def test_without_the_start_runs_statement_the_run_fails_and_does_not_wait(baton:
 
 def denied_sends(cloud: Cloud) -> list[str]:
     """The log lines about messages that the function was not allowed to send."""
-    return [line for line in cloud.log(NOTIFY_LOG) if "AccessDenied" in line or "execute-api:ManageConnections" in line]
+    return [
+        line
+        for line in cloud.log(cloud.physical_id("NotifySubscribersLogs"))
+        if "AccessDenied" in line or "execute-api:ManageConnections" in line
+    ]

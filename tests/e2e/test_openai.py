@@ -90,8 +90,8 @@ def test_a_run_on_an_openai_server_completes_and_its_key_stays_secret(baton: Bat
     assert ANSWER in messages
     assert ANSWER in tables["RunsTable"]
     assert "served here" in tables["CatalogTable"]
-    assert "payload executed" in logs["/aws/lambda/baton/execute_payload"]
-    assert "/api/llm/instances" in logs["/aws/lambda/baton/catalog_api"]
+    assert "payload executed" in logs[cloud.physical_id("ExecutePayloadLogs")]
+    assert "/api/llm/instances" in logs[cloud.physical_id("CatalogApiLogs")]
     assert f"default-{run_id}-1" in emulator
     # And no place contains the key.
     assert KEY not in "\n".join([*answers, messages, *tables.values(), *logs.values(), emulator])

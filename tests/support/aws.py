@@ -43,6 +43,7 @@ KNOWN = {
     "AWS::StackName": STACK,
     "AWS::URLSuffix": "amazonaws.com",
     "ExecutePayloadFunction.Arn": EXECUTE_PAYLOAD_ARN,
+    "ExecutePayloadFunction.Version": f"{EXECUTE_PAYLOAD_ARN}:1",
     "StateMachine": STATE_MACHINE_ARN,
     "WebSocketApi": "websocketapi",
     **{table: f"{STACK}-{table}" for table in template.resources("AWS::DynamoDB::Table")},

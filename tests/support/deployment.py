@@ -141,6 +141,7 @@ def _create_payload_function() -> None:
         Role=role,
         Handler="app.handler",
         Code={"ZipFile": package.getvalue()},
+        Publish=True,  # the state machine calls a version
     )
 
 

@@ -21,7 +21,7 @@ def routes() -> dict[str, str]:
         name: properties["CodeUri"] for name, properties in template.resources("AWS::Serverless::Function").items()
     }
     integrations = {
-        name: functions[properties["IntegrationUri"]["Fn::GetAtt"][0]].removeprefix("functions/")
+        name: functions[properties["IntegrationUri"]["Ref"].removesuffix(".Alias")].removeprefix("functions/")
         for name, properties in template.resources("AWS::ApiGatewayV2::Integration").items()
     }
     return {
