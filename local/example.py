@@ -65,13 +65,14 @@ class Api:
 
 
 def body_of(response: requests.Response) -> Any:
-    """The body of a response.
+    """The body of a response; ``None`` if it has none.
 
-    :raises Problem: if the request failed."""
+    :raises Problem: if the request failed.
+    """
     if not response.ok:
         request = response.request
         raise Problem(f"{request.method} {request.path_url} returned {response.status_code}: {response.text}")
-    return response.json()
+    return response.json() if response.content else None
 
 
 def import_example(api: Api, llm: LlmChoice) -> int:

@@ -77,7 +77,7 @@ def test_the_local_stack_is_built_and_deployed_for_this_machine(monkeypatch: pyt
     assert "parameter_overrides" not in options("local", "build") | options("local", "deploy")
 
 
-@pytest.mark.filterwarnings("ignore:validate is deprecated:DeprecationWarning")  # within sam
+@pytest.mark.filterwarnings("ignore:.* is deprecated:DeprecationWarning")  # within sam
 @pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
 def test_sam_builds_layers_and_functions_for_the_architecture_of_the_parameters(architecture: str) -> None:
     overrides = {"Architecture": architecture}
