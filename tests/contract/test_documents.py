@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import botocore.session
 import pytest
 import yaml
+from botocore import xform_name
 from jsonschema import Draft202012Validator
 
 from baton.api.bodies.workflow_files import json_schema
@@ -19,6 +22,7 @@ from tests.support.documents import (
     WEBSOCKET_URL,
     CurlRequest,
     Document,
+    commands,
     curl_request,
     documents,
     operation_of,
@@ -29,6 +33,7 @@ from tests.support.template import ROOT
 PACKAGE = ROOT / "layers" / "baton" / "baton"
 DECISIONS = ROOT / "docs" / "decisions"
 MAKE_VARIABLES = {"PORT", "LLM", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY"}
+ENVIRONMENTS = set(tomllib.loads((ROOT / "samconfig.toml").read_text())) - {"version", "local"}
 MADE_BY_TOOLS = (".venv", ".local", ".aws-sam")
 PATH = re.compile(r"\.?[\w-][\w.-]*(/[\w.-]+)*/?")
 CALL = re.compile(r"\b(GET|POST|PUT|DELETE|HEAD|PATCH) (/[\w/{}:.\-]*)")
@@ -125,10 +130,55 @@ def test_every_command_is_of_a_known_kind(document: Document) -> None:
                 sent = curl_request(command)
                 assert sent.url.startswith(f"{HTTP_URL}/"), command
                 assert operation_of(sent.method, sent.path), command
-            case ["sam", "build"] | ["sam", "deploy", "--guided"]:
-                assert (ROOT / "template.yaml").exists()
+            case ["sam", *_]:
+                assert_is_sam_command(command)
+            case ["aws", *_]:
+                assert_is_aws_command(command)
+            case [".venv/bin/python", "-m", module, "HTTP_URL"]:
+                assert (ROOT / f"{module.replace('.', '/')}.py").exists()
             case [".venv/bin/websockets", url]:
                 assert url == WEBSOCKET_URL
+            case _:
+                raise AssertionError(command)
+
+
+def test_the_workflow_for_github_actions_runs_existing_commands_with_a_role_and_without_stored_keys() -> None:
+    """``on`` is a boolean in YAML 1.1, as which it is parsed here; GitHub reads YAML 1.2."""
+    (block,) = Document(ROOT / "docs" / "operations" / "deploy.md").blocks("yaml")
+    workflow = yaml.safe_load(block)
+    assert set(workflow) == {"name", True, "concurrency", "permissions", "env", "jobs"}
+    assert workflow["concurrency"]["cancel-in-progress"] is False
+    jobs = workflow["jobs"]
+    assert {name: job.get("needs") for name, job in jobs.items()} == {
+        "test": None,
+        "staging": "test",
+        "prod": "staging",
+    }
+    steps = {step.get("name", step.get("run", step.get("uses"))): step for step in jobs["prod"]["steps"]}
+    assert [name for name in steps if name[0].isupper()] == ["Build", "Show the change set", "Deploy", "Smoke test"]
+    for name in ("staging", "prod"):
+        assert jobs[name]["steps"] == jobs["prod"]["steps"]
+        assert (jobs[name]["environment"], jobs[name]["env"]["ENVIRONMENT"]) == (name, name)
+        assert name in ENVIRONMENTS
+        assert jobs[name]["permissions"]["id-token"] == "write"
+    assert "id-token" not in workflow["permissions"] | jobs["test"].get("permissions", {})
+    assert "secrets." not in block
+    for job in jobs.values():
+        for step in job["steps"]:
+            assert_commands_exist(step.get("run", ""))
+
+
+def assert_commands_exist(script: str) -> None:
+    for command in commands(re.sub(r"\w+=\$\((.*?)\)", r"\1", script, flags=re.DOTALL)):
+        match command:
+            case ["make", *_]:
+                assert_is_make_command(command)
+            case [".venv/bin/sam", *options]:
+                assert_is_sam_command(["sam", *options])
+            case ["aws", *_]:
+                assert_is_aws_command(command)
+            case [".venv/bin/python", "-m", module, "$url"]:
+                assert (ROOT / f"{module.replace('.', '/')}.py").exists()
             case _:
                 raise AssertionError(command)
 
@@ -137,6 +187,28 @@ def assert_is_make_command(words: list[str]) -> None:
     _, target, *variables = words
     assert target in make_targets(), words
     assert {variable.partition("=")[0] for variable in variables} <= MAKE_VARIABLES, words
+
+
+def assert_is_sam_command(words: list[str]) -> None:
+    """Build and deployment of one environment, so that both have its parameters."""
+    _, name, option, environment, *more = words
+    assert name in ("build", "deploy", "delete"), words
+    assert option == "--config-env"
+    assert environment in ENVIRONMENTS | {"$ENVIRONMENT"}, words
+    assert set(more) <= {"--no-confirm-changeset", "--no-execute-changeset"}, words
+
+
+def assert_is_aws_command(words: list[str]) -> None:
+    """An operation of the service, with parameters that it has."""
+    _, service, name, *options = words
+    if (service, name) == ("s3", "rb"):  # a command of the AWS CLI alone
+        return
+    model = botocore.session.get_session().get_service_model(service)
+    (operation,) = [each for each in model.operation_names if xform_name(each, "-") == name]
+    shape = model.operation_model(operation).input_shape
+    known = {xform_name(member, "-") for member in (shape.members if shape else {})} | {"query", "output"}
+    given = [option.removeprefix("--").removeprefix("no-") for option in options if option.startswith("--")]
+    assert set(given) <= known, words
 
 
 @pytest.fixture
