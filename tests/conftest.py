@@ -14,7 +14,7 @@ from local import model
 from tests.support.aws import Account, account
 
 E2E = "tests/e2e"
-OWN_STACK = ("tests/e2e/test_limits.py", "tests/e2e/test_restart.py")
+OWN_STACK = ("tests/e2e/test_limits.py", "tests/e2e/test_restart.py", "tests/e2e/test_updates.py")
 """Mostly wait, for a minute or more: they run beside the others of their tier, on a stack of their own."""
 
 LONGEST_FIRST = ("tests/e2e/test_limits.py", "tests/e2e", "tests/integration", "tests/contract", "tests")
