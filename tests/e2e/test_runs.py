@@ -92,7 +92,7 @@ def test_answers_are_inserted_into_later_prompts_and_a_missing_variable_is_left_
     ]
 
 
-def test_an_error_of_the_llm_fails_the_run_with_its_message_and_earlier_responses_stay(
+def test_an_error_of_the_llm_fails_the_run_with_its_message_and_earlier_responses_remain(
     baton: Baton, cloud: Cloud
 ) -> None:
     workflow_id = baton.workflow(

@@ -339,7 +339,7 @@ def test_a_problem_about_long_or_many_names_is_short(body: dict[str, Any]) -> No
 
 
 @pytest.mark.usefixtures("baton")
-def test_an_answer_over_the_limit_is_replaced_by_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_over_the_limit_is_replaced_by_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     def too_large(*_: Any) -> Any:
         history = RunHistory(run=a_run(error='"' * 3_000_000), variables={}, responses=())
         return whole(history, FakeTexts())

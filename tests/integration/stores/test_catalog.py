@@ -90,7 +90,7 @@ def listed(catalog: Catalog, kind: type[Definition], search: Search = EVERYTHING
     raise AssertionError("the list never ends")
 
 
-def test_ids_are_counted_by_tenant_and_kind(catalog: Catalog) -> None:
+def test_each_tenant_and_kind_has_its_own_sequence_of_ids(catalog: Catalog) -> None:
     kinds: list[tuple[str, Kind]] = [
         (TENANT, "BLOCK"),
         (TENANT, "BLOCK"),
@@ -177,7 +177,7 @@ def test_renaming_to_the_name_of_another_definition_is_rejected(catalog: Catalog
     assert catalog.read(TENANT, Block, created.id) == created
 
 
-def test_a_version_that_was_replaced_can_not_be_replaced_again(catalog: Catalog) -> None:
+def test_a_version_that_was_replaced_cannot_be_replaced_again(catalog: Catalog) -> None:
     stale = create(catalog, Block, block_draft("Greeting", "Hello."))
     current = replaced(catalog, stale, block_draft("Greeting", "first"))
     with pytest.raises(VersionChanged):
@@ -203,7 +203,7 @@ def test_a_deleted_definition_is_not_found_and_its_name_is_available(catalog: Ca
     assert create(catalog, Block, block_draft("Greeting")).id == 2
 
 
-def test_a_version_that_was_replaced_can_not_be_deleted(catalog: Catalog) -> None:
+def test_a_version_that_was_replaced_cannot_be_deleted(catalog: Catalog) -> None:
     stale = create(catalog, Block, block_draft())
     current = replaced(catalog, stale, block_draft(content="Goodbye."))
     with pytest.raises(VersionChanged):

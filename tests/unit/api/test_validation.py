@@ -158,7 +158,9 @@ def assert_plain(model: type[BaseModel], body: Any) -> None:
 
 
 @pytest.mark.parametrize(("model", "body"), BODIES)
-def test_each_field_wrong_in_each_way_is_named_in_plain_words(model: type[BaseModel], body: dict[str, Any]) -> None:
+def test_each_invalid_value_of_each_field_is_described_in_plain_words(
+    model: type[BaseModel], body: dict[str, Any]
+) -> None:
     model.model_validate(body)
     for path in paths(body):
         for value in WRONG:
@@ -186,7 +188,7 @@ anything = st.recursive(
 
 @settings(deadline=None, max_examples=200)
 @given(st.data())
-def test_anything_in_the_place_of_anything_is_named_in_plain_words(data: st.DataObject) -> None:
+def test_any_value_of_any_field_is_described_in_plain_words(data: st.DataObject) -> None:
     model, body = data.draw(st.sampled_from(BODIES))
     path = data.draw(st.sampled_from(list(paths(body))))
     assert_plain(model, put(body, path, data.draw(anything)))
@@ -228,7 +230,7 @@ def test_anything_in_the_place_of_anything_is_named_in_plain_words(data: st.Data
         (WorkflowRequest, "w", "body: should be fields with values."),
     ],
 )
-def test_a_field_is_named_as_it_was_written(model: type[BaseModel], body: Any, said: str) -> None:
+def test_an_error_names_the_field_as_in_the_request(model: type[BaseModel], body: Any, said: str) -> None:
     with pytest.raises(ValidationError) as refused:
         model.model_validate(body)
     errors = [{**entry, "loc": ("body", *entry["loc"])} for entry in refused.value.errors(include_url=False)]

@@ -20,13 +20,13 @@ OTHER = LlmTarget(
 )
 
 
-def test_a_snapshot_reads_back() -> None:
+def test_a_snapshot_is_read_back() -> None:
     snapshot = a_snapshot(1, references=[IN_PROMPT])
     snapshot = replace(snapshot, targets=(replace(snapshot.own_target, references=(IN_SYSTEM,)), OTHER))
     assert snapshot_from_item(snapshot_to_item(a_run(), snapshot)) == snapshot
 
 
-def test_a_snapshot_of_an_older_version_reads_as_one_of_today() -> None:
+def test_a_snapshot_of_an_older_version_is_read_in_the_present_form() -> None:
     """Older items have the own target's parts, the fallbacks and all references side by side."""
     own = a_snapshot(1).own_target
     item = to_attributes(

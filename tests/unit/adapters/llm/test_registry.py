@@ -23,7 +23,7 @@ Build = Callable[..., LlmCall]
 NAMES = tuple(registry.PROVIDERS)
 
 
-def test_the_instances_own_provider_answers(a_call: Build) -> None:
+def test_the_provider_of_the_instance_is_called(a_call: Build) -> None:
     assert NAMES == ("anthropic", "bedrock", "openai", "simulated")
     assert complete(a_call(provider="simulated")) == simulated.complete(a_call())
 

@@ -21,19 +21,19 @@ def sizes(responses: list[Response]) -> int:
     return sum(text_size(response.content) + text_size(response.prompt or "") for response in responses)
 
 
-def test_what_fits_is_whole_and_unmarked() -> None:
+def test_contents_that_fit_are_complete_and_unmarked() -> None:
     responses = [a_response(0, content="é" * 5, prompt="p"), a_response(1, content="x" * 10, prompt=None)]
     assert fit_responses(responses, TEXTS, budget=41) == responses
 
 
-def test_of_equally_long_texts_the_first_are_whole_and_the_rest_are_truncated_and_marked() -> None:
+def test_of_equally_long_texts_the_first_are_complete_and_the_rest_are_truncated_and_marked() -> None:
     responses = [a_response(position, content="0123456789", prompt=None) for position in range(4)]
     kept = fit_responses(responses, TEXTS, budget=25)
     assert [response.content for response in kept] == ["0123456789", "0123456789", "01234", ""]
     assert [response.content_truncated for response in kept] == [False, False, True, True]
 
 
-def test_the_small_answers_after_a_large_one_are_whole() -> None:
+def test_small_answers_after_a_large_one_are_complete() -> None:
     responses = [a_response(position, content="x" * size, prompt=None) for position, size in enumerate((90, 5, 6, 7))]
     kept = fit_responses(responses, TEXTS, budget=50)
     assert [len(response.content) for response in kept] == [32, 5, 6, 7]
@@ -46,7 +46,7 @@ def test_an_empty_content_always_fits() -> None:
     assert (first.content_truncated, second.content_truncated) == (False, False)
 
 
-def test_a_content_that_came_truncated_stays_marked() -> None:
+def test_a_content_that_was_already_truncated_is_still_marked() -> None:
     (kept,) = fit_responses([a_response(content="The beginn", content_truncated=True)], TEXTS)
     assert kept.content_truncated
 
@@ -64,13 +64,13 @@ def long_response(texts: FakeTexts, content: str, position: int = 0) -> Response
     )
 
 
-def test_a_long_content_that_fits_is_read_whole() -> None:
+def test_a_long_content_that_fits_is_read_completely() -> None:
     texts = FakeTexts()
     (kept,) = fit_responses([long_response(texts, "0123456789abcé")], texts, budget=19)
     assert (kept.content, kept.content_truncated) == ("0123456789abcé", False)
 
 
-def test_a_long_content_is_read_no_further_than_there_is_room() -> None:
+def test_no_more_of_a_long_content_is_read_than_fits() -> None:
     texts = FakeTexts()
     (kept,) = fit_responses([long_response(texts, "x" * 1000)], texts, budget=100)
     assert (kept.content, kept.content_truncated) == ("x" * 100, True)
@@ -85,7 +85,7 @@ def test_a_long_content_is_marked_as_cut_if_one_character_does_not_fit(character
     assert (len(kept.content), kept.content_truncated) == (50 - missing, missing == 1)
 
 
-def test_nothing_is_read_any_more_once_there_is_no_room() -> None:
+def test_no_content_is_read_after_the_budget_is_used() -> None:
     texts = FakeTexts()
     kept = fit_responses([long_response(texts, "x" * 1000, position) for position in range(40)], texts, budget=1500)
     assert texts.bytes_read < 1600
@@ -113,11 +113,11 @@ def test_a_text_is_measured_as_lambda_encodes_it(text: str) -> None:
     assert unescaped <= text_size(text)
 
 
-def test_a_text_longer_than_what_is_measured_at_once_is_cut_at_the_right_place() -> None:
+def test_a_text_longer_than_one_measured_chunk_is_cut_at_the_right_place() -> None:
     assert fit_texts(['"' * 100_000, "x" * 10], 200_010) == [('"' * 50_000, True), ("x" * 10, False)]
 
 
-def test_prompts_count_as_contents_do() -> None:
+def test_the_budget_includes_prompts() -> None:
     """A list of responses carries both; fifty prompts of 200 KB are more than Lambda can answer with."""
     responses = [a_response(position, prompt="p" * 200_000) for position in range(50)]
     kept = fit_responses(responses, TEXTS)
@@ -126,13 +126,13 @@ def test_prompts_count_as_contents_do() -> None:
     assert [response.prompt_truncated for response in kept] == [len(each.prompt or "") < 200_000 for each in kept]
 
 
-def test_a_list_of_references_too_long_for_a_run_is_left_out_and_marked() -> None:
+def test_a_list_of_references_too_long_for_a_run_is_omitted_and_marked() -> None:
     references = [{"name": "n" * 200, "source": "missing"}] * 100
     run = RunHistory(run=a_run(), variables={}, responses=(a_response(metadata={"m": 1, "references": references}),))
     assert RunView.of_history(run, TEXTS).responses[0].metadata == {"m": 1, "references_truncated": True}
 
 
-def test_a_run_reads_as_the_api_promises() -> None:
+def test_a_run_view_has_the_documented_fields() -> None:
     run = a_run(status="failed", error="It broke.", completed_at=AT_NOON, completed=1)
     history = RunHistory(run=run, variables={"topic": "relays"}, responses=(a_response(),))
     assert RunView.of_history(history, TEXTS).model_dump() == {
@@ -166,7 +166,7 @@ def test_a_run_reads_as_the_api_promises() -> None:
     }
 
 
-def test_what_has_answered_counts_as_completed_at_once() -> None:
+def test_a_payload_with_a_stored_response_counts_as_completed() -> None:
     """The run item counts only when the next payload starts."""
     history = RunHistory(run=a_run(completed=0), variables={}, responses=(a_response(),))
     assert RunView.of_history(history, TEXTS).metadata.completed_payloads == 1

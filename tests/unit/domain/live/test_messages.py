@@ -93,7 +93,7 @@ def test_a_rewritten_response_has_no_message() -> None:
     assert messages_of_change(Change(index=0, old=a_response(), new=a_response())) == []
 
 
-def test_the_ends_of_a_run() -> None:
+def test_a_run_that_ends_sends_a_message_with_its_status() -> None:
     ends = {"runId": 1, "workflowId": 7}
     completed, failed = a_run(status="completed"), a_run(status="failed", error="It broke.")
     assert data_of(a_run(), completed) == {**ends, "status": "completed", "progress": 100}
@@ -116,7 +116,7 @@ def test_other_writes_of_a_run_have_no_message() -> None:
     assert messages_of_write(ended, ended) == []
 
 
-def test_one_write_can_tell_several_facts_in_their_order() -> None:
+def test_one_write_can_cause_several_messages_in_order() -> None:
     """A stream record may be the only one that is left of a run."""
     ended = a_run(status="completed", payload_started_at=AT_NOON, position=1)
     assert [message.id for message in messages_of_write(None, ended)] == [
@@ -125,7 +125,7 @@ def test_one_write_can_tell_several_facts_in_their_order() -> None:
     ]
 
 
-def test_each_attempt_has_ids_of_its_own() -> None:
+def test_each_attempt_has_its_own_ids() -> None:
     resumed = a_run(attempt=2, first_position=1, position=1, completed=1)
     (message,) = messages_of_write(a_run(status="failed"), resumed)
     assert (message.id, message.data["progress"], message.data["completed"]) == ("1-2-execution_progress", 50, 1)
@@ -158,7 +158,7 @@ def test_progress_increases_from_0_to_100(total: int) -> None:
     assert all(0 <= percent <= 100 for percent in progress)
 
 
-def test_a_content_within_the_maximum_is_sent_whole() -> None:
+def test_a_content_within_the_maximum_is_sent_completely() -> None:
     content = "x" * (MAX_CONTENT_BYTES - 2)
     data = message_of_response(a_response(content=content)).data
     assert data["content"] == content

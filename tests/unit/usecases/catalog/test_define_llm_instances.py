@@ -71,7 +71,7 @@ def test_another_origin_or_provider_needs_the_key_again(keyed: FakeBaton, change
         "https://a.example:/",
     ],
 )
-def test_the_same_origin_in_another_form_keeps_the_key(keyed: FakeBaton, same: str) -> None:
+def test_the_same_origin_in_another_form_does_not_remove_the_key(keyed: FakeBaton, same: str) -> None:
     changed = draft(same, name="other", model="m2", api_key_header="x-key", timeout_seconds=5)
     assert keyed.instances.replace(EDIT, changed, None).has_api_key
     assert sent_to(keyed) == "sk-a"
@@ -242,7 +242,7 @@ def test_a_creation_that_fails_at_any_step_leaves_no_key(step: int, moment: str)
 
 
 @pytest.mark.parametrize(("step", "moment"), EVERY_STEP)
-def test_a_creation_that_stops_at_any_step_is_seen_or_leaves_nothing(step: int, moment: str) -> None:
+def test_a_creation_that_stops_at_any_step_is_stored_or_leaves_no_key(step: int, moment: str) -> None:
     """The process ends, so nothing can be rolled back."""
 
     def stop() -> None:
@@ -268,7 +268,7 @@ def test_a_creation_that_stops_at_any_step_is_seen_or_leaves_nothing(step: int, 
     ("following", "api_key", "sent"),
     [(draft(B), "sk-b", "sk-b"), (draft(), "sk-a2", "sk-a2"), (draft(), None, "sk-a"), (draft(B), NO_KEY, None)],
 )
-def test_a_replacement_that_fails_at_any_step_is_safe_and_mended_by_the_same_request(
+def test_a_replacement_that_fails_at_any_step_is_safe_and_completed_by_the_same_request(
     step: int, moment: str, following: Any, api_key: str | None, sent: str | None
 ) -> None:
     disturbed, fake_baton, steps = stepping(fail)
@@ -284,7 +284,7 @@ def test_a_replacement_that_fails_at_any_step_is_safe_and_mended_by_the_same_req
 
 
 @pytest.mark.parametrize(("step", "moment"), EVERY_STEP)
-def test_a_deletion_that_fails_at_any_step_leaves_nothing_once_it_is_asked_for_again(step: int, moment: str) -> None:
+def test_a_repeated_deletion_after_a_failure_at_any_step_leaves_nothing(step: int, moment: str) -> None:
     disturbed, fake_baton, steps = stepping(fail)
     fake_baton.instances.create(TENANT, draft(), "sk-a", NOON)
     steps.arm(step, moment)

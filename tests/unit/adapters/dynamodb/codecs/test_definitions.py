@@ -83,6 +83,6 @@ def test_an_item_lists_the_definitions_that_it_refers_to() -> None:
     assert from_attributes(item)["refers_to"] == {"BLOCK#1", "BLOCK#2", "LLM_INSTANCE#3"}
 
 
-def test_a_tenant_without_a_ledger_has_counted_nothing() -> None:
+def test_a_tenant_without_a_ledger_has_one_with_counts_of_zero() -> None:
     assert ledger_from_values({}) == Ledger()
     assert ledger_from_values({"links": 2, "deletions": 1}) == Ledger(links=2, deletions=1)

@@ -176,7 +176,7 @@ def test_a_schema_is_saved_without_matching_its_patterns() -> None:
     assert schemas.schema_error({"patternProperties": {ENDLESS: {"pattern": ENDLESS}}, "title": "a" * 60 + "!"}) is None
 
 
-def test_of_several_values_the_valid_one_counts(a_call: Build) -> None:
+def test_of_several_values_the_valid_one_is_used(a_call: Build) -> None:
     content = f"For {GOOD} I made this of it:\n```json\n[]\n```"
     assert json_answers.complete_json(FakeLlm(content), a_call(response_format=SCHEMA)).format_retries == 0
 

@@ -126,7 +126,7 @@ def test_a_url_that_cannot_be_called_is_a_named_failure(url: str, monkeypatch: p
     str(caught.value).encode("utf-8")
 
 
-def test_http_spoken_to_a_tls_client_is_unreachable(endpoint: Endpoint) -> None:
+def test_an_http_response_to_a_tls_client_is_unreachable(endpoint: Endpoint) -> None:
     with pytest.raises(LlmUnreachable, match="over TLS"):
         send(to(endpoint.url.replace("http", "https")), 2)
 

@@ -93,7 +93,7 @@ def as_event(value: object) -> bytes:
     return b"data: " + json.dumps(value).encode() + b"\n\n"
 
 
-def test_a_stream_cut_before_the_finish_reason_is_broken_off_and_later_is_an_answer(a_call: Build) -> None:
+def test_a_stream_cut_before_its_finish_reason_is_unreachable_and_after_it_is_an_answer(a_call: Build) -> None:
     end = RECORDED.index(b"}\n\n", RECORDED.index(b'"end_turn"')) + len(b"}")
     for cut in range(len(RECORDED)):
         pieces = anthropic.read_events(events([RECORDED[:cut]]), a_call())

@@ -41,7 +41,7 @@ def test_a_recorded_stream_yields_its_texts_without_thinking_and_the_whole_answe
     )
 
 
-def test_the_latest_counts_win_and_missing_ones_do_not_overwrite(a_call: Build) -> None:
+def test_the_latest_counts_are_used_and_missing_ones_do_not_overwrite(a_call: Build) -> None:
     begun = start(usage={"input_tokens": 12, "cache_read_input_tokens": 5, "output_tokens": 1})
     sent = [begun, text("Sweden."), stop(None, output_tokens=2), stop("max_tokens", output_tokens=7, input_tokens=None)]
     answer = read_stream(events_of(*sent, STOP), a_call())[1]

@@ -95,7 +95,7 @@ def test_base_urls_below_the_path_and_beside_a_native_api_are_tried(
 
 
 @pytest.mark.parametrize("status", [401, 403, 429])
-def test_a_base_url_that_rejects_the_key_also_counts(endpoint: Endpoint, a_call: Build, status: int) -> None:
+def test_a_base_url_that_rejects_the_key_is_also_named(endpoint: Endpoint, a_call: Build, status: int) -> None:
     endpoint.script = api_below("/v1", (status, REFUSED), (status, REFUSED), (404, {}))
     said = failure(a_call(base_url=endpoint.url.removesuffix("/v1")))
     assert said.endswith(f"It answers at {endpoint.url} (with status {status}): set base_url to {endpoint.url}.")

@@ -94,7 +94,7 @@ def as_event(value: object) -> bytes:
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda path: path.stem)
-def test_a_stream_cut_before_the_finish_reason_is_broken_off_and_later_is_an_answer(
+def test_a_stream_cut_before_its_finish_reason_is_unreachable_and_after_it_is_an_answer(
     a_call: Build, recorded: Path
 ) -> None:
     whole = recorded.read_bytes()

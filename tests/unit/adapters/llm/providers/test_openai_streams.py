@@ -86,7 +86,7 @@ def test_each_recorded_stream_yields_its_texts_and_the_whole_answer(
     )
 
 
-def test_of_several_choices_the_first_counts(a_call: Build) -> None:
+def test_of_several_choices_the_first_is_used(a_call: Build) -> None:
     both = {"choices": [{"index": 1, "delta": {"content": "No"}}, {"index": 0, "delta": {"content": "Swe"}}]}
     other = {"choices": [{"index": 1, "delta": {"content": "rway"}, "finish_reason": "stop"}]}
     last = chunk({"content": "den."}, "stop")

@@ -135,7 +135,7 @@ def test_nothing_is_read_after_the_end_of_the_answer(a_call: Build, provider: Pr
 
 
 @each("events", of="unfinished_streams")
-def test_a_stream_without_an_end_is_broken_off(a_call: Build, provider: ProviderCases, events: list[Event]) -> None:
+def test_a_stream_without_an_end_is_unreachable(a_call: Build, provider: ProviderCases, events: list[Event]) -> None:
     with pytest.raises(LlmUnreachable, match=r"^LLM instance 'demo' broke off its answer\.$"):
         read_stream(provider, events, a_call())
 

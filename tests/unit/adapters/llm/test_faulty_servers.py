@@ -16,9 +16,9 @@ import pytest
 from baton.adapters.llm.providers.openai import stream_options as openai_stream_options
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmUnreachable
 from baton.domain.llm.calls import LlmCall
+from tests.support.faulty_servers import Reply, Script, serving
 from tests.support.llm_calls import complete
 from tests.support.llm_endpoint import RecordingListener
-from tests.support.wrong_servers import Reply, Script, serving
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.timeout(60)]
 Build = Callable[..., LlmCall]
