@@ -104,7 +104,15 @@ CACHED_COUNTS: list[Any] = [
     (None, (None, None)),
     ([1], (None, None)),
 ]
-UNFINISHED_STREAMS: list[Any] = [[], [start()], [start(), text("Swe")], [start(), text("Swe"), stop(None)]]
+UNFINISHED_STREAMS: list[Any] = [
+    [],
+    [start()],
+    [start(), text("Swe")],
+    [start(), text("Swe"), stop(None)],
+    [{"content": [{"type": "text", "text": "Swe"}], "message": "Odd"}],
+    [{"content": ["Swe"], "error": [None, "Odd"]}],
+    [start(), text("Swe"), {"content": ["den."], "message": "Odd"}],
+]
 STREAM_ERRORS: list[Any] = [
     ({"type": "overloaded_error", "message": "Overloaded"}, LlmThrottled),
     ({"type": "rate_limit_error", "message": "Slow down"}, LlmThrottled),
