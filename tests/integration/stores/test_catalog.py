@@ -105,8 +105,8 @@ def test_a_created_definition_is_read_back(catalog: Catalog, kind: type[Definiti
     created = create(catalog, kind, draft)
     assert (created.id, created.version, created.created_at, created.updated_at) == (1, 1, AT_NOON, AT_NOON)
     assert catalog.read(TENANT, kind, 1) == created
-    said = {f.name: getattr(created, f.name) for f in fields(draft)}
-    assert type(draft)(**said) == draft
+    draft_values = {f.name: getattr(created, f.name) for f in fields(draft)}
+    assert type(draft)(**draft_values) == draft
 
 
 def test_an_unknown_definition_is_not_found_by_its_kind(catalog: Catalog) -> None:
@@ -135,10 +135,10 @@ def test_a_name_is_unique_and_the_error_names_the_holder(catalog: Catalog) -> No
 
 
 def test_a_rejected_definition_does_not_replace_the_holder(catalog: Catalog) -> None:
-    kept = create(catalog, Block, block_draft("Greeting", "Hello."))
+    existing = create(catalog, Block, block_draft("Greeting", "Hello."))
     with pytest.raises(NameTaken):
         create(catalog, Block, block_draft("Greeting", "Goodbye."))
-    assert catalog.page(TENANT, Block, 10, None, EVERYTHING).items == [kept]
+    assert catalog.page(TENANT, Block, 10, None, EVERYTHING).items == [existing]
 
 
 def test_the_same_name_is_available_in_another_kind_or_tenant(catalog: Catalog) -> None:

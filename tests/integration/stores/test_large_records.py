@@ -1,4 +1,4 @@
-"""Records that are too large for an item are read whole, and small records need no additional call."""
+"""Records that are too large for an item are read completely, and small records need no additional call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RunStore: the fake and DynamoDB keep the same promises."""
+"""RunStore: the fake and DynamoDB behave the same."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def all_pages(runs: RunStore, status: Status | None, workflow_id: int | None, li
 
 
 def as_stored(response: Response) -> Response:
-    """Without what the store itself notes of its texts."""
+    """Without the fields that the store adds about its texts."""
     return replace(response, content_bytes=None, prompt_bytes=None)
 
 
@@ -65,7 +65,7 @@ def test_a_created_run_is_read_back(stores: RunStores) -> None:
 
 
 def test_a_run_of_200_payloads_is_stored_completely(stores: RunStores) -> None:
-    """DynamoDB takes 25 items at a time."""
+    """DynamoDB accepts 25 items per batch."""
     stores.runs.create(a_run(total=200), {}, [a_snapshot(position) for position in range(200)])
     for position in (0, 24, 25, 199):
         assert stores.steps.read_step(TENANT, 1, position).snapshot == a_snapshot(position)
@@ -233,15 +233,15 @@ def test_resuming_starts_the_next_attempt_and_clears_the_end_of_the_previous_one
 STALE: dict[str, Run] = {
     "another status": a_run(status="created"),
     "an earlier attempt": a_run(attempt=1),
-    "a run that was never there": a_run(id=99, attempt=2),
+    "a run that never existed": a_run(id=99, attempt=2),
     "another tenant's run": a_run(tenant=OTHER_TENANT, attempt=2),
 }
 
 
 @pytest.mark.parametrize("stale", STALE.values(), ids=STALE.keys())
 def test_a_run_that_has_changed_since_it_was_read_cannot_be_changed(stores: RunStores, stale: Run) -> None:
-    there = a_run(attempt=2)
-    stores.runs.create(there, {}, [])
+    stored = a_run(attempt=2)
+    stores.runs.create(stored, {}, [])
     with pytest.raises(AttemptSuperseded):
         cancel(stores, stale)
     with pytest.raises(AttemptSuperseded):
@@ -250,7 +250,7 @@ def test_a_run_that_has_changed_since_it_was_read_cannot_be_changed(stores: RunS
         stores.runs.change(stale, replace(stale, status="running", attempt=stale.attempt + 1))
     with pytest.raises(AttemptSuperseded):
         stores.runs.delete(stale)
-    assert stores.runs.read(TENANT, 1) == there
+    assert stores.runs.read(TENANT, 1) == stored
     assert all_pages(stores.runs, None, None) == [1]
 
 
@@ -268,7 +268,7 @@ def test_a_deleted_run_has_no_history_responses_or_snapshots_and_is_not_listed(s
 
 
 def test_deleting_removes_every_item_and_every_long_text(dynamodb_stores: RunStores, aws: Account) -> None:
-    """Only ids that were given out stay, so that they are never given again."""
+    """Only the counter of ids remains, so that no id is used twice."""
     ended = a_run(status="completed")
     dynamodb_stores.runs.create(ended, {"topic": "relays"}, [a_snapshot(0), a_snapshot(1)])
     dynamodb_stores.steps.store_response(a_response(0, content=LONG, prompt=LONG + "?"))
@@ -284,9 +284,11 @@ def test_every_item_of_a_run_expires_with_it(dynamodb_stores: RunStores, aws: Ac
     dynamodb_stores.steps.store_response(a_response())
     dynamodb_stores.steps.start_payload(a_run(), a_snapshot(1), AT_NOON)
     dynamodb_stores.steps.publish_part(a_part())
-    kept = {item["sk"]["S"]: item.get("expires_at") for item in aws.items(aws.runs_table)}
+    expiries = {item["sk"]["S"]: item.get("expires_at") for item in aws.items(aws.runs_table)}
     expiry = {"N": str(a_run().expires_at)}
-    assert kept == dict.fromkeys(["RUN", "VARIABLES", "PART", "PAYLOAD#0000", "PAYLOAD#0001", "RESPONSE#0000"], expiry)
+    assert expiries == dict.fromkeys(
+        ["RUN", "VARIABLES", "PART", "PAYLOAD#0000", "PAYLOAD#0001", "RESPONSE#0000"], expiry
+    )
 
 
 def test_a_run_item_is_smaller_than_one_kilobyte(dynamodb_stores: RunStores, aws: Account) -> None:
@@ -341,7 +343,7 @@ def test_a_step_of_an_unknown_or_another_tenants_run_has_no_records(stores: RunS
 
 
 def test_sources_are_the_answers_and_variables_that_the_snapshot_refers_to(stores: RunStores) -> None:
-    """Two payloads share a name: the reference's position says which one is meant."""
+    """Two payloads share a name: the position in the reference identifies the right one."""
     references = [
         Reference(name="draft", source="response", position=1),
         Reference(name="long", source="response", position=2),
@@ -358,7 +360,7 @@ def test_sources_are_the_answers_and_variables_that_the_snapshot_refers_to(store
 
 
 def test_two_names_may_refer_to_one_response(stores: RunStores) -> None:
-    """DynamoDB refuses a read that names one key twice."""
+    """DynamoDB rejects a read with a duplicate key."""
     references = [Reference(name=name, source="response", position=0) for name in ("a", "b")]
     stores.runs.create(a_run(), {}, [])
     stores.steps.store_response(a_response(0))
@@ -392,15 +394,15 @@ def test_the_start_of_a_payload_is_stored_in_the_run(stores: RunStores) -> None:
 
 
 @pytest.mark.parametrize(
-    "there",
+    "stored",
     [a_run(status="cancelled"), a_run(status="failed"), a_run(attempt=2), a_run(id=2), a_run(tenant=OTHER_TENANT)],
     ids=["cancelled", "failed", "resumed", "another run", "another tenant"],
 )
-def test_a_payload_of_an_earlier_state_of_the_run_does_not_start(stores: RunStores, there: Run) -> None:
-    stores.runs.create(there, {}, [])
+def test_a_payload_of_an_earlier_state_of_the_run_does_not_start(stores: RunStores, stored: Run) -> None:
+    stores.runs.create(stored, {}, [])
     with pytest.raises(AttemptSuperseded):
         stores.steps.start_payload(a_run(), a_snapshot(1), AT_NOON)
-    assert stores.runs.read(there.tenant, there.id) == there
+    assert stores.runs.read(stored.tenant, stored.id) == stored
 
 
 def test_tries_and_waits_are_stored_in_the_run(stores: RunStores) -> None:
@@ -409,12 +411,12 @@ def test_tries_and_waits_are_stored_in_the_run(stores: RunStores) -> None:
     assert stores.runs.read(TENANT, 1) == a_run(tries=5, waited_seconds=30)
 
 
-@pytest.mark.parametrize("there", [a_run(status="cancelled"), a_run(attempt=2)], ids=["cancelled", "resumed"])
-def test_a_superseded_attempt_changes_nothing_in_the_run(stores: RunStores, there: Run) -> None:
-    stores.runs.create(there, {}, [])
+@pytest.mark.parametrize("stored", [a_run(status="cancelled"), a_run(attempt=2)], ids=["cancelled", "resumed"])
+def test_a_superseded_attempt_changes_nothing_in_the_run(stores: RunStores, stored: Run) -> None:
+    stores.runs.create(stored, {}, [])
     with pytest.raises(AttemptSuperseded):
         stores.steps.record_tries(a_run(), 5, 30)
-    assert stores.runs.read(TENANT, 1) == there
+    assert stores.runs.read(TENANT, 1) == stored
 
 
 def test_a_snapshot_is_read_back_with_its_limits_and_fallbacks(stores: RunStores) -> None:
@@ -446,7 +448,7 @@ def test_only_the_latest_part_of_an_answer_is_stored(dynamodb_stores: RunStores,
 
 
 def test_a_part_without_a_known_speed_is_read_back(dynamodb_stores: RunStores, aws: Account) -> None:
-    """As the first one is that comes late: a record that can't be read would hold up all of the stream behind it."""
+    """The first part may have no speed. A record that can't be read would block all later records of the stream."""
     dynamodb_stores.steps.publish_part(a_part(tokens_per_second=None))
     (item,) = aws.items(aws.runs_table)
     assert partial_answer_from_item(item) == a_part(tokens_per_second=None)

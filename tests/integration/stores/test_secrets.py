@@ -1,4 +1,4 @@
-"""Secrets: the fake and SSM behave alike."""
+"""Secrets: the fake and SSM behave the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cases of the provider contract for servers that speak OpenAI's API."""
+"""The cases of the provider contract for servers with OpenAI's API."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def reply(body: object, status: int = 200, **headers: str) -> HttpReply:
     return HttpReply(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=raw)
 
 
-def saying(message: object, finish_reason: object = "stop", **more: object) -> dict[str, Any]:
+def answer_of(message: object, finish_reason: object = "stop", **more: object) -> dict[str, Any]:
     return {**GOOD, "choices": [{"message": message, "finish_reason": finish_reason}], **more}
 
 
@@ -150,8 +150,8 @@ OPENAI = ProviderCases(
     whole_answer=LlmAnswer(
         content="Sweden.", model="small-1-0613", prompt_tokens=12, completion_tokens=3, finish_reason="stop"
     ),
-    texts=[(saying(message), text) for message, text in TEXTS],
-    finish_reasons=[(saying({"content": "Swe"}, word), reason) for word, reason in FINISH_REASONS],
+    texts=[(answer_of(message), text) for message, text in TEXTS],
+    finish_reasons=[(answer_of({"content": "Swe"}, word), reason) for word, reason in FINISH_REASONS],
     wrong_shapes=[
         (b"", "isn't JSON"),
         (b'{"choices": [', "isn't JSON"),
@@ -165,10 +165,10 @@ OPENAI = ProviderCases(
         ({"choices": [None]}, r"without choices\[0\]"),
         ({"choices": ["hello"]}, r"choices\[0\] is of type str"),
         ({"choices": [{}]}, r"without choices\[0\].message"),
-        (saying("text"), "message is of type str"),
-        (saying({"content": None}, {"secret": 1}), "without text, and without a reason"),
-        (saying({"content": 5}), "content is of type int"),
-        (saying({"content": [{"type": "image"}]}), r"without text \(finish reason stop\)"),
+        (answer_of("text"), "message is of type str"),
+        (answer_of({"content": None}, {"secret": 1}), "without text, and without a reason"),
+        (answer_of({"content": 5}), "content is of type int"),
+        (answer_of({"content": [{"type": "image"}]}), r"without text \(finish reason stop\)"),
         ({"error": {"message": "Model crashed", "code": None}}, "an error instead: Model crashed"),
         ({"error": "Model crashed"}, "an error instead: Model crashed"),
     ],

@@ -1,4 +1,4 @@
-"""Cursors: what a list gave it takes back, and nothing else."""
+"""Cursors: a list accepts only cursors that it has returned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Problems: every named error that an HTTP caller can meet has its status and slug."""
+"""Problems: every error that an HTTP client can receive has its status and slug."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def below(kind: type[BatonError]) -> set[type[BatonError]]:
 
 
 def test_every_named_error_has_a_problem_or_cannot_reach_an_http_caller() -> None:
-    """A new error must be decided on: listed in PROBLEM_TYPES, below one that is, or named above."""
+    """A new error has to be in PROBLEM_TYPES, be a subclass of one in it, or be named above."""
     ours = {kind for kind in below(BatonError) if kind.__module__ == "baton.domain.errors"}
     undecided = {
         kind for kind in ours if not issubclass(kind, NOT_FOR_HTTP) and not set(kind.__mro__) & set(PROBLEM_TYPES)

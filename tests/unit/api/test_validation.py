@@ -1,4 +1,4 @@
-"""What is wrong with a body or file is said in plain words, of a field that stands there as it was written."""
+"""Errors of a body or file are in plain words, and name a field that exists in it."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def stands_in(path: tuple[str | int, ...], value: Any) -> bool:
 
 
 def assert_plain(model: type[BaseModel], body: Any) -> None:
-    """Whatever is wrong with the body, if anything is, is said as it should be."""
+    """Assert that each error of the body has plain words and an existing field; valid bodies pass."""
     try:
         model.model_validate(body)
     except ValidationError as error:
@@ -195,7 +195,7 @@ def test_any_value_of_any_field_is_described_in_plain_words(data: st.DataObject)
 
 
 @pytest.mark.parametrize(
-    ("model", "body", "said"),
+    ("model", "body", "expected"),
     [
         (ExecuteRequest, {"variables": {"": 1}}, 'variables."": its name should have at least 1 character.'),
         (ExecuteRequest, {"variables": {"": {}}}, 'variables."": its name should have at least 1 character.'),
@@ -230,8 +230,8 @@ def test_any_value_of_any_field_is_described_in_plain_words(data: st.DataObject)
         (WorkflowRequest, "w", "body: should be fields with values."),
     ],
 )
-def test_an_error_names_the_field_as_in_the_request(model: type[BaseModel], body: Any, said: str) -> None:
+def test_an_error_names_the_field_as_in_the_request(model: type[BaseModel], body: Any, expected: str) -> None:
     with pytest.raises(ValidationError) as refused:
         model.model_validate(body)
     errors = [{**entry, "loc": ("body", *entry["loc"])} for entry in refused.value.errors(include_url=False)]
-    assert json.loads(invalid_request(errors, body).body or "")["detail"] == said
+    assert json.loads(invalid_request(errors, body).body or "")["detail"] == expected

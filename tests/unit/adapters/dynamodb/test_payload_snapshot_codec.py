@@ -27,7 +27,7 @@ def test_a_snapshot_is_read_back() -> None:
 
 
 def test_a_snapshot_of_an_older_version_is_read_in_the_present_form() -> None:
-    """Older items have the own target's parts, the fallbacks and all references side by side."""
+    """Older items contain the fields of the own target, the fallbacks and all references at the top level."""
     own = a_snapshot(1).own_target
     item = to_attributes(
         {

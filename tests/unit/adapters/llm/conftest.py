@@ -22,7 +22,7 @@ PROMPT = "Tell me about the relay race of 1912 in one sentence."
 
 @pytest.fixture(scope="session")
 def a_call() -> Callable[..., LlmCall]:
-    """Build a call; what isn't an ``LlmCall`` or ``LlmEndpoint`` field is a setting."""
+    """Build a call; arguments that are no field of ``LlmCall`` or ``LlmEndpoint`` are settings."""
     endpoint = LlmEndpoint(
         instance_id=1,
         instance_name="demo",
@@ -37,12 +37,12 @@ def a_call() -> Callable[..., LlmCall]:
         prompt: str = PROMPT,
         api_key: str | None = KEY,
         tries: int = 0,
-        **given: Any,
+        **fields: Any,
     ) -> LlmCall:
-        ours = {name: given.pop(name) for name in ENDPOINT_FIELDS if name in given}
+        endpoint_fields = {name: fields.pop(name) for name in ENDPOINT_FIELDS if name in fields}
         return LlmCall(
-            endpoint=replace(endpoint, **ours),
-            settings=LlmSettings(**given),
+            endpoint=replace(endpoint, **endpoint_fields),
+            settings=LlmSettings(**fields),
             prompt=prompt,
             api_key=api_key,
             tries=tries,

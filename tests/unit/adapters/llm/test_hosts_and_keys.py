@@ -1,4 +1,4 @@
-"""Where a base URL leads, and what a vendor's own host is sent otherwise than others: the key, the bound."""
+"""The URL of each base URL, and what differs by host: the header of the key, the name of ``max_tokens``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a check has found, as clients read it."""
+"""The result of a check, as clients receive it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from baton.usecases.llm.check_llm_instance import CheckResult
 
 
 def test_every_error_of_a_call_has_a_cause() -> None:
-    """A new kind of failure must be decided on."""
+    """A new class of errors needs an entry."""
     assert set(LlmError.__subclasses__()) == set(CAUSES)
     assert set(CAUSES.values()) == set(get_args(Cause))
 

@@ -117,7 +117,7 @@ def test_other_writes_of_a_run_have_no_message() -> None:
 
 
 def test_one_write_can_cause_several_messages_in_order() -> None:
-    """A stream record may be the only one that is left of a run."""
+    """A stream record may be the only remaining record of a run."""
     ended = a_run(status="completed", payload_started_at=AT_NOON, position=1)
     assert [message.id for message in messages_of_write(None, ended)] == [
         "1-1-execution_progress-1",
@@ -170,10 +170,10 @@ def test_a_long_content_is_truncated_to_its_maximum_as_json_and_marked(piece: st
     """The bound is on the bytes that are sent: a quote is two, a control character six, and no character is split."""
     content = "." * odd + piece * 120_000
     message = message_of_response(a_response(content=content))
-    kept = message.data["content"]
-    sent = len(json.dumps(kept, ensure_ascii=False).encode())
-    following = len(json.dumps(content[len(kept)], ensure_ascii=False).encode()) - 2
-    assert content.startswith(kept)
+    prefix = message.data["content"]
+    sent = len(json.dumps(prefix, ensure_ascii=False).encode())
+    following = len(json.dumps(content[len(prefix)], ensure_ascii=False).encode()) - 2
+    assert content.startswith(prefix)
     assert sent <= MAX_CONTENT_BYTES < sent + following
     assert message.data["contentTruncated"] is True
     assert len(message.encode()) <= MAX_BYTES_OF_A_FRAME
@@ -199,7 +199,7 @@ def test_a_truncated_content_is_marked() -> None:
 
 
 def test_a_long_content_is_sent_the_same_from_its_prefix_or_the_whole() -> None:
-    """A stream record has only the beginning, the run's own records have all."""
+    """A stream record contains only the beginning, the run's own records contain the complete text."""
     whole = "é\n" * 100_000
     beginning = whole.encode()[:100_000].decode(errors="ignore")
     assert message_of_response(a_response(content=whole)) == message_of_response(

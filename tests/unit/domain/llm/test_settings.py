@@ -1,4 +1,4 @@
-"""Settings: defaults, and the plain values that every other form of them is made of."""
+"""Settings: defaults, and the plain values from which all other forms are built."""
 
 from __future__ import annotations
 

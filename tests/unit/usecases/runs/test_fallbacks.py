@@ -48,7 +48,7 @@ def started(fake_baton: FakeBaton, instance_id: int, settings: LlmSettings | Non
     payload = fake_baton.define.create(TENANT, Payload, draft, NOON).id
     workflow = fake_baton.define.create(TENANT, Workflow, workflow_draft(payloads=[payload]), NOON).id
     run = fake_baton.start_run(TENANT, workflow, {}, NOON)
-    fake_baton.state_machine.begin(fake_baton.step(run))
+    fake_baton.state_machine.start(fake_baton.step(run))
     return fake_baton.runs.read(TENANT, run.id)
 
 

@@ -1,4 +1,4 @@
-"""An answer that is to be JSON is checked, asked for once more when it is broken, and then failed by name."""
+"""A JSON answer is validated; an invalid one is requested once more, and a second invalid one is an error."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ GOOD = '{"items": [{"title": "Sweden"}]}'
 
 
 def seconds(*moments: float) -> Callable[[], float]:
-    left: Iterator[float] = iter(moments)
-    return lambda: next(left)
+    remaining: Iterator[float] = iter(moments)
+    return lambda: next(remaining)
 
 
 @pytest.mark.parametrize("content", [GOOD, f"```json\n{GOOD}\n```", f"\n ```\n{GOOD}\n```\n"])
@@ -104,11 +104,11 @@ def test_a_failure_of_the_second_call_counts_the_tokens_of_both(a_call: Build) -
     assert caught.value.calls == 1
 
 
-@pytest.mark.parametrize(("took", "left"), [(10, 500), (340, 500), (400, 440), (MAX_TIMEOUT_SECONDS - 5, 5)])
-def test_both_calls_together_end_within_the_maximum_timeout(a_call: Build, took: float, left: float) -> None:
+@pytest.mark.parametrize(("elapsed", "remaining"), [(10, 500), (340, 500), (400, 440), (MAX_TIMEOUT_SECONDS - 5, 5)])
+def test_both_calls_together_end_within_the_maximum_timeout(a_call: Build, elapsed: float, remaining: float) -> None:
     llm = FakeLlm("no", "{}")
-    json_answers.complete_json(llm, a_call(response_format="json", timeout_seconds=500), seconds(1000, 1000 + took))
-    assert [call.timeout_seconds for call in llm.calls] == [500, left]
+    json_answers.complete_json(llm, a_call(response_format="json", timeout_seconds=500), seconds(1000, 1000 + elapsed))
+    assert [call.timeout_seconds for call in llm.calls] == [500, remaining]
 
 
 def test_without_time_left_an_invalid_answer_fails_at_once(a_call: Build) -> None:

@@ -1,4 +1,4 @@
-"""When to come back, in all the forms in which endpoints say it."""
+"""How long to wait after a rate limit, in all forms that endpoints send."""
 
 from __future__ import annotations
 
@@ -164,10 +164,10 @@ def test_a_single_reset_is_used_if_no_limit_is_exhausted() -> None:
 
 
 def test_a_wait_of_a_day_is_capped() -> None:
-    """A bucket of 200 requests a day is full after a day, and has one to give after seven minutes."""
+    """A bucket of 200 requests a day is full after a day, and has one request after seven minutes."""
     assert retry_after(openai("23h59m45s", what="requests"), NOW) == MAX_RETRY_AFTER_SECONDS
     assert retry_after(openai("33011.38", what="requests-day"), NOW) == MAX_RETRY_AFTER_SECONDS
-    assert retry_after(openai(f"{EPOCH + 90_000}", what="requests"), NOW) == 90_000, "a moment is meant as it is said"
+    assert retry_after(openai(f"{EPOCH + 90_000}", what="requests"), NOW) == 90_000, "a time is used unchanged"
 
 
 NAMES = st.sampled_from(
@@ -187,7 +187,7 @@ NAMES = st.sampled_from(
 NUMBERS = st.integers(-(10**30), 10**30).map(str) | st.floats().map(str)
 DURATIONS = st.lists(NUMBERS.flatmap(lambda number: st.sampled_from([f"{number}{unit}" for unit in "hms"])), max_size=3)
 DATES = st.datetimes().map(str) | st.datetimes().map(lambda date: f"{date:%a, %d %b %Y %H:%M:%S} -1200")
-POLICIES = st.tuples(NUMBERS, NUMBERS).map(lambda said: f'"a";r={said[0]};t={said[1]}, "b";r=0')
+POLICIES = st.tuples(NUMBERS, NUMBERS).map(lambda numbers: f'"a";r={numbers[0]};t={numbers[1]}, "b";r=0')
 TEXTS = st.just("0") | NUMBERS | DURATIONS.map("".join) | DATES | POLICIES | st.text(max_size=60)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,

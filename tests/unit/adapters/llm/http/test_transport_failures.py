@@ -1,4 +1,4 @@
-"""What goes wrong on the way, by name; and the table of foreign errors is whole."""
+"""Failures of the transport are mapped to LLM errors, and the mapping is complete."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def test_a_name_that_is_not_found_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 def test_connecting_has_a_shorter_timeout_per_address_and_ends_with_the_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seen: list[float] = []
+    timeouts: list[float] = []
     now = [0.0]
 
     class Silent(socket.socket):
         def connect(self, _address: object) -> None:
             seconds = self.gettimeout() or 0
-            seen.append(seconds)
+            timeouts.append(seconds)
             now[0] += seconds
             raise TimeoutError("timed out")
 
@@ -76,7 +76,7 @@ def test_connecting_has_a_shorter_timeout_per_address_and_ends_with_the_call(
     for seconds in (60, 12, 1):
         with pytest.raises(LlmUnreachable, match="can't be reached"):
             send(to("http://model.example/"), seconds, clock=lambda: now[0])
-    assert seen == [*(5, 5, 5, 5), *(5, 5, 2), 1]
+    assert timeouts == [*(5, 5, 5, 5), *(5, 5, 2), 1]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Request as sent, answer as read, each failure by name, on bodies as the Messages API sends them. No sockets."""
+"""Requests, answers and errors, with bodies of the Messages API. No sockets."""
 
 from __future__ import annotations
 
@@ -143,9 +143,9 @@ FAILURES = [
 def test_each_failure_has_its_class_and_the_providers_message(
     a_call: Build, status: int, kind: str, message: str, failure: type[LlmError]
 ) -> None:
-    for told in (status, 200):
+    for sent_status in (status, 200):
         with pytest.raises(LlmError) as caught:
-            anthropic.read(reply(an_error(kind, message), told), a_call(), NOW)
+            anthropic.read(reply(an_error(kind, message), sent_status), a_call(), NOW)
         assert type(caught.value) is failure
         assert f"status {status}: {message}" in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Streamed answers of the Messages API: asked for, read, and each failure by name. No sockets."""
+"""Streamed answers of the Messages API: requests, answers and errors. No sockets."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Build = Callable[..., LlmCall]
 
 
 def test_with_a_listener_a_stream_is_requested(a_call: Build) -> None:
-    asked = json.loads(anthropic.request(a_call(), streamed=True).body)
-    assert asked == json.loads(anthropic.request(a_call()).body) | {"stream": True}
+    sent = json.loads(anthropic.request(a_call(), streamed=True).body)
+    assert sent == json.loads(anthropic.request(a_call()).body) | {"stream": True}
     for stream in (False, True):
         assert anthropic.request(a_call(stream=stream)) == anthropic.request(a_call())
 
@@ -42,8 +42,8 @@ def test_a_recorded_stream_yields_its_texts_without_thinking_and_the_whole_answe
 
 
 def test_the_latest_counts_are_used_and_missing_ones_do_not_overwrite(a_call: Build) -> None:
-    begun = start(usage={"input_tokens": 12, "cache_read_input_tokens": 5, "output_tokens": 1})
-    sent = [begun, text("Sweden."), stop(None, output_tokens=2), stop("max_tokens", output_tokens=7, input_tokens=None)]
+    first = start(usage={"input_tokens": 12, "cache_read_input_tokens": 5, "output_tokens": 1})
+    sent = [first, text("Sweden."), stop(None, output_tokens=2), stop("max_tokens", output_tokens=7, input_tokens=None)]
     answer = read_stream(events_of(*sent, STOP), a_call())[1]
     assert (answer.prompt_tokens, answer.completion_tokens, answer.finish_reason) == (17, 7, "length")
 

@@ -1,4 +1,4 @@
-"""The provider contract: every provider keeps it, each with the cases of its own API. No sockets."""
+"""The provider contract: every provider passes it, with the cases of its own API. No sockets."""
 
 from __future__ import annotations
 
