@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,6 +20,7 @@ from baton.api.bodies.workflow_files import FileModel
 from baton.api.bodies.workflows import WorkflowRequest
 from baton.api.problems import invalid_request
 from baton.api.validation import UNKNOWN_ERROR, field_errors
+from tests.support.json_values import JsonPath, paths, put, value_at, without
 
 PYDANTIC = re.compile(
     r"Input should|valid (dictionary|integer|string|number|list|boolean)|constrained|literal|\[key\]|_type|instance of"
@@ -105,34 +104,7 @@ WRONG: list[Any] = [
 ]
 
 
-def paths(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    yield path
-    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, entry in entries:
-        yield from paths(entry, (*path, name))
-
-
-def put(body: Any, path: tuple[str | int, ...], value: Any) -> Any:
-    if not path:
-        return value
-    changed = copy.deepcopy(body)
-    place = changed
-    for part in path[:-1]:
-        place = place[part]
-    place[path[-1]] = value
-    return changed
-
-
-def without(body: Any, path: tuple[str | int, ...]) -> Any:
-    changed = copy.deepcopy(body)
-    place = changed
-    for part in path[:-1]:
-        place = place[part]
-    del place[path[-1]]
-    return changed
-
-
-def stands_in(path: tuple[str | int, ...], value: Any) -> bool:
+def exists_in(path: JsonPath, value: Any) -> bool:
     for part in path:
         has_content = part in value if isinstance(value, dict) else isinstance(part, int) and part < len(value)
         if not has_content:
@@ -154,7 +126,7 @@ def assert_plain(model: type[BaseModel], body: Any) -> None:
     for entry in found:
         assert not PYDANTIC.search(entry.detail), entry
         is_missing = entry.detail == "is missing"
-        assert stands_in(entry.path[:-1] if is_missing else entry.path, body), entry
+        assert exists_in(entry.path[:-1] if is_missing else entry.path, body), entry
 
 
 @pytest.mark.parametrize(("model", "body"), BODIES)
@@ -167,13 +139,7 @@ def test_each_invalid_value_of_each_field_is_described_in_plain_words(
             assert_plain(model, put(body, path, value))
         if path:
             assert_plain(model, without(body, path))
-        assert_plain(model, put(body, (*path, "odd"), 1) if isinstance(_at(body, path), dict) else body)
-
-
-def _at(value: Any, path: tuple[str | int, ...]) -> Any:
-    for part in path:
-        value = value[part]
-    return value
+        assert_plain(model, put(body, (*path, "odd"), 1) if isinstance(value_at(body, path), dict) else body)
 
 
 anything = st.recursive(

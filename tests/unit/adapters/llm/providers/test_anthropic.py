@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,9 +11,9 @@ import pytest
 from baton.adapters.llm.providers.anthropic import messages as anthropic
 from baton.domain.errors import LlmError, LlmRefused, LlmServerError, LlmThrottled
 from baton.domain.llm.calls import LlmCall
-from tests.support.providers.anthropic import GOOD, an_error, reply
+from tests.support.providers.anthropic import GOOD, an_error
+from tests.support.providers.contract import NOW, reply
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ from baton.adapters.llm.http.server_sent_events import Event, events
 from baton.adapters.llm.providers.anthropic import messages as anthropic
 from baton.domain.errors import LlmAnswerInvalid
 from baton.domain.llm.calls import LlmAnswer, LlmCall
-from tests.support.providers.anthropic import STOP, events_of, read_stream, start, stop, text
+from tests.support.providers.anthropic import ANTHROPIC, STOP, events_of, start, stop, text
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+read_stream = ANTHROPIC.read_stream
 RECORDED = (Path(__file__).parent / "streams" / "anthropic.sse").read_bytes()
 Build = Callable[..., LlmCall]
 

@@ -325,3 +325,26 @@ def test_concurrent_calls_have_their_own_names_and_timeouts(endpoint: Endpoint, 
 def test_a_closed_endpoint_is_unreachable(converse: Converse) -> None:
     with account_at("http://127.0.0.1:1"), pytest.raises(LlmUnreachable, match="can't be reached"):
         converse()
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + json.dumps(GOOD).encode()[:60],
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n{",
+        b"HTTP/1.1 429 Slow\r\nRetry-After: ",
+    ],
+)
+def test_an_endless_answer_ends_at_the_timeout(endpoint: Endpoint, a_call: Build, start: bytes) -> None:
+    endpoint.script = lambda handler: handler.trickle(start)
+    started = time.monotonic()
+    with pytest.raises(LlmError, match=r"within 0\.2 s"):
+        bedrock.complete(a_call(base_url=None, timeout_seconds=0.2), None, TRANSPORT)
+    assert time.monotonic() - started < 1.5
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_of_many_megabytes_is_a_named_failure(endpoint: Endpoint, a_call: Build, status: int) -> None:
+    endpoint.script = lambda handler: handler.reply(status, b'{"message": "' + b"x" * 11_000_000)
+    with pytest.raises(LlmError, match="'demo'"):
+        bedrock.complete(a_call(base_url=None), None, TRANSPORT)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,9 +18,9 @@ from baton.domain.errors import (
     LlmTimeout,
 )
 from baton.domain.llm.calls import LlmCall
-from tests.support.providers.openai import GOOD, answer_of, reply
+from tests.support.providers.contract import NOW, reply
+from tests.support.providers.openai import GOOD, answer_of
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 Build = Callable[..., LlmCall]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ from baton.domain.errors import (
     LlmUnreachable,
 )
 from baton.domain.llm.calls import LlmAnswer, LlmCall
-from tests.support.providers.openai import chunk, events_of, read_stream
+from tests.support.providers.openai import OPENAI, chunk, events_of
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+read_stream = OPENAI.read_stream
 STREAMS = Path(__file__).parent / "streams"
 Build = Callable[..., LlmCall]
 
