@@ -131,14 +131,14 @@ BEDROCK = ProviderCases(
         header_values=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30),
         min_status=200,
         replies=[
-            reply(b'{"output": ' * 9000),
-            reply(b'{"message": ' * 9000, 500),
+            reply(b'{"output": ' * 100_000),
+            reply(b'{"message": ' * 100_000, 500),
             reply(b'{"__type": 5, "message": {}}', 429),
             reply(b"<html>" + b"x" * 1000, x_amzn_ErrorType="#:"),
             reply(b'{"output": {"message": {"content": [{"text": "\\ud800"}]}}}'),
         ],
         answers=json_values.map(lambda value: answer_of(value, {"text": value}, {"reasoningContent": value})),
         events=any_event(),
-        long_event=b'{"delta": ' * 9000,
+        long_event=b'{"delta": ' * 100_000,
     ),
 )

@@ -180,13 +180,13 @@ OPENAI = ProviderCases(
         added_fields=["error"],
         replies=[
             reply(b"9" * 5000),
-            reply(b'{"error": ' * 9000, 500, retry_after="Fri, 31 Dec 999999 99:99:99 GMT"),
+            reply(b'{"error": ' * 100_000, 500, retry_after="Fri, 31 Dec 999999 99:99:99 GMT"),
         ],
         answers=json_values.map(lambda value: answer_of({"content": [value, {"type": "text", "text": value}]})),
         events=st.just(GOOD),
         event_fields=["delta", "index", "model"],
         event_values=[0, "stop", "tool_calls", "error"],
-        long_event=b'{"choices": ' * 9000,
+        long_event=b'{"choices": ' * 100_000,
         streams=["azure", "koboldcpp", "llama_cpp", "mistral", "openai", "openrouter", "vllm"],
     ),
 )
