@@ -24,6 +24,7 @@ from baton.domain.errors import LedgerConflict, NameTaken, NotFound, VersionChan
 from baton.domain.kinds import Kind, Referrer
 from baton.domain.llm.endpoints import LlmLimits, LlmPrice
 from baton.domain.llm.settings import LlmSettings
+from tests.support.pages import all_items
 from tests.support.records import (
     AT_NOON,
     OTHER_TENANT,
@@ -78,16 +79,8 @@ def delete(catalog: Catalog, current: Definition, tenant: str = TENANT) -> None:
 
 def listed(catalog: Catalog, kind: type[Definition], search: Search = EVERYTHING, limit: int = 5) -> list[int]:
     """The ids of a list, read to its end page by page."""
-    ids: list[int] = []
-    after = None
-    for _ in range(50):
-        page = catalog.page(TENANT, kind, limit, after, search)
-        assert len(page.items) <= limit
-        ids += [definition.id for definition in page.items]
-        after = page.next_after
-        if after is None:
-            return ids
-    raise AssertionError("the list never ends")
+    definitions = all_items(lambda after: catalog.page(TENANT, kind, limit, after, search), limit)
+    return [definition.id for definition in definitions]
 
 
 def test_each_tenant_and_kind_has_its_own_sequence_of_ids(catalog: Catalog) -> None:

@@ -15,6 +15,7 @@ from baton.domain.prompts import Reference, Sources
 from baton.domain.runs.run import LlmTarget, Response, Run, Status, cancelled, failed, resumed
 from baton.usecases.runs.ports import RunStore
 from tests.support.aws import Account
+from tests.support.pages import all_items
 from tests.support.records import AT_NOON, OTHER_TENANT, TENANT, a_part, a_response, a_run, a_snapshot, an_endpoint
 from tests.support.stores import RunStores
 
@@ -27,16 +28,8 @@ def cancel(stores: RunStores, run: Run) -> None:
 
 def all_pages(runs: RunStore, status: Status | None, workflow_id: int | None, limit: int = 2) -> list[int]:
     """The ids of a list, read to its end page by page."""
-    ids: list[int] = []
-    after = None
-    for _ in range(50):
-        page = runs.page(TENANT, status, workflow_id, limit, after)
-        assert len(page.items) <= limit
-        ids += [run.id for run in page.items]
-        after = page.next_after
-        if after is None:
-            return ids
-    raise AssertionError("the list never ends")
+    items = all_items(lambda after: runs.page(TENANT, status, workflow_id, limit, after), limit)
+    return [run.id for run in items]
 
 
 def as_stored(response: Response) -> Response:

@@ -13,7 +13,14 @@ from baton.domain.errors import LlmAnswerInvalid, LlmRefused, LlmServerError, Ll
 from baton.domain.llm.calls import LlmAnswer
 from tests.support.json_values import json_values, shaped
 from tests.support.llm_endpoint import PROMPT
-from tests.support.providers.contract import NOW, FuzzCases, ProviderCases, provider_settings, reply
+from tests.support.providers.contract import (
+    ANTHROPIC_FINISH_REASONS,
+    NOW,
+    FuzzCases,
+    ProviderCases,
+    provider_settings,
+    reply,
+)
 
 GOOD: dict[str, Any] = {
     "id": "msg_01XFDUDYJgAACzvnptvVoYEL",
@@ -104,14 +111,8 @@ TEXTS: list[Any] = [
     ([{"type": "text", "text": "a\ud800b"}], "a\ufffdb"),
 ]
 FINISH_REASONS: list[Any] = [
-    ("end_turn", "stop"),
-    ("stop_sequence", "stop"),
-    ("max_tokens", "length"),
-    ("model_context_window_exceeded", "length"),
-    ("tool_use", "tool_calls"),
+    *ANTHROPIC_FINISH_REASONS,
     ("pause_turn", "length"),
-    (None, None),
-    ([], None),
 ]
 CACHED_COUNTS: list[Any] = [
     ({"input_tokens": 2, "cache_creation_input_tokens": 30, "cache_read_input_tokens": 400}, (432, None)),

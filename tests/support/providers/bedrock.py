@@ -10,7 +10,13 @@ from baton.adapters.llm.providers.bedrock import converse as bedrock
 from baton.domain.llm.calls import LlmAnswer
 from tests.support.json_values import json_values, shaped
 from tests.support.llm_endpoint import PROMPT
-from tests.support.providers.contract import FuzzCases, ProviderCases, provider_settings, reply
+from tests.support.providers.contract import (
+    ANTHROPIC_FINISH_REASONS,
+    FuzzCases,
+    ProviderCases,
+    provider_settings,
+    reply,
+)
 
 MODEL = "eu.anthropic.claude-haiku-4-5-20251001-v1:0"
 GOOD: dict[str, Any] = {
@@ -64,14 +70,8 @@ TEXTS: list[Any] = [
     ([{"text": "a\ud800b"}], "a\ufffdb"),
 ]
 FINISH_REASONS: list[Any] = [
-    ("end_turn", "stop"),
-    ("stop_sequence", "stop"),
-    ("max_tokens", "length"),
-    ("model_context_window_exceeded", "length"),
-    ("tool_use", "tool_calls"),
+    *ANTHROPIC_FINISH_REASONS,
     ("brand_new", "brand_new"),
-    (None, None),
-    ([], None),
 ]
 CACHED_COUNTS: list[Any] = [
     ({"inputTokens": 2, "cacheReadInputTokens": 400, "cacheWriteInputTokens": 30}, (432, None)),

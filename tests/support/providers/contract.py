@@ -20,6 +20,17 @@ from tests.support.llm_endpoint import pieces_and_answer
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
+ANTHROPIC_FINISH_REASONS: list[tuple[object, str | None]] = [
+    ("end_turn", "stop"),
+    ("stop_sequence", "stop"),
+    ("max_tokens", "length"),
+    ("model_context_window_exceeded", "length"),
+    ("tool_use", "tool_calls"),
+    (None, None),
+    ([], None),
+]
+"""Of Anthropic's own API, and of its models on Bedrock."""
+
 
 def reply(body: object, status: int = 200, **headers: str) -> HttpReply:
     """An HTTP reply with a body of bytes, or of a value as JSON."""

@@ -13,11 +13,7 @@ from baton.adapters.llm.http import transport
 from baton.domain.llm.calls import LlmCall
 from baton.domain.llm.endpoints import LlmEndpoint
 from baton.domain.llm.settings import LlmSettings
-from tests.support.llm_endpoint import ANY_HOST, Endpoint
-
-KEY = "sk-test-0123456789"
-ENDPOINT_FIELDS = ("provider", "base_url", "timeout_seconds", "api_key_header")
-PROMPT = "Tell me about the relay race of 1912 in one sentence."
+from tests.support.llm_endpoint import ANY_HOST, ENDPOINT_FIELDS, KEY, PROMPT, Endpoint
 
 
 @pytest.fixture(scope="session")

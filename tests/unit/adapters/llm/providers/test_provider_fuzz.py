@@ -30,13 +30,12 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.timeout(60)]
 type Build = Callable[..., LlmCall]
+type Replies = Callable[[ProviderCases], st.SearchStrategy[HttpReply]]
 type ReadReply = Callable[[HttpReply, LlmCall], LlmAnswer]
 
 STREAMS = Path(__file__).parent / "streams"
 BODILESS = (204, 304)
 MAX_ERROR_BYTES = 1500
-
-one_fixture_for_all_examples = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture
@@ -71,7 +70,7 @@ def assert_answer_or_error(read_reply: ReadReply, sent: HttpReply, call: LlmCall
         text.encode("utf-8")
 
 
-def replies(provider: ProviderCases) -> st.SearchStrategy[HttpReply]:
+def any_replies(provider: ProviderCases) -> st.SearchStrategy[HttpReply]:
     fuzz = provider.fuzz
     good = json.dumps(provider.whole).encode()
     cut = st.integers(0, len(good)).map(lambda end: good[:end])
@@ -84,13 +83,25 @@ def replies(provider: ProviderCases) -> st.SearchStrategy[HttpReply]:
     )
 
 
-@one_fixture_for_all_examples
+def replies_with_any_value(provider: ProviderCases) -> st.SearchStrategy[HttpReply]:
+    """Good replies except for one value of any type, anywhere."""
+    added = [(name,) for name in provider.fuzz.added_fields]
+    places = st.sampled_from([*paths(provider.whole), *added])
+    return st.builds(lambda path, value: reply(put(provider.whole, path, value)), places, json_values)
+
+
+def replies_with_any_parts(provider: ProviderCases) -> st.SearchStrategy[HttpReply]:
+    return provider.fuzz.answers.map(reply)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @every_provider
+@pytest.mark.parametrize("generated", [any_replies, replies_with_any_value, replies_with_any_parts])
 @given(data=st.data())
 def test_any_reply_is_an_answer_or_an_llm_error(
-    a_call: Build, read_reply: ReadReply, provider: ProviderCases, data: st.DataObject
+    a_call: Build, read_reply: ReadReply, provider: ProviderCases, generated: Replies, data: st.DataObject
 ) -> None:
-    assert_answer_or_error(read_reply, data.draw(replies(provider)), a_call())
+    assert_answer_or_error(read_reply, data.draw(generated(provider)), a_call())
 
 
 @pytest.mark.parametrize(
@@ -108,28 +119,6 @@ def test_an_odd_reply_is_an_answer_or_an_llm_error(
     sent: HttpReply,
 ) -> None:
     assert_answer_or_error(read_reply, sent, a_call())
-
-
-@one_fixture_for_all_examples
-@every_provider
-@given(data=st.data())
-def test_a_reply_with_any_value_in_any_place_is_an_answer_or_an_llm_error(
-    a_call: Build, read_reply: ReadReply, provider: ProviderCases, data: st.DataObject
-) -> None:
-    added = [(name,) for name in provider.fuzz.added_fields]
-    path = data.draw(st.sampled_from([*paths(provider.whole), *added]))
-    body = put(provider.whole, path, data.draw(json_values))
-    assert_answer_or_error(read_reply, reply(body), a_call())
-
-
-@one_fixture_for_all_examples
-@every_provider
-@given(data=st.data())
-def test_an_answer_with_any_parts_is_an_answer_or_an_llm_error(
-    a_call: Build, read_reply: ReadReply, provider: ProviderCases, data: st.DataObject
-) -> None:
-    body = data.draw(provider.fuzz.answers)
-    assert_answer_or_error(read_reply, reply(body), a_call())
 
 
 # --- streams -------------------------------------------------------------------------------------------------------
