@@ -177,7 +177,7 @@ OPENAI = ProviderCases(
     fuzz=FuzzCases(
         fields=["choices", "message", "content", "error", "usage", "code", "finish_reason", "refusal", "type"],
         values=[],
-        added_fields=["error"],
+        added_fields=["error", "message", "content"],
         replies=[
             reply(b"9" * 5000),
             reply(b'{"error": ' * 100_000, 500, retry_after="Fri, 31 Dec 999999 99:99:99 GMT"),

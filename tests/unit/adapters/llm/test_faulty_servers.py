@@ -462,7 +462,7 @@ def test_there_are_more_than_two_hundred_wrong_servers() -> None:
     CASES,
     ids=lambda case: f"{case.name}, {'stream requested' if case.requests_stream else 'no stream requested'}",
 )
-def test_a_wrong_server_yields_a_correct_answer_or_a_named_failure(
+def test_a_wrong_server_yields_a_correct_answer_or_an_llm_error(
     a_call: Build, origin: str, script: Script, case: Case
 ) -> None:
     listener = RecordingListener() if case.requests_stream else None

@@ -125,7 +125,7 @@ def test_without_time_left_an_invalid_answer_fails_at_once(a_call: Build) -> Non
         {"$id": "https://a.example/a", "properties": {"a": {"$id": "b", "$ref": "#/$defs/c"}}, "$defs": {"c": {}}},
     ],
 )
-def test_an_endlessly_recursive_schema_is_a_named_failure(a_call: Build, schema: dict[str, Any]) -> None:
+def test_an_endlessly_recursive_schema_is_an_llm_error(a_call: Build, schema: dict[str, Any]) -> None:
     with pytest.raises(LlmFormatInvalid, match="can't be checked"):
         json_answers.complete_json(FakeLlm('{"a": 1}', '{"a": 1}'), a_call(response_format=schema))
 
@@ -148,7 +148,7 @@ MATCHED = '{"a": "' + "a" * 60 + '!"}'
         {"additionalProperties": {"pattern": ENDLESS}},
     ],
 )
-def test_a_slow_pattern_is_a_named_failure_without_a_retry(
+def test_a_slow_pattern_is_an_llm_error_without_a_retry(
     a_call: Build, monkeypatch: pytest.MonkeyPatch, schema: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(json_answers, "MAX_CHECK_SECONDS", 0.2)

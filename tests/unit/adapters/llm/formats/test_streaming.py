@@ -354,7 +354,7 @@ def test_an_endless_stream_ends_at_the_size_bound(
 
 @pytest.mark.parametrize("body", [b"<html>Sign in</html>", b"", b'{"choices": []}', b"\xff\xfe", b"data: [DONE]"])
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_an_invalid_stream_is_a_named_failure(endpoint: Endpoint, a_call: Build, provider: str, body: bytes) -> None:
+def test_an_invalid_stream_is_an_llm_error(endpoint: Endpoint, a_call: Build, provider: str, body: bytes) -> None:
     endpoint.script = lambda handler: handler.reply(200, body, Content_Type="text/event-stream")
     with pytest.raises(LlmError, match="'demo'"):
         complete(a_call(provider=provider, base_url=endpoint.url), RecordingListener())

@@ -91,7 +91,7 @@ def test_connecting_has_a_shorter_timeout_per_address_and_ends_with_the_call(
         (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n", LlmError),
     ],
 )
-def test_an_incomplete_http_response_is_a_named_failure(endpoint: Endpoint, sent: bytes, kind: type[LlmError]) -> None:
+def test_an_incomplete_http_response_is_an_llm_error(endpoint: Endpoint, sent: bytes, kind: type[LlmError]) -> None:
     def hang_up(handler: Handler) -> None:
         handler.close_connection = True
         handler.wfile.write(sent)
@@ -119,7 +119,7 @@ def test_an_incomplete_http_response_is_a_named_failure(endpoint: Endpoint, sent
         f"http://{'a' * 300}.example/",
     ],
 )
-def test_a_url_that_cannot_be_called_is_a_named_failure(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_that_cannot_be_called_is_an_llm_error(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", _unknown)
     with pytest.raises(LlmError) as caught:
         send(to(url), 2)

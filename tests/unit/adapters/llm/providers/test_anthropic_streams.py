@@ -71,6 +71,6 @@ def test_a_stream_that_breaks_after_the_stop_reason_is_an_answer(a_call: Build) 
 
 
 @pytest.mark.parametrize("raw", ["<html>", "5", "[]", "null"])
-def test_an_event_that_is_not_an_object_is_a_named_failure(a_call: Build, raw: str) -> None:
+def test_an_event_that_is_not_an_object_is_an_llm_error(a_call: Build, raw: str) -> None:
     with pytest.raises(LlmAnswerInvalid, match="event"):
         read_stream([Event(raw)], a_call())

@@ -242,7 +242,7 @@ def test_neither_message_nor_traceback_of_a_failure_quotes_the_prompt(endpoint: 
         ({"output": {"message": {"content": [{"text": "a", "image": {}}]}}}, "isn't what Converse promises"),
     ],
 )
-def test_a_success_status_without_an_answer_is_a_named_failure(
+def test_a_success_status_without_an_answer_is_an_llm_error(
     endpoint: Endpoint, converse: Converse, body: object, named: str
 ) -> None:
     endpoint.script = answering(body)
@@ -344,7 +344,7 @@ def test_an_endless_answer_ends_at_the_timeout(endpoint: Endpoint, a_call: Build
 
 
 @pytest.mark.parametrize("status", [200, 500])
-def test_an_answer_of_many_megabytes_is_a_named_failure(endpoint: Endpoint, a_call: Build, status: int) -> None:
+def test_an_answer_of_many_megabytes_is_an_llm_error(endpoint: Endpoint, a_call: Build, status: int) -> None:
     endpoint.script = lambda handler: handler.reply(status, b'{"message": "' + b"x" * 11_000_000)
     with pytest.raises(LlmError, match="'demo'"):
         bedrock.complete(a_call(base_url=None), None, TRANSPORT)

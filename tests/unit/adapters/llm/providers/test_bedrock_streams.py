@@ -221,7 +221,7 @@ def test_an_error_before_the_stream_is_mapped_by_its_status(
         (event("contentBlockDelta", {}), LlmAnswerInvalid, "without delta"),
     ],
 )
-def test_a_stream_without_an_answer_is_a_named_failure(
+def test_a_stream_without_an_answer_is_an_llm_error(
     endpoint: Endpoint, converse: Converse, sent: bytes, failure: type[LlmError], message: str
 ) -> None:
     endpoint.script = sending(START + sent + USAGE)
