@@ -453,7 +453,7 @@ def origin(script: Script) -> Iterator[str]:
         yield origin
 
 
-def test_there_are_more_than_two_hundred_wrong_servers() -> None:
+def test_there_are_more_than_two_hundred_faulty_servers() -> None:
     assert len(CASES) > 200
 
 
@@ -462,7 +462,7 @@ def test_there_are_more_than_two_hundred_wrong_servers() -> None:
     CASES,
     ids=lambda case: f"{case.name}, {'stream requested' if case.requests_stream else 'no stream requested'}",
 )
-def test_a_wrong_server_yields_a_correct_answer_or_an_llm_error(
+def test_a_faulty_server_yields_a_correct_answer_or_an_llm_error(
     a_call: Build, origin: str, script: Script, case: Case
 ) -> None:
     listener = RecordingListener() if case.requests_stream else None
