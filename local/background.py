@@ -66,7 +66,7 @@ class BackgroundProcess:
         deadline = time.monotonic() + seconds
         while status_of(url) != HTTPStatus.OK:
             if self._has_ended() or time.monotonic() > deadline:
-                raise Problem(f"The {self._name.replace('-', ' ')} did not start; its log says why: {self.log}")
+                raise Problem(f"The {self._name.replace('-', ' ')} did not start; see its log: {self.log}")
             time.sleep(0.1)
 
     def stop(self, seconds: float) -> None:

@@ -82,7 +82,7 @@ def sam(command: str, options: list[str], emulator: Emulator, home: Path) -> Non
             process.wait()
             raise
     if process.returncode != 0:
-        raise Problem(f"`sam {command}` failed: {reason(log)} The whole story is in {log}")
+        raise Problem(f"`sam {command}` failed: {reason(log)} The full log is {log}")
 
 
 def environment(emulator: Emulator, home: Path) -> dict[str, str]:

@@ -135,7 +135,7 @@ EXAMPLES = {
     "name-taken": problems.problem_of(errors.NameTaken("block", "Greeting", 1)),
     "run-not-finished": problems.problem_of(errors.RunNotFinished(1, "running")),
     "run-finished": problems.problem_of(errors.RunFinished(1, "completed")),
-    "run-changed": problems.problem_of(errors.AttemptSuperseded("Run 1 is no longer running; look at it again.")),
+    "run-changed": problems.problem_of(errors.AttemptSuperseded("Run 1 is no longer running; read it again.")),
     "conflict": problems.problem_of(errors.LedgerConflict()),
     "method-not-allowed": problems.problem(
         problems.METHOD_NOT_ALLOWED, "/api/blocks does not support PATCH; it supports GET, HEAD, POST, OPTIONS."

@@ -118,5 +118,5 @@ def wait_for_response(url: str, log: Path) -> None:
     deadline = time.monotonic() + SECONDS_TO_RESPOND
     while (status := status_of(url)) is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         if time.monotonic() > deadline:
-            raise Problem(f"The stack is deployed, but {url} returned {status}; the emulator's log may say why: {log}")
+            raise Problem(f"The stack is deployed, but {url} returned {status}; see the emulator's log: {log}")
         time.sleep(0.2)

@@ -56,7 +56,9 @@ class SsmSecrets:
             return str(self._parameters.get(name, max_age=CACHE_SECONDS, force_fetch=fresh, decrypt=True))
         except GetParameterError as error:
             if _is_missing(error.__context__):
-                raise LlmRefused(f"The API key of LLM instance {instance_id} is gone; set it again.") from error
+                raise LlmRefused(
+                    f"The API key of LLM instance {instance_id} no longer exists; set it again."
+                ) from error
             raise LlmUnreachable(f"The API key of LLM instance {instance_id} can't be read at this moment.") from error
 
     def write_api_key(self, tenant: str, instance_id: int, api_key: ApiKey) -> None:

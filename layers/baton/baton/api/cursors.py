@@ -33,4 +33,4 @@ def decode(listed: str, cursor: str | None) -> int | None:
             return int(after)
     except (binascii.Error, ValueError):
         pass
-    raise Invalid("cursor", "is not one that this list gave; begin again without it.")
+    raise Invalid("cursor", "was not returned by this list; request the first page without a cursor.")

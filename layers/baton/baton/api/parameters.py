@@ -64,5 +64,5 @@ def versions(if_match: str | None) -> frozenset[int] | None:
         return None
     tags = [tag.strip() for tag in if_match.split(",")]
     if not all(_ENTITY_TAG.fullmatch(tag) for tag in tags):
-        raise Invalid("If-Match", 'is not a list of ETags as this API gives them, such as "3" with its quotes.')
+        raise Invalid("If-Match", 'is not a list of ETags as this API returns them, such as "3" with its quotes.')
     return frozenset(int(tag.strip('"')) for tag in tags if tag.strip('"').isdecimal())

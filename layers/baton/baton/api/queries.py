@@ -32,5 +32,5 @@ def _detail(times: int, known: Collection[str], *, is_known: bool, is_empty: boo
         others = f"; it has {', '.join(known)}" if known else ", which has none"
         return f"is not a parameter of this call{others}"
     if times > 1:
-        return f"is given {times} times; send it once"
-    return "is empty; leave it out, or give it a value" if is_empty else ""
+        return f"occurs {times} times; send it once"
+    return "is empty; remove it, or set a value" if is_empty else ""

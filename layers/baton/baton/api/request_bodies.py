@@ -54,7 +54,7 @@ def rejection(event: Mapping[str, Any], expected: RequestBody) -> Response[str] 
         return problem(TOO_LARGE, f"body: {size:,} bytes; at most {expected.max_bytes:,} are allowed.")
     coding = _header(event, "content-encoding").strip().lower()
     if coding not in ("", "identity"):
-        detail = f"body: is compressed, by 'Content-Encoding: {coding[:MAX_SHOWN_CHARACTERS]}'; send it as it is."
+        detail = f"body: is compressed, by 'Content-Encoding: {coding[:MAX_SHOWN_CHARACTERS]}'; send it uncompressed."
         return problem(UNKNOWN_TYPE, detail, headers={"Accept-Encoding": "identity"})  # RFC 9110, section 15.5.16
     return _unknown_type(media_type(event), expected)
 
@@ -108,7 +108,7 @@ def _text(sent: bytes) -> str:
 def _not_utf_8(sent: bytes) -> Invalid:
     """Names the format of the bytes if it is known. FF marks a byte that the gateway has replaced."""
     if name := _compression(sent):
-        return Invalid("body", f"is compressed ({name}); send it as it is.")
+        return Invalid("body", f"is compressed ({name}); send it uncompressed.")
     if name := _wide_encoding(sent):
         return Invalid("body", f"is in {name}; send it in UTF-8.")
     return Invalid("body", "is not UTF-8; send it in UTF-8.")
@@ -149,7 +149,7 @@ def from_json(body: str) -> Any:
     if isinstance(value, list):
         raise Invalid("body", "is not a JSON object.")
     if "\\ud" in body.lower() and not _is_unicode(json.dumps(value, ensure_ascii=False)):
-        raise Invalid("body", "holds half of a surrogate pair, which is no character.")
+        raise Invalid("body", "contains half of a surrogate pair, which is not a character.")
     return value
 
 
@@ -163,12 +163,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> None:
-    raise Invalid("body", f"holds {name}, which is not a number in JSON.")
+    raise Invalid("body", f"contains {name}, which is not a number in JSON.")
 
 
 def _finite(text: str) -> float:
     if math.isinf(number := float(text)):
-        raise Invalid("body", f"holds {text[:50]}, which is too large for a number.")
+        raise Invalid("body", f"contains {text[:50]}, which is too large for a number.")
     return number
 
 

@@ -122,7 +122,7 @@ class ReferenceMissing(BatonError):
     """A reference of a payload is unresolved, and the run was started with ``on_missing: fail``."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        super().__init__(f"There is nothing to be found for {', '.join(f'{{{{{name}}}}}' for name in names)}.")
+        super().__init__(f"These references can't be resolved: {', '.join(f'{{{{{name}}}}}' for name in names)}.")
 
 
 class LimitsConflict(BatonError):

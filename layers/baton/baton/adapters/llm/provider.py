@@ -53,7 +53,7 @@ class Provider:
             example = f", such as {self.base_url_example}" if self.base_url_example else ""
             return f"provider {name!r} needs a base_url{example}"
         unknown = next((field for field in self._unsupported_fields() if field in given), None)
-        return None if unknown is None else f"provider {name!r} has no {unknown}; leave it out"
+        return None if unknown is None else f"provider {name!r} does not support {unknown}; remove it"
 
     def _unsupported_fields(self) -> Iterator[str]:
         if not self.accepts_base_url:

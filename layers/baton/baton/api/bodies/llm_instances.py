@@ -89,8 +89,8 @@ class LlmInstanceRequest(Request):
         key = value.get_secret_value().strip()
         if not re.fullmatch(r"[!-~]+", key):
             raise ValueError(
-                "holds a space, a line break or another character that no header can carry: letters, digits and marks "
-                "of ASCII only"
+                "contains a space, a line break or another character that HTTP headers don't allow; use "
+                "letters, digits and marks of ASCII only"
             )
         return SecretStr(key)
 

@@ -28,11 +28,11 @@ EXPECTED = {
     "Illegal trailing comma before end of object": "no comma is expected before the closing brace",
     "Illegal trailing comma before end of array": "no comma is expected before the closing bracket",
     "Unterminated string starting at": "the text that begins here has no closing quote",
-    "Invalid control character at": "a line break, tab or other control character has to be an escape, as \\n",
-    "Invalid \\escape": "a backslash in a text has to be written duplicate_key",
-    "Invalid \\escape: ": "a backslash in a text has to be written duplicate_key",
-    "Invalid \\uXXXX escape": "four hexadecimal digits are expected behind \\u",
-    "Extra data": "nothing is expected behind the end of the value",
+    "Invalid control character at": "a line break, tab or other control character must be escaped, such as \\n",
+    "Invalid \\escape": "a backslash in a text must be written twice",
+    "Invalid \\escape: ": "a backslash in a text must be written twice",
+    "Invalid \\uXXXX escape": "four hexadecimal digits are expected after \\u",
+    "Extra data": "nothing is expected after the end of the value",
 }
 """The messages of Python's reader, with a clearer wording for each."""
 
@@ -104,7 +104,7 @@ def _check(value: Any) -> None:
         if isinstance(entry, _Rejected):
             raise broken(entry.detail, path=path)
         if not _is_unicode(entry):
-            raise broken("holds half of a surrogate pair, which is no character", path=path)
+            raise broken("contains half of a surrogate pair, which is not a character", path=path)
 
 
 def _walk(value: Any) -> Iterator[tuple[Path, Any]]:

@@ -58,7 +58,7 @@ def read(text: str) -> Document:
     unreadable = _UNREADABLE.search(text)
     if unreadable:
         line = text.count("\n", 0, unreadable.start()) + 1
-        raise broken(f"holds U+{ord(unreadable[0]):04X}; write it in double quotes, as an escape", line)
+        raise broken(f"contains U+{ord(unreadable[0]):04X}; write it in double quotes, as an escape", line)
     builder = _Builder()
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
@@ -76,7 +76,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[str, int | None]:
     lines = _LINE_END.split(text)
     line = lines[mark.line] if mark.line < len(lines) else ""
     if "\t" in line[: len(line) - len(line.lstrip())]:
-        return "is indented with a tab; YAML takes spaces only", mark.line + 1
+        return "is indented with a tab; YAML allows spaces only", mark.line + 1
     before = [] if error.context_mark is None else [error.context_mark.line]
     if found := missing_quotes(lines, [mark.line, *before]):
         return f"is not YAML: {found[0]}", found[1]
@@ -127,7 +127,7 @@ class _Builder:
         line = 1 if event.start_mark is None else event.start_mark.line + 1
         match event:
             case DocumentStartEvent() if self.place is not None:
-                raise broken("begins a second document; a file holds one workflow", line)
+                raise broken("begins a second document; a file contains one workflow", line)
             case CollectionEndEvent():
                 self._open.pop()
             case NodeEvent():

@@ -113,7 +113,7 @@ class Step:
             return counted.failed(str(error) + (f" Given up after {counted.tries} calls." if counted.tries > 1 else ""))
         wait = _wait_seconds(error, self.tries, jitter)
         if wait > MAX_RETRY_AFTER_SECONDS:
-            too_long = f" It asks to wait {wait:,} s, longer than the {MAX_RETRY_AFTER_SECONDS:,} s that a run waits."
+            too_long = f" It requests a wait of {wait:,} s; a run waits at most {MAX_RETRY_AFTER_SECONDS:,} s."
             return counted.failed(str(error) + too_long)
         return replace(counted, cause=_shorten(str(error))).waiting(wait)
 

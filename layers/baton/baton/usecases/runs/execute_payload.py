@@ -81,7 +81,7 @@ class ExecutePayload:
         records = self.steps.read_step(step.tenant, step.run_id, step.position)
         run = records.run
         if run is None or run.status != "running" or run.attempt != step.attempt:
-            return step.failed("The run no longer waits for this attempt.")
+            return step.failed("The run is no longer running this attempt.")
         if step.position in records.done:
             return step.answered(run.plan)
         if step.position not in run.plan:

@@ -72,7 +72,7 @@ def _content_error(output: Output, reason: str | None, call: LlmCall) -> str:
     if output.reasoning or output.text.strip():
         return "sent only reasoning, no answer; raise max_tokens"
     if output.tool_calls or reason == TOOL_CALLS:
-        return "sent only tool calls, no answer; take the tools out of its options"
+        return "sent only tool calls, no answer; remove the tools from its options"
     if reason == LENGTH:
         return f"was cut off before the first word of its answer{_quoted_reason(output, call)}; raise max_tokens"
     if reason is None:

@@ -121,7 +121,7 @@ def _retry_call(call: LlmCall, error: AnswerError, seconds_left: float) -> LlmCa
 
 
 def _format_error(call: LlmCall, error: AnswerError) -> LlmFormatInvalid:
-    return LlmFormatInvalid(f"LLM instance {call.endpoint.instance_name!r} gave an answer that {error.detail}.")
+    return LlmFormatInvalid(f"LLM instance {call.endpoint.instance_name!r} sent an answer that {error.detail}.")
 
 
 def _sum(first: int | None, second: int | None) -> int | None:

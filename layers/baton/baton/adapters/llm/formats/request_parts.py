@@ -38,7 +38,7 @@ def api_key(call: LlmCall) -> str:
     """The key as a header value; empty if the instance has none."""
     key = (call.api_key or "").strip()
     if not (key.isascii() and key.isprintable()):
-        raise refused(call, "has an API key with a character that no header can carry")
+        raise refused(call, "has an API key with a character that HTTP headers don't allow")
     return key
 
 
@@ -47,7 +47,7 @@ def key_header(call: LlmCall, usual: str) -> dict[str, str]:
     key = api_key(call)
     name = call.endpoint.api_key_header or usual
     if header_name_error(name):
-        raise refused(call, "can't have its API key in the header that it names")
+        raise refused(call, "has an api_key_header that can't contain a key")
     if not key:
         return {}
     return {BEARER: f"Bearer {key}"} if name.lower() == BEARER.lower() else {name: key}
@@ -58,7 +58,7 @@ def json_body(call: LlmCall, body: Mapping[str, Any]) -> bytes:
     options are added as further keys, and override settings."""
     for name in RESERVED_KEYS:
         if name in call.settings.options:
-            raise refused(call, f"can't be given the option {name!r}: Baton sets it")
+            raise refused(call, f"has the option {name!r}, which Baton sets; remove it")
     given = {name: value for name, value in body.items() if value is not None}
     try:
         return json.dumps({**given, **call.settings.options}, ensure_ascii=False, allow_nan=False).encode(
@@ -72,7 +72,7 @@ def unsupported_options(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
     """Options that only Baton may set."""
     for name in RESERVED_KEYS:
         if name in settings.options:
-            yield UnsupportedSetting("options", f"{name!r} can't be one: Baton sets it")
+            yield UnsupportedSetting("options", f"{name!r} is set by Baton; remove it")
 
 
 def refused(call: LlmCall, what: str) -> LlmRefused:

@@ -61,7 +61,7 @@ def converse(parameters: Mapping[str, Any], call: LlmCall, transport: HttpTransp
     except BotoCoreError as error:
         raise client_failure(error, call) from None
     except UNREADABLE:
-        raise invalid(call, "that isn't what Converse promises") from None
+        raise invalid(call, "that does not match Converse's response format") from None
 
 
 def signed(parameters: Mapping[str, Any], call: LlmCall) -> HttpRequest:

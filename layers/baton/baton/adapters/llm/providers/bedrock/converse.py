@@ -40,13 +40,13 @@ INPUT_COUNTS = ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
 def unsupported_settings(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
     """Settings that Converse has for no model. For those that only some models lack, the API returns an error."""
     if settings.seed is not None:
-        yield UnsupportedSetting("seed", "bedrock has no such setting")
+        yield UnsupportedSetting("seed", "is not supported by bedrock")
     if settings.temperature is not None and settings.temperature > MAX_TEMPERATURE:
-        yield UnsupportedSetting("temperature", "bedrock takes 0 to 1")
+        yield UnsupportedSetting("temperature", "must be between 0 and 1 for bedrock")
     if "" in (settings.stop or ()):
-        yield UnsupportedSetting("stop", "bedrock takes no empty sequence")
+        yield UnsupportedSetting("stop", "bedrock rejects empty sequences")
     if len(settings.stop or ()) > MAX_STOP_SEQUENCES:
-        yield UnsupportedSetting("stop", f"bedrock takes at most {MAX_STOP_SEQUENCES:,} sequences")
+        yield UnsupportedSetting("stop", f"bedrock accepts at most {MAX_STOP_SEQUENCES:,} sequences")
     yield from request_parts.unsupported_options(settings)
 
 

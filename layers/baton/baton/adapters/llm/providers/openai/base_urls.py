@@ -52,7 +52,7 @@ def check(call: LlmCall, offered: Callable[[LlmCall], Models], clock: Callable[[
                 break
             if (remark := _remark(_with_base_url(call, base_url, seconds_left), offered)) is not None:
                 shown = _shown(base_url)
-                raise LlmRefused(f"{error} It answers at {shown}{remark}: set base_url to {shown}.") from None
+                raise LlmRefused(f"{error} The API answers at {shown}{remark}: set base_url to {shown}.") from None
         raise
 
 
