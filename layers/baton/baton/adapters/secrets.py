@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 CACHE_SECONDS = 60
-"""How long a warm function may still use a replaced key, for the destination that the key was given for."""
+"""How long a warm function may still use a replaced key, for the destination that the key is stored with."""
 
 
 class SsmSecrets:

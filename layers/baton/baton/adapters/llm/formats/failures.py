@@ -64,7 +64,7 @@ def failure_in_success(body: object, call: LlmCall) -> LlmError:
     if status is not None:
         return failure(call, status, body)
     message = provider_message(body, call)
-    what = "sent an error instead of an answer"
+    what = "sent an answer that contains an error instead"
     return LlmAnswerInvalid(f"LLM instance {call.endpoint.instance_name!r} {what}{_suffix(message)}")
 
 

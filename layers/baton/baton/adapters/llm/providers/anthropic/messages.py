@@ -187,7 +187,7 @@ def _answer(body: object, call: LlmCall) -> LlmAnswer:
 
 
 def _output(message: dict[str, Any], call: LlmCall) -> Output:
-    """The text blocks are joined."""
+    """The joined text blocks, and which other blocks the message has."""
     blocks = expect(message.get("content"), list, "content", call)
     kinds = [type_of(block) for block in blocks]
     return Output(
