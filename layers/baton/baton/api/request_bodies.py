@@ -29,6 +29,8 @@ _REPLACED = "\ufffd"
 """A gateway replaces bytes that are not UTF-8 with this character if the media type is text."""
 
 _LOST = 0xFF
+"""Marks a byte that the gateway has replaced, so that its value is unknown."""
+
 _LOST_MARK = bytes([_LOST, _LOST])
 _FIRST_OUTSIDE_ASCII = 0x80
 
@@ -67,7 +69,7 @@ def _unknown_type(found: str, expected: RequestBody) -> Response[str] | None:
 
 
 def media_type(event: Mapping[str, Any]) -> str:
-    """In lower case, without parameters; JSON by default."""
+    """The media type of the body, in lower case and without parameters; JSON by default."""
     return (_header(event, "content-type") or JSON).partition(";")[0].strip().lower()
 
 
@@ -115,10 +117,11 @@ def _not_utf_8(sent: bytes) -> Invalid:
 
 
 def _compression(sent: bytes) -> str:
-    return next((name for first, name in COMPRESSED.items() if _begins(sent, first)), "")
+    return next((name for first, name in COMPRESSED.items() if _starts_with(sent, first)), "")
 
 
-def _begins(sent: bytes, first: bytes) -> bool:
+def _starts_with(sent: bytes, first: bytes) -> bool:
+    """Whether the body starts with these bytes; a lost byte matches any byte that is not ASCII."""
     return len(sent) >= len(first) and all(
         byte == expected or (byte == _LOST and expected >= _FIRST_OUTSIDE_ASCII)
         for byte, expected in zip(sent, first, strict=False)
@@ -142,7 +145,11 @@ def from_json(body: str) -> Any:
     """
     try:
         value = json.loads(
-            body, parse_constant=_no_constant, parse_float=_finite, parse_int=_not_endless, object_pairs_hook=_object
+            body,
+            parse_constant=_reject_constant,
+            parse_float=_finite_number,
+            parse_int=_short_integer,
+            object_pairs_hook=_object,
         )
     except json.JSONDecodeError as error:
         raise Invalid("body", f"line {error.lineno}: {not_json(error)}.") from None
@@ -162,17 +169,17 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _no_constant(name: str) -> None:
+def _reject_constant(name: str) -> None:
     raise Invalid("body", f"contains {name}, which is not a number in JSON.")
 
 
-def _finite(text: str) -> float:
+def _finite_number(text: str) -> float:
     if math.isinf(number := float(text)):
         raise Invalid("body", f"contains {text[:50]}, which is too large for a number.")
     return number
 
 
-def _not_endless(text: str) -> int:
+def _short_integer(text: str) -> int:
     if len(text) > MAX_DIGITS:
         raise Invalid("body", f"contains a number of {len(text):,} digits; at most {MAX_DIGITS} are allowed.")
     return int(text)

@@ -1,4 +1,4 @@
-"""JSON files. Python's own reader accepts more than JSON, and silently keeps the last of two equal keys."""
+"""JSON files. Python's own parser accepts more than JSON, and silently uses the last of two equal keys."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 from baton.api.workflow_file_formats.documents import (
     MAX_NESTING,
     MAX_VALUES,
-    NO_NUMBER,
     TOO_DEEP,
     TOO_MANY,
+    UNSUPPORTED_NUMBER,
     Document,
     broken,
     duplicate_key,
@@ -34,7 +34,7 @@ EXPECTED = {
     "Invalid \\uXXXX escape": "four hexadecimal digits are expected after \\u",
     "Extra data": "nothing is expected after the end of the value",
 }
-"""The messages of Python's reader, with a clearer wording for each."""
+"""Clearer texts for the messages of Python's parser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +81,16 @@ def _integer(text: str) -> int | _Rejected:
     try:
         return int(text)
     except ValueError:  # Python's bound on digits
-        return _Rejected(NO_NUMBER)
+        return _Rejected(UNSUPPORTED_NUMBER)
 
 
 def _fraction(text: str) -> float | _Rejected:
     value = float(text)
-    return value if math.isfinite(value) else _Rejected(NO_NUMBER)
+    return value if math.isfinite(value) else _Rejected(UNSUPPORTED_NUMBER)
 
 
 def _constant(_: str) -> _Rejected:
-    return _Rejected(NO_NUMBER)
+    return _Rejected(UNSUPPORTED_NUMBER)
 
 
 def _check(value: Any) -> None:
