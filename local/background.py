@@ -22,7 +22,7 @@ INHERITED = {"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ"}
 
 
 class BackgroundProcess:
-    """The process holds a lock on a file while it runs, which shows whether it runs.
+    """A process that is running holds a lock on a file, which shows other commands that it is running.
 
     A process id alone is not enough: after a crash or a reboot it may belong to another program.
     """
@@ -98,10 +98,12 @@ class BackgroundProcess:
 
 
 def inherited() -> dict[str, str]:
+    """The environment variables that background processes inherit."""
     return {name: value for name, value in os.environ.items() if name in INHERITED}
 
 
 def acquire(lock: IO[str]) -> bool:
+    """Lock the file without waiting; ``False`` if another process holds the lock."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -54,7 +54,7 @@ class ModelServer:
     def kill(self) -> None:
         self._process.kill()
 
-    def ended(self) -> str:
+    def ended_message(self) -> str:
         """The error for a server that has ended unexpectedly."""
         return f"The model server has ended; see its log: {self.log}. `make up` starts it again."
 

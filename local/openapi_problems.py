@@ -45,7 +45,7 @@ def schema() -> Json:
             },
             "title": {**text, "description": "The type as a text."},
             "status": {"type": "integer", "description": "The HTTP status."},
-            "detail": {**text, "description": "A text for people that says what is wrong."},
+            "detail": {**text, "description": "A sentence for people that describes the error."},
             "errors": {"type": "array", "items": error, "description": "All invalid fields (`invalid-request`)."},
             "holder": {"type": "integer", "description": "The id of the definition that has the name (`name-taken`)."},
             "users": {

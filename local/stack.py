@@ -108,7 +108,7 @@ class Stack:
         self._report("Building and deploying the template")
         outputs = build_and_deploy(self.emulator, self._home)
         addresses = Addresses(http_url=outputs["HttpUrl"], websocket_url=outputs["WebSocketUrl"])
-        self._report("Waiting for the first answer")
+        self._report("Waiting for the first response")
         wait_for_response(f"{addresses.http_url}/api/runs", self.emulator.log)
         self._addresses.write_text(json.dumps(asdict(addresses), indent=2))
         return addresses

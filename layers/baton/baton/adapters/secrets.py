@@ -35,7 +35,7 @@ class SsmSecrets:
         """The key for a call to this destination; up to a minute old unless ``fresh``. A cached key for another
         destination is read again, since it may have been replaced.
 
-        :raises LlmRefused: if the key is missing, or was given for another destination.
+        :raises LlmRefused: if the key is missing, or was set for another destination.
         :raises LlmUnreachable: if SSM fails at the moment.
         """
         stored = self._read(tenant, instance_id, fresh=fresh)

@@ -94,7 +94,7 @@ def definitions() -> DefinitionSource:
 @cache
 def start_run() -> StartRun:
     """Start a run."""
-    return StartRun(definitions=_catalog(), runs=run_store(), executions=_executions(), keep=run_retention())
+    return StartRun(definitions=_catalog(), runs=run_store(), executions=_executions(), retention=run_retention())
 
 
 @cache

@@ -53,7 +53,7 @@ class SettingFields(BaseModel):
 
 
 class Settings(SettingFields, Request):
-    """The settings of one LLM call. An omitted setting has the instance's default; `null` unsets it."""
+    """The settings of one LLM call. An omitted setting has the instance's default; an unset one, `null`, has none."""
 
     def settings(self) -> LlmSettings:
         """The settings as a domain value."""
