@@ -62,9 +62,9 @@ def changes(event: Mapping[str, Any]) -> list[Change]:
     return stream.changes(event["Records"])
 
 
-def provider_fields_error(provider: str, given: Collection[str]) -> str | None:
-    """Why an LLM instance of this provider can't have exactly the ``given`` fields; ``None`` if it can."""
-    return fields_error(provider, given)
+def provider_fields_error(provider: str, fields: Collection[str]) -> str | None:
+    """Why an LLM instance of this provider can't have exactly these optional ``fields``; ``None`` if it can."""
+    return fields_error(provider, fields)
 
 
 @cache
@@ -94,7 +94,7 @@ def definitions() -> DefinitionSource:
 @cache
 def start_run() -> StartRun:
     """Start a run."""
-    return StartRun(definitions=_catalog(), runs=run_store(), executions=_executions(), keep=run_retention())
+    return StartRun(definitions=_catalog(), runs=run_store(), executions=_executions(), retention=run_retention())
 
 
 @cache

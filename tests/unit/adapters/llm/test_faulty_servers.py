@@ -477,7 +477,7 @@ def test_a_faulty_server_yields_a_correct_answer_or_an_llm_error(
     else:
         with pytest.raises(case.right, match=r"^LLM instance 'demo' ") as caught:
             complete(call, listener)
-        assert "gave no complete answer within" not in str(caught.value)
+        assert "sent no complete answer within" not in str(caught.value)
     assert script.calls[case.path] == 1
 
 

@@ -256,7 +256,7 @@ def test_a_stalled_stream_ends_at_the_timeout(endpoint: Endpoint, converse: Conv
     endpoint.script = sending(WHOLE)
     converse()
     endpoint.script = stalling
-    with pytest.raises(LlmTimeout, match=r"gave no complete answer within 0.5 s"):
+    with pytest.raises(LlmTimeout, match=r"sent no complete answer within 0.5 s"):
         converse(timeout_seconds=0.5)
 
 
