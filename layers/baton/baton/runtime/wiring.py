@@ -62,6 +62,11 @@ def changes(event: Mapping[str, Any]) -> list[Change]:
     return stream.changes(event["Records"])
 
 
+def batch_response(event: Mapping[str, Any], first_failure: int | None) -> dict[str, Any]:
+    """The response to a batch of the Runs table's stream; ``first_failure`` is an index in the batch."""
+    return stream.batch_response(event["Records"], first_failure)
+
+
 def provider_fields_error(provider: str, given: Collection[str]) -> str | None:
     """Why an LLM instance of this provider can't have exactly the ``given`` fields; ``None`` if it can."""
     return fields_error(provider, given)

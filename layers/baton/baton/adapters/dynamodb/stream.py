@@ -25,6 +25,16 @@ def changes(records: Sequence[Mapping[str, Any]]) -> list[Change]:
     ]
 
 
+def batch_response(records: Sequence[Mapping[str, Any]], first_failure: int | None) -> dict[str, Any]:
+    """The response that makes Lambda deliver the batch again from the first failed record on, or, without one, not.
+
+    Its format: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+    """
+    if first_failure is None:
+        return {"batchItemFailures": []}
+    return {"batchItemFailures": [{"itemIdentifier": records[first_failure]["dynamodb"]["SequenceNumber"]}]}
+
+
 def _record(image: Item | None) -> Run | Response | PartialAnswer | None:
     match (image or {}).get("type"):
         case {"S": "RUN"}:
