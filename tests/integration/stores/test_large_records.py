@@ -10,8 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from baton.adapters.dynamodb.catalog import DynamoCatalogStore
-from baton.adapters.dynamodb.large_records import MAX_ITEM_BYTES, item_bytes
-from baton.adapters.dynamodb.responses import MAX_TEXT_BYTES
+from baton.adapters.dynamodb.large_records import MAX_ITEM_BYTES, MAX_TEXT_BYTES, item_bytes
 from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.s3 import S3Texts

@@ -534,4 +534,4 @@ def test_an_older_run_has_the_on_missing_that_is_stored_with_its_snapshots(
     )
     run = dynamodb_stores.steps.read_step(TENANT, 1, 0).run
     assert run is not None
-    assert run.on_missing == "fail"
+    assert run.on_missing == dynamodb_stores.runs.read(TENANT, 1).on_missing == "fail"

@@ -11,8 +11,7 @@ from baton.adapters.dynamodb.codecs import response
 from baton.adapters.dynamodb.codecs import run as run_codec
 from baton.adapters.dynamodb.codecs.attributes import Item, to_attributes
 from baton.adapters.dynamodb.codecs.response import response_from_item
-from baton.adapters.dynamodb.codecs.run import run_from_item
-from baton.adapters.dynamodb.codecs.variables import variables_from_item
+from baton.adapters.dynamodb.codecs.run import run_from_item, variables_from_item
 from baton.domain.errors import NotFound
 from baton.domain.runs.run import Run, RunHistory
 
@@ -35,11 +34,16 @@ class DynamoRunHistories:
 
     def read(self, tenant: str, run_id: int) -> Run:
         """:raises NotFound:"""
-        key = to_attributes(keys.run(tenant, run_id))
-        answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        if "Item" not in answer:
+        item = self._item(keys.run(tenant, run_id))
+        if not item:
             raise NotFound("run", run_id)
-        return run_from_item(answer["Item"])
+        is_older = "on_missing" not in item
+        return run_from_item(item, self._item(keys.snapshot(tenant, run_id, 0)) if is_older else {})
+
+    def _item(self, key: keys.Key) -> Item:
+        """The item with this key, empty if there is none."""
+        found = self._client.get_item(TableName=self._table, Key=to_attributes(key), ConsistentRead=True)
+        return found.get("Item", {})
 
     def read_history(self, tenant: str, run_id: int) -> RunHistory:
         """The run with all its existing responses, without their prompts, in one query.

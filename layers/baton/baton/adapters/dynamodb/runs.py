@@ -18,11 +18,9 @@ from baton.adapters.dynamodb.calls import (
 from baton.adapters.dynamodb.codecs.attributes import Item, from_attributes, to_attributes
 from baton.adapters.dynamodb.codecs.payload_snapshot import snapshot_from_item, snapshot_to_item
 from baton.adapters.dynamodb.codecs.response import response_from_item
-from baton.adapters.dynamodb.codecs.run import run_from_item, run_to_item
-from baton.adapters.dynamodb.codecs.variables import variables_to_item
+from baton.adapters.dynamodb.codecs.run import run_from_item, run_to_item, variables_to_item
 from baton.adapters.dynamodb.histories import DynamoRunHistories
-from baton.adapters.dynamodb.large_records import stored, whole
-from baton.adapters.dynamodb.responses import Texts, text_keys
+from baton.adapters.dynamodb.large_records import Texts, stored, text_keys, whole
 from baton.domain.errors import AttemptSuperseded, NotFound
 from baton.domain.pages import Page
 from baton.domain.runs.run import PayloadSnapshot, Response, Run, RunHistory, Status, Variables

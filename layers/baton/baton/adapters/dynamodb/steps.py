@@ -10,10 +10,8 @@ from baton.adapters.dynamodb.calls import condition_failing_as, expression_names
 from baton.adapters.dynamodb.codecs.attributes import Item, to_attributes
 from baton.adapters.dynamodb.codecs.partial_answer import partial_answer_to_item
 from baton.adapters.dynamodb.codecs.payload_snapshot import snapshot_from_item
-from baton.adapters.dynamodb.codecs.run import run_from_item
-from baton.adapters.dynamodb.codecs.variables import variables_from_item
-from baton.adapters.dynamodb.large_records import whole
-from baton.adapters.dynamodb.responses import Texts, response_to_item, whole_content
+from baton.adapters.dynamodb.codecs.run import run_from_item, variables_from_item
+from baton.adapters.dynamodb.large_records import Texts, stored_response, whole, whole_content
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
 from baton.domain.prompts import Reference, Sources
 from baton.domain.runs.plan import completed_before, predecessors
@@ -42,16 +40,10 @@ class DynamoStepStore:
         found = get_many(self._client, self._table, [run, snapshot, *responses.values()])
         items = {item["sk"]["S"]: item for item in found}
         return StepRecords(
-            run=self._run(items.get(run["sk"]), items.get(snapshot["sk"], {})),
+            run=run_from_item(items[run["sk"]], items.get(snapshot["sk"], {})) if run["sk"] in items else None,
             snapshot=self._snapshot(items[snapshot["sk"]]) if snapshot["sk"] in items else None,
             done=frozenset(at for at, key in responses.items() if key["sk"] in items),
         )
-
-    @staticmethod
-    def _run(item: Item | None, snapshot: Item) -> Run | None:
-        """In older runs, ``on_missing`` is stored with each snapshot instead of the run."""
-        of_snapshot = {name: value for name, value in snapshot.items() if name == "on_missing"}
-        return None if item is None else run_from_item(of_snapshot | item)
 
     def _snapshot(self, item: Item) -> PayloadSnapshot:
         return snapshot_from_item(whole(item, self._texts))
@@ -126,6 +118,6 @@ class DynamoStepStore:
         with condition_failing_as(ResponseAlreadyStored(response.position)):
             self._client.put_item(
                 TableName=self._table,
-                Item=response_to_item(response, self._texts),
+                Item=stored_response(response, self._texts),
                 ConditionExpression=never_stored,
             )
