@@ -31,7 +31,7 @@ from baton.domain.catalog.searches import Search
 from baton.domain.errors import NotFound, VersionChanged
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs.run import references_metadata
+from baton.domain.runs.responses import references_metadata
 from baton.domain.templates import MAX_NAME_CHARACTERS
 from tests.support.aws import Account
 from tests.support.records import (

@@ -9,10 +9,11 @@ import pytest
 from baton.adapters.dynamodb.codecs.partial_answer import partial_answer_from_item
 from baton.adapters.s3 import S3Texts
 from baton.domain.errors import AttemptSuperseded, NotFound, ResponseAlreadyStored
-from baton.domain.llm.endpoints import LlmLimits
+from baton.domain.llm.endpoints import LlmLimits, LlmTarget
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference, Sources
-from baton.domain.runs.run import LlmTarget, Response, Run, Status, cancelled, failed, resumed
+from baton.domain.runs.responses import Response
+from baton.domain.runs.run import Run, Status, cancelled, failed, resumed
 from baton.usecases.runs.ports import RunStore
 from tests.support.aws import Account
 from tests.support.records import AT_NOON, OTHER_TENANT, TENANT, a_part, a_response, a_run, a_snapshot, an_endpoint

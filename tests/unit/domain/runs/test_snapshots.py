@@ -7,17 +7,20 @@ from typing import Any
 
 import pytest
 
-from baton.domain.catalog.definitions import MAX_TEMPLATE_BYTES, Block, InlineBlock, LlmInstance, Payload, Workflow
+from baton.domain.catalog.definitions import (
+    MAX_TEMPLATE_BYTES,
+    Block,
+    InlineBlock,
+    LlmInstance,
+    Payload,
+    Workflow,
+    WorkflowBundle,
+)
 from baton.domain.errors import Invalid
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs.run import (
-    MAX_VARIABLES_BYTES,
-    WorkflowBundle,
-    answer_metadata,
-    check_variables,
-    reference_record,
-)
+from baton.domain.runs.responses import answer_metadata, reference_record
+from baton.domain.runs.run import MAX_VARIABLES_BYTES, check_variables
 from baton.domain.runs.snapshots import compile_snapshots
 from tests.support.records import AT_NOON, an_answer
 

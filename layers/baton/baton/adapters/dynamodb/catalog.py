@@ -23,13 +23,13 @@ from baton.domain.catalog.definitions import (
     Payload,
     Replacement,
     Workflow,
+    WorkflowBundle,
 )
 from baton.domain.catalog.fallbacks import with_fallbacks
 from baton.domain.catalog.searches import Search
 from baton.domain.errors import NotFound
 from baton.domain.kinds import KIND_WORDS, Kind, Referrer
 from baton.domain.pages import Page
-from baton.domain.runs.run import WorkflowBundle
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

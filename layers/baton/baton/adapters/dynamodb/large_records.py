@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.codecs.attributes import Item
 from baton.adapters.dynamodb.codecs.response import response_to_item
-from baton.domain.runs.run import Response
+from baton.domain.runs.responses import Response
 
 MAX_ITEM_BYTES = 350_000
 """An item can have 400 KB, including the names of its attributes.

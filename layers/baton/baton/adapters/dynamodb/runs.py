@@ -23,7 +23,9 @@ from baton.adapters.dynamodb.histories import DynamoRunHistories
 from baton.adapters.dynamodb.large_records import Texts, stored, text_keys, whole
 from baton.domain.errors import AttemptSuperseded, NotFound
 from baton.domain.pages import Page
-from baton.domain.runs.run import PayloadSnapshot, Response, Run, RunHistory, Status, Variables
+from baton.domain.runs.responses import Response
+from baton.domain.runs.run import Run, RunHistory, Status, Variables
+from baton.domain.runs.snapshots import PayloadSnapshot
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

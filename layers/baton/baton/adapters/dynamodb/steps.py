@@ -15,7 +15,10 @@ from baton.adapters.dynamodb.large_records import Texts, stored_response, whole,
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
 from baton.domain.prompts import Reference, Sources
 from baton.domain.runs.plan import completed_before, predecessors
-from baton.domain.runs.run import PartialAnswer, PayloadSnapshot, Response, Run, StepRecords
+from baton.domain.runs.responses import PartialAnswer, Response
+from baton.domain.runs.run import Run
+from baton.domain.runs.snapshots import PayloadSnapshot
+from baton.domain.runs.steps import StepRecords
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

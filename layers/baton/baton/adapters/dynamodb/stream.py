@@ -13,7 +13,8 @@ from baton.adapters.dynamodb.codecs.partial_answer import partial_answer_from_it
 from baton.adapters.dynamodb.codecs.response import response_from_item
 from baton.adapters.dynamodb.codecs.run import run_from_item
 from baton.domain.live.messages import Change
-from baton.domain.runs.run import PartialAnswer, Response, Run
+from baton.domain.runs.responses import PartialAnswer, Response
+from baton.domain.runs.run import Run
 
 
 def changes(records: Sequence[Mapping[str, Any]]) -> list[Change]:

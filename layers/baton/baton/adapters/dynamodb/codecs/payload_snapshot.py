@@ -9,10 +9,11 @@ from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.codecs.attributes import Item, as_json, from_attributes, from_json, to_attributes
 from baton.adapters.dynamodb.codecs.llm_instance import limits_from_map, limits_to_map
 from baton.adapters.dynamodb.codecs.settings import settings_from_map, settings_to_map
-from baton.domain.llm.endpoints import LlmEndpoint
+from baton.domain.llm.endpoints import LlmEndpoint, LlmTarget
 from baton.domain.prompts import Reference
 from baton.domain.runs.plan import predecessors
-from baton.domain.runs.run import LlmTarget, PayloadSnapshot, Run
+from baton.domain.runs.run import Run
+from baton.domain.runs.snapshots import PayloadSnapshot
 
 
 def snapshot_to_item(run: Run, snapshot: PayloadSnapshot) -> Item:

@@ -8,7 +8,7 @@ from typing import Any
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.codecs.attributes import Item, as_json, from_attributes, from_json, to_attributes
-from baton.domain.runs.run import Response
+from baton.domain.runs.responses import Response
 
 PROMPT_ATTRIBUTES = ("prompt", "prompt_truncated", "prompt_key", "prompt_bytes")
 ATTRIBUTES = tuple(field.name for field in fields(Response) if field.name not in PROMPT_ATTRIBUTES)
