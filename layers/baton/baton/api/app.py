@@ -13,11 +13,11 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from baton.api import methods, queries, request_bodies
-from baton.api.bodies.definitions import Stored
-from baton.api.bodies.fields import View
+from baton.api import methods, request_bodies
+from baton.api.bodies.fields import Stored, View
 from baton.api.budget import encode_for_lambda
 from baton.api.methods import Api, as_get, plain_path
+from baton.api.parameters import query_errors, query_parameters
 from baton.api.problems import INTERNAL, invalid_fields, invalid_request, problem, problem_of
 from baton.api.request_bodies import JSON, JSON_BODY, RequestBody, from_json
 from baton.domain.errors import BatonError, Invalid
@@ -112,7 +112,7 @@ def _resolve(
 
 def _rejected_query(event: Mapping[str, Any], route: Route) -> Response[str] | None:
     known = [parameter.alias for parameter in route.dependant.query_params]
-    errors = queries.field_errors(queries.parameters(event), known)
+    errors = query_errors(query_parameters(event), known)
     return invalid_fields(errors) if errors else None
 
 
