@@ -66,9 +66,9 @@ def batch_response(event: Mapping[str, Any], first_failure: int | None) -> dict[
     return stream.batch_response(event["Records"], first_failure)
 
 
-def provider_fields_error(provider: str, given: Collection[str]) -> str | None:
-    """Why an LLM instance of this provider can't have exactly the ``given`` fields; ``None`` if it can."""
-    return fields_error(provider, given)
+def provider_fields_error(provider: str, fields: Collection[str]) -> str | None:
+    """Why an LLM instance of this provider can't have exactly these optional ``fields``; ``None`` if it can."""
+    return fields_error(provider, fields)
 
 
 @cache
@@ -98,7 +98,7 @@ def definitions() -> DefinitionSource:
 @cache
 def start_run() -> StartRun:
     """Start a run."""
-    return StartRun(definitions=_catalog(), runs=run_store(), executions=_executions(), keep=run_retention())
+    return StartRun(definitions=_catalog(), runs=run_store(), executions=_executions(), retention=run_retention())
 
 
 @cache

@@ -11,7 +11,7 @@ from baton.adapters.dynamodb.codecs.attributes import Item, to_attributes
 from baton.adapters.dynamodb.codecs.partial_answer import partial_answer_to_item
 from baton.adapters.dynamodb.codecs.payload_snapshot import snapshot_from_item
 from baton.adapters.dynamodb.codecs.run import run_from_item, variables_from_item
-from baton.adapters.dynamodb.large_records import Texts, stored_response, whole, whole_content
+from baton.adapters.dynamodb.large_records import Texts, store_long_texts, whole_content, with_long_fields
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
 from baton.domain.prompts import Reference, Sources
 from baton.domain.runs.plan import completed_before, predecessors
@@ -49,7 +49,7 @@ class DynamoStepStore:
         )
 
     def _snapshot(self, item: Item) -> PayloadSnapshot:
-        return snapshot_from_item(whole(item, self._texts))
+        return snapshot_from_item(with_long_fields(item, self._texts))
 
     def read_sources(self, run: Run, references: Sequence[Reference]) -> Sources:
         """The responses and variables that the references need, in one read."""
@@ -77,7 +77,7 @@ class DynamoStepStore:
 
         :raises AttemptSuperseded: if the run is no longer running this attempt.
         """
-        with condition_failing_as(AttemptSuperseded(f"Run {run.id} no longer waits for attempt {run.attempt}.")):
+        with condition_failing_as(AttemptSuperseded(f"Run {run.id} is no longer running attempt {run.attempt}.")):
             self._client.update_item(
                 TableName=self._table,
                 Key=to_attributes(keys.run(run.tenant, run.id)),
@@ -94,7 +94,7 @@ class DynamoStepStore:
 
         :raises AttemptSuperseded: if the run is no longer running this attempt.
         """
-        with condition_failing_as(AttemptSuperseded(f"Run {run.id} no longer waits for attempt {run.attempt}.")):
+        with condition_failing_as(AttemptSuperseded(f"Run {run.id} is no longer running attempt {run.attempt}.")):
             self._client.update_item(
                 TableName=self._table,
                 Key=to_attributes(keys.run(run.tenant, run.id)),
@@ -121,6 +121,6 @@ class DynamoStepStore:
         with condition_failing_as(ResponseAlreadyStored(response.position)):
             self._client.put_item(
                 TableName=self._table,
-                Item=stored_response(response, self._texts),
+                Item=store_long_texts(response, self._texts),
                 ConditionExpression=never_stored,
             )

@@ -21,25 +21,25 @@ from baton.domain.ids import MAX_ID
 from baton.domain.plain_text import text_error
 
 
-def _whole(value: object) -> object:
+def _integral(value: object) -> object:
     """``100.0`` is the whole number 100, as in JSON Schema; ``100.5``, ``"100"`` and ``true`` are not whole numbers."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
+Whole = Annotated[int, BeforeValidator(_integral)]
 """A whole number in a body."""
 
 Id = Annotated[Whole, Field(ge=1, le=MAX_ID, strict=True)]
 """An id in a body: a whole number, not a text of one."""
 
 
-def _plain(text: str) -> str:
+def _normalized(text: str) -> str:
     if error := text_error(text):
         raise ValueError(error)
     return unicodedata.normalize("NFC", text)
 
 
-PlainText = AfterValidator(_plain)
+PlainText = AfterValidator(_normalized)
 """For a one-line text. It is normalized to NFC, so that texts that look the same are equal."""
 
 Name = Annotated[
@@ -49,14 +49,14 @@ Name = Annotated[
 the form in which prompts compare them."""
 
 
-def _short_enough(text: str) -> str:
+def _require_storable(text: str) -> str:
     size = len(text.encode(errors="surrogatepass"))
     if size > MAX_TEXT_BYTES:
         raise ValueError(f"has {size:,} bytes in UTF-8; at most {MAX_TEXT_BYTES:,} can be stored")
     return text
 
 
-Content = Annotated[str, AfterValidator(_short_enough), Field(json_schema_extra={"maxLength": MAX_TEXT_BYTES})]
+Content = Annotated[str, AfterValidator(_require_storable), Field(json_schema_extra={"maxLength": MAX_TEXT_BYTES})]
 """A text of any length that can be stored."""
 
 
@@ -94,7 +94,7 @@ class Listed[T: View](View):
 
 
 STORED = frozenset({"id", "version", "created_at", "updated_at"})
-"""The fields of every stored definition that requests do not have."""
+"""The fields that only stored definitions have; requests may contain them, and they are ignored."""
 
 
 class Stored(View):
@@ -107,5 +107,5 @@ class Stored(View):
 
 
 def own_fields(definition: Definition, *names: str) -> dict[str, Any]:
-    """The fields of every stored definition, and these others."""
+    """The values of the fields of every stored definition, and of these others."""
     return {name: getattr(definition, name) for name in ("id", "version", "created_at", "updated_at", *names)}

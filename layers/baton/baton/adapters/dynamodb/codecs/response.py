@@ -1,4 +1,4 @@
-"""The item of a response. Of a long text it has the beginning, and the key of the whole."""
+"""The item of a response. A long text is cut there; its attribute ``…_key`` is the S3 key of the whole text."""
 
 from __future__ import annotations
 
