@@ -20,9 +20,10 @@ from baton.api.budget import body_size
 from baton.api.caller import DEFAULT_TENANT as TENANT
 from baton.domain.catalog.definitions import Block, InlineBlock, LlmInstance, Payload, Workflow, new_definition
 from baton.domain.files.workflow_imports import FileChange
+from baton.domain.llm.endpoints import LlmTarget
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs.run import LlmTarget, RunHistory
+from baton.domain.runs.run import RunHistory
 from baton.runtime import wiring
 from baton.usecases.files.import_workflow_file import Imported
 from tests.fakes.texts import FakeTexts

@@ -10,8 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from baton.adapters.dynamodb.catalog import DynamoCatalogStore
-from baton.adapters.dynamodb.large_records import MAX_ITEM_BYTES, item_bytes
-from baton.adapters.dynamodb.responses import MAX_TEXT_BYTES
+from baton.adapters.dynamodb.large_records import MAX_ITEM_BYTES, MAX_TEXT_BYTES, item_bytes
 from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.s3 import S3Texts
@@ -32,7 +31,7 @@ from baton.domain.catalog.searches import Search
 from baton.domain.errors import NotFound, VersionChanged
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs.run import references_metadata
+from baton.domain.runs.responses import references_metadata
 from baton.domain.templates import MAX_NAME_CHARACTERS
 from tests.support.aws import Account
 from tests.support.records import (

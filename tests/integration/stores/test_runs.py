@@ -9,10 +9,11 @@ import pytest
 from baton.adapters.dynamodb.codecs.partial_answer import partial_answer_from_item
 from baton.adapters.s3 import S3Texts
 from baton.domain.errors import AttemptSuperseded, NotFound, ResponseAlreadyStored
-from baton.domain.llm.endpoints import LlmLimits
+from baton.domain.llm.endpoints import LlmLimits, LlmTarget
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference, Sources
-from baton.domain.runs.run import LlmTarget, Response, Run, Status, cancelled, failed, resumed
+from baton.domain.runs.responses import Response
+from baton.domain.runs.run import Run, Status, cancelled, failed, resumed
 from baton.usecases.runs.ports import RunStore
 from tests.support.aws import Account
 from tests.support.pages import all_items
@@ -529,4 +530,4 @@ def test_an_older_run_has_the_on_missing_that_is_stored_with_its_snapshots(
     )
     run = dynamodb_stores.steps.read_step(TENANT, 1, 0).run
     assert run is not None
-    assert run.on_missing == "fail"
+    assert run.on_missing == dynamodb_stores.runs.read(TENANT, 1).on_missing == "fail"

@@ -15,9 +15,8 @@ from botocore.config import Config
 from baton.adapters.dynamodb import stream
 from baton.adapters.dynamodb.catalog import DynamoCatalogStore
 from baton.adapters.dynamodb.connections import DynamoConnections
-from baton.adapters.dynamodb.histories import DynamoRunHistories
 from baton.adapters.dynamodb.limits import DynamoLimitStore
-from baton.adapters.dynamodb.runs import DynamoRunStore
+from baton.adapters.dynamodb.runs import DynamoRunHistories, DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.llm.http.http_transport import HttpTransport
 from baton.adapters.llm.registry import PROVIDERS, base_urls, check, complete, fields_error, unsupported_settings
@@ -60,6 +59,11 @@ def now() -> datetime:
 def changes(event: Mapping[str, Any]) -> list[Change]:
     """The changes in a batch of the Runs table's stream."""
     return stream.changes(event["Records"])
+
+
+def batch_response(event: Mapping[str, Any], first_failure: int | None) -> dict[str, Any]:
+    """The response to a batch of the Runs table's stream; ``first_failure`` is an index in the batch."""
+    return stream.batch_response(event["Records"], first_failure)
 
 
 def provider_fields_error(provider: str, fields: Collection[str]) -> str | None:

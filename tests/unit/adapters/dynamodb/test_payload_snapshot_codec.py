@@ -6,10 +6,9 @@ from dataclasses import asdict, replace
 
 from baton.adapters.dynamodb.codecs.attributes import as_json, to_attributes
 from baton.adapters.dynamodb.codecs.payload_snapshot import snapshot_from_item, snapshot_to_item
-from baton.domain.llm.endpoints import LlmLimits
+from baton.domain.llm.endpoints import LlmLimits, LlmTarget
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs.run import LlmTarget
 from tests.support.records import a_run, a_snapshot, an_endpoint
 
 IN_PROMPT = Reference(name="facts.items[0]", source="response", position=0, path=("items", 0))

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from baton.api.bodies.runs import RunSummary, RunView, fit_responses
 from baton.api.budget import MAX_BODY_BYTES, fit_texts, text_size
-from baton.domain.runs.run import Response, RunHistory
+from baton.domain.runs.responses import Response
+from baton.domain.runs.run import RunHistory
 from tests.fakes.texts import FakeTexts
 from tests.support.records import AT_NOON, a_response, a_run
 

@@ -10,7 +10,8 @@ import pytest
 from baton.domain.errors import LlmRefused, LlmThrottled
 from baton.domain.live.messages import Change, Message, messages_of_change, messages_of_history
 from baton.domain.llm.calls import LlmAnswer, LlmCall
-from baton.domain.runs.run import PartialAnswer, Response, Run, RunHistory
+from baton.domain.runs.responses import PartialAnswer, Response
+from baton.domain.runs.run import Run, RunHistory
 from tests.fakes.runs import FakeRuns
 from tests.support.records import NOON, TENANT, an_answer
 from tests.support.use_cases import FakeBaton

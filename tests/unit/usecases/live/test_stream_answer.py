@@ -10,7 +10,8 @@ import pytest
 from baton.domain.live.messages import Change, messages_of_change
 from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.llm.settings import LlmSettings
-from baton.domain.runs.run import PartialAnswer, Run
+from baton.domain.runs.responses import PartialAnswer
+from baton.domain.runs.run import Run
 from baton.usecases.live.stream_answer import MAX_DELTA_CHARACTERS, PartialAnswerPublisher
 from tests.fakes.llm import FakeLlm
 from tests.support.records import NOON, TENANT, a_snapshot, an_answer

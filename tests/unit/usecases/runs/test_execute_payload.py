@@ -18,7 +18,8 @@ from baton.domain.errors import (
 )
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Sources
-from baton.domain.runs.run import OnMissing, Response, cancelled
+from baton.domain.runs.responses import Response
+from baton.domain.runs.run import OnMissing, cancelled
 from baton.domain.runs.steps import Step
 from baton.usecases.runs.execute_payload import ExecutePayload
 from tests.fakes.runs import FakeSteps

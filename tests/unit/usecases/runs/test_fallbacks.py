@@ -20,7 +20,8 @@ from baton.domain.errors import (
     LlmThrottled,
 )
 from baton.domain.llm.settings import LlmSettings
-from baton.domain.runs.run import Response, Run
+from baton.domain.runs.responses import Response
+from baton.domain.runs.run import Run
 from baton.usecases.catalog.define import Edit
 from tests.support.records import AT_NOON, NOON, TENANT, block_draft, instance_draft, payload_draft, workflow_draft
 from tests.support.use_cases import FakeBaton

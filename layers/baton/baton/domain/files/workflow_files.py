@@ -17,13 +17,13 @@ from baton.domain.catalog.definitions import (
     BlockDraft,
     InlineBlock,
     PayloadDraft,
+    WorkflowBundle,
     draft_fields,
     record_bytes,
 )
 from baton.domain.errors import Invalid
 from baton.domain.kinds import KIND_WORDS, Kind
 from baton.domain.llm.settings import LlmSettings
-from baton.domain.runs.run import WorkflowBundle
 from baton.domain.templates import BLOCK_SEPARATOR
 
 MAX_ERRORS_NAMED = 5
