@@ -75,4 +75,4 @@ def finished(
 
 
 if __name__ == "__main__":
-    terminal.end(smoke)
+    terminal.run_command(smoke)
