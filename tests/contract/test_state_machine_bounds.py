@@ -42,7 +42,7 @@ def test_capacity_is_waited_for_as_long_as_the_execution_may_last() -> None:
 
 
 def test_a_day_without_capacity_fits_into_the_history() -> None:
-    """The worst case: each payload meets a new shortage, and is retried quickly at first; then a shortage lasts a day."""
+    """The worst case: each payload meets a new shortage, whose first retries are quick; then a shortage lasts a day."""
     retrier = no_capacity()
     quick = next(tries for tries in range(100) if 2**tries >= retrier["MaxDelaySeconds"])
     slow = DAY / (retrier["MaxDelaySeconds"] / 2)  # on average, with full jitter

@@ -94,7 +94,13 @@ def definitions() -> DefinitionSource:
 @cache
 def start_run() -> StartRun:
     """Start a run."""
-    return StartRun(definitions=_catalog(), runs=run_store(), executions=_executions(), keep=run_retention())
+    return StartRun(
+        definitions=_catalog(),
+        runs=run_store(),
+        executions=_executions(),
+        keep=run_retention(),
+        monotonic=time.monotonic,
+    )
 
 
 @cache

@@ -19,9 +19,9 @@ LONG_FIELDS = ("content", "blocks", "settings", "defaults", "template", "referen
 """Fields that no key, condition, listing or search for referrers uses."""
 
 
-def stored(item: Item, texts: Texts, folder: str) -> Item:
+def stored(item: Item, texts: Texts, folder: str, max_bytes: int = MAX_ITEM_BYTES) -> Item:
     """The item to write to the table; if it is too large, its long fields are stored as an object first."""
-    if item_bytes(item) <= MAX_ITEM_BYTES:
+    if item_bytes(item) <= max_bytes:
         return item
     return {**_short(item), RECORD_KEY: {"S": texts.put(folder, _long_text(item))}}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -21,14 +22,18 @@ from baton.adapters.dynamodb.codecs.response import response_from_item
 from baton.adapters.dynamodb.codecs.run import run_from_item, run_to_item
 from baton.adapters.dynamodb.codecs.variables import variables_to_item
 from baton.adapters.dynamodb.histories import DynamoRunHistories
-from baton.adapters.dynamodb.large_records import stored, whole
+from baton.adapters.dynamodb.large_records import MAX_ITEM_BYTES, stored, whole
 from baton.adapters.dynamodb.responses import Texts, text_keys
+from baton.adapters.dynamodb.throttling import MAX_SECONDS, Deadline, retry_throttled
 from baton.domain.errors import AttemptSuperseded, NotFound
 from baton.domain.pages import Page
 from baton.domain.runs.run import PayloadSnapshot, Response, Run, RunHistory, Status, Variables
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+MAX_RUN_BYTES = 8_000_000
+"""Of the snapshots of a run that are stored in its partition, which writes 1 MB a second; the others are in S3."""
 
 UNCHANGED = "#status = :was AND #attempt = :was_attempt"
 """Two callers, or a caller and the state machine, may end a run at the same time; the first write wins."""
@@ -56,18 +61,29 @@ class DynamoRunStore:
         counters = from_attributes(answer["Attributes"])
         return counters["runs"], counters["responses"] - responses + 1
 
-    def create(self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot]) -> None:
-        """Write the run; it can be read only after all of its items are written."""
-        compiled = [self._snapshot_item(run, snapshot) for snapshot in snapshots]
-        given = variables_to_item(run, variables)
-        write_many(self._client, self._table, puts=[*compiled, given])
-        self._client.put_item(
-            TableName=self._table, Item=run_to_item(run), ConditionExpression="attribute_not_exists(pk)"
-        )
+    def create(
+        self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot], seconds: float = MAX_SECONDS
+    ) -> None:
+        """Write the run; it can be read only after all of its items are written. What is written by then expires.
 
-    def _snapshot_item(self, run: Run, snapshot: PayloadSnapshot) -> Item:
+        :raises Overloaded: if it takes longer than ``seconds``, because DynamoDB has no capacity for it.
+        """
+        deadline = Deadline(seconds)
+        max_bytes = min(MAX_ITEM_BYTES, MAX_RUN_BYTES // max(1, len(snapshots)))
+        compiled = [self._snapshot_item(run, snapshot, max_bytes) for snapshot in snapshots]
+        given = variables_to_item(run, variables)
+        write_many(self._client, self._table, puts=[*compiled, given], deadline=deadline)
+        put = partial(
+            self._client.put_item,
+            TableName=self._table,
+            Item=run_to_item(run),
+            ConditionExpression="attribute_not_exists(pk)",
+        )
+        retry_throttled(put, deadline)
+
+    def _snapshot_item(self, run: Run, snapshot: PayloadSnapshot, max_bytes: int) -> Item:
         folder = f"{keys.run_texts(run.tenant, run.id)}/payloads/{snapshot.position:04d}"
-        return stored(snapshot_to_item(run, snapshot), self._texts, folder)
+        return stored(snapshot_to_item(run, snapshot), self._texts, folder, max_bytes)
 
     def read(self, tenant: str, run_id: int) -> Run:
         """:raises NotFound:"""

@@ -28,6 +28,7 @@ from baton.api.parameters import Cursor, Limit, PathId, PathPosition, QueryId, R
 from baton.domain.errors import (
     AttemptSuperseded,
     NotFound,
+    Overloaded,
     RunFinished,
     RunNotFinished,
 )
@@ -41,7 +42,7 @@ def _in_lower_case(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-@router.post("/api/execute/workflow/<workflow_id>", responses=answers(HTTPStatus.ACCEPTED, NotFound))
+@router.post("/api/execute/workflow/<workflow_id>", responses=answers(HTTPStatus.ACCEPTED, NotFound, Overloaded))
 def execute_workflow(
     caller: RequestCaller, workflow_id: PathId, request: Annotated[ExecuteRequest | None, Body()] = None
 ) -> Response[ExecuteView]:

@@ -38,8 +38,13 @@ class RunStore(RunHistories, Protocol):
     def reserve_ids(self, tenant: str, responses: int) -> tuple[int, int]:
         """A new run id, and the first of so many new response ids."""
 
-    def create(self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot]) -> None:
-        """Write the run; it can be read only once all of it is there."""
+    def create(
+        self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot], seconds: float = ...
+    ) -> None:
+        """Write the run; it can be read only once all of it is there.
+
+        :raises Overloaded: if it can't be written within so many seconds.
+        """
 
     def read_snapshots(self, tenant: str, run_id: int) -> Sequence[PayloadSnapshot]:
         """What the run executes, in order; an unknown run has none."""
