@@ -17,7 +17,14 @@ from baton.domain.kinds import Referrer
 MEDIA_TYPE = problems.PROBLEM_JSON
 METHODS_WITH_A_BODY = ("post", "put")
 
-COMMON_PROBLEMS = (problems.METHOD_NOT_ALLOWED, problems.UNKNOWN_TYPE, problems.TOO_LARGE, problems.INTERNAL)
+OVERLOADED = problems.PROBLEM_TYPES[errors.Overloaded]
+COMMON_PROBLEMS = (
+    problems.METHOD_NOT_ALLOWED,
+    problems.UNKNOWN_TYPE,
+    problems.TOO_LARGE,
+    problems.INTERNAL,
+    OVERLOADED,
+)
 
 type Json = dict[str, Any]
 
@@ -45,7 +52,7 @@ def schema() -> Json:
             },
             "title": {**text, "description": "The type as a text."},
             "status": {"type": "integer", "description": "The HTTP status."},
-            "detail": {**text, "description": "A text for people that says what is wrong."},
+            "detail": {**text, "description": "A sentence for people that describes the error."},
             "errors": {"type": "array", "items": error, "description": "All invalid fields (`invalid-request`)."},
             "holder": {"type": "integer", "description": "The id of the definition that has the name (`name-taken`)."},
             "users": {
@@ -74,7 +81,7 @@ def with_common_problems(path: str, method: str, responses: Json, *, has_input: 
         own.add(problems.PROBLEM_TYPES[errors.Invalid].slug)
     if "{" in path:
         own.add(problems.NO_SUCH_CALL.slug)  # an id may contain a character that no path allows
-    shared = {problems.INTERNAL}
+    shared = {problems.INTERNAL} | ({OVERLOADED} if path.startswith("/api/") else set())
     if method in METHODS_WITH_A_BODY:
         shared |= {problems.TOO_LARGE, problems.UNKNOWN_TYPE}
     return {
@@ -135,12 +142,13 @@ EXAMPLES = {
     "name-taken": problems.problem_of(errors.NameTaken("block", "Greeting", 1)),
     "run-not-finished": problems.problem_of(errors.RunNotFinished(1, "running")),
     "run-finished": problems.problem_of(errors.RunFinished(1, "completed")),
-    "run-changed": problems.problem_of(errors.AttemptSuperseded("Run 1 is no longer running; look at it again.")),
+    "run-changed": problems.problem_of(errors.AttemptSuperseded("Run 1 is no longer running; read it again.")),
     "conflict": problems.problem_of(errors.LedgerConflict()),
     "method-not-allowed": problems.problem(
         problems.METHOD_NOT_ALLOWED, "/api/blocks does not support PATCH; it supports GET, HEAD, POST, OPTIONS."
     ),
     "unknown-media-type": problems.problem(problems.UNKNOWN_TYPE, "body: is 'text/plain'; send it as JSON."),
     "too-large": problems.problem(problems.TOO_LARGE, "body: 1,000,001 bytes; at most 1,000,000 are allowed."),
+    "overloaded": problems.problem_of(errors.Overloaded()),
     "internal-error": problems.problem(problems.INTERNAL, "Something went wrong on our side."),
 }

@@ -133,7 +133,7 @@ class FakeRuns:
     def _check_unchanged(self, run: Run) -> None:
         stored = self.find(run.tenant, run.id)
         if stored is None or (stored.run.status, stored.run.attempt) != (run.status, run.attempt):
-            raise AttemptSuperseded(f"Run {run.id} is no longer {run.status}; look at it again.")
+            raise AttemptSuperseded(f"Run {run.id} is no longer {run.status}; read it again.")
 
     def write_part(self, part: PartialAnswer) -> None:
         """Publish a part of an answer."""
@@ -188,7 +188,7 @@ class FakeSteps:
     def _running(self, run: Run) -> Run:
         stored = self._runs.find(run.tenant, run.id)
         if stored is None or stored.run.status != "running" or stored.run.attempt != run.attempt:
-            raise AttemptSuperseded(f"Run {run.id} no longer waits for attempt {run.attempt}.")
+            raise AttemptSuperseded(f"Run {run.id} is no longer running attempt {run.attempt}.")
         return stored.run
 
     def store_response(self, response: Response) -> None:

@@ -55,7 +55,7 @@ class FakeBaton:
             definitions=self.catalog,
             runs=self.runs,
             executions=self.executions,
-            keep=timedelta(days=90),
+            retention=timedelta(days=90),
             monotonic=self.clock.monotonic,
         )
         self.execute_payload = ExecutePayload(

@@ -150,9 +150,9 @@ ANTHROPIC = ProviderCases(
         "thinking": {"type": "disabled"},
     },
     unsupported=[
-        ({"seed": 0}, [("seed", "anthropic has no such setting")]),
-        ({"temperature": 1.01}, [("temperature", "anthropic takes 0 to 1")]),
-        ({"stop": ("END", " \n")}, [("stop", "anthropic takes no sequence of spaces and line breaks alone")]),
+        ({"seed": 0}, [("seed", "is not supported by anthropic")]),
+        ({"temperature": 1.01}, [("temperature", "must be between 0 and 1 for anthropic")]),
+        ({"stop": ("END", " \n")}, [("stop", "anthropic rejects sequences of only spaces and line breaks")]),
         ({"temperature": 1, "top_p": 1, "stop": ("END",), "max_tokens": 1, "response_format": "json"}, []),
         ({}, []),
     ],

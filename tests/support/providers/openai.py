@@ -143,7 +143,7 @@ OPENAI = ProviderCases(
     unsupported=[
         (
             {"options": {"stream": True, "top_k": 1}, "seed": 1, "temperature": 2},
-            [("options", "'stream' can't be one: Baton sets it")],
+            [("options", "'stream' is set by Baton; remove it")],
         ),
     ],
     whole=GOOD,

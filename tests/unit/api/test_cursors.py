@@ -25,7 +25,7 @@ def test_the_end_and_the_beginning_of_a_list_have_no_cursor() -> None:
 
 
 def test_a_cursor_is_of_no_use_in_another_list() -> None:
-    with pytest.raises(Invalid, match="cursor: is not one that this list gave"):
+    with pytest.raises(Invalid, match="cursor: was not returned by this list"):
         decode("responses of 8", encode("responses of 7", 3))
 
 
@@ -42,13 +42,13 @@ def forged(text: str) -> str:
     ],
 )
 def test_a_cursor_from_no_list_is_rejected(cursor: str) -> None:
-    with pytest.raises(Invalid, match="cursor: is not one that this list gave"):
+    with pytest.raises(Invalid, match="cursor: was not returned by this list"):
         decode("runs", cursor)
 
 
 def test_a_cursor_with_an_impossible_id_is_rejected() -> None:
     """A number in DynamoDB has at most 38 digits."""
-    with pytest.raises(Invalid, match="cursor: is not one that this list gave"):
+    with pytest.raises(Invalid, match="cursor: was not returned by this list"):
         decode("runs", forged("runs:" + "9" * 60))
 
 

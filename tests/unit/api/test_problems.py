@@ -58,7 +58,7 @@ def test_slugs_are_unique() -> None:
         (NameTaken("block", "Greeting", 3), 409, "name-taken"),
         (RunNotFinished(1, "running"), 409, "run-not-finished"),
         (RunFinished(1, "completed"), 409, "run-finished"),
-        (AttemptSuperseded("Run 1 is no longer running; look at it again."), 409, "run-changed"),
+        (AttemptSuperseded("Run 1 is no longer running; read it again."), 409, "run-changed"),
         (VersionChanged("block", 3), 412, "version-changed"),
         (Conflict("It clashes."), 409, "conflict"),
     ],

@@ -26,20 +26,22 @@ RequestCaller = Annotated[Caller, Depends(caller_of_request)]
 """The caller, as a parameter of a route."""
 
 
-def _id(value: Any) -> Any:
-    """Reject other notations: pydantic also accepts ``01``, ``+1``, ``1_0`` and ``1.0``."""
+def _plain_id(value: Any) -> Any:
+    """Rejects other notations of numbers: pydantic also accepts ``01``, ``+1``, ``1_0`` and ``1.0``."""
     if isinstance(value, str) and not PLAIN_ID.fullmatch(value):
         raise ValueError(f"is not an id: a number from 1 to {MAX_ID}, in digits without signs, spaces or leading zeros")
     return value
 
 
-PathId = Annotated[int, BeforeValidator(_id), Path(ge=1, le=MAX_ID)]
+PathId = Annotated[int, BeforeValidator(_plain_id), Path(ge=1, le=MAX_ID)]
 """An id in a path."""
 
-PathPosition = Annotated[int, BeforeValidator(lambda text: text if text == "0" else _id(text)), Path(ge=0, le=MAX_ID)]
+PathPosition = Annotated[
+    int, BeforeValidator(lambda text: text if text == "0" else _plain_id(text)), Path(ge=0, le=MAX_ID)
+]
 """The position of a payload in a run, in a path; the first is 0."""
 
-QueryId = Annotated[int | None, BeforeValidator(_id), Query(ge=1, le=MAX_ID)]
+QueryId = Annotated[int | None, BeforeValidator(_plain_id), Query(ge=1, le=MAX_ID)]
 """An id in a query."""
 
 Limit = Annotated[int, Query(ge=1, le=100, description="The maximum number of items.")]
@@ -64,5 +66,5 @@ def versions(if_match: str | None) -> frozenset[int] | None:
         return None
     tags = [tag.strip() for tag in if_match.split(",")]
     if not all(_ENTITY_TAG.fullmatch(tag) for tag in tags):
-        raise Invalid("If-Match", 'is not a list of ETags as this API gives them, such as "3" with its quotes.')
+        raise Invalid("If-Match", 'is not a list of ETags as this API returns them, such as "3" with its quotes.')
     return frozenset(int(tag.strip('"')) for tag in tags if tag.strip('"').isdecimal())

@@ -19,18 +19,18 @@ def parameters(event: Mapping[str, Any]) -> list[tuple[str, str]]:
     return list((event.get("queryStringParameters") or {}).items())
 
 
-def field_errors(given: Sequence[tuple[str, str]], known: Collection[str]) -> list[FieldError]:
-    """Errors that do not depend on the meaning of the values."""
-    times = Counter(name for name, _ in given)
-    empty = {name for name, value in given if not value}
+def field_errors(sent: Sequence[tuple[str, str]], known: Collection[str]) -> list[FieldError]:
+    """The error of each unknown, repeated or empty parameter; their values are validated later."""
+    times = Counter(name for name, _ in sent)
+    empty = {name for name, value in sent if not value}
     found = {name: _detail(times[name], known, is_known=name in known, is_empty=name in empty) for name in times}
     return [FieldError(path=(name[:MAX_NAME_CHARACTERS],), detail=detail) for name, detail in found.items() if detail]
 
 
 def _detail(times: int, known: Collection[str], *, is_known: bool, is_empty: bool) -> str:
     if not is_known:
-        others = f"; it has {', '.join(known)}" if known else ", which has none"
-        return f"is not a parameter of this call{others}"
+        supported = f"; supported are {', '.join(known)}" if known else ""
+        return f"is not a parameter of this call{supported}"
     if times > 1:
-        return f"is given {times} times; send it once"
-    return "is empty; leave it out, or give it a value" if is_empty else ""
+        return f"occurs {times} times; send it once"
+    return "is empty; remove it, or set a value" if is_empty else ""

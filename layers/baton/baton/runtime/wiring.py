@@ -62,9 +62,9 @@ def changes(event: Mapping[str, Any]) -> list[Change]:
     return stream.changes(event["Records"])
 
 
-def provider_fields_error(provider: str, given: Collection[str]) -> str | None:
-    """Why an LLM instance of this provider can't have exactly the ``given`` fields; ``None`` if it can."""
-    return fields_error(provider, given)
+def provider_fields_error(provider: str, fields: Collection[str]) -> str | None:
+    """Why an LLM instance of this provider can't have exactly these optional ``fields``; ``None`` if it can."""
+    return fields_error(provider, fields)
 
 
 @cache
@@ -98,7 +98,7 @@ def start_run() -> StartRun:
         definitions=_catalog(),
         runs=run_store(),
         executions=_executions(),
-        keep=run_retention(),
+        retention=run_retention(),
         monotonic=time.monotonic,
     )
 

@@ -143,7 +143,7 @@ def test_an_instances_own_header_carries_the_key(
 @pytest.mark.parametrize("key", [KEY, None])
 def test_a_reserved_or_invalid_header_carries_no_key(a_call: Build, name: str, key: str | None) -> None:
     for request in (openai.request, openai.models_request, anthropic.request, anthropic.models_request):
-        with pytest.raises(LlmRefused, match="'demo' can't have its API key in the header") as caught:
+        with pytest.raises(LlmRefused, match="'demo' has an api_key_header that can't contain a key") as caught:
             request(a_call(api_key_header=name, api_key=key))
         assert KEY not in str(caught.value)
 

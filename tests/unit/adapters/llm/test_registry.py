@@ -59,7 +59,7 @@ def test_an_unsupported_setting_is_rejected_without_a_call(a_call: Build) -> Non
     providers = {
         "anthropic": Provider(complete=llm, unsupported_settings=registry.PROVIDERS["anthropic"].unsupported_settings)
     }
-    with pytest.raises(LlmRefused, match=r"'demo' can't be called .*: seed: anthropic has no such setting\."):
+    with pytest.raises(LlmRefused, match=r"'demo' can't be called .*: seed: is not supported by anthropic\."):
         complete(a_call(provider="anthropic", seed=1), providers=providers)
     assert llm.calls == []
 

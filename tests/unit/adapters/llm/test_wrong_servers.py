@@ -466,7 +466,7 @@ def test_a_wrong_server_yields_a_correct_answer_or_a_named_failure(
     else:
         with pytest.raises(case.right, match=r"^LLM instance 'demo' ") as caught:
             complete(call, listener)
-        assert "gave no complete answer within" not in str(caught.value)
+        assert "sent no complete answer within" not in str(caught.value)
     assert script.asked[case.path] == 1
 
 

@@ -98,7 +98,7 @@ def test_a_record_changed_to_another_origin_without_its_key_sends_nothing(keyed:
     instance = keyed.catalog.read(TENANT, LlmInstance, 1)
     for base_url, provider in ((B, "openai"), (A, "anthropic"), (None, "anthropic"), (None, "bedrock")):
         turned = replace(instance, base_url=base_url, provider=provider)
-        with pytest.raises(LlmRefused, match=r"was given for https://a\.example:443 .*nothing was sent") as caught:
+        with pytest.raises(LlmRefused, match=r"was set for https://a\.example:443 .*nothing was sent") as caught:
             keyed.api_keys.for_call(TENANT, turned.endpoint())
         assert "sk-a" not in str(caught.value)
 
@@ -129,7 +129,7 @@ def test_an_old_run_never_sends_the_new_key_to_the_old_origin(fake_baton: FakeBa
     after = fake_baton.execute_payload(fake_baton.step(run))
     assert (after.outcome, fake_baton.llm.calls) == ("failed", [])
     assert after.error is not None
-    assert "was given for https://b.example:443" in after.error
+    assert "was set for https://b.example:443" in after.error
     assert "this call goes to https://a.example:443" in after.error
     assert "sk-b" not in after.error
 

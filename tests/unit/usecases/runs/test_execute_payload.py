@@ -154,7 +154,7 @@ def test_a_superseded_attempt_calls_no_llm_and_stores_no_response(fake_baton: Fa
     run = fake_baton.started("one")
     fake_baton.runs.write(replace(run, attempt=2))
     after = fake_baton.execute_payload(fake_baton.step(run))
-    assert (after.outcome, after.error) == ("failed", "The run no longer waits for this attempt.")
+    assert (after.outcome, after.error) == ("failed", "The run is no longer running this attempt.")
     assert (fake_baton.llm.calls, responses(fake_baton)) == ([], ())
 
 
@@ -308,7 +308,7 @@ def test_with_on_missing_fail_a_missing_reference_fails_the_run_before_the_llm_c
     run = fake_baton.start_run(TENANT, workflow, {}, NOON, "fail")
     fake_baton.llm.script("no json")
     step = fake_baton.state_machine.execute(fake_baton.step(run))
-    assert step.error == "Payload 'p1' (position 1): There is nothing to be found for {{p0.title}}."
+    assert step.error == "Payload 'p1' (position 1): These references can't be resolved: {{p0.title}}."
     assert fake_baton.llm.prompts == ["one"]
 
 

@@ -188,7 +188,7 @@ def test_an_instance_that_is_a_fallback_cannot_be_deleted(fake_baton: FakeBaton)
 def test_a_payload_with_a_setting_that_a_fallback_does_not_support_is_rejected(fake_baton: FakeBaton) -> None:
     fake_baton.unsupported_settings.unsupported["openai"] = ["seed"]
     first = instances(fake_baton, {}, {"provider": "openai"})[0]
-    with pytest.raises(Invalid, match=r"^seed: of the fallback 'i1': openai has no such setting\.$"):
+    with pytest.raises(Invalid, match=r"^seed: of the fallback 'i1': is not supported by openai\.$"):
         started(fake_baton, first, LlmSettings(seed=1))
 
 

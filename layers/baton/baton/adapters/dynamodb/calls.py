@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 MAX_READ_AT_ONCE = 100
 MAX_WRITTEN_AT_ONCE = 25
+"""The most items that BatchGetItem reads and BatchWriteItem writes.
+
+Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+"""
 
 MAX_BYTES_AT_ONCE = 1_000_000
 """What a partition writes in a second; a call may have 16 MB as JSON, in which an emoji of 4 bytes has 12.
@@ -39,8 +43,8 @@ def get_many(client: DynamoDBClient, table: str, wanted: Iterable[Key], attribut
         return page["UnprocessedKeys"]
 
     deadline = Deadline()
-    for some in batched(dict.fromkeys(_as_pair(key) for key in wanted), MAX_READ_AT_ONCE, strict=False):
-        _until_done(read, {table: _to_read(some, attributes)}, deadline)
+    for batch in batched(dict.fromkeys(_key_pair(key) for key in wanted), MAX_READ_AT_ONCE, strict=False):
+        _repeat_until_done(read, {table: _read_request(batch, attributes)}, deadline)
     return found
 
 
@@ -62,8 +66,8 @@ def write_many(
         return client.batch_write_item(RequestItems=pending)["UnprocessedItems"]
 
     until = deadline or Deadline()
-    for some in _batches(requests):
-        _until_done(write, {table: some}, until)
+    for batch in _batches(requests):
+        _repeat_until_done(write, {table: batch}, until)
 
 
 def query(client: DynamoDBClient, **request: Any) -> Iterator[Item]:
@@ -74,13 +78,13 @@ def query(client: DynamoDBClient, **request: Any) -> Iterator[Item]:
 
 def query_page(client: DynamoDBClient, after: Item | None, **request: Any) -> tuple[list[Item], Item | None]:
     """One page of a query, and the key after which the next page starts, if there is one."""
-    answer = client.query(**request | ({"ExclusiveStartKey": after} if after else {}))
-    return answer["Items"], answer.get("LastEvaluatedKey")
+    page = client.query(**request | ({"ExclusiveStartKey": after} if after else {}))
+    return page["Items"], page.get("LastEvaluatedKey")
 
 
 @contextmanager
 def condition_failing_as(error: BatonError) -> Iterator[None]:
-    """Raise this error instead of DynamoDB's when a condition fails."""
+    """Within this block, a failed condition raises this error instead of DynamoDB's."""
     try:
         yield
     except ClientError as failure:
@@ -109,11 +113,11 @@ def projection(attributes: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _as_pair(key: Key) -> tuple[str, str]:
+def _key_pair(key: Key) -> tuple[str, str]:
     return key["pk"], key["sk"]
 
 
-def _to_read(pairs: Iterable[tuple[str, str]], attributes: Sequence[str]) -> dict[str, Any]:
+def _read_request(pairs: Iterable[tuple[str, str]], attributes: Sequence[str]) -> dict[str, Any]:
     request: dict[str, Any] = {
         "Keys": [to_attributes({"pk": pk, "sk": sk}) for pk, sk in pairs],
         "ConsistentRead": True,
@@ -136,7 +140,7 @@ def _batches(requests: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str
         yield batch
 
 
-def _until_done(
+def _repeat_until_done(
     call: Callable[[Mapping[str, Any]], Mapping[str, Any]], pending: Mapping[str, Any], deadline: Deadline
 ) -> None:
     """Repeat the call with the unprocessed part, after increasing pauses.

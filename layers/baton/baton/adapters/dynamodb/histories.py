@@ -36,10 +36,10 @@ class DynamoRunHistories:
     def read(self, tenant: str, run_id: int) -> Run:
         """:raises NotFound:"""
         key = to_attributes(keys.run(tenant, run_id))
-        answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        if "Item" not in answer:
+        found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        if "Item" not in found:
             raise NotFound("run", run_id)
-        return run_from_item(answer["Item"])
+        return run_from_item(found["Item"])
 
     def read_history(self, tenant: str, run_id: int) -> RunHistory:
         """The run with all its existing responses, without their prompts, in one query.

@@ -7,7 +7,7 @@ from typing import TypedDict
 from baton.domain.ids import ID_DIGITS
 
 PART, SNAPSHOTS, RESPONSES_FROM, RUN, VARIABLES = "PART", "PAYLOAD#", "RESPONSE#", "RUN", "VARIABLES"
-"""Sort keys of a run, in their order. Reading a run needs all but the first two."""
+"""Sort keys of a run's items, or their prefixes, in sort order. Reading a run needs all but the first two."""
 
 ALL_RUNS = "*"
 
@@ -40,7 +40,7 @@ def snapshot(tenant: str, run_id: int, position: int) -> Key:
 
 
 def response(tenant: str, run_id: int, position: int) -> Key:
-    """The response of that payload."""
+    """The response of the payload at this position."""
     return {"pk": run_partition(tenant, run_id), "sk": f"{RESPONSES_FROM}{position:04d}"}
 
 
@@ -55,7 +55,7 @@ def limits(tenant: str, instance_id: int) -> Key:
 
 
 def counter(tenant: str, kind: str) -> Key:
-    """The counter of ids."""
+    """The counter of ids: of definitions of one kind, or of runs and their responses (``RUN``)."""
     return {"pk": f"{tenant}#COUNTER", "sk": kind}
 
 

@@ -19,27 +19,27 @@ LONG_FIELDS = ("content", "blocks", "settings", "defaults", "template", "referen
 """Fields that no key, condition, listing or search for referrers uses."""
 
 
-def stored(item: Item, texts: Texts, folder: str, max_bytes: int = MAX_ITEM_BYTES) -> Item:
-    """The item to write to the table; if it is too large, its long fields are stored as an object first."""
+def store_long_fields(item: Item, texts: Texts, folder: str, max_bytes: int = MAX_ITEM_BYTES) -> Item:
+    """The item to write to the table. If it is too large, its long fields are stored in S3 first."""
     if item_bytes(item) <= max_bytes:
         return item
-    return {**_short(item), RECORD_KEY: {"S": texts.put(folder, _long_text(item))}}
+    return {**_without_long_fields(item), RECORD_KEY: {"S": texts.put(folder, _long_fields_text(item))}}
 
 
-def stored_key(item: Item, texts: Texts, folder: str) -> str | None:
-    """The key of the item's long fields, if they are stored as an object; the same item always has the same key."""
-    return None if item_bytes(item) <= MAX_ITEM_BYTES else texts.key(folder, _long_text(item))
+def long_fields_key(item: Item, texts: Texts, folder: str) -> str | None:
+    """The S3 key of the item's long fields; ``None`` if they fit into the item. Equal items have the same key."""
+    return None if item_bytes(item) <= MAX_ITEM_BYTES else texts.key(folder, _long_fields_text(item))
 
 
-def sent_bytes(item: Item) -> int:
+def request_bytes(item: Item) -> int:
     """The size of the item in a request: as JSON, in which a quote has two bytes and an emoji twelve.
 
     DynamoDB counts the size of the item, which is never larger; the emulator counts this size.
     """
-    return len(json.dumps(item if item_bytes(item) <= MAX_ITEM_BYTES else _short(item)))
+    return len(json.dumps(item if item_bytes(item) <= MAX_ITEM_BYTES else _without_long_fields(item)))
 
 
-def whole(item: Item, texts: Texts) -> Item:
+def with_long_fields(item: Item, texts: Texts) -> Item:
     """The item with its long fields.
 
     :raises TextGone: if the object no longer exists, because the record was replaced or deleted after this read.
@@ -66,9 +66,9 @@ def _value_bytes(value: Any) -> int:
             return 1
 
 
-def _short(item: Item) -> Item:
+def _without_long_fields(item: Item) -> Item:
     return {name: value for name, value in item.items() if name not in LONG_FIELDS}
 
 
-def _long_text(item: Item) -> str:
+def _long_fields_text(item: Item) -> str:
     return json.dumps({name: item[name] for name in LONG_FIELDS if name in item}, ensure_ascii=False)

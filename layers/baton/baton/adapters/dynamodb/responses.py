@@ -12,8 +12,7 @@ from baton.adapters.dynamodb.codecs.attributes import Item
 from baton.domain.runs.run import Response
 
 MAX_TEXT_BYTES = 100_000
-"""Maximum per text. An item may have 400 KB; a response contains two texts and metadata."""
-
+"""Maximum of each text in an item. An item may have 400 KB; a response contains two texts and metadata."""
 
 RECORD_KEY = "record_key"
 """The attribute with the S3 key of the fields that are too large for the item."""
@@ -43,10 +42,10 @@ class Texts(Protocol):
 
 
 def response_to_item(response: Response, texts: Texts) -> Item:
-    """The item of a response; what is too long for it is stored on the way."""
+    """The item of a response. Texts that are too long for it are stored in S3 first."""
     folder = f"{keys.run_texts(response.tenant, response.run_id)}/responses/{response.position:04d}"
-    content, content_key = _inline(response.content, texts, folder)
-    prompt, prompt_key = _inline(response.prompt or "", texts, folder)
+    content, content_key = _store_if_long(response.content, texts, folder)
+    prompt, prompt_key = _store_if_long(response.prompt or "", texts, folder)
     return codec.response_to_item(
         replace(
             response,
@@ -63,7 +62,7 @@ def response_to_item(response: Response, texts: Texts) -> Item:
 
 
 def whole_content(item: Mapping[str, Any], texts: Texts) -> str:
-    """The whole content."""
+    """The whole content of a response's item; a long one is read from S3."""
     return texts.get(item["content_key"]["S"]) if "content_key" in item else str(item["content"]["S"])
 
 
@@ -72,7 +71,7 @@ def text_keys(item: Mapping[str, Any]) -> list[str]:
     return [item[name]["S"] for name in ("content_key", "prompt_key", RECORD_KEY) if name in item]
 
 
-def _inline(text: str, texts: Texts, folder: str) -> tuple[str, str | None]:
+def _store_if_long(text: str, texts: Texts, folder: str) -> tuple[str, str | None]:
     """The part of the text to store in the item; if the text is longer, also the key of the whole text."""
     encoded = text.encode()
     if len(encoded) <= MAX_TEXT_BYTES:

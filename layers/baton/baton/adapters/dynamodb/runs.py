@@ -22,7 +22,7 @@ from baton.adapters.dynamodb.codecs.response import response_from_item
 from baton.adapters.dynamodb.codecs.run import run_from_item, run_to_item
 from baton.adapters.dynamodb.codecs.variables import variables_to_item
 from baton.adapters.dynamodb.histories import DynamoRunHistories
-from baton.adapters.dynamodb.large_records import MAX_ITEM_BYTES, stored, whole
+from baton.adapters.dynamodb.large_records import MAX_ITEM_BYTES, store_long_fields, with_long_fields
 from baton.adapters.dynamodb.responses import Texts, text_keys
 from baton.adapters.dynamodb.throttling import MAX_SECONDS, Deadline, retry_throttled
 from baton.domain.errors import AttemptSuperseded, NotFound
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 MAX_RUN_BYTES = 8_000_000
 """Of the snapshots of a run that are stored in its partition, which writes 1 MB a second; the others are in S3."""
 
-UNCHANGED = "#status = :was AND #attempt = :was_attempt"
+IS_UNCHANGED = "#status = :was AND #attempt = :was_attempt"
 """Two callers, or a caller and the state machine, may end a run at the same time; the first write wins."""
 
 
@@ -50,7 +50,7 @@ class DynamoRunStore:
 
     def reserve_ids(self, tenant: str, responses: int) -> tuple[int, int]:
         """A new run id, and the first of ``responses`` new response ids; both from one atomic write."""
-        answer = self._client.update_item(
+        updated = self._client.update_item(
             TableName=self._table,
             Key=to_attributes(keys.counter(tenant, "RUN")),
             UpdateExpression="ADD #runs :one, #responses :responses",
@@ -58,7 +58,7 @@ class DynamoRunStore:
             ExpressionAttributeValues=values(one=1, responses=responses),
             ReturnValues="UPDATED_NEW",
         )
-        counters = from_attributes(answer["Attributes"])
+        counters = from_attributes(updated["Attributes"])
         return counters["runs"], counters["responses"] - responses + 1
 
     def create(
@@ -70,9 +70,9 @@ class DynamoRunStore:
         """
         deadline = Deadline(seconds)
         max_bytes = min(MAX_ITEM_BYTES, MAX_RUN_BYTES // max(1, len(snapshots)))
-        compiled = [self._snapshot_item(run, snapshot, max_bytes) for snapshot in snapshots]
-        given = variables_to_item(run, variables)
-        write_many(self._client, self._table, puts=[*compiled, given], deadline=deadline)
+        snapshot_items = [self._store_snapshot_texts(run, snapshot, max_bytes) for snapshot in snapshots]
+        puts = [*snapshot_items, variables_to_item(run, variables)]
+        write_many(self._client, self._table, puts=puts, deadline=deadline)
         put = partial(
             self._client.put_item,
             TableName=self._table,
@@ -81,9 +81,10 @@ class DynamoRunStore:
         )
         retry_throttled(put, deadline)
 
-    def _snapshot_item(self, run: Run, snapshot: PayloadSnapshot, max_bytes: int) -> Item:
+    def _store_snapshot_texts(self, run: Run, snapshot: PayloadSnapshot, max_bytes: int) -> Item:
+        """The item to write; texts that are too long for it are stored in S3 first."""
         folder = f"{keys.run_texts(run.tenant, run.id)}/payloads/{snapshot.position:04d}"
-        return stored(snapshot_to_item(run, snapshot), self._texts, folder, max_bytes)
+        return store_long_fields(snapshot_to_item(run, snapshot), self._texts, folder, max_bytes)
 
     def read(self, tenant: str, run_id: int) -> Run:
         """:raises NotFound:"""
@@ -99,7 +100,7 @@ class DynamoRunStore:
     def read_snapshots(self, tenant: str, run_id: int) -> Sequence[PayloadSnapshot]:
         """The payloads that the run executes, in order; none for an unknown run."""
         items = self._histories.query(tenant, run_id, keys.SNAPSHOTS, keys.SNAPSHOTS + "~")
-        return [snapshot_from_item(whole(item, self._texts)) for item in items]
+        return [snapshot_from_item(with_long_fields(item, self._texts)) for item in items]
 
     def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
         """By position, starting after ``after``; none for an unknown run. Only the start of a long text is read."""
@@ -114,9 +115,9 @@ class DynamoRunStore:
         :raises NotFound: if there is no such run, or it has no response at this position.
         """
         key = to_attributes(keys.response(tenant, run_id, position))
-        answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        if "Item" in answer:
-            return response_from_item(answer["Item"])
+        found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        if "Item" in found:
+            return response_from_item(found["Item"])
         self.read(tenant, run_id)
         raise NotFound(f"response of run {run_id} at position", position)
 
@@ -153,14 +154,14 @@ class DynamoRunStore:
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in sets)
         if removed:
             expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)
-        with condition_failing_as(_changed(run)):
+        with condition_failing_as(_superseded(run)):
             self._client.update_item(
                 TableName=self._table,
                 Key=to_attributes(keys.run(run.tenant, run.id)),
                 UpdateExpression=expression,
-                ConditionExpression=UNCHANGED,
+                ConditionExpression=IS_UNCHANGED,
                 ExpressionAttributeNames=expression_names("status", "attempt", *sets, *removed),
-                ExpressionAttributeValues=_was(run) | {f":{name}": value for name, value in sets.items()},
+                ExpressionAttributeValues=_unchanged_values(run) | {f":{name}": value for name, value in sets.items()},
             )
 
     def delete(self, run: Run) -> None:
@@ -168,18 +169,18 @@ class DynamoRunStore:
 
         :raises AttemptSuperseded: if the run's status or attempt has changed since it was read.
         """
-        with condition_failing_as(_changed(run)):
+        with condition_failing_as(_superseded(run)):
             self._client.delete_item(
                 TableName=self._table,
                 Key=to_attributes(keys.run(run.tenant, run.id)),
-                ConditionExpression=UNCHANGED,
+                ConditionExpression=IS_UNCHANGED,
                 ExpressionAttributeNames=expression_names("status", "attempt"),
-                ExpressionAttributeValues=_was(run),
+                ExpressionAttributeValues=_unchanged_values(run),
             )
-        left = list(self._histories.query(run.tenant, run.id, " ", "~"))
-        for key in [key for item in left for key in text_keys(item)]:
+        remaining = list(self._histories.query(run.tenant, run.id, " ", "~"))
+        for key in [key for item in remaining for key in text_keys(item)]:
             self._texts.delete(key)
-        write_many(self._client, self._table, deletes=[{"pk": i["pk"]["S"], "sk": i["sk"]["S"]} for i in left])
+        write_many(self._client, self._table, deletes=[{"pk": i["pk"]["S"], "sk": i["sk"]["S"]} for i in remaining])
 
     def _read_listed(self, tenant: str, ids: Sequence[int]) -> list[Run]:
         """The runs in the order of the ids, without those that have been deleted."""
@@ -188,12 +189,12 @@ class DynamoRunStore:
         return [runs[id_] for id_ in ids if id_ in runs]
 
 
-def _was(run: Run) -> Item:
+def _unchanged_values(run: Run) -> Item:
     return values(was=run.status, was_attempt=run.attempt)
 
 
-def _changed(run: Run) -> AttemptSuperseded:
-    return AttemptSuperseded(f"Run {run.id} is no longer {run.status}; look at it again.")
+def _superseded(run: Run) -> AttemptSuperseded:
+    return AttemptSuperseded(f"Run {run.id} is no longer {run.status}; read it again.")
 
 
 def _index(tenant: str, status: Status | None, workflow_id: int | None) -> tuple[str, str, str]:

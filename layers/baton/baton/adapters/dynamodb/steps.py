@@ -12,7 +12,7 @@ from baton.adapters.dynamodb.codecs.partial_answer import partial_answer_to_item
 from baton.adapters.dynamodb.codecs.payload_snapshot import snapshot_from_item
 from baton.adapters.dynamodb.codecs.run import run_from_item
 from baton.adapters.dynamodb.codecs.variables import variables_from_item
-from baton.adapters.dynamodb.large_records import whole
+from baton.adapters.dynamodb.large_records import with_long_fields
 from baton.adapters.dynamodb.responses import Texts, response_to_item, whole_content
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
 from baton.domain.prompts import Reference, Sources
@@ -50,11 +50,11 @@ class DynamoStepStore:
     @staticmethod
     def _run(item: Item | None, snapshot: Item) -> Run | None:
         """In older runs, ``on_missing`` is stored with each snapshot instead of the run."""
-        of_snapshot = {name: value for name, value in snapshot.items() if name == "on_missing"}
-        return None if item is None else run_from_item(of_snapshot | item)
+        from_snapshot = {name: value for name, value in snapshot.items() if name == "on_missing"}
+        return None if item is None else run_from_item(from_snapshot | item)
 
     def _snapshot(self, item: Item) -> PayloadSnapshot:
-        return snapshot_from_item(whole(item, self._texts))
+        return snapshot_from_item(with_long_fields(item, self._texts))
 
     def read_sources(self, run: Run, references: Sequence[Reference]) -> Sources:
         """The responses and variables that the references need, in one read."""
@@ -82,7 +82,7 @@ class DynamoStepStore:
 
         :raises AttemptSuperseded: if the run is no longer running this attempt.
         """
-        with condition_failing_as(AttemptSuperseded(f"Run {run.id} no longer waits for attempt {run.attempt}.")):
+        with condition_failing_as(AttemptSuperseded(f"Run {run.id} is no longer running attempt {run.attempt}.")):
             self._client.update_item(
                 TableName=self._table,
                 Key=to_attributes(keys.run(run.tenant, run.id)),
@@ -99,7 +99,7 @@ class DynamoStepStore:
 
         :raises AttemptSuperseded: if the run is no longer running this attempt.
         """
-        with condition_failing_as(AttemptSuperseded(f"Run {run.id} no longer waits for attempt {run.attempt}.")):
+        with condition_failing_as(AttemptSuperseded(f"Run {run.id} is no longer running attempt {run.attempt}.")):
             self._client.update_item(
                 TableName=self._table,
                 Key=to_attributes(keys.run(run.tenant, run.id)),

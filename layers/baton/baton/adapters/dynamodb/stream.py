@@ -17,7 +17,7 @@ from baton.domain.runs.run import PartialAnswer, Response, Run
 
 
 def changes(records: Sequence[Mapping[str, Any]]) -> list[Change]:
-    """Writes of runs, responses and their parts, in order; anything else, and removals, are passed over."""
+    """Writes of runs, responses and their parts, in order; other items and removals are skipped."""
     return [
         Change(index=index, old=_record(record["dynamodb"].get("OldImage")), new=new)
         for index, record in enumerate(records)

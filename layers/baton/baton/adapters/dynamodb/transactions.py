@@ -61,9 +61,10 @@ def transact(client: DynamoDBClient, writes: Sequence[Write]) -> None:
         except ClientError as error:
             reasons = _reasons(error)
             _raise_condition_error(writes, reasons, error)
-            if is_throttled(error) or (_only(reasons, CONFLICT | NO_CAPACITY) and not _only(reasons, CONFLICT)):
+            codes = {reason.get("Code") for reason in reasons} - DONE
+            if is_throttled(error) or (codes & NO_CAPACITY and codes <= CONFLICT | NO_CAPACITY):
                 deadline.pause(tries)
-            elif tries < MAX_TRIES and _only(reasons, CONFLICT):
+            elif codes == CONFLICT and tries < MAX_TRIES:
                 time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**tries))  # noqa: S311 - only to spread the tries
             else:
                 raise
@@ -80,8 +81,3 @@ def _raise_condition_error(writes: Sequence[Write], reasons: Sequence[dict[str, 
     for write, reason in zip(writes, reasons, strict=False):
         if reason.get("Code") == "ConditionalCheckFailed" and write.error:
             raise write.error(from_attributes(reason.get("Item", {}))) from error
-
-
-def _only(reasons: Sequence[dict[str, Any]], expected: frozenset[str]) -> bool:
-    codes = {reason.get("Code") for reason in reasons} - DONE
-    return bool(codes) and codes <= expected

@@ -26,7 +26,7 @@ class BlockFields(Request):
     folder_path: FolderPath | None = "/"
 
     def draft(self) -> BlockDraft:
-        """As the domain has it."""
+        """The request as a draft."""
         tags, folder = tuple(self.tags or ()), self.folder_path or "/"
         return BlockDraft(title=self.title, content=self.content, tags=tags, folder_path=folder)
 

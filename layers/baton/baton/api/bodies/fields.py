@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
@@ -20,28 +19,26 @@ from pydantic import (
 from baton.domain.ids import MAX_ID
 from baton.domain.plain_text import text_error
 
-_ENTITY_TAG = re.compile(r'(?:W/)?"[^"]*"')
 
-
-def _whole(value: object) -> object:
+def _integral(value: object) -> object:
     """``100.0`` is the whole number 100, as in JSON Schema; ``100.5``, ``"100"`` and ``true`` are not whole numbers."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
+Whole = Annotated[int, BeforeValidator(_integral)]
 """A whole number in a body."""
 
 Id = Annotated[Whole, Field(ge=1, le=MAX_ID, strict=True)]
 """An id in a body: a whole number, not a text of one."""
 
 
-def _plain(text: str) -> str:
+def _normalized(text: str) -> str:
     if error := text_error(text):
         raise ValueError(error)
     return unicodedata.normalize("NFC", text)
 
 
-PlainText = AfterValidator(_plain)
+PlainText = AfterValidator(_normalized)
 """For a one-line text. It is normalized to NFC, so that texts that look the same are equal."""
 
 Name = Annotated[

@@ -26,7 +26,7 @@ class Inline(Request):
 
 
 class InlineInPayload(Inline):
-    """The same in the form in which a payload is read: with its index, and with neither id nor title."""
+    """An inline block in the form in which a payload is read: ``id`` and ``title`` are ``null``."""
 
     read_only: ClassVar[frozenset[str]] = frozenset({"id", "title", "order_index"})
 
@@ -39,6 +39,7 @@ class BlockInPayload(Request):
 
 
 def _branch(value: Any) -> str:
+    """The tag of the type that this value is validated as; also called with models, when they are serialised."""
     if not isinstance(value, Mapping | Request):
         return "<id>"
     fields = value if isinstance(value, Mapping) else value.__dict__
@@ -62,7 +63,7 @@ class PayloadRequest(Settings):
     llm_instance: Id
 
     def draft(self) -> PayloadDraft:
-        """As the domain has it."""
+        """The request as a draft."""
         blocks = tuple(_block(block) for block in self.blocks)
         return PayloadDraft(name=self.name, blocks=blocks, llm_instance=self.llm_instance, settings=self.settings())
 
@@ -102,7 +103,7 @@ class StoredPayload(Stored):
 
 
 class PayloadView(SettingFields, StoredPayload):
-    """A payload; its settings stand beside its name. Those that are left open are absent, unset ones are `null`."""
+    """A payload, with its settings as fields. Omitted settings are absent; unset ones are `null`."""
 
     @classmethod
     def of(cls, payload: Payload, titles: Mapping[int, str]) -> PayloadView:

@@ -43,7 +43,7 @@ class WorkflowRequest(Request):
     )
 
     def draft(self) -> WorkflowDraft:
-        """As the domain has it."""
+        """The request as a draft."""
         ids = (each.id if isinstance(each, PayloadInWorkflow) else each for each in self.payloads or ())
         return WorkflowDraft(name=self.name, payloads=tuple(ids))
 

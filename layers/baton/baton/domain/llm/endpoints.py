@@ -26,7 +26,7 @@ class LlmLimits:
 class LlmEndpoint:
     """Where a call goes. ``has_api_key``: a key is stored for the instance; it is never part of this record.
 
-    ``api_key_header`` is the header that carries the key, if it is not the provider's default.
+    ``api_key_header`` is the header that contains the key, if it is not the provider's default.
     """
 
     instance_id: int

@@ -28,7 +28,8 @@ MAX_WORKFLOW_BYTES = 40_000_000
 MAX_MISSING_NAMED = 20
 MAX_MISSING_STORED = 100
 MAX_MISSING_CHARACTERS = 10_000
-"""Of unresolved references, so many and so much is stored for metadata; all others stay text."""
+"""Maximums of the unresolved references that are stored for one template, and of their characters; further ones remain
+plain text."""
 
 
 def compile_snapshots(
@@ -45,7 +46,7 @@ def compile_snapshots(
     total = 0
     for position, payload in enumerate(payloads):
         snapshot = _compile(payload, position, definitions, Scope(names[:position], variables))
-        total += _checked_bytes(snapshot)
+        total += _checked_size(snapshot)
         if total > MAX_WORKFLOW_BYTES:
             detail = f"texts and settings of all payloads have more than {MAX_WORKFLOW_BYTES:,} bytes."
             raise Invalid("payloads", detail)
@@ -83,7 +84,7 @@ def _compile(
     )
     in_prompt = _resolve(template, scope, "prompt")
     for target in targets:
-        _check_number(payload, (*in_prompt, *target.references))
+        _check_reference_count(payload, (*in_prompt, *target.references))
     return PayloadSnapshot(
         position=position,
         payload_id=payload.id,
@@ -95,7 +96,7 @@ def _compile(
     )
 
 
-def _checked_bytes(snapshot: PayloadSnapshot) -> int:
+def _checked_size(snapshot: PayloadSnapshot) -> int:
     size = record_bytes(snapshot)
     if size > MAX_SNAPSHOT_BYTES:
         payload_id, most = snapshot.payload_id, MAX_SNAPSHOT_BYTES
@@ -105,14 +106,14 @@ def _checked_bytes(snapshot: PayloadSnapshot) -> int:
 
 
 def _reject_unresolved(snapshots: Sequence[PayloadSnapshot]) -> None:
-    every = [
+    unresolved = [
         f"{{{{{reference.name}}}}} in {snapshot.payload_name!r} (position {snapshot.position})"
         for snapshot in snapshots
         for target in snapshot.targets
         for reference in snapshot.references_with(target)
         if reference.source == "missing"
     ]
-    missing = list(dict.fromkeys(every))
+    missing = list(dict.fromkeys(unresolved))
     if missing:
         named = ", ".join(missing[:MAX_MISSING_NAMED])
         more = f" and {len(missing) - MAX_MISSING_NAMED} more" if len(missing) > MAX_MISSING_NAMED else ""
@@ -124,7 +125,7 @@ def _references(target: LlmTarget, scope: Scope) -> tuple[Reference, ...]:
 
 
 def _resolve(template: str, scope: Scope, where: Where) -> tuple[Reference, ...]:
-    """The references that find something, and the first of those that were perhaps meant to."""
+    """The resolved references, and the first of the unresolved ones that could be names."""
     stored: list[Reference] = []
     missing = characters = 0
     for reference in scope.resolve(templates.reference_names(template), where):
@@ -138,7 +139,7 @@ def _resolve(template: str, scope: Scope, where: Where) -> tuple[Reference, ...]
     return tuple(stored)
 
 
-def _check_number(payload: Payload, references: Sequence[Reference]) -> None:
+def _check_reference_count(payload: Payload, references: Sequence[Reference]) -> None:
     found = len({reference.name for reference in references if reference.source != "missing"})
     if found > MAX_REFERENCES_PER_PAYLOAD:
         detail = f"payload {payload.id} refers to {found:,} answers and variables in its prompt and system text; "

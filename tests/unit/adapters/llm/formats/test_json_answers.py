@@ -83,7 +83,7 @@ def test_a_second_invalid_answer_fails_with_the_place_and_without_quoting_it(
     llm = FakeLlm(content, content)
     with pytest.raises(LlmFormatInvalid) as caught:
         json_answers.complete_json(llm, a_call(response_format=SCHEMA))
-    assert re.search(f"^LLM instance 'demo' gave an answer that .*{sentence}\\.$", str(caught.value))
+    assert re.search(f"^LLM instance 'demo' sent an answer that .*{sentence}\\.$", str(caught.value))
     assert "secret" not in str(caught.value)
     assert (caught.value.calls, len(llm.calls)) == (2, 2)
     assert len(llm.prompts[1]) < len(llm.prompts[0]) + 1000

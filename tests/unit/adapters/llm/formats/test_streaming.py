@@ -328,7 +328,7 @@ def test_a_broken_connection_fails_the_answer_only_before_its_end(
 def test_a_slow_stream_ends_at_the_timeout(endpoint: Endpoint, a_call: Build, start: bytes) -> None:
     endpoint.script = lambda handler: handler.trickle(start)
     began = time.monotonic()
-    with pytest.raises(LlmTimeout, match=r"'demo' gave no complete answer within 0.2 s\."):
+    with pytest.raises(LlmTimeout, match=r"'demo' sent no complete answer within 0.2 s\."):
         complete(a_call(base_url=endpoint.url, timeout_seconds=0.2), RecordingListener())
     assert 0.19 <= time.monotonic() - began < 1.5
 

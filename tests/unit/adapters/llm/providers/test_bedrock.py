@@ -52,7 +52,7 @@ def test_an_option_that_is_not_json_is_rejected_without_its_value(a_call: Build,
 
 
 def test_an_instance_with_a_base_url_is_rejected_before_any_call(a_call: Build) -> None:
-    with pytest.raises(LlmRefused, match="'demo' is of bedrock, which is called in this deployment's own region"):
+    with pytest.raises(LlmRefused, match="'demo' has a base URL, which is not supported by bedrock"):
         bedrock.complete(a_call(base_url="https://llm.example/v1"), None, TRANSPORT)
 
 

@@ -235,11 +235,14 @@ def test_neither_message_nor_traceback_of_a_failure_quotes_the_prompt(endpoint: 
         ([], "whose body is of type list"),
         (None, "without body"),
         ({}, "without output"),
-        ({**GOOD, "usage": {"inputTokens": float("inf")}}, "isn't what Converse promises"),
-        ({"output": []}, "isn't what Converse promises"),
-        ({"output": {"message": 5}}, "isn't what Converse promises"),
-        ({"output": {"message": {"content": "Sweden."}}}, "isn't what Converse promises"),
-        ({"output": {"message": {"content": [{"text": "a", "image": {}}]}}}, "isn't what Converse promises"),
+        ({**GOOD, "usage": {"inputTokens": float("inf")}}, "does not match Converse's response format"),
+        ({"output": []}, "does not match Converse's response format"),
+        ({"output": {"message": 5}}, "does not match Converse's response format"),
+        ({"output": {"message": {"content": "Sweden."}}}, "does not match Converse's response format"),
+        (
+            {"output": {"message": {"content": [{"text": "a", "image": {}}]}}},
+            "does not match Converse's response format",
+        ),
     ],
 )
 def test_a_success_status_without_an_answer_is_a_named_failure(
@@ -265,7 +268,7 @@ def test_an_endpoint_that_sends_slowly_ends_at_the_timeout(endpoint: Endpoint, a
     ask()
     endpoint.script = lambda handler: handler.trickle(start)
     started = time.monotonic()
-    with pytest.raises(LlmTimeout, match=r"'demo' gave no complete answer within 0.3 s."):
+    with pytest.raises(LlmTimeout, match=r"'demo' sent no complete answer within 0.3 s."):
         ask(timeout_seconds=0.3)
     assert 0.29 <= time.monotonic() - started < 1.5
 
@@ -315,7 +318,7 @@ def test_concurrent_calls_have_their_own_names_and_timeouts(endpoint: Endpoint, 
     bedrock_client.bedrock().meta.events.register("before-sign", lambda **_: all_begun.wait())
     with ThreadPoolExecutor(max_workers=len(models)) as pool:
         slow, *others = [pool.submit(copy_context().run, told, model) for model in models]
-        assert slow.result() == "LLM instance 'slow' gave no complete answer within 0.5 s."
+        assert slow.result() == "LLM instance 'slow' sent no complete answer within 0.5 s."
         answers = [other.result() for other in others]
     assert answers == [f"LLM instance '{model}' answered with status 400: No." for model in models[1:]]
 

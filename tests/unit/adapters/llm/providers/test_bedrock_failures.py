@@ -46,7 +46,7 @@ def test_missing_or_wrong_aws_configuration_is_named(
 
 @pytest.mark.parametrize("settings", [{"max_tokens": 0}, {"top_p": "a secret"}])
 def test_a_parameter_rejected_by_boto3_is_named_without_its_value(a_call: Build, settings: dict[str, Any]) -> None:
-    with account_at(None), pytest.raises(LlmRefused, match=r"setting that Converse doesn't take \(Param") as caught:
+    with account_at(None), pytest.raises(LlmRefused, match=r"setting that Converse doesn't accept \(Param") as caught:
         bedrock.complete(a_call(base_url=None, **settings), None, TRANSPORT)
     assert "secret" not in str(caught.value)
     no_traceback = (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)

@@ -247,7 +247,7 @@ def test_a_stalled_stream_ends_at_the_timeout(endpoint: Endpoint, ask: Ask) -> N
     endpoint.script = sending(WHOLE)
     ask()
     endpoint.script = stalling
-    with pytest.raises(LlmTimeout, match=r"gave no complete answer within 0.5 s"):
+    with pytest.raises(LlmTimeout, match=r"sent no complete answer within 0.5 s"):
         ask(timeout_seconds=0.5)
 
 

@@ -65,7 +65,7 @@ def test_an_error_names_the_base_url_that_works(
 ) -> None:
     endpoint.script = api_below("/v1", listed, (200, ANSWER), elsewhere)
     said = failure(a_call(base_url=endpoint.url.removesuffix("/v1")))
-    assert said.endswith(f" It answers at {endpoint.url}: set base_url to {endpoint.url}.")
+    assert said.endswith(f" The API answers at {endpoint.url}: set base_url to {endpoint.url}.")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_base_urls_below_the_path_and_beside_a_native_api_are_tried(
 def test_a_base_url_that_rejects_the_key_also_counts(endpoint: Endpoint, a_call: Build, status: int) -> None:
     endpoint.script = api_below("/v1", (status, REFUSED), (status, REFUSED), (404, {}))
     said = failure(a_call(base_url=endpoint.url.removesuffix("/v1")))
-    assert said.endswith(f"It answers at {endpoint.url} (with status {status}): set base_url to {endpoint.url}.")
+    assert said.endswith(f"The API answers at {endpoint.url} (with status {status}): set base_url to {endpoint.url}.")
 
 
 def test_a_query_is_sent_but_not_quoted(endpoint: Endpoint, a_call: Build) -> None:

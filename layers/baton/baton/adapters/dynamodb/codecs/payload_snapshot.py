@@ -34,7 +34,7 @@ def snapshot_to_item(run: Run, snapshot: PayloadSnapshot) -> Item:
 
 
 def snapshot_from_item(item: Mapping[str, Any]) -> PayloadSnapshot:
-    """The snapshot that an item holds, of this version or an older one."""
+    """The snapshot that an item contains, of this version or an older one."""
     stored = from_attributes(item)
     references = _references(from_json(stored["references"]))
     targets = from_json(stored["targets"]) if "targets" in stored else _targets_of_an_older_version(stored)
@@ -50,7 +50,7 @@ def snapshot_from_item(item: Mapping[str, Any]) -> PayloadSnapshot:
 
 
 def _targets_of_an_older_version(stored: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Older items have the own target split over several attributes."""
+    """Older items have the payload's own target in several attributes."""
     references = from_json(stored["references"])
     own = {
         "endpoint": from_json(stored["endpoint"]),

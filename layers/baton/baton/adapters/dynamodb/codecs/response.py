@@ -1,4 +1,4 @@
-"""The item of a response. Of a long text it has the beginning, and the key of the whole."""
+"""The item of a response. A long text is cut there; its attribute ``…_key`` is the S3 key of the whole text."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def response_to_item(response: Response) -> Item:
 
 
 def response_from_item(item: Mapping[str, Any]) -> Response:
-    """The response that an item holds."""
+    """The response that an item contains."""
     stored = from_attributes({name: item[name] for name in (*ATTRIBUTES, *PROMPT_ATTRIBUTES) if name in item})
     return Response(
         tenant=stored["tenant"],

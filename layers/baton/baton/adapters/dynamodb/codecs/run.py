@@ -72,7 +72,7 @@ def run_to_item(run: Run) -> Item:
 
 
 def run_from_item(item: Mapping[str, Any]) -> Run:
-    """The run that an item holds; one from an older version may lack what has been added since."""
+    """The run that an item contains. Attributes that were added later have defaults."""
     stored = from_attributes({name: item[name] for name in ATTRIBUTES if name in item})
     return Run(
         tenant=stored["tenant"],

@@ -30,11 +30,12 @@ type OnFinish = Callable[[], None]
 """Called when the finish reason has arrived."""
 
 SECONDS_AFTER_FINISH = 5.0
-"""For the rest of a stream after the finish reason: it can only contain counts, and some servers never end a stream."""
+"""The time limit for the rest of a stream after the finish reason: the rest can only contain counts, and some servers
+never end a stream."""
 
 
 def ignore() -> None:
-    """The default ``OnFinish``, for events that are already there."""
+    """The default ``OnFinish``: does nothing, for events that have all been received."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
