@@ -10,16 +10,10 @@ from baton.domain.live.messages import Change
 from baton.domain.pages import Page
 from baton.domain.prompts import Reference, Sources
 from baton.domain.runs.plan import completed_before, predecessors
-from baton.domain.runs.run import (
-    PartialAnswer,
-    PayloadSnapshot,
-    Response,
-    Run,
-    RunHistory,
-    Status,
-    StepRecords,
-    Variables,
-)
+from baton.domain.runs.responses import PartialAnswer, Response
+from baton.domain.runs.run import Run, RunHistory, Status, Variables
+from baton.domain.runs.snapshots import PayloadSnapshot
+from baton.domain.runs.steps import StepRecords
 
 
 @dataclass(kw_only=True)

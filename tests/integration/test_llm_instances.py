@@ -15,12 +15,12 @@ from tests.support.problems import assert_problem
 
 def test_limits_fallback_and_header_are_returned_as_saved_and_removed_by_a_put_without_them(baton: Deployment) -> None:
     last = baton.create(INSTANCES, instance("last"))
-    given = {
+    fields = {
         "limits": {"max_concurrency": 3, "tokens_per_minute": 9_000},
         "fallback": last,
         "api_key_header": "api-key",
     }
-    made = baton.create(INSTANCES, instance("first", **given))
+    made = baton.create(INSTANCES, instance("first", **fields))
     body = request("GET", f"{INSTANCES}/{made}").body
     assert body["limits"] == {"max_concurrency": 3, "requests_per_minute": None, "tokens_per_minute": 9_000}
     assert (body["fallback"], body["api_key_header"]) == (last, "api-key")

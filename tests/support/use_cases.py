@@ -102,7 +102,7 @@ class FakeBaton:
     def started(self, *templates: str, **variables: Any) -> Run:
         """A running run of such a workflow, before its first payload."""
         run = self.start_run(TENANT, self.workflow(*templates), variables, NOON)
-        self.state_machine.begin(self.step(run))
+        self.state_machine.start(self.step(run))
         return self.runs.read(TENANT, run.id)
 
     def step(self, run: Run, position: int | None = None) -> Step:

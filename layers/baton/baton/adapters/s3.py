@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from baton.adapters.dynamodb.responses import TextGone
+from baton.adapters.dynamodb.large_records import TextGone
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,9 +1,12 @@
-"""Parameters of the routes: in paths, queries and headers, and the caller."""
+"""Parameters of the routes: in paths, queries and headers, and the caller. Each query parameter must be known."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any
+from urllib.parse import parse_qsl
 
 from aws_lambda_powertools.event_handler import Depends, Request
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
@@ -12,9 +15,11 @@ from pydantic import BeforeValidator
 from baton.api.caller import caller_of
 from baton.domain.access.caller import Caller
 from baton.domain.errors import Invalid
+from baton.domain.field_errors import FieldError
 from baton.domain.ids import MAX_ID, PLAIN_ID
 
 _ENTITY_TAG = re.compile(r'(?:W/)?"[^"]*"')
+MAX_NAME_CHARACTERS = 100
 
 
 def caller_of_request(request: Request) -> Caller:
@@ -68,3 +73,27 @@ def versions(if_match: str | None) -> frozenset[int] | None:
     if not all(_ENTITY_TAG.fullmatch(tag) for tag in tags):
         raise Invalid("If-Match", 'is not a list of ETags as this API returns them, such as "3" with its quotes.')
     return frozenset(int(tag.strip('"')) for tag in tags if tag.strip('"').isdecimal())
+
+
+def query_parameters(event: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The parameters of a request in order, including repeated and empty ones."""
+    if raw := event.get("rawQueryString"):
+        return parse_qsl(raw, keep_blank_values=True, errors="replace")
+    return list((event.get("queryStringParameters") or {}).items())
+
+
+def query_errors(sent: Sequence[tuple[str, str]], known: Collection[str]) -> list[FieldError]:
+    """The error of each unknown, repeated or empty parameter; their values are validated later."""
+    times = Counter(name for name, _ in sent)
+    empty = {name for name, value in sent if not value}
+    found = {name: _query_detail(times[name], known, is_known=name in known, is_empty=name in empty) for name in times}
+    return [FieldError(path=(name[:MAX_NAME_CHARACTERS],), detail=detail) for name, detail in found.items() if detail]
+
+
+def _query_detail(times: int, known: Collection[str], *, is_known: bool, is_empty: bool) -> str:
+    if not is_known:
+        supported = f"; supported are {', '.join(known)}" if known else ""
+        return f"is not a parameter of this call{supported}"
+    if times > 1:
+        return f"occurs {times} times; send it once"
+    return "is empty; remove it, or set a value" if is_empty else ""

@@ -15,9 +15,8 @@ from botocore.config import Config
 from baton.adapters.dynamodb import stream
 from baton.adapters.dynamodb.catalog import DynamoCatalogStore
 from baton.adapters.dynamodb.connections import DynamoConnections
-from baton.adapters.dynamodb.histories import DynamoRunHistories
 from baton.adapters.dynamodb.limits import DynamoLimitStore
-from baton.adapters.dynamodb.runs import DynamoRunStore
+from baton.adapters.dynamodb.runs import DynamoRunHistories, DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.llm.http.http_transport import HttpTransport
 from baton.adapters.llm.registry import PROVIDERS, base_urls, check, complete, fields_error, unsupported_settings
@@ -47,6 +46,7 @@ from baton.usecases.runs.start_run import StartRun
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
 
 AWS_CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "max_attempts": 4})
 """AWS responds in milliseconds; a lost call times out and is retried long before the function's own timeout."""
@@ -60,6 +60,11 @@ def now() -> datetime:
 def changes(event: Mapping[str, Any]) -> list[Change]:
     """The changes in a batch of the Runs table's stream."""
     return stream.changes(event["Records"])
+
+
+def batch_response(event: Mapping[str, Any], first_failure: int | None) -> dict[str, Any]:
+    """The response to a batch of the Runs table's stream; ``first_failure`` is an index in the batch."""
+    return stream.batch_response(event["Records"], first_failure)
 
 
 def provider_fields_error(provider: str, fields: Collection[str]) -> str | None:
@@ -222,7 +227,12 @@ def _api_keys() -> ApiKeys:
 
 @cache
 def _texts() -> S3Texts:
-    return S3Texts(lambda: boto3.client("s3", config=AWS_CONFIG.merge(_for_signed_urls())), setting("TEXTS_BUCKET"))
+    return S3Texts(_s3, setting("TEXTS_BUCKET"))
+
+
+@cache
+def _s3() -> S3Client:
+    return boto3.client("s3", config=AWS_CONFIG.merge(_for_signed_urls()))
 
 
 def _for_signed_urls() -> Config:

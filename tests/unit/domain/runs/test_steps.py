@@ -71,7 +71,7 @@ def test_each_kind_of_error_has_its_maximum_number_of_calls(error: type[LlmError
 
 
 def test_every_llm_error_has_a_number_of_calls() -> None:
-    """A new kind of failure must be given its number of calls here and in the table above."""
+    """A new class of errors needs its number of calls here and in the table above."""
     at_once = {LlmRefused, LlmAnswerInvalid, LlmFormatInvalid, LlmWaitTooLong}
     assert subclasses(LlmError) == set(CALLS_BY_ERROR) | at_once
 

@@ -59,6 +59,16 @@ class BusyCatalog(FakeCatalog):
         return ledger
 
 
+def with_another_writer(times: int, change: Callable[[], None]) -> tuple[BusyCatalog, FakeBaton]:
+    """Block 1 and LLM instance 1 in a catalog whose other writer makes this change, so many times from now on."""
+    catalog = BusyCatalog(0, change)
+    fake_baton = FakeBaton(catalog=catalog)
+    fake_baton.define.create(TENANT, Block, block_draft(), NOON)
+    fake_baton.instances.create(TENANT, instance_draft(), None, NOON)
+    catalog.plan = (times, change)
+    return catalog, fake_baton
+
+
 @pytest.fixture
 def defined(fake_baton: FakeBaton) -> FakeBaton:
     """Block 1, LLM instance 1, payload 1 and workflow 1."""
@@ -279,11 +289,7 @@ def test_a_concurrently_added_reference_stops_the_deletion() -> None:
         payload = new_definition(Payload, payload_draft("late", [1], 1), 9, AT_NOON)
         FakeCatalog.create(catalog, TENANT, payload, FakeCatalog.read_ledger(catalog, TENANT))
 
-    catalog = BusyCatalog(0, refer_to_it)
-    fake_baton = FakeBaton(catalog=catalog)
-    fake_baton.define.create(TENANT, Block, block_draft(), NOON)
-    fake_baton.instances.create(TENANT, instance_draft(), None, NOON)
-    catalog.plan = (1, refer_to_it)
+    catalog, fake_baton = with_another_writer(1, refer_to_it)
     with pytest.raises(InUse, match="payload 9"):
         fake_baton.define.delete(edit(1), Block)
     assert catalog.read(TENANT, Block, 1).id == 1
@@ -294,11 +300,7 @@ def test_a_concurrent_deletion_stops_the_reference() -> None:
         block = FakeCatalog.read(catalog, TENANT, Block, 1)
         FakeCatalog.delete(catalog, TENANT, block, FakeCatalog.read_ledger(catalog, TENANT))
 
-    catalog = BusyCatalog(0, delete_it)
-    fake_baton = FakeBaton(catalog=catalog)
-    fake_baton.define.create(TENANT, Block, block_draft(), NOON)
-    fake_baton.instances.create(TENANT, instance_draft(), None, NOON)
-    catalog.plan = (1, delete_it)
+    catalog, fake_baton = with_another_writer(1, delete_it)
     with pytest.raises(Invalid, match="blocks: there is no block 1"):
         fake_baton.define.create(TENANT, Payload, payload_draft("late", [1], 1), NOON)
 
@@ -311,11 +313,7 @@ def test_a_change_that_conflicts_in_every_try_fails() -> None:
         FakeCatalog.create(catalog, TENANT, other, Ledger())
         FakeCatalog.delete(catalog, TENANT, other, FakeCatalog.read_ledger(catalog, TENANT))
 
-    catalog = BusyCatalog(0, delete_another)
-    fake_baton = FakeBaton(catalog=catalog)
-    fake_baton.define.create(TENANT, Block, block_draft(), NOON)
-    fake_baton.instances.create(TENANT, instance_draft(), None, NOON)
-    catalog.plan = (1000, delete_another)
+    catalog, fake_baton = with_another_writer(1000, delete_another)
     with pytest.raises(LedgerConflict):
         fake_baton.define.create(TENANT, Payload, payload_draft("late", [1], 1), NOON)
     assert catalog.times == MAX_TRIES

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from baton.domain.catalog.definitions import Block, new_version
+from baton.domain.catalog.definitions import Block, WorkflowBundle, new_version
 from baton.domain.errors import Invalid, NotFound, Overloaded
-from baton.domain.runs.run import MAX_VARIABLES_BYTES, WorkflowBundle
+from baton.domain.runs.run import MAX_VARIABLES_BYTES
 from tests.support.records import AT_NOON, NOON, OTHER_TENANT, TENANT, block_draft
 from tests.support.use_cases import FakeBaton
 
@@ -61,19 +61,19 @@ def test_an_unknown_workflow_or_one_of_another_tenant_creates_no_run(
     fake_baton.workflow("one")
     with pytest.raises(NotFound, match=f"There is no workflow {workflow_id}"):
         fake_baton.start_run(tenant, workflow_id, {}, NOON)
-    assert (fake_baton.runs.changes, fake_baton.executions.begun) == ([], [])
+    assert (fake_baton.runs.changes, fake_baton.executions.started) == ([], [])
 
 
 def test_a_workflow_without_payloads_creates_no_run(fake_baton: FakeBaton) -> None:
     with pytest.raises(Invalid, match="payloads: workflow 1 has none"):
         fake_baton.start_run(TENANT, fake_baton.workflow(), {}, NOON)
-    assert (fake_baton.runs.changes, fake_baton.executions.begun) == ([], [])
+    assert (fake_baton.runs.changes, fake_baton.executions.started) == ([], [])
 
 
 def test_variables_that_are_too_long_create_no_run(fake_baton: FakeBaton) -> None:
     with pytest.raises(Invalid, match="variables: "):
         fake_baton.start_run(TENANT, fake_baton.workflow("one"), {"a": "x" * MAX_VARIABLES_BYTES}, NOON)
-    assert (fake_baton.runs.changes, fake_baton.executions.begun) == ([], [])
+    assert (fake_baton.runs.changes, fake_baton.executions.started) == ([], [])
 
 
 def test_a_run_that_can_no_longer_be_written_in_time_is_not_started(

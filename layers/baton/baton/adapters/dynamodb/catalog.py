@@ -11,10 +11,8 @@ from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.calls import expression_names, get_many, query, values
 from baton.adapters.dynamodb.catalog_writes import CatalogWrites
 from baton.adapters.dynamodb.codecs.attributes import Item, from_attributes, to_attributes
-from baton.adapters.dynamodb.codecs.definitions import definition_from_item, definition_to_item, target_text
-from baton.adapters.dynamodb.codecs.ledger import ledger_from_values
-from baton.adapters.dynamodb.large_records import request_bytes, with_long_fields
-from baton.adapters.dynamodb.responses import RECORD_KEY, TextGone, Texts
+from baton.adapters.dynamodb.codecs.definitions import definition_from_item, definition_to_item, ledger_from_item
+from baton.adapters.dynamodb.large_records import RECORD_KEY, TextGone, Texts, request_bytes, with_long_fields
 from baton.adapters.dynamodb.transactions import MAX_WRITES, transact
 from baton.domain.catalog.definitions import (
     REFERRERS,
@@ -25,13 +23,13 @@ from baton.domain.catalog.definitions import (
     Payload,
     Replacement,
     Workflow,
+    WorkflowBundle,
 )
 from baton.domain.catalog.fallbacks import with_fallbacks
 from baton.domain.catalog.searches import Search
 from baton.domain.errors import NotFound
 from baton.domain.kinds import KIND_WORDS, Kind, Referrer
 from baton.domain.pages import Page
-from baton.domain.runs.run import WorkflowBundle
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -75,7 +73,7 @@ class DynamoCatalogStore:
         """The counters that a later write compares; read them before checking references or searching for referrers."""
         key = to_attributes(keys.ledger(tenant))
         item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})
-        return ledger_from_values(from_attributes(item))
+        return ledger_from_item(item)
 
     def create(self, tenant: str, definition: Definition, ledger: Ledger) -> None:
         """Store a new definition.
@@ -143,7 +141,7 @@ class DynamoCatalogStore:
             ProjectionExpression="#id, #name",
             ExpressionAttributeNames=expression_names("refers_to", "id", "name"),
             ExpressionAttributeValues=values(
-                pk=keys.definitions(tenant, referrer), target=target_text((definition.kind, definition.id))
+                pk=keys.definitions(tenant, referrer), target=keys.target(definition.kind, definition.id)
             ),
             ConsistentRead=True,
         )

@@ -12,8 +12,7 @@ from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.calls import expression_names, values
 from baton.adapters.dynamodb.codecs.attributes import Item, to_attributes
 from baton.adapters.dynamodb.codecs.definitions import definition_to_item
-from baton.adapters.dynamodb.large_records import long_fields_key, store_long_fields
-from baton.adapters.dynamodb.responses import Texts
+from baton.adapters.dynamodb.large_records import Texts, long_fields_key, store_long_fields
 from baton.adapters.dynamodb.transactions import Write
 from baton.domain.catalog.definitions import Definition, Ledger, Replacement
 from baton.domain.errors import LedgerConflict, NameTaken, VersionChanged

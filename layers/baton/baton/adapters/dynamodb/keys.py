@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TypedDict
 
 from baton.domain.ids import ID_DIGITS
@@ -67,6 +68,16 @@ def definitions(tenant: str, kind: str) -> str:
 def definition(tenant: str, kind: str, definition_id: int) -> Key:
     """One definition; padded, so that ids sort as numbers."""
     return {"pk": definitions(tenant, kind), "sk": f"{definition_id:0{ID_DIGITS}d}"}
+
+
+def target(kind: str, definition_id: int) -> str:
+    """A reference to a definition, as an element of a string set."""
+    return f"{kind}#{definition_id}"
+
+
+def targets(refers_to: Collection[tuple[str, int]]) -> set[str] | None:
+    """The set of the definitions that an item refers to, if there are any: a set can't be empty."""
+    return {target(kind, definition_id) for kind, definition_id in refers_to} or None
 
 
 def name(tenant: str, kind: str, name_: str) -> Key:

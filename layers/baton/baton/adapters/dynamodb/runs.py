@@ -1,8 +1,8 @@
-"""The Runs table as the API uses it: whole runs."""
+"""The Runs table: the state of a run so far, which subscribers read, and whole runs, as the API uses them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -12,22 +12,25 @@ from baton.adapters.dynamodb.calls import (
     condition_failing_as,
     expression_names,
     get_many,
+    projection,
+    query,
     query_page,
     values,
     write_many,
 )
+from baton.adapters.dynamodb.codecs import response
+from baton.adapters.dynamodb.codecs import run as run_codec
 from baton.adapters.dynamodb.codecs.attributes import Item, from_attributes, to_attributes
 from baton.adapters.dynamodb.codecs.payload_snapshot import snapshot_from_item, snapshot_to_item
 from baton.adapters.dynamodb.codecs.response import response_from_item
-from baton.adapters.dynamodb.codecs.run import run_from_item, run_to_item
-from baton.adapters.dynamodb.codecs.variables import variables_to_item
-from baton.adapters.dynamodb.histories import DynamoRunHistories
-from baton.adapters.dynamodb.large_records import MAX_ITEM_BYTES, store_long_fields, with_long_fields
-from baton.adapters.dynamodb.responses import Texts, text_keys
+from baton.adapters.dynamodb.codecs.run import run_from_item, run_to_item, variables_from_item, variables_to_item
+from baton.adapters.dynamodb.large_records import MAX_ITEM_BYTES, Texts, store_long_fields, text_keys, with_long_fields
 from baton.adapters.dynamodb.throttling import MAX_SECONDS, Deadline, retry_throttled
 from baton.domain.errors import AttemptSuperseded, NotFound
 from baton.domain.pages import Page
-from baton.domain.runs.run import PayloadSnapshot, Response, Run, RunHistory, Status, Variables
+from baton.domain.runs.responses import Response
+from baton.domain.runs.run import Run, RunHistory, Status, Variables
+from baton.domain.runs.snapshots import PayloadSnapshot
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -38,15 +41,67 @@ MAX_RUN_BYTES = 8_000_000
 IS_UNCHANGED = "#status = :was AND #attempt = :was_attempt"
 """Two callers, or a caller and the state machine, may end a run at the same time; the first write wins."""
 
+_HISTORY_ATTRIBUTES = sorted({"sk", "variables", *run_codec.ATTRIBUTES, *response.ATTRIBUTES})
+"""All but the prompts: they may be as long as the answers, and a history does not contain them."""
 
-class DynamoRunStore:
+
+class DynamoRunHistories:
+    """Reads are strongly consistent: a subscriber must find what was written before it subscribed.
+
+    Only the start of a long text is read.
+    """
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def read(self, tenant: str, run_id: int) -> Run:
+        """:raises NotFound:"""
+        item = self._item(keys.run(tenant, run_id))
+        if not item:
+            raise NotFound("run", run_id)
+        older = "on_missing" not in item  # its snapshots have it
+        return run_from_item(item, self._item(keys.snapshot(tenant, run_id, 0)) if older else {})
+
+    def _item(self, key: keys.Key) -> Item:
+        """The item with this key, empty if there is none."""
+        found = self._client.get_item(TableName=self._table, Key=to_attributes(key), ConsistentRead=True)
+        return found.get("Item", {})
+
+    def read_history(self, tenant: str, run_id: int) -> RunHistory:
+        """The run with all its existing responses, without their prompts, in one query.
+
+        :raises NotFound:
+        """
+        read = self._query(tenant, run_id, keys.RESPONSES_FROM, keys.VARIABLES, _HISTORY_ATTRIBUTES)
+        items = {item["sk"]["S"]: item for item in read}
+        if keys.RUN not in items:
+            raise NotFound("run", run_id)
+        run, variables = items.pop(keys.RUN), items.pop(keys.VARIABLES, None)
+        return RunHistory(
+            run=run_from_item(run),
+            variables=variables_from_item(variables),
+            responses=tuple(response_from_item(item) for item in items.values()),
+        )
+
+    def _query(self, tenant: str, run_id: int, first: str, last: str, attributes: Sequence[str] = ()) -> Iterator[Item]:
+        """The run's items with sort keys from ``first`` to ``last``, in order; all their attributes, or only these."""
+        return query(
+            self._client,
+            **projection(attributes),
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues=values(pk=keys.run_partition(tenant, run_id), first=first, last=last),
+            ConsistentRead=True,
+        )
+
+
+class DynamoRunStore(DynamoRunHistories):
     """One partition per run. The run's own item is written last and deleted first: an incomplete run is never read."""
 
     def __init__(self, client: DynamoDBClient, table: str, texts: Texts) -> None:
-        self._client = client
-        self._table = table
+        super().__init__(client, table)
         self._texts = texts
-        self._histories = DynamoRunHistories(client, table)
 
     def reserve_ids(self, tenant: str, responses: int) -> tuple[int, int]:
         """A new run id, and the first of ``responses`` new response ids; both from one atomic write."""
@@ -86,26 +141,15 @@ class DynamoRunStore:
         folder = f"{keys.run_texts(run.tenant, run.id)}/payloads/{snapshot.position:04d}"
         return store_long_fields(snapshot_to_item(run, snapshot), self._texts, folder, max_bytes)
 
-    def read(self, tenant: str, run_id: int) -> Run:
-        """:raises NotFound:"""
-        return self._histories.read(tenant, run_id)
-
-    def read_history(self, tenant: str, run_id: int) -> RunHistory:
-        """The run with all its existing responses, without their prompts; only the start of a long text is read.
-
-        :raises NotFound:
-        """
-        return self._histories.read_history(tenant, run_id)
-
     def read_snapshots(self, tenant: str, run_id: int) -> Sequence[PayloadSnapshot]:
         """The payloads that the run executes, in order; none for an unknown run."""
-        items = self._histories.query(tenant, run_id, keys.SNAPSHOTS, keys.SNAPSHOTS + "~")
+        items = self._query(tenant, run_id, keys.SNAPSHOTS, keys.SNAPSHOTS + "~")
         return [snapshot_from_item(with_long_fields(item, self._texts)) for item in items]
 
     def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
         """By position, starting after ``after``; none for an unknown run. Only the start of a long text is read."""
         first = keys.response(tenant, run_id, 0 if after is None else after + 1)["sk"]
-        items = list(islice(self._histories.query(tenant, run_id, first, keys.RESPONSES_FROM + "~"), limit + 1))
+        items = list(islice(self._query(tenant, run_id, first, keys.RESPONSES_FROM + "~"), limit + 1))
         responses = [response_from_item(item) for item in items[:limit]]
         return Page(items=responses, next_after=responses[-1].position if len(items) > limit else None)
 
@@ -177,7 +221,7 @@ class DynamoRunStore:
                 ExpressionAttributeNames=expression_names("status", "attempt"),
                 ExpressionAttributeValues=_unchanged_values(run),
             )
-        remaining = list(self._histories.query(run.tenant, run.id, " ", "~"))
+        remaining = list(self._query(run.tenant, run.id, " ", "~"))
         for key in [key for item in remaining for key in text_keys(item)]:
             self._texts.delete(key)
         write_many(self._client, self._table, deletes=[{"pk": i["pk"]["S"], "sk": i["sk"]["S"]} for i in remaining])

@@ -6,8 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from baton.api.bodies.definitions import STORED, Content, Stored, own_fields
-from baton.api.bodies.fields import Name, PlainText, Request
+from baton.api.bodies.fields import STORED, Content, Name, PlainText, Request, Stored, own_fields
 from baton.domain.catalog.definitions import (
     Block,
     BlockDraft,

@@ -8,8 +8,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from baton.api.bodies.definitions import STORED, Stored, own_fields
-from baton.api.bodies.fields import Id, Name, PlainText, Request, Whole
+from baton.api.bodies.fields import STORED, Id, Name, PlainText, Request, Stored, Whole, own_fields
 from baton.api.bodies.settings import Settings, SettingsView, Timeout
 from baton.domain.catalog.definitions import LlmInstance, LlmInstanceDraft
 from baton.domain.llm.api_key_headers import header_name_error

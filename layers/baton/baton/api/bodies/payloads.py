@@ -8,8 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Discriminator, Field
 from pydantic import Tag as Branch
 
-from baton.api.bodies.definitions import STORED, Content, Stored, own_fields
-from baton.api.bodies.fields import Id, Name, Request, View
+from baton.api.bodies.fields import STORED, Content, Id, Name, Request, Stored, View, own_fields
 from baton.api.bodies.settings import SettingFields, Settings
 from baton.domain.catalog.definitions import (
     MAX_BLOCKS_PER_PAYLOAD,

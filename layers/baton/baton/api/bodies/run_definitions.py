@@ -12,7 +12,9 @@ from baton.api.bodies.settings import SettingsView
 from baton.api.budget import fit_texts, remaining_budget, values_within
 from baton.domain.llm.endpoints import LlmEndpoint
 from baton.domain.llm.settings import SETTING_NAMES, LlmSettings
-from baton.domain.runs.run import OnMissing, PayloadSnapshot, Run, reference_record
+from baton.domain.runs.responses import reference_record
+from baton.domain.runs.run import OnMissing, Run
+from baton.domain.runs.snapshots import PayloadSnapshot
 
 TRUNCATED_FIELD_BYTES = 50
 """The size of one field ``…_truncated``."""

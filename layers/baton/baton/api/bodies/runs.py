@@ -12,7 +12,8 @@ from pydantic import Field, JsonValue
 from baton.api.bodies.fields import Listed, Name, Request, View, WholeView
 from baton.api.budget import MAX_BODY_BYTES, LongText, fit_texts, remaining_budget
 from baton.domain.pages import Page
-from baton.domain.runs.run import OnMissing, Response, Run, RunHistory, Status
+from baton.domain.runs.responses import Response
+from baton.domain.runs.run import OnMissing, Run, RunHistory, Status
 from baton.usecases.runs.ports import LongTexts
 
 URL_SECONDS = 300
@@ -119,6 +120,21 @@ class RunMetadata(View):
     tries: int | None = Field(default=None, exclude_if=_is_none)
     waited_seconds: int | None = Field(default=None, exclude_if=_is_none)
 
+    @classmethod
+    def of(cls, run: Run, completed: int, **more: Any) -> Self:
+        """The metadata of a run of which so many payloads are completed, and the fields ``more``."""
+        return cls(
+            workflow_name=run.workflow_name,
+            total_payloads=run.total,
+            completed_payloads=completed,
+            attempt=run.attempt,
+            created_at=run.created_at,
+            error=run.error,
+            tries=run.tries,
+            waited_seconds=run.waited_seconds,
+            **more,
+        )
+
 
 class RunSummary(View):
     """A run in a list."""
@@ -133,7 +149,20 @@ class RunSummary(View):
     @classmethod
     def of(cls, run: Run) -> RunSummary:
         """The view of a run in a list."""
-        return cls(**_summary_fields(run), metadata=RunMetadata(**_metadata(run, run.completed)))
+        return RunSummary.with_metadata(run, RunMetadata.of(run, run.completed))
+
+    @classmethod
+    def with_metadata(cls, run: Run, metadata: RunMetadata, **more: Any) -> Self:
+        """The view of a run with this metadata, and the fields ``more``."""
+        return cls(
+            id=run.id,
+            workflow_id=run.workflow_id,
+            status=run.status,
+            started_at=run.started_at,
+            completed_at=run.completed_at,
+            metadata=metadata,
+            **more,
+        )
 
 
 class FullRunMetadata(RunMetadata):
@@ -151,12 +180,14 @@ class RunView(RunSummary):
     @classmethod
     def of_history(cls, history: RunHistory, texts: LongTexts) -> RunView:
         """The view of a run with its history; a payload with a response counts as completed."""
-        metadata = FullRunMetadata(**_metadata(history.run, len(history.responses)), variables=dict(history.variables))
+        metadata = FullRunMetadata.of(history.run, len(history.responses), variables=dict(history.variables))
         listed = _without_long_references(history.responses)
         bare = [ResponseView.of(_without_texts(response)) for response in listed]
-        budget = remaining_budget(cls(**_summary_fields(history.run), metadata=metadata, responses=bare))
-        responses = [ResponseView.of(response) for response in fit_responses(listed, texts, budget)]
-        return cls(**_summary_fields(history.run), metadata=metadata, responses=responses)
+        view = cls.with_metadata(history.run, metadata, responses=bare)
+        view.responses = [
+            ResponseView.of(response) for response in fit_responses(listed, texts, remaining_budget(view))
+        ]
+        return view
 
 
 def listed_responses(page: Page[Response], cursor: str | None, texts: LongTexts) -> Listed[PromptedResponseView]:
@@ -211,20 +242,3 @@ def _without_references(response: Response) -> Response:
 
 def _without_texts(response: Response) -> Response:
     return replace(response, content="", prompt=None if response.prompt is None else "")
-
-
-def _summary_fields(run: Run) -> dict[str, Any]:
-    return {name: getattr(run, name) for name in ("id", "workflow_id", "status", "started_at", "completed_at")}
-
-
-def _metadata(run: Run, completed: int) -> dict[str, Any]:
-    return {
-        "workflow_name": run.workflow_name,
-        "total_payloads": run.total,
-        "completed_payloads": completed,
-        "attempt": run.attempt,
-        "created_at": run.created_at,
-        "error": run.error,
-        "tries": run.tries,
-        "waited_seconds": run.waited_seconds,
-    }

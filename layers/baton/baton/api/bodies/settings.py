@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, JsonValue
 
-from baton.api.bodies.definitions import Content
-from baton.api.bodies.fields import Name, Request, View, Whole
+from baton.api.bodies.fields import Content, Name, Request, View, Whole
 from baton.domain.llm.calls import MAX_TIMEOUT_SECONDS
 from baton.domain.llm.settings import SETTING_NAMES, LlmSettings
 

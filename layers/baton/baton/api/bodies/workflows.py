@@ -8,8 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Discriminator, Field
 from pydantic import Tag as Branch
 
-from baton.api.bodies.definitions import STORED, Stored, own_fields
-from baton.api.bodies.fields import Id, Name, Request, View
+from baton.api.bodies.fields import STORED, Id, Name, Request, Stored, View, own_fields
 from baton.domain.catalog.definitions import (
     MAX_PAYLOADS_PER_WORKFLOW,
     Workflow,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -228,3 +229,13 @@ def draft_fields(draft: Draft) -> dict[str, Any]:
     """The fields of the draft, by name; for a stored definition, those that its draft has."""
     names = {f.name for f in fields(draft)} - {f.name for f in fields(Record)}
     return {name: getattr(draft, name) for name in names}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowBundle:
+    """A workflow with everything that it refers to, by id."""
+
+    workflow: Workflow
+    payloads: Mapping[int, Payload]
+    blocks: Mapping[int, Block]
+    instances: Mapping[int, LlmInstance]

@@ -1,9 +1,9 @@
-"""Compile a workflow into what a run executes: the text, settings and references of each payload, as of now."""
+"""Snapshots: what a run executes. A workflow is compiled into texts, settings and references, as of now."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from baton.domain import templates
 from baton.domain.catalog import fallbacks
@@ -12,12 +12,14 @@ from baton.domain.catalog.definitions import (
     MAX_TEMPLATE_BYTES,
     Block,
     Payload,
+    WorkflowBundle,
     record_bytes,
 )
 from baton.domain.errors import Invalid
+from baton.domain.llm.endpoints import LlmTarget
 from baton.domain.prompts import Reference, Scope, Where
 from baton.domain.runs.plan import predecessors
-from baton.domain.runs.run import LlmTarget, OnMissing, PayloadSnapshot, Variables, WorkflowBundle
+from baton.domain.runs.run import OnMissing, Variables
 
 MAX_SNAPSHOT_BYTES = 4_000_000
 """A compiled payload, with the system texts of all of its instances."""
@@ -30,6 +32,33 @@ MAX_MISSING_STORED = 100
 MAX_MISSING_CHARACTERS = 10_000
 """Maximums of the unresolved references that are stored for one template, and of their characters; further ones remain
 plain text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayloadSnapshot:
+    """One payload of a run, compiled: nothing that is edited later reaches it.
+
+    ``references`` are those of the template. ``targets`` are the instances that may answer, the payload's own first and
+    its fallbacks after it; each has the references of its own system text. ``after`` are the positions that must have
+    answered first.
+    """
+
+    position: int
+    payload_id: int
+    payload_name: str
+    template: str
+    references: tuple[Reference, ...]
+    targets: tuple[LlmTarget, ...]
+    after: tuple[int, ...] = ()
+
+    @property
+    def own_target(self) -> LlmTarget:
+        """The payload's own instance."""
+        return self.targets[0]
+
+    def references_with(self, target: LlmTarget) -> tuple[Reference, ...]:
+        """Those of the template and of the target's system text."""
+        return (*self.references, *target.references)
 
 
 def compile_snapshots(

@@ -15,6 +15,8 @@ from baton.domain.errors import (
     LlmUnreachable,
 )
 from baton.domain.runs.plan import Plan, next_position
+from baton.domain.runs.run import Run
+from baton.domain.runs.snapshots import PayloadSnapshot
 
 Outcome = Literal["continue", "wait", "completed", "failed"]
 Jitter = Callable[[float], float]
@@ -131,6 +133,18 @@ class Step:
             cause=self.error,
             error=None,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecords:
+    """What a payload reads before it starts; ``None`` where nothing is stored.
+
+    ``done`` are the positions that have answered, of this payload's own and those directly before it.
+    """
+
+    run: Run | None
+    snapshot: PayloadSnapshot | None
+    done: frozenset[int] = frozenset()
 
 
 def _wait_seconds(error: LlmError, tries: int, jitter: Jitter) -> int:

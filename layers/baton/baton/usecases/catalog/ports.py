@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from baton.domain.catalog.definitions import Definition, Ledger, Replacement
+from baton.domain.catalog.definitions import Definition, Ledger, Replacement, WorkflowBundle
 from baton.domain.catalog.searches import Search
 from baton.domain.kinds import Kind, Referrer
 from baton.domain.pages import Page
-from baton.domain.runs.run import (
-    WorkflowBundle,
-)
 
 
 class CatalogStore(Protocol):

@@ -17,19 +17,12 @@ from baton.domain.errors import (
     ResponseAlreadyStored,
 )
 from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
+from baton.domain.llm.endpoints import LlmTarget
 from baton.domain.prompts import Reference, Sources, look_up
-from baton.domain.runs.run import (
-    LlmTarget,
-    OnMissing,
-    PayloadSnapshot,
-    Response,
-    Run,
-    StepRecords,
-    answer_metadata,
-    references_metadata,
-    snapshot_advice,
-)
-from baton.domain.runs.steps import Jitter, Step
+from baton.domain.runs.responses import Response, answer_metadata, references_metadata
+from baton.domain.runs.run import OnMissing, Run, snapshot_advice
+from baton.domain.runs.snapshots import PayloadSnapshot
+from baton.domain.runs.steps import Jitter, Step, StepRecords
 from baton.domain.templates import render
 from baton.domain.times import timestamp
 from baton.usecases.clock import Clock

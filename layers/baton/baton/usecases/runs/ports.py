@@ -7,16 +7,10 @@ from typing import Protocol
 
 from baton.domain.pages import Page
 from baton.domain.prompts import Reference, Sources
-from baton.domain.runs.run import (
-    PartialAnswer,
-    PayloadSnapshot,
-    Response,
-    Run,
-    RunHistory,
-    Status,
-    StepRecords,
-    Variables,
-)
+from baton.domain.runs.responses import PartialAnswer, Response
+from baton.domain.runs.run import Run, RunHistory, Status, Variables
+from baton.domain.runs.snapshots import PayloadSnapshot
+from baton.domain.runs.steps import StepRecords
 
 
 class RunHistories(Protocol):

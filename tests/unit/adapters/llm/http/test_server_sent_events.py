@@ -1,4 +1,4 @@
-"""Events out of bytes, however these are cut and whatever ends their lines."""
+"""Events are read from bytes with any chunk boundaries and any line endings."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_invalid_utf8_bytes_are_replaced() -> None:
 def test_an_event_is_yielded_as_soon_as_it_is_complete() -> None:
     def arriving() -> Iterator[bytes]:
         yield b"data: a\n\n"
-        raise AssertionError("more was read before the first event was given")
+        raise AssertionError("more was read before the first event was returned")
 
     assert next(events(arriving())) == Event("a")
 

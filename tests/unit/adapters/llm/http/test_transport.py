@@ -1,4 +1,4 @@
-"""The POST against a real endpoint on this machine. Only 127.0.0.1 can be connected to."""
+"""HTTP requests to a real endpoint on this machine. Only connections to 127.0.0.1 are possible."""
 
 from __future__ import annotations
 

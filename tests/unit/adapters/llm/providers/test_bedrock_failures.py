@@ -1,4 +1,4 @@
-"""What boto3 itself may raise, before a byte is sent: each by name, and the table of them is whole."""
+"""Errors that boto3 raises before a byte is sent are mapped to LLM errors, and the mapping is complete."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROWS = bedrock_failures.FAILURES.keys()
 
 
 @pytest.mark.parametrize(
-    ("environment", "said"),
+    ("environment", "message"),
     [
         (
             {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None},
@@ -38,9 +38,9 @@ ROWS = bedrock_failures.FAILURES.keys()
     ],
 )
 def test_missing_or_wrong_aws_configuration_is_named(
-    a_call: Build, environment: dict[str, str | None], said: str
+    a_call: Build, environment: dict[str, str | None], message: str
 ) -> None:
-    with account_at(None, **environment), pytest.raises(LlmRefused, match=f"LLM instance 'demo' .*{said}"):
+    with account_at(None, **environment), pytest.raises(LlmRefused, match=f"LLM instance 'demo' .*{message}"):
         bedrock.complete(a_call(base_url=None), None, TRANSPORT)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.codecs.attributes import Item, as_json, from_attributes, from_json, to_attributes
-from baton.domain.runs.run import PartialAnswer
+from baton.domain.runs.responses import PartialAnswer
 
 
 def partial_answer_to_item(part: PartialAnswer) -> Item:

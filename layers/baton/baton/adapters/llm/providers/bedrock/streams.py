@@ -70,6 +70,8 @@ def _object(text: str) -> dict[str, Any] | None:
 class ConverseMessage:
     """An ``Accumulator``. Unknown types of events are ignored."""
 
+    answer_field = "output"
+
     def __init__(self, call: LlmCall) -> None:
         self._call = call
         self._texts: list[str] = []

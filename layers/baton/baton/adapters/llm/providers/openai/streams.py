@@ -22,6 +22,8 @@ REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thin
 class Completion:
     """An ``Accumulator``. Of several choices only the first counts, as in an unstreamed reply."""
 
+    answer_field = "choices"
+
     def __init__(self, call: LlmCall) -> None:
         self._call = call
         self._known: dict[str, Any] = {}
