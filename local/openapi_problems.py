@@ -18,7 +18,14 @@ from baton.domain.kinds import Referrer
 MEDIA_TYPE = problems.PROBLEM_JSON
 METHODS_WITH_A_BODY = ("post", "put")
 
-COMMON_PROBLEMS = (problems.METHOD_NOT_ALLOWED, problems.UNKNOWN_TYPE, problems.TOO_LARGE, problems.INTERNAL)
+OVERLOADED = problems.PROBLEM_TYPES[errors.Overloaded]
+COMMON_PROBLEMS = (
+    problems.METHOD_NOT_ALLOWED,
+    problems.UNKNOWN_TYPE,
+    problems.TOO_LARGE,
+    problems.INTERNAL,
+    OVERLOADED,
+)
 
 type Json = dict[str, Any]
 
@@ -75,7 +82,7 @@ def with_common_problems(path: str, method: str, responses: Json, *, has_input: 
         own.add(problems.PROBLEM_TYPES[errors.Invalid].slug)
     if "{" in path:
         own.add(problems.NO_SUCH_CALL.slug)  # an id may contain a character that no path allows
-    shared = {problems.INTERNAL}
+    shared = {problems.INTERNAL} | ({OVERLOADED} if path.startswith("/api/") else set())
     if method in METHODS_WITH_A_BODY:
         shared |= {problems.TOO_LARGE, problems.UNKNOWN_TYPE}
     return {
@@ -143,5 +150,6 @@ EXAMPLES = {
     ),
     "unknown-media-type": problems.problem(problems.UNKNOWN_TYPE, "body: is 'text/plain'; send it as JSON."),
     "too-large": problems.problem(problems.TOO_LARGE, "body: 1,000,001 bytes; at most 1,000,000 are allowed."),
+    "overloaded": problems.problem_of(errors.Overloaded()),
     "internal-error": problems.problem(problems.INTERNAL, "An unexpected error occurred; see the function's log."),
 }

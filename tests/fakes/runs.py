@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
-from baton.domain.errors import AttemptSuperseded, NotFound, ResponseAlreadyStored
+from baton.domain.errors import AttemptSuperseded, NotFound, Overloaded, ResponseAlreadyStored
 from baton.domain.live.messages import Change
 from baton.domain.pages import Page
 from baton.domain.prompts import Reference, Sources
@@ -37,7 +37,15 @@ class FakeRuns:
         self._last_ids[tenant] = (run_id + 1, response_id + responses)
         return run_id + 1, response_id + 1
 
-    def create(self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot]) -> None:
+    def create(
+        self,
+        run: Run,
+        variables: Variables,
+        snapshots: Sequence[PayloadSnapshot],
+        seconds: float = 20.0,
+    ) -> None:
+        if seconds <= 0:
+            raise Overloaded
         by_position = {snapshot.position: snapshot for snapshot in snapshots}
         self._partitions[run.tenant, run.id] = _Partition(run=run, variables=variables, snapshots=by_position)
         self._log(None, run)

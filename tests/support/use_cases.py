@@ -52,7 +52,11 @@ class FakeBaton:
         self.steps = FakeSteps(self.runs)
         self.api_keys = ApiKeys(secrets=self.secrets, base_urls=BASE_URLS)
         self.start_run = StartRun(
-            definitions=self.catalog, runs=self.runs, executions=self.executions, retention=timedelta(days=90)
+            definitions=self.catalog,
+            runs=self.runs,
+            executions=self.executions,
+            retention=timedelta(days=90),
+            monotonic=self.clock.monotonic,
         )
         self.execute_payload = ExecutePayload(
             steps=self.steps,

@@ -23,6 +23,7 @@ from baton.domain.errors import (
     Invalid,
     NameTaken,
     NotFound,
+    Overloaded,
     RunFinished,
     RunNotFinished,
     VersionChanged,
@@ -58,6 +59,7 @@ PROBLEM_TYPES: dict[type[BatonError], ProblemType] = {
     RunFinished: ProblemType(HTTPStatus.CONFLICT, "run-finished", "Run finished"),
     AttemptSuperseded: ProblemType(HTTPStatus.CONFLICT, "run-changed", "Run changed"),
     Conflict: ProblemType(HTTPStatus.CONFLICT, "conflict", "Conflict"),
+    Overloaded: ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Overloaded"),
 }
 """The problem type of each error that a use case may raise; any other error is a bug and returns 500."""
 
@@ -95,7 +97,8 @@ def problem_of(error: BatonError) -> Response[str]:
     kind = next((PROBLEM_TYPES[cls] for cls in type(error).__mro__ if cls in PROBLEM_TYPES), None)
     if kind is None:
         raise error
-    return problem(kind, str(error), **_extension(error))
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Overloaded) else {}
+    return problem(kind, str(error), headers=headers, **_extension(error))
 
 
 def _extension(error: BatonError) -> dict[str, Any]:

@@ -14,6 +14,7 @@ BatonError
 ├── ResponseAlreadyStored    another delivery of this payload has already stored its response
 ├── AttemptSuperseded        the run was cancelled, completed or resumed meanwhile
 ├── ReferenceMissing         an unresolved reference in a run with ``on_missing: fail``
+├── Overloaded               the database has no capacity for a call: retry later
 ├── LimitsConflict           another call used the limits between a read and a write
 ├── ConnectionGone           a WebSocket client has disconnected
 └── LlmError                 an LLM call without a usable answer
@@ -123,6 +124,15 @@ class ReferenceMissing(BatonError):
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(f"These references can't be resolved: {', '.join(f'{{{{{name}}}}}' for name in names)}.")
+
+
+class Overloaded(BatonError):
+    """The database had no capacity for a call, in every retry; ``retry_after`` is the delay in seconds to suggest."""
+
+    retry_after = 10
+
+    def __init__(self) -> None:
+        super().__init__("The database has no capacity for this request at the moment; try again in a few seconds.")
 
 
 class LimitsConflict(BatonError):

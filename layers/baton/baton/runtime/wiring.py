@@ -46,6 +46,7 @@ from baton.usecases.runs.start_run import StartRun
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
 
 AWS_CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "max_attempts": 4})
 """AWS responds in milliseconds; a lost call times out and is retried long before the function's own timeout."""
@@ -98,7 +99,13 @@ def definitions() -> DefinitionSource:
 @cache
 def start_run() -> StartRun:
     """Start a run."""
-    return StartRun(definitions=_catalog(), runs=run_store(), executions=_executions(), retention=run_retention())
+    return StartRun(
+        definitions=_catalog(),
+        runs=run_store(),
+        executions=_executions(),
+        retention=run_retention(),
+        monotonic=time.monotonic,
+    )
 
 
 @cache
@@ -220,7 +227,12 @@ def _api_keys() -> ApiKeys:
 
 @cache
 def _texts() -> S3Texts:
-    return S3Texts(lambda: boto3.client("s3", config=AWS_CONFIG.merge(_for_signed_urls())), setting("TEXTS_BUCKET"))
+    return S3Texts(_s3, setting("TEXTS_BUCKET"))
+
+
+@cache
+def _s3() -> S3Client:
+    return boto3.client("s3", config=AWS_CONFIG.merge(_for_signed_urls()))
 
 
 def _for_signed_urls() -> Config:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from baton.domain.catalog.definitions import Block, new_version
-from baton.domain.errors import Invalid, NotFound
+from baton.domain.catalog.definitions import Block, WorkflowBundle, new_version
+from baton.domain.errors import Invalid, NotFound, Overloaded
 from baton.domain.runs.run import MAX_VARIABLES_BYTES
 from tests.support.records import AT_NOON, NOON, OTHER_TENANT, TENANT, block_draft
 from tests.support.use_cases import FakeBaton
@@ -74,3 +74,22 @@ def test_variables_that_are_too_long_create_no_run(fake_baton: FakeBaton) -> Non
     with pytest.raises(Invalid, match="variables: "):
         fake_baton.start_run(TENANT, fake_baton.workflow("one"), {"a": "x" * MAX_VARIABLES_BYTES}, NOON)
     assert (fake_baton.runs.changes, fake_baton.executions.started) == ([], [])
+
+
+def test_a_run_that_can_no_longer_be_written_in_time_is_not_started(
+    fake_baton: FakeBaton, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading the workflow has taken as long as the whole start may take."""
+    workflow = fake_baton.workflow("one")
+    read = fake_baton.catalog.read_workflow
+
+    def read_slowly(tenant: str, workflow_id: int) -> WorkflowBundle:
+        fake_baton.clock.advance(20)
+        return read(tenant, workflow_id)
+
+    monkeypatch.setattr(fake_baton.catalog, "read_workflow", read_slowly)
+    with pytest.raises(Overloaded):
+        fake_baton.start_run(TENANT, workflow, {}, NOON)
+    assert fake_baton.executions.running == {}
+    with pytest.raises(NotFound):
+        fake_baton.runs.read(TENANT, 1)

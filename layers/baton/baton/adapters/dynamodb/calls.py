@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import batched, count
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from baton.adapters.dynamodb.codecs.attributes import Item, to_attributes
 from baton.adapters.dynamodb.keys import Key
+from baton.adapters.dynamodb.throttling import Deadline, retry_throttled
 from baton.domain.errors import BatonError
 
 if TYPE_CHECKING:
@@ -24,12 +26,11 @@ MAX_WRITTEN_AT_ONCE = 25
 Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 """
 
-MAX_PAUSE_SECONDS = 1.0
-MAX_PAUSES = 10
+MAX_BYTES_AT_ONCE = 1_000_000
+"""What a partition writes in a second; a call may have 16 MB as JSON, in which an emoji of 4 bytes has 12.
 
-
-class OverloadedError(Exception):
-    """DynamoDB repeatedly left a part of the request unprocessed."""
+Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+"""
 
 
 def get_many(client: DynamoDBClient, table: str, wanted: Iterable[Key], attributes: Sequence[str] = ()) -> list[Item]:
@@ -41,21 +42,32 @@ def get_many(client: DynamoDBClient, table: str, wanted: Iterable[Key], attribut
         found.extend(page["Responses"].get(table, []))
         return page["UnprocessedKeys"]
 
+    deadline = Deadline()
     for batch in batched(dict.fromkeys(_key_pair(key) for key in wanted), MAX_READ_AT_ONCE, strict=False):
-        _repeat_until_done(read, {table: _read_request(batch, attributes)})
+        _repeat_until_done(read, {table: _read_request(batch, attributes)}, deadline)
     return found
 
 
-def write_many(client: DynamoDBClient, table: str, puts: Iterable[Item] = (), deletes: Iterable[Key] = ()) -> None:
-    """Put and delete items, not in one transaction; on return, all writes are done."""
+def write_many(
+    client: DynamoDBClient,
+    table: str,
+    puts: Iterable[Item] = (),
+    deletes: Iterable[Key] = (),
+    deadline: Deadline | None = None,
+) -> None:
+    """Put and delete items, not in one transaction; on return, all writes are done.
+
+    :raises Overloaded: if DynamoDB had no capacity for all of them until the deadline.
+    """
     requests: list[Mapping[str, Any]] = [{"PutRequest": {"Item": item}} for item in puts]
     requests += [{"DeleteRequest": {"Key": to_attributes(key)}} for key in deletes]
 
     def write(pending: Mapping[str, Any]) -> Mapping[str, Any]:
         return client.batch_write_item(RequestItems=pending)["UnprocessedItems"]
 
-    for batch in batched(requests, MAX_WRITTEN_AT_ONCE, strict=False):
-        _repeat_until_done(write, {table: list(batch)})
+    until = deadline or Deadline()
+    for batch in _batches(requests):
+        _repeat_until_done(write, {table: batch}, until)
 
 
 def query(client: DynamoDBClient, **request: Any) -> Iterator[Item]:
@@ -113,15 +125,32 @@ def _read_request(pairs: Iterable[tuple[str, str]], attributes: Sequence[str]) -
     return request | projection(attributes)
 
 
-def _repeat_until_done(call: Callable[[Mapping[str, Any]], Mapping[str, Any]], pending: Mapping[str, Any]) -> None:
+def _batches(requests: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Batches of at most :data:`MAX_BYTES_AT_ONCE`, or of one request."""
+    batch: list[Mapping[str, Any]] = []
+    size = 0
+    for request in requests:
+        more = len(json.dumps(request))
+        if batch and (len(batch) == MAX_WRITTEN_AT_ONCE or size + more > MAX_BYTES_AT_ONCE):
+            yield batch
+            batch, size = [], 0
+        batch.append(request)
+        size += more
+    if batch:
+        yield batch
+
+
+def _repeat_until_done(
+    call: Callable[[Mapping[str, Any]], Mapping[str, Any]], pending: Mapping[str, Any], deadline: Deadline
+) -> None:
     """Repeat the call with the unprocessed part, after increasing pauses.
 
-    :raises OverloadedError: after about five seconds.
+    DynamoDB returns what it had no capacity for, or an error if it had none for any of it.
+
+    :raises Overloaded: if a part is still unprocessed at the deadline.
     """
-    for pauses in count():
-        pending = call(pending)
+    for tries in count(1):
+        pending = retry_throttled(partial(call, pending), deadline)
         if not pending:
             return
-        if pauses == MAX_PAUSES:
-            raise OverloadedError(f"{len(pending)} tables still have unprocessed keys or items")
-        time.sleep(min(MAX_PAUSE_SECONDS, 0.02 * 2**pauses))
+        deadline.pause(tries)

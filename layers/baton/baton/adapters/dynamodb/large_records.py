@@ -55,9 +55,9 @@ class Texts(Protocol):
         """Delete the text."""
 
 
-def store_long_fields(item: Item, texts: Texts, folder: str) -> Item:
+def store_long_fields(item: Item, texts: Texts, folder: str, max_bytes: int = MAX_ITEM_BYTES) -> Item:
     """The item to write to the table. If it is too large, its long fields are stored in S3 first."""
-    if item_bytes(item) <= MAX_ITEM_BYTES:
+    if item_bytes(item) <= max_bytes:
         return item
     return {**_without_long_fields(item), RECORD_KEY: {"S": texts.put(folder, _long_fields_text(item))}}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,8 @@ from baton.adapters.dynamodb.codecs.attributes import Item, from_attributes, to_
 from baton.adapters.dynamodb.codecs.payload_snapshot import snapshot_from_item, snapshot_to_item
 from baton.adapters.dynamodb.codecs.response import response_from_item
 from baton.adapters.dynamodb.codecs.run import run_from_item, run_to_item, variables_from_item, variables_to_item
-from baton.adapters.dynamodb.large_records import Texts, store_long_fields, text_keys, with_long_fields
+from baton.adapters.dynamodb.large_records import MAX_ITEM_BYTES, Texts, store_long_fields, text_keys, with_long_fields
+from baton.adapters.dynamodb.throttling import MAX_SECONDS, Deadline, retry_throttled
 from baton.domain.errors import AttemptSuperseded, NotFound
 from baton.domain.pages import Page
 from baton.domain.runs.responses import Response
@@ -32,6 +34,9 @@ from baton.domain.runs.snapshots import PayloadSnapshot
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+MAX_RUN_BYTES = 8_000_000
+"""Of the snapshots of a run that are stored in its partition, which writes 1 MB a second; the others are in S3."""
 
 IS_UNCHANGED = "#status = :was AND #attempt = :was_attempt"
 """Two callers, or a caller and the state machine, may end a run at the same time; the first write wins."""
@@ -111,18 +116,30 @@ class DynamoRunStore(DynamoRunHistories):
         counters = from_attributes(updated["Attributes"])
         return counters["runs"], counters["responses"] - responses + 1
 
-    def create(self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot]) -> None:
-        """Write the run; it can be read only after all of its items are written."""
-        snapshot_items = [self._store_snapshot_texts(run, snapshot) for snapshot in snapshots]
-        write_many(self._client, self._table, puts=[*snapshot_items, variables_to_item(run, variables)])
-        self._client.put_item(
-            TableName=self._table, Item=run_to_item(run), ConditionExpression="attribute_not_exists(pk)"
-        )
+    def create(
+        self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot], seconds: float = MAX_SECONDS
+    ) -> None:
+        """Write the run; it can be read only after all of its items are written. What is written by then expires.
 
-    def _store_snapshot_texts(self, run: Run, snapshot: PayloadSnapshot) -> Item:
+        :raises Overloaded: if it takes longer than ``seconds``, because DynamoDB has no capacity for it.
+        """
+        deadline = Deadline(seconds)
+        max_bytes = min(MAX_ITEM_BYTES, MAX_RUN_BYTES // max(1, len(snapshots)))
+        snapshot_items = [self._store_snapshot_texts(run, snapshot, max_bytes) for snapshot in snapshots]
+        puts = [*snapshot_items, variables_to_item(run, variables)]
+        write_many(self._client, self._table, puts=puts, deadline=deadline)
+        put = partial(
+            self._client.put_item,
+            TableName=self._table,
+            Item=run_to_item(run),
+            ConditionExpression="attribute_not_exists(pk)",
+        )
+        retry_throttled(put, deadline)
+
+    def _store_snapshot_texts(self, run: Run, snapshot: PayloadSnapshot, max_bytes: int) -> Item:
         """The item to write; texts that are too long for it are stored in S3 first."""
         folder = f"{keys.run_texts(run.tenant, run.id)}/payloads/{snapshot.position:04d}"
-        return store_long_fields(snapshot_to_item(run, snapshot), self._texts, folder)
+        return store_long_fields(snapshot_to_item(run, snapshot), self._texts, folder, max_bytes)
 
     def read_snapshots(self, tenant: str, run_id: int) -> Sequence[PayloadSnapshot]:
         """The payloads that the run executes, in order; none for an unknown run."""

@@ -6,11 +6,13 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from baton.adapters.dynamodb.codecs.attributes import from_attributes
+from baton.adapters.dynamodb.throttling import Deadline, is_throttled
 from baton.domain.errors import BatonError
 
 if TYPE_CHECKING:
@@ -26,6 +28,14 @@ Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Trans
 MAX_TRIES = 8
 FIRST_PAUSE_SECONDS = 0.02
 
+CONFLICT = frozenset({"TransactionConflict"})
+NO_CAPACITY = frozenset({"ProvisionedThroughputExceeded", "ThrottlingError"})
+DONE = frozenset({"None", None})
+"""Reasons for which a transaction was cancelled; ``None`` is the reason of a write that could have been done.
+
+Source: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+"""
+
 type ConditionError = Callable[[dict[str, Any]], BatonError]
 """From the existing item, as plain values, to the error; the values are empty if there is no item."""
 
@@ -39,19 +49,25 @@ class Write:
 
 
 def transact(client: DynamoDBClient, writes: Sequence[Write]) -> None:
-    """Do all the writes; retry while another transaction is writing one of the items.
+    """Do all the writes; retry while another transaction is writing one of the items, or DynamoDB has no capacity.
 
     :raises BatonError: the error of the first write whose condition failed.
+    :raises Overloaded: if DynamoDB had no capacity, in every retry.
     """
-    for tries in range(1, MAX_TRIES + 1):
+    deadline = Deadline()
+    for tries in count(1):
         try:
             client.transact_write_items(TransactItems=[write.request for write in writes])
         except ClientError as error:
             reasons = _reasons(error)
             _raise_condition_error(writes, reasons, error)
-            if tries == MAX_TRIES or not _has_only_conflicts(reasons):
+            codes = {reason.get("Code") for reason in reasons} - DONE
+            if is_throttled(error) or (codes & NO_CAPACITY and codes <= CONFLICT | NO_CAPACITY):
+                deadline.pause(tries)
+            elif codes == CONFLICT and tries < MAX_TRIES:
+                time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**tries))  # noqa: S311 - only to spread the tries
+            else:
                 raise
-            time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**tries))  # noqa: S311 - only to spread the tries
         else:
             return
 
@@ -65,8 +81,3 @@ def _raise_condition_error(writes: Sequence[Write], reasons: Sequence[dict[str, 
     for write, reason in zip(writes, reasons, strict=False):
         if reason.get("Code") == "ConditionalCheckFailed" and write.error:
             raise write.error(from_attributes(reason.get("Item", {}))) from error
-
-
-def _has_only_conflicts(reasons: Sequence[dict[str, Any]]) -> bool:
-    codes = {reason.get("Code") for reason in reasons}
-    return "TransactionConflict" in codes and codes <= {"TransactionConflict", "None", None}

@@ -32,8 +32,13 @@ class RunStore(RunHistories, Protocol):
     def reserve_ids(self, tenant: str, responses: int) -> tuple[int, int]:
         """A new run id, and the first of ``responses`` new, consecutive response ids."""
 
-    def create(self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot]) -> None:
-        """Write the run; it can be read only after all of its records are written."""
+    def create(
+        self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot], seconds: float = ...
+    ) -> None:
+        """Write the run; it can be read only after all of its records are written.
+
+        :raises Overloaded: if it can't be written within so many seconds.
+        """
 
     def read_snapshots(self, tenant: str, run_id: int) -> Sequence[PayloadSnapshot]:
         """The payloads that the run executes, in order; empty for an unknown run."""
