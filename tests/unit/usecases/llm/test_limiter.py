@@ -99,7 +99,7 @@ def test_max_concurrency_bounds_the_calls_in_progress(fake_baton: FakeBaton) -> 
     (waiting,) = llm.meanwhile
     assert (waiting.outcome, waiting.reserved) == ("wait", False)
     assert fake_baton.execute_payload(Step.from_event(waiting.to_event())).outcome == "completed"
-    assert fake_baton.limits.read(TENANT, 1).slots == ()
+    assert fake_baton.limits.read(TENANT, 1).slots.running_calls == 0
 
 
 @pytest.mark.parametrize("failure", [LlmRefused("No."), RuntimeError("a bug")])
@@ -110,7 +110,7 @@ def test_a_failed_call_frees_its_slot(fake_baton: FakeBaton, failure: Exception)
         fake_baton.execute_payload(fake_baton.step(run))
     except RuntimeError as error:
         assert error is failure  # noqa: PT017 - only one of the two failures is raised
-    assert fake_baton.limits.read(TENANT, 1).slots == ()
+    assert fake_baton.limits.read(TENANT, 1).slots.running_calls == 0
 
 
 def test_unused_tokens_are_returned_to_the_bucket(fake_baton: FakeBaton) -> None:
