@@ -1,0 +1,184 @@
+"""Any order of calls, crashes, cancellations, repeated deliveries and lost writes: never too many calls at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from baton.domain.errors import LimitsConflict, LimitsUnknown
+from baton.domain.llm.calls import LlmCall
+from baton.domain.llm.endpoints import LlmLimits
+from baton.domain.llm.limits import LimitState
+from baton.domain.llm.settings import LlmSettings
+from baton.domain.llm.slots import Ticket, without_expired
+from baton.usecases.llm.limiter import Limiter, Slot
+from tests.fakes.clock import FakeClock
+from tests.fakes.limits import FakeLimits
+from tests.support.records import TENANT, an_endpoint
+
+LONGEST_CALL_SECONDS = 10
+ALL_LEASES_SECONDS = 3600
+MAX_POLLS = 2_000
+
+FAILURES = ("stored without a response", "not stored without a response", "overloaded", "another call between")
+
+
+@dataclass
+class UnreliableLimits(FakeLimits):
+    """The next writes fail in these ways. ``between`` uses the limits between the read and the write of a call."""
+
+    failures: list[str] = field(default_factory=list)
+    between: Callable[[], None] | None = None
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def write(self, tenant: str, instance_id: int, state: LimitState, expires_at: int) -> None:
+        failure = self.failures.pop() if self.failures else None
+        if failure == "overloaded":
+            raise LimitsConflict
+        if failure == "not stored without a response":
+            raise LimitsUnknown
+        if failure == "another call between" and self.between is not None:
+            between, self.between = self.between, None
+            between()
+            self.between = between
+        super().write(tenant, instance_id, state, expires_at)
+        if failure == "stored without a response":
+            raise LimitsUnknown
+
+
+@dataclass
+class Waiting:
+    """A step that waits, as its event."""
+
+    call: LlmCall
+    reserved: bool
+    ticket: Ticket | None
+    until: float
+
+
+@dataclass
+class Running:
+    holder: AbstractContextManager[Slot]
+    started: float
+
+
+class Calls(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = FakeClock(tick=0)
+        self.store = UnreliableLimits(between=self.start_another)
+        self.limiter = Limiter(store=self.store, clock=self.clock, jitter=lambda bound: bound / 2, sleep=self.pause)
+        self.running: list[Running] = []
+        self.waiting: list[Waiting] = []
+
+    def pause(self, seconds: float) -> None:
+        """The clock does not advance, since calls must not become too long in a nested operation."""
+
+    def start_another(self) -> None:
+        self.deliver(Waiting(a_call(2), reserved=False, ticket=None, until=0))
+
+    def deliver(self, step: Waiting) -> None:
+        """One invocation of a step: it starts its call or waits again."""
+        wait = self.limiter.acquire(TENANT, step.call, reserved=step.reserved, ticket=step.ticket)
+        now = self.clock.monotonic()
+        if wait.seconds:
+            self.waiting.append(Waiting(step.call, wait.reserved, wait.ticket, now + wait.seconds))
+            return
+        holder = self.limiter.hold_slot(TENANT, step.call, wait.ticket)
+        holder.__enter__()
+        self.running.append(Running(holder, now))
+        limits = step.call.endpoint.limits
+        assert limits is not None
+        assert limits.max_concurrency is not None
+        assert len(self.running) <= limits.max_concurrency
+
+    def end(self, call: Running) -> None:
+        self.running.remove(call)
+        call.holder.__exit__(None, None, None)
+
+    def advance(self, seconds: float) -> None:
+        """No call lasts longer than its timeout."""
+        end = self.clock.monotonic() + seconds
+        while due := [call for call in self.running if call.started + LONGEST_CALL_SECONDS <= end]:
+            call = min(due, key=lambda call: call.started)
+            self.clock.advance(call.started + LONGEST_CALL_SECONDS - self.clock.monotonic())
+            self.end(call)
+        self.clock.advance(end - self.clock.monotonic())
+
+    @rule(max_concurrency=st.integers(1, 3), per_minute=st.sampled_from([None, 20]))
+    def start(self, max_concurrency: int, per_minute: int | None) -> None:
+        self.deliver(Waiting(a_call(max_concurrency, per_minute), reserved=False, ticket=None, until=0))
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data(), late=st.sampled_from([0, 0, 0, 5, 50, 500]), deliveries=st.sampled_from([1, 1, 1, 2]))
+    def poll(self, data: st.DataObject, late: int, deliveries: int) -> None:
+        """A step continues after its wait; a function that does not respond may be invoked again with the same."""
+        step = self.waiting.pop(data.draw(st.integers(0, len(self.waiting) - 1)))
+        self.advance(max(0, step.until - self.clock.monotonic()) + late)
+        for _ in range(deliveries):
+            self.deliver(step)
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data())
+    def cancel_waiting(self, data: st.DataObject) -> None:
+        self.waiting.pop(data.draw(st.integers(0, len(self.waiting) - 1)))
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data())
+    def end_call(self, data: st.DataObject) -> None:
+        self.end(self.running[data.draw(st.integers(0, len(self.running) - 1))])
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data())
+    def crash(self, data: st.DataObject) -> None:
+        self.running.pop(data.draw(st.integers(0, len(self.running) - 1)))
+
+    @rule(seconds=st.sampled_from([1, 9, 59, 61, 600]))
+    def time_passes(self, seconds: int) -> None:
+        self.advance(seconds)
+
+    @rule(failures=st.lists(st.sampled_from(FAILURES), min_size=1, max_size=3))
+    def writes_fail(self, failures: list[str]) -> None:
+        self.store.failures = failures
+
+    @invariant()
+    def every_running_call_is_counted(self) -> None:
+        queue = without_expired(self.store.read(TENANT, 1).slots, int(self.clock.monotonic() * 1000))
+        assert len(self.running) <= queue.running_calls
+        assert min([*queue.running.values(), *queue.waiting.values()], default=1) >= 1
+        assert queue.turns_passed <= queue.turns_given
+
+    def teardown(self) -> None:
+        """Without further failures, every waiting call has its turn, and nothing remains counted."""
+        self.store.failures = []
+        polls = 0
+        while self.waiting:
+            step = min(self.waiting, key=lambda waiting: waiting.until)
+            self.waiting.remove(step)
+            self.advance(max(0, step.until - self.clock.monotonic()))
+            self.deliver(step)
+            polls += 1
+            assert polls < MAX_POLLS, "a call waits for ever"
+        self.advance(ALL_LEASES_SECONDS)
+        self.start_another()
+        self.end(self.running[0])
+        queue = self.store.read(TENANT, 1).slots
+        assert (queue.running, queue.waiting) == ({}, {})
+        assert queue.turns_passed == queue.turns_given
+
+
+def a_call(max_concurrency: int, per_minute: int | None = None) -> LlmCall:
+    limits = LlmLimits(max_concurrency=max_concurrency, requests_per_minute=per_minute)
+    endpoint = replace(an_endpoint(), instance_id=1, limits=limits, timeout_seconds=LONGEST_CALL_SECONDS)
+    return LlmCall(endpoint=endpoint, settings=LlmSettings(), prompt="p", api_key=None, tries=0)
+
+
+Calls.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
+TestCalls = Calls.TestCase
