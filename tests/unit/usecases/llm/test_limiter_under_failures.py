@@ -67,6 +67,7 @@ class Waiting:
 class Running:
     holder: AbstractContextManager[Slot]
     started: float
+    max_concurrency: int
 
 
 class Calls(RuleBasedStateMachine):
@@ -85,7 +86,11 @@ class Calls(RuleBasedStateMachine):
         self.deliver(Waiting(a_call(2), reserved=False, ticket=None, until=0))
 
     def deliver(self, step: Waiting) -> None:
-        """One invocation of a step: it starts its call or waits again."""
+        """One invocation of a step: it starts its call or waits again.
+
+        A call that has held a slot while it waited for requests counts since then, so that the others have their own
+        bound.
+        """
         wait = self.limiter.acquire(TENANT, step.call, reserved=step.reserved, ticket=step.ticket)
         now = self.clock.monotonic()
         if wait.seconds:
@@ -93,11 +98,9 @@ class Calls(RuleBasedStateMachine):
             return
         holder = self.limiter.hold_slot(TENANT, step.call, wait.ticket)
         holder.__enter__()
-        self.running.append(Running(holder, now))
-        limits = step.call.endpoint.limits
-        assert limits is not None
-        assert limits.max_concurrency is not None
-        assert len(self.running) <= limits.max_concurrency
+        self.running.append(Running(holder, now, max_concurrency(step.call)))
+        if wait.ticket != step.ticket:
+            assert len(self.running) <= max_concurrency(step.call)
 
     def end(self, call: Running) -> None:
         self.running.remove(call)
@@ -112,9 +115,9 @@ class Calls(RuleBasedStateMachine):
             self.end(call)
         self.clock.advance(end - self.clock.monotonic())
 
-    @rule(max_concurrency=st.integers(1, 3), per_minute=st.sampled_from([None, 20]))
-    def start(self, max_concurrency: int, per_minute: int | None) -> None:
-        self.deliver(Waiting(a_call(max_concurrency, per_minute), reserved=False, ticket=None, until=0))
+    @rule(at_once=st.integers(1, 3), per_minute=st.sampled_from([None, 20]))
+    def start(self, at_once: int, per_minute: int | None) -> None:
+        self.deliver(Waiting(a_call(at_once, per_minute), reserved=False, ticket=None, until=0))
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data(), late=st.sampled_from([0, 0, 0, 5, 50, 500]), deliveries=st.sampled_from([1, 1, 1, 2]))
@@ -152,6 +155,7 @@ class Calls(RuleBasedStateMachine):
     def every_running_call_is_counted(self) -> None:
         queue = without_expired(self.store.read(TENANT, 1).slots, int(self.clock.monotonic() * 1000))
         assert len(self.running) <= queue.running_calls
+        assert len(self.running) <= max([call.max_concurrency for call in self.running], default=0)
         assert min([*queue.running.values(), *queue.waiting.values()], default=1) >= 1
         assert queue.turns_passed <= queue.turns_given
 
@@ -174,8 +178,14 @@ class Calls(RuleBasedStateMachine):
         assert queue.turns_passed == queue.turns_given
 
 
-def a_call(max_concurrency: int, per_minute: int | None = None) -> LlmCall:
-    limits = LlmLimits(max_concurrency=max_concurrency, requests_per_minute=per_minute)
+def max_concurrency(call: LlmCall) -> int:
+    assert call.endpoint.limits is not None
+    assert call.endpoint.limits.max_concurrency is not None
+    return call.endpoint.limits.max_concurrency
+
+
+def a_call(at_once: int, per_minute: int | None = None) -> LlmCall:
+    limits = LlmLimits(max_concurrency=at_once, requests_per_minute=per_minute)
     endpoint = replace(an_endpoint(), instance_id=1, limits=limits, timeout_seconds=LONGEST_CALL_SECONDS)
     return LlmCall(endpoint=endpoint, settings=LlmSettings(), prompt="p", api_key=None, tries=0)
 
