@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from random import Random
 
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+import pytest
 
 from baton.domain.errors import LimitsConflict, LimitsUnknown
 from baton.domain.llm.calls import LlmCall
@@ -24,10 +23,10 @@ from tests.support.records import TENANT, an_endpoint
 LONGEST_CALL_SECONDS = 10
 ALL_LEASES_SECONDS = 3600
 MAX_POLLS = 2_000
+ORDERS = 50
+EVENTS = 40
 
 FAILURES = ("stored without a response", "not stored without a response", "overloaded", "another call between")
-some_failures = st.one_of(st.just([]), st.lists(st.sampled_from(FAILURES), min_size=1, max_size=2))
-"""The first ones of the writes that follow fail."""
 
 
 @dataclass
@@ -72,14 +71,17 @@ class Running:
     max_concurrency: int
 
 
-class Calls(RuleBasedStateMachine):
-    def __init__(self) -> None:
-        super().__init__()
+class Calls:
+    """Calls of one instance, in an order that the seed decides."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)  # noqa: S311 - the order must be the same each time
         self.clock = FakeClock(tick=0)
         self.store = UnreliableLimits(between=self.start_another)
         self.limiter = Limiter(store=self.store, clock=self.clock, jitter=lambda bound: bound / 2, sleep=self.pause)
         self.running: list[Running] = []
         self.waiting: list[Waiting] = []
+        self.crashed: list[Running] = []
 
     def pause(self, seconds: float) -> None:
         """The clock does not advance, since calls must not become too long in a nested operation."""
@@ -117,58 +119,51 @@ class Calls(RuleBasedStateMachine):
             self.end(call)
         self.clock.advance(end - self.clock.monotonic())
 
-    @rule(at_once=st.integers(1, 3), per_minute=st.sampled_from([None, 20, 20]), failures=some_failures)
-    def start(self, at_once: int, per_minute: int | None, failures: list[str]) -> None:
-        self.store.failures = failures
-        self.deliver(Waiting(a_call(at_once, per_minute), reserved=False, ticket=None, until=0))
+    def event(self) -> None:
+        """Something happens to some call."""
+        self.store.failures = self.random.choices(FAILURES, k=self.random.choice([0, 0, 0, 1, 2]))
+        events = [self.start, self.start, self.time_passes]
+        events += [self.end_any, self.end_any, self.crash] if self.running else []
+        events += [self.poll, self.poll, self.poll, self.cancel_waiting] if self.waiting else []
+        self.random.choice(events)()
 
-    @precondition(lambda self: self.waiting)
-    @rule(
-        position=st.integers(0, 2),
-        late=st.sampled_from([0, 0, 5, 70]),
-        deliveries=st.sampled_from([1, 1, 2]),
-        failures=some_failures,
-    )
-    def poll(self, position: int, late: int, deliveries: int, failures: list[str]) -> None:
+    def start(self) -> None:
+        call = a_call(self.random.randint(1, 3), self.random.choice([None, 20, 20]))
+        self.deliver(Waiting(call, reserved=False, ticket=None, until=0))
+
+    def poll(self) -> None:
         """A step continues after its wait; a function that does not respond may be invoked again with the same."""
         self.waiting.sort(key=lambda waiting: waiting.until)
-        step = self.waiting.pop(min(position, len(self.waiting) - 1))
+        step = self.waiting.pop(self.random.randrange(min(3, len(self.waiting))))
+        late = self.random.choice([0, 0, 5, 70])
         self.advance(max(0, step.until - self.clock.monotonic()) + late)
-        self.store.failures = failures
-        for _ in range(deliveries):
+        for _ in range(self.random.choice([1, 1, 2])):
             self.deliver(step)
 
-    @precondition(lambda self: self.waiting)
-    @rule(position=st.integers(0, 9))
-    def cancel_waiting(self, position: int) -> None:
-        self.waiting.pop(position % len(self.waiting))
+    def cancel_waiting(self) -> None:
+        self.waiting.remove(self.random.choice(self.waiting))
 
-    @precondition(lambda self: self.running)
-    @rule(position=st.integers(0, 2), failures=some_failures)
-    def end_call(self, position: int, failures: list[str]) -> None:
-        self.store.failures = failures
-        self.end(self.running[position % len(self.running)])
+    def end_any(self) -> None:
+        self.end(self.random.choice(self.running))
 
-    @precondition(lambda self: self.running)
-    @rule(position=st.integers(0, 2))
-    def crash(self, position: int) -> None:
-        self.running.pop(position % len(self.running))
+    def crash(self) -> None:
+        call = self.random.choice(self.running)
+        self.running.remove(call)
+        self.crashed.append(call)
 
-    @rule(seconds=st.sampled_from([1, 5, 61]))
-    def time_passes(self, seconds: int) -> None:
-        self.advance(seconds)
+    def time_passes(self) -> None:
+        self.advance(self.random.choice([1, 5, 61]))
 
-    @invariant()
-    def every_running_call_is_counted(self) -> None:
+    def check(self) -> None:
         queue = without_expired(self.store.read(TENANT, 1).slots, int(self.clock.monotonic() * 1000))
         assert len(self.running) <= queue.running_calls
         assert len(self.running) <= max([call.max_concurrency for call in self.running], default=0)
         assert min([*queue.running.values(), *queue.waiting.values()], default=1) >= 1
         assert queue.turns_passed <= queue.turns_given
 
-    def teardown(self) -> None:
+    def finish(self) -> None:
         """Without further failures, every waiting call has its turn, and nothing remains counted."""
-        self.store.failures = []
+        self.store.failures, self.store.between = [], None
         polls = 0
         while self.waiting:
             step = min(self.waiting, key=lambda waiting: waiting.until)
@@ -197,5 +192,11 @@ def a_call(at_once: int, per_minute: int | None = None) -> LlmCall:
     return LlmCall(endpoint=endpoint, settings=LlmSettings(), prompt="p", api_key=None, tries=0)
 
 
-Calls.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
-TestCalls = Calls.TestCase
+@pytest.mark.parametrize("seed", range(4))
+def test_no_order_of_events_lets_too_many_calls_run_or_lets_a_call_wait_for_ever(seed: int) -> None:
+    for order in range(ORDERS):
+        calls = Calls(seed * ORDERS + order)
+        for _ in range(EVENTS):
+            calls.event()
+            calls.check()
+        calls.finish()
