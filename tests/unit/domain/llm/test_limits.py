@@ -245,6 +245,15 @@ def test_the_wait_for_a_slot_includes_how_long_calls_hold_their_slots_before_the
     assert instance.request("b") == [15_000], "20 s, with 1 s as the duration of a call"
 
 
+def test_a_call_polls_at_most_ten_times_in_the_mean_duration_of_a_call() -> None:
+    instance = Instance(LlmLimits(max_concurrency=100))
+    names = [str(number) for number in range(100)]
+    instance.request(*names)
+    instance.ended("0", call_ms=20_000)
+    instance.request("0")
+    assert instance.request("next") == [2_000], "a slot becomes free in 0.2 s"
+
+
 def test_a_wait_for_a_slot_is_at_most_five_minutes() -> None:
     instance = two_at_once()
     instance.request("a", "b")

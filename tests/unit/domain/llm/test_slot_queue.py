@@ -108,7 +108,7 @@ class Queue:
 
 @pytest.mark.parametrize(
     ("duration", "polls", "transitions", "utilisation"),
-    [(constant, 11, 2.0, 0.95), (exponential, 12, 2.2, 0.9), (mixed, 14, 2.7, 0.8), (suddenly_faster, 9, 2.7, 0.8)],
+    [(constant, 11, 1.9, 0.95), (exponential, 10, 1.7, 0.92), (mixed, 14, 2.5, 0.9), (suddenly_faster, 8, 2.5, 0.8)],
 )
 def test_waiting_calls_poll_rarely_and_the_slots_are_in_use(
     duration: Duration, polls: int, transitions: float, utilisation: float

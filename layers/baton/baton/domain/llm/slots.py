@@ -32,6 +32,9 @@ MEAN_DIVISOR = 8
 POLL_PERCENT = 75
 """A call polls after this part of its expected wait: calls may become faster, and a late poll leaves a slot unused."""
 
+MAX_POLLS_PER_CALL = 10
+"""A waiting call polls no more often in the mean duration of a call, however few calls are before it."""
+
 MAX_UNUSED_MS = 3_000
 """After a slot has been free for so long, any call may use it: those before it may have been cancelled."""
 
@@ -146,7 +149,7 @@ def poll_after_ms(queue: SlotQueue, ahead: int, max_concurrency: int, blocked_ms
     """How long to wait until the next request. ``blocked_ms`` is how long a call holds its slot before it can start."""
     slot_ms = (queue.mean_call_ms or EXPECTED_CALL_MS) + blocked_ms
     expected = math.ceil((ahead + 1) * slot_ms * POLL_PERCENT / 100 / max_concurrency)
-    return min(MAX_POLL_MS, max(MIN_POLL_MS, expected))
+    return min(MAX_POLL_MS, max(MIN_POLL_MS, slot_ms // MAX_POLLS_PER_CALL, expected))
 
 
 def with_ended(queue: SlotQueue, minute: int, call_ms: int, now_ms: int) -> SlotQueue:
