@@ -19,8 +19,9 @@ from baton.domain.errors import LimitsConflict, LimitsUnknown
 from baton.domain.llm.endpoints import LlmLimits
 from baton.domain.llm.limits import LimitRequest, LimitState, Usage, acquire, release
 from baton.domain.llm.slots import SlotQueue, Ticket
+from baton.runtime import wiring
 from baton.usecases.llm.ports import LimitStore
-from tests.support.aws import Account
+from tests.support.aws import Account, shared_client
 from tests.support.records import EXPIRES_AT, OTHER_TENANT, TENANT
 
 STATE = LimitState(
@@ -156,6 +157,32 @@ def test_a_failed_write_raises_what_is_known_about_it(
     finally:
         writing.meta.events.unregister("before-send.dynamodb.PutItem", fail)  # clients share lists of handlers
     assert type(caught.value) is raised
+
+
+def test_a_function_sends_a_write_once(aws: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK's own retries would hide whether the first request was stored."""
+    clients, requests = [], []
+
+    def client(service: str, **options: Any) -> Any:
+        clients.append(shared_client(service, **options))
+        return clients[-1]
+
+    def fail(request: Any, **_: Any) -> None:
+        requests.append(request)
+        raise ReadTimeoutError(endpoint_url="https://dynamodb")
+
+    monkeypatch.setattr(boto3, "client", client)
+    aws.become("execute_payload")
+    store = wiring.execute_payload().limiter.store
+    for made in clients:
+        made.meta.events.register_first("before-send.dynamodb.PutItem", fail)
+    try:
+        with pytest.raises(LimitsUnknown):
+            store.write(TENANT, 1, STATE, EXPIRES_AT)
+    finally:
+        for made in clients:
+            made.meta.events.unregister("before-send.dynamodb.PutItem", fail)
+    assert len(requests) == 1
 
 
 def item_bytes(item: Mapping[str, Any]) -> int:
