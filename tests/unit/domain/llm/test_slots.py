@@ -86,6 +86,7 @@ def test_a_ticket_leaves_its_own_minute_of_the_waiting_calls() -> None:
         (15, 4, 20, 2),
         (10, 0, 10, 0),
         (12, 3, 10, 3),
+        (11, 3, 11, 3),
     ],
 )
 def test_the_calls_before_a_turn_are_its_part_of_the_waiting_calls(
