@@ -14,6 +14,7 @@ class FakeLimits:
     def __init__(self) -> None:
         self.reads = 0
         self._states: dict[tuple[str, int], LimitState] = {}
+        self._claims: set[tuple[str, int, int]] = set()
 
     def read(self, tenant: str, instance_id: int) -> LimitState:
         self.reads += 1
@@ -23,3 +24,9 @@ class FakeLimits:
         if self.read(tenant, instance_id).version != state.version:
             raise LimitsConflict
         self._states[tenant, instance_id] = replace(state, version=state.version + 1)
+
+    def claim_slot(self, tenant: str, instance_id: int, slot: int, expires_at: int) -> bool:  # noqa: ARG002 - nothing expires
+        claim = (tenant, instance_id, slot)
+        first = claim not in self._claims
+        self._claims.add(claim)
+        return first

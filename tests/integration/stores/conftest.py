@@ -65,7 +65,7 @@ def limits(request: pytest.FixtureRequest) -> LimitStore:
     if request.param == "fake":
         return FakeLimits()
     aws: Account = request.getfixturevalue("aws")
-    return DynamoLimitStore(aws.dynamodb, aws.runs_table)
+    return DynamoLimitStore(aws.dynamodb, aws.dynamodb, aws.runs_table)
 
 
 @pytest.fixture(params=["fake", "ssm"])

@@ -16,6 +16,7 @@ BatonError
 ├── ReferenceMissing         an unresolved reference in a run with ``on_missing: fail``
 ├── Overloaded               the database has no capacity for a call: retry later
 ├── LimitsConflict           another call used the limits between a read and a write
+│   └── LimitsUnknown        whether the use of the limits was stored is not known
 ├── ConnectionGone           a WebSocket client has disconnected
 └── LlmError                 an LLM call without a usable answer
     ├── LlmThrottled         429, 503, 529: retry later, after ``retry_after`` if set
@@ -140,6 +141,10 @@ class LimitsConflict(BatonError):
 
     def __init__(self) -> None:
         super().__init__("The limits of this LLM instance have been used by another call since they were read.")
+
+
+class LimitsUnknown(LimitsConflict):
+    """DynamoDB did not respond whether it has stored the use of an LLM instance's limits."""
 
 
 class ConnectionGone(BatonError):

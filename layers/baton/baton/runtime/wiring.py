@@ -157,9 +157,7 @@ def execute_payload() -> ExecutePayload:
         steps=steps,
         llm=partial(complete, transport=_http_transport()),
         api_keys=_api_keys(),
-        limiter=Limiter(
-            store=DynamoLimitStore(_dynamodb(), setting("RUNS_TABLE")), clock=now, jitter=jitter, sleep=time.sleep
-        ),
+        limiter=Limiter(store=_limits(), clock=now, jitter=jitter, sleep=time.sleep),
         stream_answer=StreamAnswer(steps=steps, connections=_connections(), clock=now, monotonic=time.monotonic),
         clock=now,
         monotonic=time.monotonic,
@@ -212,6 +210,13 @@ def _catalog() -> DynamoCatalogStore:
 @cache
 def _connections() -> DynamoConnections:
     return DynamoConnections(_dynamodb(), setting("CONNECTIONS_TABLE"))
+
+
+@cache
+def _limits() -> DynamoLimitStore:
+    without_retries = Config(retries={"mode": "standard", "total_max_attempts": 1})
+    writing = boto3.client("dynamodb", config=AWS_CONFIG.merge(without_retries))
+    return DynamoLimitStore(_dynamodb(), writing, setting("RUNS_TABLE"))
 
 
 @cache

@@ -20,6 +20,7 @@ from baton.domain.errors import (
     LlmUnreachable,
     LlmWaitTooLong,
 )
+from baton.domain.llm.slots import Ticket
 from baton.domain.runs.plan import sequence
 from baton.domain.runs.steps import (
     CALLS_BY_ERROR,
@@ -29,6 +30,7 @@ from baton.domain.runs.steps import (
     Step,
 )
 
+TICKET = Ticket(lease=29_500_000, turn=7)
 STEP = Step(tenant="acme", run_id=1, attempt=2, position=3)
 
 
@@ -147,28 +149,41 @@ def test_a_long_error_is_shortened_and_marked(detail: str) -> None:
 
 
 def test_after_an_answer_the_next_position_starts_without_tries_waits_and_fallbacks() -> None:
-    tried = replace(STEP, tries=4, earlier_tries=5, waited_seconds=9, fallback=1, reserved=True, cause="Later.")
+    tried = replace(
+        STEP, tries=4, earlier_tries=5, waited_seconds=9, fallback=1, reserved=True, cause="Later.", ticket=TICKET
+    )
     assert tried.answered(sequence(5)) == replace(STEP, position=4)
 
 
 def test_after_the_final_failure_the_fallback_starts_with_its_own_tries() -> None:
-    given_up = replace(STEP, tries=4, waited_seconds=30, reserved=True).after_error(LlmThrottled("Later."), longest)
+    given_up = replace(STEP, tries=4, waited_seconds=30, reserved=True, ticket=TICKET).after_error(
+        LlmThrottled("Later."), longest
+    )
     after = given_up.fallen_back()
     assert (after.outcome, after.position, after.fallback, after.tries) == ("continue", 3, 1, 0)
-    assert (after.all_tries, after.waited_seconds, after.reserved) == (5, 30, False)
+    assert (after.all_tries, after.waited_seconds, after.reserved, after.ticket) == (5, 30, False, None)
     assert (after.cause, after.error) == ("Later. Given up after 5 calls.", None)
 
 
 def test_waits_of_all_kinds_are_added() -> None:
     throttled = STEP.after_error(LlmThrottled("Later.", 7.0), longest)
-    queued = Step.from_event(throttled.to_event()).waiting(5, reserved=True)
+    queued = Step.from_event(throttled.to_event()).waiting(5, reserved=True, ticket=TICKET)
     assert (queued.outcome, queued.wait_seconds, queued.waited_seconds) == ("wait", 5, 12)
-    assert (queued.tries, queued.reserved, queued.cause) == (1, True, "Later.")
+    assert (queued.tries, queued.reserved, queued.cause, queued.ticket) == (1, True, "Later.", TICKET)
+
+
+@pytest.mark.parametrize("ticket", [None, TICKET, Ticket(lease=29_500_001, slot=8)])
+def test_a_ticket_is_carried_from_event_to_event(ticket: Ticket | None) -> None:
+    event = json.loads(json.dumps(STEP.waiting(5, ticket=ticket).to_event()))
+    assert Step.from_event(event).ticket == ticket
 
 
 def test_an_event_of_an_earlier_version_is_accepted() -> None:
     event = {"tenant": "acme", "run_id": 1, "attempt": 2, "position": 3, "tries": 1}
     assert Step.from_event(event) == replace(STEP, tries=1)
+    before_tickets = event | {"reserved": True, "waited_seconds": 5, "earlier_tries": 2, "fallback": 1, "cause": None}
+    expected = replace(STEP, tries=1, reserved=True, waited_seconds=5, earlier_tries=2, fallback=1)
+    assert Step.from_event(before_tickets) == expected
 
 
 def test_the_last_answer_completes_the_run() -> None:

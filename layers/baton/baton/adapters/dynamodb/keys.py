@@ -55,6 +55,11 @@ def limits(tenant: str, instance_id: int) -> Key:
     return {"pk": f"{tenant}#LLM_LIMITS#{instance_id}", "sk": "LIMITS"}
 
 
+def slot_claim(tenant: str, instance_id: int, slot: int) -> Key:
+    """The claim for a slot that was held during a wait; not in the partition of the limits, which has many writes."""
+    return {"pk": f"{tenant}#LLM_LIMITS#{instance_id}#{slot}", "sk": "CLAIM"}
+
+
 def counter(tenant: str, kind: str) -> Key:
     """The counter of ids: of definitions of one kind, or of runs and their responses (``RUN``)."""
     return {"pk": f"{tenant}#COUNTER", "sk": kind}

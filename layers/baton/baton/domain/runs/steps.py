@@ -14,6 +14,7 @@ from baton.domain.errors import (
     LlmTimeout,
     LlmUnreachable,
 )
+from baton.domain.llm.slots import Ticket
 from baton.domain.runs.plan import Plan, next_position
 from baton.domain.runs.run import Run
 from baton.domain.runs.snapshots import PayloadSnapshot
@@ -47,7 +48,7 @@ class Step:
 
     ``fallback`` is the index of the instance that is called: 0 is the payload's own. ``tries`` counts the failed calls
     of this position to that instance, ``earlier_tries`` those to the instances before it. ``reserved`` is whether the
-    instance's limits have admitted the call already.
+    instance's requests and tokens are reserved for the call already; ``ticket`` is its place in the instance's queue.
     """
 
     tenant: str
@@ -59,6 +60,7 @@ class Step:
     waited_seconds: int = 0
     fallback: int = 0
     reserved: bool = False
+    ticket: Ticket | None = None
     cause: str | None = None
     outcome: Outcome = "continue"
     wait_seconds: int = 0
@@ -80,6 +82,7 @@ class Step:
             waited_seconds=int(event.get("waited_seconds", 0)),
             fallback=int(event.get("fallback", 0)),
             reserved=bool(event.get("reserved", False)),
+            ticket=None if event.get("ticket") is None else Ticket(**event["ticket"]),
             cause=event.get("cause"),
         )
 
@@ -106,14 +109,16 @@ class Step:
         """This execution fails. The detail may be shortened; the advice is not."""
         return replace(self, outcome="failed", error=_shorten(detail, MAX_ERROR_CHARACTERS - len(advice)) + advice)
 
-    def waiting(self, seconds: int, *, reserved: bool = False) -> Step:
+    def waiting(self, seconds: int, *, reserved: bool = False, ticket: Ticket | None = None) -> Step:
         """Call the LLM, or retry, after this many seconds."""
         waited = self.waited_seconds + seconds
-        return replace(self, outcome="wait", wait_seconds=seconds, waited_seconds=waited, reserved=reserved)
+        return replace(
+            self, outcome="wait", wait_seconds=seconds, waited_seconds=waited, reserved=reserved, ticket=ticket
+        )
 
     def after_error(self, error: LlmError, jitter: Jitter) -> Step:
         """Wait and retry, or fail if an error of this kind has no tries left."""
-        counted = replace(self, tries=self.tries + error.calls, reserved=False)
+        counted = replace(self, tries=self.tries + error.calls, reserved=False, ticket=None)
         if counted.tries >= CALLS_BY_ERROR.get(type(error), 1):
             return counted.failed(str(error) + (f" Given up after {counted.tries} calls." if counted.tries > 1 else ""))
         wait = _wait_seconds(error, self.tries, jitter)

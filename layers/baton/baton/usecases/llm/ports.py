@@ -63,5 +63,9 @@ class LimitStore(Protocol):
     def write(self, tenant: str, instance_id: int, state: LimitState, expires_at: int) -> None:
         """Replace the state that this one was made from; it is stored as the next version.
 
-        :raises LimitsConflict: if another state was stored in the meantime.
+        :raises LimitsConflict: if another state was stored in the meantime, or the store is overloaded.
+        :raises LimitsUnknown: if it is not known whether the state was stored.
         """
+
+    def claim_slot(self, tenant: str, instance_id: int, slot: int, expires_at: int) -> bool:
+        """Whether this is the first claim for the slot of a ticket. A step that is delivered twice claims it once."""

@@ -18,6 +18,7 @@ from baton.domain.errors import (
 )
 from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.llm.endpoints import LlmTarget
+from baton.domain.llm.slots import Ticket
 from baton.domain.prompts import Reference, Sources, look_up
 from baton.domain.runs.responses import Response, answer_metadata, references_metadata
 from baton.domain.runs.run import OnMissing, Run, snapshot_advice
@@ -46,11 +47,6 @@ class PreparedCall:
     call: LlmCall
     references: tuple[Reference, ...]
     started_at: str
-
-    @property
-    def id(self) -> str:
-        """The same for every delivery of this payload in this attempt."""
-        return f"{self.run.id}.{self.run.attempt}.{self.snapshot.position}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +80,10 @@ class ExecutePayload:
     def _execute(self, step: Step, run: Run, snapshot: PayloadSnapshot) -> Step:
         try:
             prepared = self._prepare(step, run, snapshot)
-            wait = self.limiter.acquire(run.tenant, prepared.id, prepared.call, reserved=step.reserved)
+            wait = self.limiter.acquire(run.tenant, prepared.call, reserved=step.reserved, ticket=step.ticket)
             if wait.seconds:
-                return step.waiting(wait.seconds, reserved=wait.reserved)
-            self._call_llm(prepared)
+                return step.waiting(wait.seconds, reserved=wait.reserved, ticket=wait.ticket)
+            self._call_llm(prepared, wait.ticket)
         except LlmError as error:
             return self._after_error(error, step, run, snapshot)
         except ReferenceMissing as error:
@@ -133,9 +129,8 @@ class ExecutePayload:
         key = self.api_keys.for_call(run.tenant, endpoint)
         return LlmCall(endpoint=endpoint, settings=target.settings, prompt=prompt, api_key=key, tries=tries)
 
-    def _call_llm(self, prepared: PreparedCall) -> None:
-        run = prepared.run
-        with self.limiter.hold_slot(run.tenant, prepared.id, prepared.call) as slot:
+    def _call_llm(self, prepared: PreparedCall, ticket: Ticket | None) -> None:
+        with self.limiter.hold_slot(prepared.run.tenant, prepared.call, ticket) as slot:
             started = self.monotonic()
             slot.answer = self.llm(prepared.call, self._listener(prepared))
             duration_ms = round((self.monotonic() - started) * 1000)
