@@ -16,6 +16,7 @@ BatonError
 ├── ReferenceMissing         an unresolved reference in a run with ``on_missing: fail``
 ├── LimitsConflict           another call used the limits between a read and a write
 ├── ConnectionGone           a WebSocket client has disconnected
+├── ConnectionFailing        a frame was not accepted for one WebSocket client
 └── LlmError                 an LLM call without a usable answer
     ├── LlmThrottled         429, 503, 529: retry later, after ``retry_after`` if given
     ├── LlmUnreachable       connection refused or reset, DNS
@@ -134,6 +135,10 @@ class LimitsConflict(BatonError):
 
 class ConnectionGone(BatonError):
     """The WebSocket client has disconnected; its connection id is permanently invalid."""
+
+
+class ConnectionFailing(BatonError):
+    """The frame was not accepted for this WebSocket client; a retry may succeed."""
 
 
 class LlmError(BatonError):

@@ -24,7 +24,7 @@ from baton.adapters.llm.registry import PROVIDERS, base_urls, check, complete, f
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets
 from baton.adapters.step_functions import StepFunctionsExecutions
-from baton.adapters.websocket import WebSocketSender
+from baton.adapters.websocket import ApiGatewayWebSockets
 from baton.domain.live.messages import Change
 from baton.runtime.settings import host_policy, is_emulated, run_retention, setting
 from baton.usecases.catalog.define import Define
@@ -34,7 +34,8 @@ from baton.usecases.files.import_workflow_file import ImportWorkflowFile
 from baton.usecases.live.follow_runs import FollowRuns
 from baton.usecases.live.handle_frame import HandleFrame
 from baton.usecases.live.notify_subscribers import NotifySubscribers
-from baton.usecases.live.ports import Sender
+from baton.usecases.live.ports import Sender, WebSockets
+from baton.usecases.live.retrying_sender import RetryingSender
 from baton.usecases.live.stream_answer import StreamAnswer
 from baton.usecases.llm.api_keys import ApiKeys
 from baton.usecases.llm.check_llm_instance import CheckLlmInstance
@@ -45,7 +46,6 @@ from baton.usecases.runs.ports import LongTexts, RunStore
 from baton.usecases.runs.start_run import StartRun
 
 if TYPE_CHECKING:
-    from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
     from mypy_boto3_dynamodb import DynamoDBClient
 
 AWS_CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "max_attempts": 4})
@@ -172,16 +172,20 @@ def handle_frame() -> HandleFrame:
 @cache
 def notify_subscribers() -> NotifySubscribers:
     """Send changes of runs to their subscribers."""
-    return NotifySubscribers(connections=_connections(), sender=sender(), clock=now)
+    return NotifySubscribers(connections=_connections(), sender=sender(), clock=now, monotonic=time.monotonic)
 
 
 @cache
 def sender() -> Sender:
     """Sends frames to WebSocket clients."""
-    client: ApiGatewayManagementApiClient = boto3.client(
-        "apigatewaymanagementapi", endpoint_url=setting("WEBSOCKET_CALLBACK_URL"), config=AWS_CONFIG
-    )
-    return WebSocketSender(client)
+    return RetryingSender(web_sockets=web_sockets(), sleep=time.sleep)
+
+
+@cache
+def web_sockets() -> WebSockets:
+    """The connected WebSocket clients."""
+    credentials = boto3.Session().get_credentials()
+    return ApiGatewayWebSockets(setting("WEBSOCKET_CALLBACK_URL"), credentials, _dynamodb().meta.region_name)
 
 
 def _http_transport() -> HttpTransport:
