@@ -17,13 +17,13 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, NoCredentialsError
 from urllib3.exceptions import HTTPError
 
-from baton.adapters import websocket
 from baton.adapters.websocket import ApiGatewayWebSockets
 from baton.domain.errors import ConnectionFailing, ConnectionGone
+from baton.runtime import wiring
 from baton.usecases.live.ports import WebSockets
 from local.network import LOOPBACK, free_port
 from tests.fakes.clients import FakeWebSockets
-from tests.support.aws import REGION
+from tests.support.aws import REGION, Account
 from tests.support.callback_server import DROPPED, CallbackServer, callback_server
 
 KEY = Credentials("AKIDEXAMPLE", "secret", "token")
@@ -37,7 +37,7 @@ def server() -> Iterator[CallbackServer]:
 
 @pytest.fixture
 def web_sockets(server: CallbackServer) -> ApiGatewayWebSockets:
-    return ApiGatewayWebSockets(server.url, KEY, REGION)
+    return ApiGatewayWebSockets(server.url, KEY, REGION, 2.0)
 
 
 @pytest.fixture(params=["fake", "api gateway"])
@@ -119,13 +119,11 @@ def test_a_frame_that_api_gateway_does_not_accept_now_fails_for_its_client(
 
 
 def test_a_response_that_does_not_come_in_time_fails_for_its_client(
-    server: CallbackServer, monkeypatch: pytest.MonkeyPatch
+    server: CallbackServer,
 ) -> None:
-    assert (websocket.CONNECT_TIMEOUT_SECONDS, websocket.READ_TIMEOUT_SECONDS) == (1, 2)
-    monkeypatch.setattr(websocket, "READ_TIMEOUT_SECONDS", 0.1)
     server.delay = 0.5
     with pytest.raises(ConnectionFailing, match="ann"):
-        ApiGatewayWebSockets(server.url, KEY, REGION).send("ann", b"one")
+        ApiGatewayWebSockets(server.url, KEY, REGION, 0.1).send("ann", b"one")
     assert len(server.received) == 1
 
 
@@ -165,17 +163,28 @@ def test_any_other_error_concerns_all_clients_and_has_its_code(
 def test_an_unreachable_api_concerns_all_clients() -> None:
     for host in (f"{LOOPBACK}:{free_port()}", "no-such-host.invalid"):
         with pytest.raises(HTTPError):
-            ApiGatewayWebSockets(f"http://{host}/live", KEY, REGION).send("ann", b"one")
+            ApiGatewayWebSockets(f"http://{host}/live", KEY, REGION, 2.0).send("ann", b"one")
 
 
 def test_missing_credentials_concern_all_clients(server: CallbackServer) -> None:
     with pytest.raises(NoCredentialsError):
-        ApiGatewayWebSockets(server.url, None, REGION).send("ann", b"one")
+        ApiGatewayWebSockets(server.url, None, REGION, 2.0).send("ann", b"one")
     assert server.received == []
 
 
 def test_certificates_are_verified_with_those_that_boto3_trusts() -> None:
-    pool = ApiGatewayWebSockets("https://websocket.example/live", KEY, REGION)._pool  # noqa: SLF001 - no other place shows it
+    pool = ApiGatewayWebSockets("https://websocket.example/live", KEY, REGION, 2.0)._pool  # noqa: SLF001 - no other place shows it
     assert isinstance(pool, urllib3.HTTPSConnectionPool)
     assert pool.ca_certs
     assert pool.cert_reqs in (None, "CERT_REQUIRED")
+
+
+def test_api_gateway_has_a_second_to_connect_and_two_to_respond(aws: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emulator has ten."""
+    aws.become("notify_subscribers")
+    timeout = wiring.web_sockets()._pool.timeout  # type: ignore[attr-defined] # noqa: SLF001 - no other place shows it
+    assert (timeout.connect_timeout, timeout.read_timeout) == (1, 2)
+    wiring.web_sockets.cache_clear()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost")
+    timeout = wiring.web_sockets()._pool.timeout  # type: ignore[attr-defined] # noqa: SLF001 - as above
+    assert (timeout.connect_timeout, timeout.read_timeout) == (1, 10)

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from botocore.credentials import Credentials
     from urllib3 import BaseHTTPResponse
 
-CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS = 1.0, 2.0
-"""API Gateway responds in milliseconds. A longer wait for one client would delay others."""
+CONNECT_TIMEOUT_SECONDS = 1.0
 
 MAX_POOLED_CONNECTIONS = 32
 """As many as there are senders, so that each post finds an open connection."""
@@ -43,9 +42,12 @@ OPERATIONS = {"POST": "PostToConnection", "DELETE": "DeleteConnection"}
 
 
 class ApiGatewayWebSockets:
-    """The connected clients of the WebSocket API with this callback URL. Safe for use by several threads."""
+    """The connected clients of the WebSocket API with this callback URL. Safe for use by several threads.
 
-    def __init__(self, url: str, credentials: Credentials | None, region: str) -> None:
+    ``timeout_seconds`` is the time to respond in.
+    """
+
+    def __init__(self, url: str, credentials: Credentials | None, region: str, timeout_seconds: float) -> None:
         parts = urlsplit(url)
         self._origin, self._path = f"{parts.scheme}://{parts.netloc}", parts.path
         self._credentials = credentials
@@ -54,7 +56,7 @@ class ApiGatewayWebSockets:
         self._pool = connection_from_url(
             url,
             maxsize=MAX_POOLED_CONNECTIONS,
-            timeout=Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS),
+            timeout=Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=timeout_seconds),
             retries=Retry(connect=1, read=False, redirect=False, status=False, other=False),
             **tls,
         )

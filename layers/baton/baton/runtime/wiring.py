@@ -51,6 +51,12 @@ if TYPE_CHECKING:
 AWS_CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "max_attempts": 4})
 """AWS responds in milliseconds; a lost call times out and is retried long before the function's own timeout."""
 
+SEND_TIMEOUT_SECONDS = 2.0
+"""API Gateway responds in milliseconds. A longer wait for one client would delay others."""
+
+EMULATOR_SEND_TIMEOUT_SECONDS = 10.0
+"""On a busy machine, the emulator does not respond for several seconds while it starts many functions."""
+
 
 def now() -> datetime:
     """The current time in UTC."""
@@ -184,8 +190,12 @@ def sender() -> Sender:
 @cache
 def web_sockets() -> WebSockets:
     """The connected WebSocket clients."""
-    credentials = boto3.Session().get_credentials()
-    return ApiGatewayWebSockets(setting("WEBSOCKET_CALLBACK_URL"), credentials, _dynamodb().meta.region_name)
+    return ApiGatewayWebSockets(
+        setting("WEBSOCKET_CALLBACK_URL"),
+        boto3.Session().get_credentials(),
+        _dynamodb().meta.region_name,
+        EMULATOR_SEND_TIMEOUT_SECONDS if is_emulated() else SEND_TIMEOUT_SECONDS,
+    )
 
 
 def _http_transport() -> HttpTransport:
