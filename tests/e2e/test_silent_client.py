@@ -8,11 +8,11 @@ from contextlib import ExitStack
 
 import pytest
 
+from local.silent_client import read_to_the_end, silent_client
 from tests.e2e.baton import Baton, Prompt
 from tests.e2e.cloud import Cloud
 from tests.e2e.live import Listener, complete_outline, is_a, outline
 from tests.e2e.waiting import eventually
-from tests.support.silent_client import read_to_the_end, silent_client
 
 RUNS = 50
 READERS = 10

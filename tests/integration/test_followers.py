@@ -70,7 +70,9 @@ def test_a_ping_is_sent_while_there_are_no_messages(
     follower[1]()
     server.pings_before_end = 3
     assert list(follower[0](server.url, RUN_ID)) == MESSAGES
-    assert server.received == [[SUBSCRIBE, PING, PING, PING]]
+    ((first, *pings),) = server.received
+    assert first == SUBSCRIBE
+    assert pings[:3] == [PING] * 3
 
 
 def test_pauses_grow_to_half_a_minute_and_our_own_client_then_ends(pauses: list[float]) -> None:

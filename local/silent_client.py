@@ -1,13 +1,13 @@
 """A WebSocket client that connects and then reads nothing."""
 
-from __future__ import annotations
-
 import base64
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
+
+from local.problem import Problem
 
 SMALL_BUFFER = 4096
 
@@ -16,11 +16,10 @@ SMALL_BUFFER = 4096
 def silent_client(url: str) -> Iterator[socket.socket]:
     """Its socket, open inside the block; its buffer is small, so that the server soon has to wait for it."""
     parts = urlsplit(url)
-    assert parts.hostname is not None
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
         connection.settimeout(60)
-        connection.connect((socket.gethostbyname(parts.hostname), parts.port))
+        connection.connect((socket.gethostbyname(parts.hostname or ""), parts.port))
         key = base64.b64encode(os.urandom(16)).decode()
         connection.sendall(
             f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -29,7 +28,8 @@ def silent_client(url: str) -> Iterator[socket.socket]:
         reply = b""
         while not reply.endswith(b"\r\n\r\n"):
             reply += connection.recv(1)
-        assert reply.startswith(b"HTTP/1.1 101 "), reply
+        if not reply.startswith(b"HTTP/1.1 101 "):
+            raise Problem(f"The WebSocket was not opened: {reply.decode(errors='replace')}")
         yield connection
 
 
