@@ -106,7 +106,7 @@ def signature(server: CallbackServer, sent: Any) -> str:
     )
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 599])
 def test_a_frame_that_api_gateway_does_not_accept_now_fails_for_its_client(
     web_sockets: ApiGatewayWebSockets, server: CallbackServer, status: int
 ) -> None:

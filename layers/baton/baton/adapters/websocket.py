@@ -17,6 +17,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.httpsession import get_cert_path
+from botocore.model import Shape
+from botocore.parsers import RestJSONParser
 from urllib3 import Retry, Timeout, connection_from_url
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
@@ -31,11 +33,7 @@ CONNECT_TIMEOUT_SECONDS = 1.0
 MAX_POOLED_CONNECTIONS = 32
 """As many as there are senders, so that each post finds an open connection."""
 
-FAILING = {HTTPStatus.TOO_MANY_REQUESTS, *(status for status in HTTPStatus if status.is_server_error)}
-"""429 is LimitExceededException: the client receives too many messages a second, or its buffer is full.
-https://docs.aws.amazon.com/botocore/latest/reference/services/apigatewaymanagementapi/client/exceptions/LimitExceededException.html
-"""
-
+ERROR = Shape("error", {"type": "structure"})
 
 OPERATIONS = {"POST": "PostToConnection", "DELETE": "DeleteConnection"}
 """Their names in logs."""
@@ -94,16 +92,21 @@ class ApiGatewayWebSockets:
 
 
 def _require_success(response: BaseHTTPResponse, method: str, connection_id: str) -> None:
-    """An unnamed error is the one that botocore's client would raise."""
+    """429 is LimitExceededException: the client receives too many messages a second, or its buffer is full.
+
+    https://docs.aws.amazon.com/botocore/latest/reference/services/apigatewaymanagementapi/client/exceptions/LimitExceededException.html
+    """
+    if response.status < HTTPStatus.BAD_REQUEST:
+        return
     if response.status == HTTPStatus.GONE:
         raise ConnectionGone(connection_id)
     error = _client_error(response, method)
-    if response.status in FAILING:
+    if response.status == HTTPStatus.TOO_MANY_REQUESTS or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise ConnectionFailing(connection_id) from error
-    if response.status >= HTTPStatus.BAD_REQUEST:
-        raise error
+    raise error
 
 
 def _client_error(response: BaseHTTPResponse, method: str) -> ClientError:
-    code = response.headers.get("x-amzn-ErrorType", str(response.status)).partition(":")[0]
-    return ClientError({"Error": {"Code": code, "Message": ""}}, OPERATIONS[method])
+    """As botocore's client raises it."""
+    parts = {"status_code": response.status, "headers": response.headers, "body": response.data}
+    return ClientError(RestJSONParser().parse(parts, ERROR), OPERATIONS[method])
