@@ -16,7 +16,7 @@ from tests.e2e.waiting import eventually
 
 RUNS = 50
 READERS = 10
-CLIENTS = 2  # each costs the emulator the cold start of several functions
+AT_ONCE = 4  # each costs the emulator the cold start of several functions
 LONG_ANSWER = "A baton is passed. " * 1_500
 
 
@@ -26,12 +26,12 @@ def test_a_client_that_never_reads_is_disconnected_and_all_others_receive_every_
 ) -> None:
     workflow_id = baton.workflow("beside a silent client", [Prompt("long", options={"answer": LONG_ANSWER})])
     before = connection_ids(cloud)
-    with ExitStack() as connections, ThreadPoolExecutor(READERS + CLIENTS) as pool:
+    with ExitStack() as connections, ThreadPoolExecutor(READERS + AT_ONCE) as pool:
         silent = connections.enter_context(silent_client(baton.websocket_url))
         (silent_id,) = eventually(lambda: connection_ids(cloud) - before, lambda found: found)
         readers = [connections.enter_context(baton.listen()) for _ in range(READERS)]
         all_read = [pool.submit(read_until_all_have_ended, reader) for reader in readers]
-        runs = list(pool.map(lambda _: baton.start(workflow_id), range(RUNS)))
+        runs = list(pool.map(lambda _: baton.ended(baton.start(workflow_id))["id"], range(RUNS)))
         for read in all_read:
             read.result()
         eventually(lambda: connection_ids(cloud), lambda found: silent_id not in found)

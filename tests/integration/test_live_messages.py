@@ -11,7 +11,6 @@ import pytest
 
 from baton.domain.errors import LlmRefused
 from baton.runtime import wiring
-from baton.usecases.live import retrying_sender
 from tests.fakes.clients import FakeWebSockets
 from tests.support.deployment import Deployment
 from tests.support.events import stream_event, websocket_event
@@ -23,7 +22,7 @@ def clients(baton: Deployment, monkeypatch: pytest.MonkeyPatch) -> FakeWebSocket
     """All WebSocket clients; moto records neither the order of frames nor disconnected clients."""
     fake = FakeWebSockets()
     monkeypatch.setattr(wiring, "web_sockets", lambda: fake)
-    monkeypatch.setattr(retrying_sender, "RETRY_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("time.sleep", lambda _: None)
     return fake
 
 
@@ -154,10 +153,21 @@ def test_a_client_that_does_not_read_its_history_is_disconnected(baton: Deployme
     run = baton.execute(baton.workflow("a"))
     baton.finish(run)
     connect("stuck")
-    clients.failing["stuck"] = 2
+    clients.failing["stuck"] = 5
     assert send_frame("stuck", f'{{"action": "subscribe", "runId": {run}}}') == {"statusCode": 200}
     assert clients.closed == ["stuck"]
     assert baton.aws.items(baton.aws.connections_table) == []
+
+
+def test_a_client_that_reads_its_history_slowly_is_not_disconnected(baton: Deployment, clients: FakeWebSockets) -> None:
+    baton.llm.script("x")
+    run = baton.execute(baton.workflow("a"))
+    baton.finish(run)
+    connect("slow")
+    clients.failing["slow"] = 4
+    send_frame("slow", f'{{"action": "subscribe", "runId": {run}}}')
+    assert clients.closed == []
+    assert clients.messages("slow")[-1]["type"] == "workflow_completed"
 
 
 def test_after_an_error_that_concerns_all_clients_a_batch_is_delivered_again_from_the_first_unsent_message(

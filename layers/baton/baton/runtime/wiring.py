@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ from baton.usecases.live.follow_runs import FollowRuns
 from baton.usecases.live.handle_frame import HandleFrame
 from baton.usecases.live.notify_subscribers import NotifySubscribers
 from baton.usecases.live.ports import Sender, WebSockets
-from baton.usecases.live.retrying_sender import RetryingSender
+from baton.usecases.live.retrying_sender import BRIEF, PATIENT, RetryingSender
 from baton.usecases.live.stream_answer import StreamAnswer
 from baton.usecases.llm.api_keys import ApiKeys
 from baton.usecases.llm.check_llm_instance import CheckLlmInstance
@@ -166,25 +166,19 @@ def execute_payload() -> ExecutePayload:
 def follow_runs() -> FollowRuns:
     """Connect, subscribe, unsubscribe, disconnect."""
     histories = DynamoRunHistories(_dynamodb(), setting("RUNS_TABLE"))
-    return FollowRuns(connections=_connections(), runs=histories, sender=sender())
+    return FollowRuns(connections=_connections(), runs=histories, sender=_sender(PATIENT))
 
 
 @cache
 def handle_frame() -> HandleFrame:
     """Handle a WebSocket client's frame."""
-    return HandleFrame(follow_runs=follow_runs(), sender=sender(), clock=now)
+    return HandleFrame(follow_runs=follow_runs(), sender=_sender(PATIENT), clock=now)
 
 
 @cache
 def notify_subscribers() -> NotifySubscribers:
     """Send changes of runs to their subscribers."""
-    return NotifySubscribers(connections=_connections(), sender=sender(), clock=now, monotonic=time.monotonic)
-
-
-@cache
-def sender() -> Sender:
-    """Sends frames to WebSocket clients."""
-    return RetryingSender(web_sockets=web_sockets(), sleep=time.sleep)
+    return NotifySubscribers(connections=_connections(), sender=_sender(BRIEF), clock=now, monotonic=time.monotonic)
 
 
 @cache
@@ -196,6 +190,10 @@ def web_sockets() -> WebSockets:
         _dynamodb().meta.region_name,
         EMULATOR_SEND_TIMEOUT_SECONDS if is_emulated() else SEND_TIMEOUT_SECONDS,
     )
+
+
+def _sender(pauses: Sequence[float]) -> Sender:
+    return RetryingSender(web_sockets=web_sockets(), sleep=time.sleep, pauses=pauses)
 
 
 def _http_transport() -> HttpTransport:

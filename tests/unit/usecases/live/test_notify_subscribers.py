@@ -72,42 +72,51 @@ def test_all_clients_get_a_message_before_any_gets_the_next_one(fake_baton: Fake
     assert [sorted(sent[first : first + 3]) for first in range(0, 15, 3)] == [["ann", "bob", "cho"]] * 5
 
 
+class Together(FakeWebSockets):
+    """A frame is accepted when so many are being sent; ``senders`` are the threads that send."""
+
+    def __init__(self, senders: int) -> None:
+        super().__init__()
+        self.senders: set[int] = set()
+        self._barrier = Barrier(senders, timeout=10)
+
+    def send(self, connection_id: str, frame: bytes) -> None:
+        self.senders.add(get_ident())
+        self._barrier.wait()
+        super().send(connection_id, frame)
+
+
 def test_32_clients_are_sent_to_at_the_same_time(fake_baton: FakeBaton) -> None:
-    class Together(FakeWebSockets):
-        """A send ends when 32 have begun."""
-
-        barrier = Barrier(32, timeout=10)
-
-        def send(self, connection_id: str, frame: bytes) -> None:
-            self.barrier.wait()
-            super().send(connection_id, frame)
-
-    connect(fake_baton, *[f"client {number}" for number in range(32)])
-    fake_baton.sender = RetryingSender(web_sockets=Together(), sleep=fake_baton.clock.advance)
+    connect(fake_baton, *[f"client {number}" for number in range(64)])
+    web_sockets = Together(32)
+    sender = RetryingSender(web_sockets=web_sockets, sleep=fake_baton.clock.advance)
     use_case = NotifySubscribers(
         connections=fake_baton.connections,
-        sender=fake_baton.sender,
+        sender=sender,
         clock=fake_baton.clock,
         monotonic=fake_baton.clock.monotonic,
     )
     assert use_case(batch(), SECONDS) is None
+    assert len(web_sockets.senders) == 32
+    assert len(web_sockets.sent) == 64 * 5
 
 
-def test_there_are_no_more_senders_than_configured(fake_baton: FakeBaton) -> None:
-    class Counted(FakeWebSockets):
-        def __init__(self) -> None:
-            super().__init__()
-            self.senders: set[int] = set()
+def test_there_are_as_many_senders_as_configured(fake_baton: FakeBaton) -> None:
+    connect(fake_baton, *[f"client {number}" for number in range(48)])
+    web_sockets = Together(3)
+    assert notify_with(fake_baton, web_sockets, senders=3) is None
+    assert len(web_sockets.senders) == 3
+    assert len(web_sockets.sent) == 48 * 5
 
-        def send(self, connection_id: str, frame: bytes) -> None:
-            self.senders.add(get_ident())
-            super().send(connection_id, frame)
 
-    connect(fake_baton, *[f"client {number}" for number in range(50)])
-    web_sockets = Counted()
-    notify_with(fake_baton, web_sockets, senders=3)
-    assert len(web_sockets.senders) <= 3
-    assert len(web_sockets.sent) == 50 * 5
+def test_an_interrupt_in_a_sender_is_raised(fake_baton: FakeBaton, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    connect(fake_baton, "ann")
+    monkeypatch.setattr(fake_baton.web_sockets, "send", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        notify(fake_baton, batch())
 
 
 def test_a_client_that_never_reads_delays_no_other_client(fake_baton: FakeBaton) -> None:
@@ -214,10 +223,10 @@ def test_a_client_that_is_still_connecting_is_not_deleted(fake_baton: FakeBaton)
     fake_baton.web_sockets.gone.add("new")
     assert notify(fake_baton, batch()) is None
     assert subscribers(fake_baton.connections, TENANT, 1) == {"new"}
-    fake_baton.clock.advance(9)
+    fake_baton.clock.advance(10.5)
     assert notify(fake_baton, batch()) is None
     assert subscribers(fake_baton.connections, TENANT, 1) == {"new"}
-    fake_baton.clock.advance(2)
+    fake_baton.clock.advance(1)
     assert notify(fake_baton, batch()) is None
     assert subscribers(fake_baton.connections, TENANT, 1) == frozenset()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from baton.domain.errors import ConnectionFailing, ConnectionGone
-from baton.usecases.live.retrying_sender import RetryingSender
+from baton.usecases.live.retrying_sender import PATIENT, RetryingSender
 from tests.fakes.clients import FakeWebSockets
 
 
@@ -60,3 +60,18 @@ def test_a_close_that_fails_is_raised(sender: RetryingSender, web_sockets: FakeW
     with pytest.raises(ConnectionFailing):
         sender.send("ann", b"one")
     assert web_sockets.closed == []
+
+
+@pytest.mark.parametrize(("failures", "closed"), [(4, []), (5, ["ann"])])
+def test_a_patient_sender_retries_for_almost_four_seconds(
+    web_sockets: FakeWebSockets, pauses: list[float], failures: int, closed: list[str]
+) -> None:
+    web_sockets.failing["ann"] = failures
+    sender = RetryingSender(web_sockets=web_sockets, sleep=pauses.append, pauses=PATIENT)
+    if closed:
+        with pytest.raises(ConnectionGone):
+            sender.send("ann", b"one")
+    else:
+        sender.send("ann", b"one")
+    assert (pauses, web_sockets.closed) == ([0.2, 0.5, 1, 2], closed)
+    assert web_sockets.sent == [("ann", b"one")] * (not closed)

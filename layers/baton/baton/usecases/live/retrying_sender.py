@@ -1,14 +1,18 @@
-"""Send a frame; after one retry, disconnect a client that does not accept it."""
+"""Send a frame, with retries; then disconnect a client that does not accept it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from baton.domain.errors import ConnectionFailing, ConnectionGone
 from baton.usecases.live.ports import WebSockets
 
-RETRY_PAUSE_SECONDS = 0.2
+BRIEF = (0.2,)
+"""The pause before the only retry, where other clients wait; in seconds."""
+
+PATIENT = (0.2, 0.5, 1.0, 2.0)
+"""For what only this client receives, such as a long history, which is sent faster than a slow client reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,14 +24,18 @@ class RetryingSender:
 
     web_sockets: WebSockets
     sleep: Callable[[float], None]
+    pauses: Sequence[float] = BRIEF
 
     def send(self, connection_id: str, frame: bytes) -> None:
         """:raises ConnectionGone: if the client has disconnected, or has been disconnected here."""
-        try:
-            self.web_sockets.send(connection_id, frame)
-        except ConnectionFailing:
-            self.sleep(RETRY_PAUSE_SECONDS)
-            self._send_or_disconnect(connection_id, frame)
+        for pause in self.pauses:
+            try:
+                self.web_sockets.send(connection_id, frame)
+            except ConnectionFailing:
+                self.sleep(pause)
+            else:
+                return
+        self._send_or_disconnect(connection_id, frame)
 
     def _send_or_disconnect(self, connection_id: str, frame: bytes) -> None:
         try:
