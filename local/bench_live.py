@@ -27,7 +27,7 @@ ROUNDS = 3
 READERS = 10
 RUNS = 50
 CONNECTING_AT_ONCE = 8
-LONG_ANSWER = "A baton is passed. " * 1_500
+LONG_ANSWER = "A baton is passed. " * 4_500
 OPEN_FILES = 8_192
 SECONDS = 600
 

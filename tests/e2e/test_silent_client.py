@@ -17,7 +17,7 @@ from tests.e2e.waiting import eventually
 RUNS = 50
 READERS = 10
 AT_ONCE = 4  # each costs the emulator the cold start of several functions
-LONG_ANSWER = "A baton is passed. " * 1_500
+LONG_ANSWER = "A baton is passed. " * 4_500
 
 
 @pytest.mark.timeout(300)

@@ -111,10 +111,30 @@ def test_the_rest_is_published_without_another_poll_if_a_part_was_published(
     fake_baton: FakeBaton, publisher: PartialAnswerPublisher
 ) -> None:
     follow(fake_baton)
-    stream(fake_baton, publisher, 13)
+    text = stream(fake_baton, publisher, 13)
     lookups = fake_baton.connections.lookups.total()
+    fake_baton.clock.advance(60)
     publisher.publish_rest()
     assert fake_baton.connections.lookups.total() == lookups
+    assert joined(fake_baton) == text
+
+
+@pytest.mark.parametrize(
+    ("subscribed", "polls"), [(False, [0.5, 1, 2, 4, 8, 16, 32, 62, 92, 122]), (True, [0.5, 30.5, 60.5, 90.5, 120.5])]
+)
+def test_polls_for_subscribers_become_rare(
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher, subscribed: bool, polls: list[float]
+) -> None:
+    """In seconds after the start of the answer."""
+    if subscribed:
+        follow(fake_baton)
+    times = []
+    for half_seconds in range(1, 260):
+        before = fake_baton.connections.lookups.total()
+        stream(fake_baton, publisher, 1, seconds=0.5)
+        if fake_baton.connections.lookups.total() > before:
+            times.append(half_seconds / 2)
+    assert times == polls
 
 
 def test_an_empty_answer_needs_no_poll(fake_baton: FakeBaton, publisher: PartialAnswerPublisher) -> None:
