@@ -54,7 +54,7 @@ lint: venv ## Run all static checks
 openapi: venv ## Generate the OpenAPI document of /openapi.json and /docs
 	@PYTHONPATH=layers/baton $(PYTHON) -m local.openapi
 
-bench: venv ## Measure cold import times and the memory for reading the largest runs
+bench: venv ## Measure cold imports, the memory for reading the largest runs, and the speed of live messages
 	@$(PYTHON) -m local.bench
 
 clean: ## Stop the local stack and delete everything that make has created

@@ -1,5 +1,5 @@
-"""make bench: the import time of each function, which is a part of its cold start, and the memory needed to read the
-largest runs.
+"""make bench: the import time of each function, which is a part of its cold start, the memory needed to read the
+largest runs, and the speed of live messages.
 
 Each import runs in its own process, as in a cold start, and is compared with the import that every function needs:
 boto3 with a DynamoDB client. The measurements alternate, so that other load on this machine affects all of them.
@@ -14,6 +14,8 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+
+from local import bench_live
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 7
@@ -39,6 +41,8 @@ def main() -> None:
             seconds[function.name].append(timed("import app", function))
     Console().print(table({name: statistics.median(times) for name, times in seconds.items()}))
     Console().print(memory_table({what: memory(argument) for what, argument in LARGEST.items()}))
+    for measured in bench_live.tables():
+        Console().print(measured)
 
 
 def timed(statement: str, folder: Path) -> float:

@@ -34,14 +34,14 @@ def test_parts_of_an_answer_are_published_at_most_twice_a_second(baton: Baton, c
         listener.receive_until(is_the_end_of(run_id))
 
     received = parts(messages)
-    assert 3 <= len(received) <= 2 * SECONDS
+    assert 3 <= len(received) <= 2 * SECONDS + 1
     timestamps = [datetime.fromisoformat(part["timestamp"]) for part in received]
-    assert all(later - earlier >= timedelta(seconds=0.5) for earlier, later in pairwise(timestamps))
+    assert all(later - earlier >= timedelta(seconds=0.5) for earlier, later in pairwise(timestamps[:-1]))
     text = ""
     for part in received:
         assert part["data"]["offset"] == len(text)
         text += part["data"]["delta"]
-    assert ANSWER.startswith(text)
+    assert text == ANSWER
     assert all(part["data"]["metadata"]["tokens_per_second"] > 0 for part in received[1:])
     assert completed["data"]["content"] == baton.ended(run_id)["responses"][0]["content"] == ANSWER
     assert len(parts_in(cloud, run_id)) == 1
@@ -66,4 +66,4 @@ def test_without_subscribers_no_part_is_stored_and_a_late_subscriber_receives_th
         received = parts(listener.of_run(run_id))
     assert received[0]["data"]["offset"] == 0
     assert {part["data"]["position"] for part in received} == {1}
-    assert ANSWER.startswith("".join(part["data"]["delta"] for part in received))
+    assert "".join(part["data"]["delta"] for part in received) == ANSWER

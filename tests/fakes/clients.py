@@ -6,17 +6,17 @@ import json
 from collections import Counter
 from typing import Any
 
-from baton.domain.errors import ConnectionGone, Invalid
+from baton.domain.errors import ConnectionFailing, ConnectionGone, Invalid
 from baton.domain.times import Lease
 
 MAX_RUNS_FOLLOWED = 100
 
 
 class FakeConnections:
-    """A Connections. ``lookups`` counts how often a run's subscribers were read."""
+    """A Connections. ``lookups`` counts how often each topic was read; ``None`` is that of all runs."""
 
     def __init__(self) -> None:
-        self.lookups: Counter[tuple[str, int]] = Counter()
+        self.lookups: Counter[tuple[str, int | None]] = Counter()
         self._all: set[tuple[str, str]] = set()
         self._connected: dict[tuple[str, str], int] = {}
         self._runs: dict[tuple[str, str], set[int]] = {}
@@ -59,31 +59,44 @@ class FakeConnections:
         if self._connected.get((tenant, connection_id), 0) < connected_before:
             self.disconnect(tenant, connection_id)
 
-    def subscribers(self, tenant: str, run_id: int) -> frozenset[str]:
+    def followers(self, tenant: str, run_id: int | None) -> frozenset[str]:
         self.lookups[tenant, run_id] += 1
-        narrowed = {client for (owner, client), runs in self._runs.items() if owner == tenant and run_id in runs}
-        return frozenset(narrowed | {client for owner, client in self._all if owner == tenant})
+        if run_id is None:
+            return frozenset(client for owner, client in self._all if owner == tenant)
+        return frozenset(client for (owner, client), runs in self._runs.items() if owner == tenant and run_id in runs)
 
     def has_subscribers(self, tenant: str, run_id: int) -> bool:
-        return bool(self.subscribers(tenant, run_id))
+        return bool(self.followers(tenant, run_id) or self.followers(tenant, None))
 
 
-class FakeSender:
-    """A Sender. ``gone``: disconnected clients; ``broken``: how many frames a client receives before sending fails."""
+class FakeWebSockets:
+    """A WebSockets. ``gone``: disconnected clients; ``failing``: how many frames of a client are not accepted next;
+    ``broken``: how many frames a client receives before an error that concerns all clients; ``closed``: in order."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, bytes]] = []
         self.gone: set[str] = set()
+        self.failing: Counter[str] = Counter()
         self.broken: dict[str, int] = {}
+        self.closed: list[str] = []
 
     def send(self, connection_id: str, frame: bytes) -> None:
         if connection_id in self.gone:
             raise ConnectionGone(connection_id)
+        if self.failing[connection_id]:
+            self.failing[connection_id] -= 1
+            raise ConnectionFailing(connection_id)
         if connection_id in self.broken:
             if self.broken[connection_id] == 0:
                 raise OSError(f"{connection_id} can't be reached")
             self.broken[connection_id] -= 1
         self.sent.append((connection_id, frame))
+
+    def close(self, connection_id: str) -> None:
+        if self.failing[connection_id]:
+            raise ConnectionFailing(connection_id)
+        self.closed.append(connection_id)
+        self.gone.add(connection_id)
 
     def messages(self, connection_id: str) -> list[dict[str, Any]]:
         """What one client has received, in order."""

@@ -11,21 +11,22 @@ import pytest
 
 from baton.domain.errors import LlmRefused
 from baton.runtime import wiring
-from tests.fakes.clients import FakeSender
+from tests.fakes.clients import FakeWebSockets
 from tests.support.deployment import Deployment
 from tests.support.events import stream_event, websocket_event
-from tests.support.functions import invoke, request
+from tests.support.functions import Context, invoke, request
 
 
 @pytest.fixture
-def clients(baton: Deployment, monkeypatch: pytest.MonkeyPatch) -> FakeSender:  # noqa: ARG001 - its account is created first
+def clients(baton: Deployment, monkeypatch: pytest.MonkeyPatch) -> FakeWebSockets:  # noqa: ARG001 - its account comes first
     """All WebSocket clients; moto records neither the order of frames nor disconnected clients."""
-    fake = FakeSender()
-    monkeypatch.setattr(wiring, "sender", lambda: fake)
+    fake = FakeWebSockets()
+    monkeypatch.setattr(wiring, "web_sockets", lambda: fake)
+    monkeypatch.setattr("time.sleep", lambda _: None)
     return fake
 
 
-def test_a_client_without_subscriptions_receives_a_run_in_order(baton: Deployment, clients: FakeSender) -> None:
+def test_a_client_without_subscriptions_receives_a_run_in_order(baton: Deployment, clients: FakeWebSockets) -> None:
     connect("c")
     baton.llm.script("one", "two")
     run = baton.execute(baton.workflow("a", "b"))
@@ -43,7 +44,7 @@ def test_a_client_without_subscriptions_receives_a_run_in_order(baton: Deploymen
     assert len(set(clients.message_ids("c"))) == len(received)
 
 
-def test_payload_completed_contains_the_answer(baton: Deployment, clients: FakeSender) -> None:
+def test_payload_completed_contains_the_answer(baton: Deployment, clients: FakeWebSockets) -> None:
     connect("c")
     baton.llm.script("one")
     workflow = baton.workflow("a")
@@ -56,7 +57,7 @@ def test_payload_completed_contains_the_answer(baton: Deployment, clients: FakeS
     assert data["metadata"]["total_tokens"] == 8
 
 
-def test_workflow_failed_contains_the_error(baton: Deployment, clients: FakeSender) -> None:
+def test_workflow_failed_contains_the_error(baton: Deployment, clients: FakeWebSockets) -> None:
     connect("c")
     baton.llm.script(LlmRefused("401: wrong key."))
     baton.finish(baton.execute(baton.workflow("a")))
@@ -67,7 +68,7 @@ def test_workflow_failed_contains_the_error(baton: Deployment, clients: FakeSend
     assert "401: wrong key" in last["data"]["error"]
 
 
-def test_a_late_subscriber_receives_the_same_messages(baton: Deployment, clients: FakeSender) -> None:
+def test_a_late_subscriber_receives_the_same_messages(baton: Deployment, clients: FakeWebSockets) -> None:
     connect("early")
     connect("late")
     baton.llm.script("one", LlmRefused("401: wrong key."))
@@ -79,7 +80,7 @@ def test_a_late_subscriber_receives_the_same_messages(baton: Deployment, clients
     assert clients.messages("late") == clients.messages("early")
 
 
-def test_a_subscriber_receives_only_its_runs(baton: Deployment, clients: FakeSender) -> None:
+def test_a_subscriber_receives_only_its_runs(baton: Deployment, clients: FakeWebSockets) -> None:
     connect("all")
     connect("one", {"runId": "1"})
     connect("narrowed")
@@ -94,7 +95,7 @@ def test_a_subscriber_receives_only_its_runs(baton: Deployment, clients: FakeSen
     assert received == {"all": {1, 2}, "one": {1}, "narrowed": {2}}
 
 
-def test_after_unsubscribe_no_messages_arrive(baton: Deployment, clients: FakeSender) -> None:
+def test_after_unsubscribe_no_messages_arrive(baton: Deployment, clients: FakeWebSockets) -> None:
     connect("c", {"runId": "1"})
     send_frame("c", '{"action": "unsubscribe", "runId": 1}')
     baton.llm.script("x")
@@ -104,7 +105,7 @@ def test_after_unsubscribe_no_messages_arrive(baton: Deployment, clients: FakeSe
 
 
 def test_a_gone_client_is_deleted_and_does_not_delay_others(
-    baton: Deployment, clients: FakeSender, monkeypatch: pytest.MonkeyPatch
+    baton: Deployment, clients: FakeWebSockets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for client in ("gone", "there"):
         connect(client)
@@ -118,7 +119,7 @@ def test_a_gone_client_is_deleted_and_does_not_delay_others(
     assert {item["sk"]["S"] for item in baton.aws.items(baton.aws.connections_table)} == {"there", "CONNECTION"}
 
 
-def test_a_client_that_is_still_connecting_is_not_deleted(baton: Deployment, clients: FakeSender) -> None:
+def test_a_client_that_is_still_connecting_is_not_deleted(baton: Deployment, clients: FakeWebSockets) -> None:
     """A connection is stored a moment before it is open."""
     connect("c")
     clients.gone.add("c")
@@ -131,9 +132,48 @@ def test_a_client_that_is_still_connecting_is_not_deleted(baton: Deployment, cli
     assert clients.messages("c")[-1]["type"] == "workflow_completed"
 
 
-def test_a_batch_is_delivered_again_from_the_first_unsent_message(baton: Deployment, clients: FakeSender) -> None:
-    for client in ("broken", "there"):
+def test_a_client_that_never_reads_is_disconnected_and_others_receive_each_message_once(
+    baton: Deployment, clients: FakeWebSockets
+) -> None:
+    for client in ("stuck", "there"):
         connect(client)
+    clients.failing["stuck"] = 2
+    baton.llm.script("x")
+    baton.finish(baton.execute(baton.workflow("a")))
+    assert notify(baton) == []
+    assert clients.closed == ["stuck"]
+    invoke("websocket", websocket_event("DISCONNECT", "stuck"))
+    assert {item["sk"]["S"] for item in baton.aws.items(baton.aws.connections_table)} == {"there", "CONNECTION"}
+    ids = clients.message_ids("there")
+    assert len(ids) == len(set(ids)) == 4
+
+
+def test_a_client_that_does_not_read_its_history_is_disconnected(baton: Deployment, clients: FakeWebSockets) -> None:
+    baton.llm.script("x")
+    run = baton.execute(baton.workflow("a"))
+    baton.finish(run)
+    connect("stuck")
+    clients.failing["stuck"] = 5
+    assert send_frame("stuck", f'{{"action": "subscribe", "runId": {run}}}') == {"statusCode": 200}
+    assert clients.closed == ["stuck"]
+    assert baton.aws.items(baton.aws.connections_table) == []
+
+
+def test_a_client_that_reads_its_history_slowly_is_not_disconnected(baton: Deployment, clients: FakeWebSockets) -> None:
+    baton.llm.script("x")
+    run = baton.execute(baton.workflow("a"))
+    baton.finish(run)
+    connect("slow")
+    clients.failing["slow"] = 4
+    send_frame("slow", f'{{"action": "subscribe", "runId": {run}}}')
+    assert clients.closed == []
+    assert clients.messages("slow")[-1]["type"] == "workflow_completed"
+
+
+def test_after_an_error_that_concerns_all_clients_a_batch_is_delivered_again_from_the_first_unsent_message(
+    baton: Deployment, clients: FakeWebSockets
+) -> None:
+    connect("broken")
     clients.broken["broken"] = 1
     baton.llm.script("x")
     baton.finish(baton.execute(baton.workflow("a")))
@@ -141,10 +181,23 @@ def test_a_batch_is_delivered_again_from_the_first_unsent_message(baton: Deploym
     failures = invoke("notify_subscribers", stream_event(records))["batchItemFailures"]
     started = [record for record in records if "started_at" in record["dynamodb"].get("NewImage", {})]
     assert failures == [{"itemIdentifier": started[1]["dynamodb"]["SequenceNumber"]}]
-    assert len(clients.messages("there")) == 4
 
 
-def test_a_disconnect_deletes_all_items(baton: Deployment, clients: FakeSender) -> None:
+def test_a_batch_that_does_not_end_in_time_is_continued_from_the_first_unsent_message(
+    baton: Deployment, clients: FakeWebSockets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect("c")
+    monkeypatch.setattr(Context, "get_remaining_time_in_millis", lambda _: 60_000)
+    baton.llm.script("x")
+    baton.finish(baton.execute(baton.workflow("a")))
+    records = stream(baton)
+    failures = invoke("notify_subscribers", stream_event(records))["batchItemFailures"]
+    started = next(record for record in records if "started_at" in record["dynamodb"].get("NewImage", {}))
+    assert failures == [{"itemIdentifier": started["dynamodb"]["SequenceNumber"]}]
+    assert clients.sent == []
+
+
+def test_a_disconnect_deletes_all_items(baton: Deployment, clients: FakeWebSockets) -> None:
     connect("c")
     assert clients.sent == []
     invoke("websocket", websocket_event("DISCONNECT", "c"))
@@ -166,7 +219,7 @@ def test_a_disconnect_deletes_all_items(baton: Deployment, clients: FakeSender) 
     ],
 )
 def test_an_invalid_frame_is_answered_with_an_error(
-    baton: Deployment, clients: FakeSender, frame: str, word: str
+    baton: Deployment, clients: FakeWebSockets, frame: str, word: str
 ) -> None:
     assert baton.llm.calls == []
     connect("c")
@@ -176,7 +229,7 @@ def test_an_invalid_frame_is_answered_with_an_error(
     assert word in error["data"]["message"]
 
 
-def test_a_ping_is_answered_with_a_pong(clients: FakeSender) -> None:
+def test_a_ping_is_answered_with_a_pong(clients: FakeWebSockets) -> None:
     send_frame("c", '{"action": "ping"}')
     assert clients.messages("c") == [{"type": "pong"}]
 
@@ -188,7 +241,7 @@ def test_a_connect_with_an_invalid_run_id_is_rejected() -> None:
     assert "runId" in refused["body"]
 
 
-def test_a_cancelled_run_sends_workflow_cancelled(baton: Deployment, clients: FakeSender) -> None:
+def test_a_cancelled_run_sends_workflow_cancelled(baton: Deployment, clients: FakeWebSockets) -> None:
     connect("c")
 
     def cancelled_meanwhile(event: dict[str, Any]) -> dict[str, Any]:

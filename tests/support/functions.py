@@ -17,12 +17,15 @@ from tests.support.template import ROOT
 
 @dataclass(frozen=True)
 class Context:
-    """The part of a Lambda context that Powertools reads."""
+    """The part of a Lambda context that the functions and Powertools read."""
 
     function_name: str = "function"
     memory_limit_in_mb: int = 256
     invoked_function_arn: str = "arn:aws:lambda:::function:function"
     aws_request_id: str = "request-1"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 300_000
 
 
 @cache

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from baton.usecases.catalog.ports import CatalogStore, DefinitionSource
+from baton.usecases.live.ports import Connections
 from baton.usecases.runs.ports import RunHistories, RunStore, StepStore
 
 
@@ -20,3 +21,8 @@ class RunStores:
 
 class Catalog(CatalogStore, DefinitionSource, Protocol):
     """Both views of the same definitions."""
+
+
+def subscribers(connections: Connections, tenant: str, run_id: int) -> frozenset[str]:
+    """The connection ids of all clients that receive the run's messages."""
+    return connections.followers(tenant, None) | connections.followers(tenant, run_id)

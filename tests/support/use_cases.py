@@ -15,6 +15,7 @@ from baton.usecases.catalog.define import Define
 from baton.usecases.catalog.define_llm_instances import DefineLlmInstances
 from baton.usecases.live.follow_runs import FollowRuns
 from baton.usecases.live.notify_subscribers import NotifySubscribers
+from baton.usecases.live.retrying_sender import RetryingSender
 from baton.usecases.live.stream_answer import StreamAnswer
 from baton.usecases.llm.api_keys import ApiKeys
 from baton.usecases.llm.limiter import Limiter
@@ -22,7 +23,7 @@ from baton.usecases.runs.change_run import ChangeRun
 from baton.usecases.runs.execute_payload import ExecutePayload
 from baton.usecases.runs.start_run import StartRun
 from tests.fakes.catalog import FakeCatalog
-from tests.fakes.clients import FakeConnections, FakeSender
+from tests.fakes.clients import FakeConnections, FakeWebSockets
 from tests.fakes.clock import FakeClock
 from tests.fakes.limits import FakeLimits
 from tests.fakes.llm import FakeLlm, FakeSecrets, FakeUnsupportedSettings
@@ -40,7 +41,7 @@ class FakeBaton:
     runs: FakeRuns = field(default_factory=FakeRuns)
     catalog: FakeCatalog = field(default_factory=FakeCatalog)
     connections: FakeConnections = field(default_factory=FakeConnections)
-    sender: FakeSender = field(default_factory=FakeSender)
+    web_sockets: FakeWebSockets = field(default_factory=FakeWebSockets)
     executions: FakeExecutions = field(default_factory=FakeExecutions)
     secrets: FakeSecrets = field(default_factory=FakeSecrets)
     unsupported_settings: FakeUnsupportedSettings = field(default_factory=FakeUnsupportedSettings)
@@ -72,8 +73,11 @@ class FakeBaton:
         )
         self.state_machine = FakeStateMachine(self.runs, self.execute_payload, self.clock)
         self.change_run = ChangeRun(runs=self.runs, executions=self.executions)
+        self.sender = RetryingSender(web_sockets=self.web_sockets, sleep=self.clock.advance)
         self.follow_runs = FollowRuns(connections=self.connections, runs=self.runs, sender=self.sender)
-        self.notify = NotifySubscribers(connections=self.connections, sender=self.sender, clock=self.clock)
+        self.notify = NotifySubscribers(
+            connections=self.connections, sender=self.sender, clock=self.clock, monotonic=self.clock.monotonic
+        )
         self.define = Define(
             catalog=self.catalog,
             providers=frozenset({"anthropic", "openai", "simulated"}),

@@ -10,6 +10,7 @@ from baton.domain.times import Lease
 from baton.usecases.live.ports import Connections
 from tests.support.aws import Account
 from tests.support.records import EXPIRES_AT, OTHER_TENANT, TENANT
+from tests.support.stores import subscribers
 
 CONNECTED_AT = 1_700_000_000
 
@@ -29,7 +30,7 @@ def subscribe(
 
 
 def test_at_first_there_are_no_subscribers(connections: Connections) -> None:
-    assert connections.subscribers(TENANT, 1) == frozenset()
+    assert subscribers(connections, TENANT, 1) == frozenset()
 
 
 def test_has_subscribers_counts_those_of_the_run_and_of_all_runs(connections: Connections) -> None:
@@ -46,29 +47,29 @@ def test_has_subscribers_counts_those_of_the_run_and_of_all_runs(connections: Co
 def test_a_new_connection_follows_every_run(connections: Connections) -> None:
     connect(connections, "ann")
     connect(connections, "bob")
-    assert connections.subscribers(TENANT, 1) == connections.subscribers(TENANT, 2) == {"ann", "bob"}
+    assert subscribers(connections, TENANT, 1) == subscribers(connections, TENANT, 2) == {"ann", "bob"}
 
 
 def test_a_connection_with_a_run_id_follows_only_that_run(connections: Connections) -> None:
     connect(connections, "ann", 1)
-    assert connections.subscribers(TENANT, 1) == {"ann"}
-    assert connections.subscribers(TENANT, 2) == frozenset()
+    assert subscribers(connections, TENANT, 1) == {"ann"}
+    assert subscribers(connections, TENANT, 2) == frozenset()
 
 
 def test_the_first_subscription_replaces_all_runs_and_others_are_added(connections: Connections) -> None:
     connect(connections, "ann")
     subscribe(connections, "ann", 1)
-    assert connections.subscribers(TENANT, 1) == {"ann"}
-    assert connections.subscribers(TENANT, 2) == frozenset()
+    assert subscribers(connections, TENANT, 1) == {"ann"}
+    assert subscribers(connections, TENANT, 2) == frozenset()
     subscribe(connections, "ann", 2)
-    assert connections.subscribers(TENANT, 1) == connections.subscribers(TENANT, 2) == {"ann"}
-    assert connections.subscribers(TENANT, 3) == frozenset()
+    assert subscribers(connections, TENANT, 1) == subscribers(connections, TENANT, 2) == {"ann"}
+    assert subscribers(connections, TENANT, 3) == frozenset()
 
 
 def test_a_run_id_on_connect_and_a_later_subscription_are_both_followed(connections: Connections) -> None:
     connect(connections, "ann", 1)
     subscribe(connections, "ann", 2)
-    assert connections.subscribers(TENANT, 1) == connections.subscribers(TENANT, 2) == {"ann"}
+    assert subscribers(connections, TENANT, 1) == subscribers(connections, TENANT, 2) == {"ann"}
 
 
 def test_a_repeated_subscribe_is_one_subscription(connections: Connections) -> None:
@@ -76,16 +77,16 @@ def test_a_repeated_subscribe_is_one_subscription(connections: Connections) -> N
     subscribe(connections, "ann", 1)
     subscribe(connections, "ann", 1)
     connections.unsubscribe(TENANT, "ann", 1)
-    assert connections.subscribers(TENANT, 1) == frozenset()
+    assert subscribers(connections, TENANT, 1) == frozenset()
 
 
 def test_after_the_last_unsubscribe_no_run_is_followed(connections: Connections) -> None:
     connect(connections, "ann")
     subscribe(connections, "ann", 1)
     connections.unsubscribe(TENANT, "ann", 1)
-    assert connections.subscribers(TENANT, 1) == connections.subscribers(TENANT, 2) == frozenset()
+    assert subscribers(connections, TENANT, 1) == subscribers(connections, TENANT, 2) == frozenset()
     subscribe(connections, "ann", 2)
-    assert connections.subscribers(TENANT, 2) == {"ann"}
+    assert subscribers(connections, TENANT, 2) == {"ann"}
 
 
 def test_unsubscribing_from_a_run_that_was_not_followed_changes_nothing(connections: Connections) -> None:
@@ -94,7 +95,7 @@ def test_unsubscribing_from_a_run_that_was_not_followed_changes_nothing(connecti
     connections.unsubscribe(TENANT, "ann", 1)
     connections.unsubscribe(TENANT, "bob", 2)
     connections.unsubscribe(TENANT, "nobody", 1)
-    assert connections.subscribers(TENANT, 1) == {"ann", "bob"}
+    assert subscribers(connections, TENANT, 1) == {"ann", "bob"}
 
 
 def test_a_disconnect_deletes_all_subscriptions(connections: Connections) -> None:
@@ -104,7 +105,7 @@ def test_a_disconnect_deletes_all_subscriptions(connections: Connections) -> Non
     connections.disconnect(TENANT, "ann")
     connections.disconnect(TENANT, "bob")
     connections.disconnect(TENANT, "nobody")
-    assert connections.subscribers(TENANT, 1) == connections.subscribers(TENANT, 2) == frozenset()
+    assert subscribers(connections, TENANT, 1) == subscribers(connections, TENANT, 2) == frozenset()
 
 
 def test_a_disconnect_deletes_all_items(aws: Account) -> None:
@@ -135,16 +136,16 @@ def test_a_gone_client_is_deleted_unless_it_connected_just_now(connections: Conn
     for client in ("ann", "bob", "nobody"):
         connections.disconnect_if_connected_before(TENANT, client, CONNECTED_AT)
         connections.disconnect_if_connected_before(OTHER_TENANT, client, CONNECTED_AT + 1)
-    assert connections.subscribers(TENANT, 1) == {"ann", "bob"}
+    assert subscribers(connections, TENANT, 1) == {"ann", "bob"}
     for client in ("ann", "bob", "nobody"):
         connections.disconnect_if_connected_before(TENANT, client, CONNECTED_AT + 1)
-    assert connections.subscribers(TENANT, 1) == frozenset()
+    assert subscribers(connections, TENANT, 1) == frozenset()
 
 
 def test_a_gone_client_without_a_stored_connect_is_deleted(connections: Connections) -> None:
     subscribe(connections, "ann", 1)
     connections.disconnect_if_connected_before(TENANT, "ann", CONNECTED_AT)
-    assert connections.subscribers(TENANT, 1) == frozenset()
+    assert subscribers(connections, TENANT, 1) == frozenset()
 
 
 def test_a_connection_follows_at_most_a_hundred_runs(connections: Connections) -> None:
@@ -154,10 +155,10 @@ def test_a_connection_follows_at_most_a_hundred_runs(connections: Connections) -
     with pytest.raises(Invalid, match=r"runId: .*100 runs already"):
         subscribe(connections, "ann", 101)
     subscribe(connections, "ann", 100)
-    assert connections.subscribers(TENANT, 101) == frozenset()
+    assert subscribers(connections, TENANT, 101) == frozenset()
     connections.unsubscribe(TENANT, "ann", 1)
     subscribe(connections, "ann", 101)
-    assert connections.subscribers(TENANT, 101) == {"ann"}
+    assert subscribers(connections, TENANT, 101) == {"ann"}
 
 
 def test_only_the_first_of_two_subscribes_must_send_the_history(connections: Connections) -> None:
@@ -205,7 +206,7 @@ def test_an_unsubscribe_while_the_history_is_sent_stays_in_effect(connections: C
     subscribe(connections, "ann", 1)
     connections.unsubscribe(TENANT, "ann", 1)
     connections.end_lease(TENANT, "ann", 1, lease(), EXPIRES_AT)
-    assert connections.subscribers(TENANT, 1) == frozenset()
+    assert subscribers(connections, TENANT, 1) == frozenset()
     assert subscribe(connections, "ann", 1)
 
 
@@ -213,7 +214,7 @@ def test_tenants_have_separate_subscribers(connections: Connections) -> None:
     connect(connections, "ann")
     connect(connections, "bob", 1, tenant=OTHER_TENANT)
     connect(connections, "cho", tenant=OTHER_TENANT)
-    assert connections.subscribers(TENANT, 1) == {"ann"}
-    assert connections.subscribers(OTHER_TENANT, 1) == {"bob", "cho"}
+    assert subscribers(connections, TENANT, 1) == {"ann"}
+    assert subscribers(connections, OTHER_TENANT, 1) == {"bob", "cho"}
     connections.disconnect(TENANT, "bob")
-    assert connections.subscribers(OTHER_TENANT, 1) == {"bob", "cho"}
+    assert subscribers(connections, OTHER_TENANT, 1) == {"bob", "cho"}

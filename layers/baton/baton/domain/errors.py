@@ -18,6 +18,7 @@ BatonError
 ├── LimitsConflict           another call used the limits between a read and a write
 │   └── LimitsUnknown        whether the use of the limits was stored is not known
 ├── ConnectionGone           a WebSocket client has disconnected
+├── ConnectionFailing        a frame was not accepted for one WebSocket client
 └── LlmError                 an LLM call without a usable answer
     ├── LlmThrottled         429, 503, 529: retry later, after ``retry_after`` if set
     ├── LlmUnreachable       connection refused or reset, DNS
@@ -149,6 +150,10 @@ class LimitsUnknown(LimitsConflict):
 
 class ConnectionGone(BatonError):
     """The WebSocket client has disconnected; its connection id is permanently invalid."""
+
+
+class ConnectionFailing(BatonError):
+    """The frame was not accepted for this WebSocket client; a retry may succeed."""
 
 
 class LlmError(BatonError):

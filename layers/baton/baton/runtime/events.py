@@ -29,10 +29,16 @@ def handle_step(event: Mapping[str, Any], execute_payload: ExecutePayload) -> di
     return after.to_event()
 
 
-def handle_batch(event: Mapping[str, Any], notify_subscribers: NotifySubscribers) -> dict[str, Any]:
-    """The first failed record, if any: Lambda delivers the batch again, starting with that record."""
-    failure = notify_subscribers(wiring.changes(event))
-    if failure is None:
+def handle_batch(event: Mapping[str, Any], notify_subscribers: NotifySubscribers, seconds: float) -> dict[str, Any]:
+    """The first record that was not sent, if any: Lambda delivers the batch again, starting with that record.
+
+    ``seconds`` remain until the function's timeout.
+    """
+    unsent = notify_subscribers(wiring.changes(event), seconds)
+    if unsent is None:
         return wiring.batch_response(event, None)
-    log_error("subscribers not notified", failure.error, records=len(event["Records"]))
-    return wiring.batch_response(event, failure.index)
+    if unsent.error is None:
+        logger.warning("batch ends early", records=len(event["Records"]), sent=unsent.index)
+    else:
+        log_error("subscribers not notified", unsent.error, records=len(event["Records"]))
+    return wiring.batch_response(event, unsent.index)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from baton.adapters.llm.registry import PROVIDERS, base_urls, check, complete, f
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets
 from baton.adapters.step_functions import StepFunctionsExecutions
-from baton.adapters.websocket import WebSocketSender
+from baton.adapters.websocket import ApiGatewayWebSockets
 from baton.domain.live.messages import Change
 from baton.runtime.settings import host_policy, is_emulated, run_retention, setting
 from baton.usecases.catalog.define import Define
@@ -33,7 +33,8 @@ from baton.usecases.files.import_workflow_file import ImportWorkflowFile
 from baton.usecases.live.follow_runs import FollowRuns
 from baton.usecases.live.handle_frame import HandleFrame
 from baton.usecases.live.notify_subscribers import NotifySubscribers
-from baton.usecases.live.ports import Sender
+from baton.usecases.live.ports import Sender, WebSockets
+from baton.usecases.live.retrying_sender import BRIEF, PATIENT, RetryingSender
 from baton.usecases.live.stream_answer import StreamAnswer
 from baton.usecases.llm.api_keys import ApiKeys
 from baton.usecases.llm.check_llm_instance import CheckLlmInstance
@@ -44,12 +45,17 @@ from baton.usecases.runs.ports import LongTexts, RunStore
 from baton.usecases.runs.start_run import StartRun
 
 if TYPE_CHECKING:
-    from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
 AWS_CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "max_attempts": 4})
 """AWS responds in milliseconds; a lost call times out and is retried long before the function's own timeout."""
+
+SEND_TIMEOUT_SECONDS = 2.0
+"""API Gateway responds in milliseconds. A longer wait for one client would delay others."""
+
+EMULATOR_SEND_TIMEOUT_SECONDS = 10.0
+"""On a busy machine, the emulator does not respond for several seconds while it starts many functions."""
 
 
 def now() -> datetime:
@@ -169,28 +175,34 @@ def execute_payload() -> ExecutePayload:
 def follow_runs() -> FollowRuns:
     """Connect, subscribe, unsubscribe, disconnect."""
     histories = DynamoRunHistories(_dynamodb(), setting("RUNS_TABLE"))
-    return FollowRuns(connections=_connections(), runs=histories, sender=sender())
+    return FollowRuns(connections=_connections(), runs=histories, sender=_sender(PATIENT))
 
 
 @cache
 def handle_frame() -> HandleFrame:
     """Handle a WebSocket client's frame."""
-    return HandleFrame(follow_runs=follow_runs(), sender=sender(), clock=now)
+    return HandleFrame(follow_runs=follow_runs(), sender=_sender(PATIENT), clock=now)
 
 
 @cache
 def notify_subscribers() -> NotifySubscribers:
     """Send changes of runs to their subscribers."""
-    return NotifySubscribers(connections=_connections(), sender=sender(), clock=now)
+    return NotifySubscribers(connections=_connections(), sender=_sender(BRIEF), clock=now, monotonic=time.monotonic)
 
 
 @cache
-def sender() -> Sender:
-    """Sends frames to WebSocket clients."""
-    client: ApiGatewayManagementApiClient = boto3.client(
-        "apigatewaymanagementapi", endpoint_url=setting("WEBSOCKET_CALLBACK_URL"), config=AWS_CONFIG
+def web_sockets() -> WebSockets:
+    """The connected WebSocket clients."""
+    return ApiGatewayWebSockets(
+        setting("WEBSOCKET_CALLBACK_URL"),
+        boto3.Session().get_credentials(),
+        _dynamodb().meta.region_name,
+        EMULATOR_SEND_TIMEOUT_SECONDS if is_emulated() else SEND_TIMEOUT_SECONDS,
     )
-    return WebSocketSender(client)
+
+
+def _sender(pauses: Sequence[float]) -> Sender:
+    return RetryingSender(web_sockets=web_sockets(), sleep=time.sleep, pauses=pauses)
 
 
 def _http_transport() -> HttpTransport:

@@ -7,6 +7,7 @@ import pytest
 from baton.domain.times import timestamp
 from baton.usecases.live.handle_frame import HandleFrame
 from tests.support.records import NOON, OTHER_TENANT, TENANT
+from tests.support.stores import subscribers
 from tests.support.use_cases import FakeBaton
 
 
@@ -17,16 +18,16 @@ def handle_frame(fake_baton: FakeBaton) -> HandleFrame:
 
 def test_a_ping_is_answered_with_a_pong(fake_baton: FakeBaton, handle_frame: HandleFrame) -> None:
     handle_frame(TENANT, "ann", '{"action": "ping"}', "request-1")
-    assert fake_baton.sender.sent == [("ann", b'{"type":"pong"}')]
+    assert fake_baton.web_sockets.sent == [("ann", b'{"type":"pong"}')]
 
 
 def test_a_subscribe_sends_the_run_and_an_unsubscribe_ends_it(fake_baton: FakeBaton, handle_frame: HandleFrame) -> None:
     fake_baton.started("one")
     handle_frame(TENANT, "ann", '{"action": "subscribe", "runId": 1}', "request-1")
-    assert fake_baton.connections.subscribers(TENANT, 1) == {"ann"}
-    assert fake_baton.sender.message_ids("ann") == ["1-1-execution_progress"]
+    assert subscribers(fake_baton.connections, TENANT, 1) == {"ann"}
+    assert fake_baton.web_sockets.message_ids("ann") == ["1-1-execution_progress"]
     handle_frame(TENANT, "ann", '{"action": "unsubscribe", "runId": 1}', "request-2")
-    assert fake_baton.connections.subscribers(TENANT, 1) == frozenset()
+    assert subscribers(fake_baton.connections, TENANT, 1) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_an_invalid_frame_is_answered_with_an_error(
 ) -> None:
     fake_baton.started("one")
     handle_frame(tenant, "ann", text, "request-1")
-    assert fake_baton.sender.messages("ann") == [
+    assert fake_baton.web_sockets.messages("ann") == [
         {"type": "error", "id": "request-1", "timestamp": timestamp(NOON), "data": {"message": detail}}
     ]
 
@@ -53,6 +54,6 @@ def test_an_invalid_frame_is_answered_with_an_error(
 def test_a_client_that_has_disconnected_is_removed(fake_baton: FakeBaton, handle_frame: HandleFrame, text: str) -> None:
     fake_baton.started("one")
     fake_baton.follow_runs.connect(TENANT, "ann", 1, NOON)
-    fake_baton.sender.gone.add("ann")
+    fake_baton.web_sockets.gone.add("ann")
     handle_frame(TENANT, "ann", text, "request-1")
-    assert fake_baton.connections.subscribers(TENANT, 1) == frozenset()
+    assert subscribers(fake_baton.connections, TENANT, 1) == frozenset()

@@ -61,6 +61,100 @@ def test_a_subscriber_receives_parts_at_most_twice_a_second(
     assert len(text) - sum(len(part.delta) for part in published) < 40
 
 
+def joined(fake_baton: FakeBaton) -> str:
+    """The text of a client that reads only deltas, each at its offset."""
+    text = ""
+    for part in parts(fake_baton):
+        assert part.offset == len(text)
+        text += part.delta
+    return text
+
+
+def test_the_rest_of_a_complete_answer_is_published(fake_baton: FakeBaton, publisher: PartialAnswerPublisher) -> None:
+    follow(fake_baton)
+    text = stream(fake_baton, publisher, 33)
+    before = joined(fake_baton)
+    assert 0 < len(before) < len(text)
+    publisher.publish_rest()
+    assert joined(fake_baton) == text
+    publisher.publish_rest()
+    assert joined(fake_baton) == text
+
+
+@pytest.mark.parametrize("length", [1, 15_999, 16_000, 16_001, 32_000, 32_001])
+def test_a_long_rest_is_published_in_parts_with_ids_of_their_own(
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher, length: int
+) -> None:
+    follow(fake_baton)
+    fake_baton.clock._tick = 0  # noqa: SLF001 - all in one millisecond
+    publisher.on_text("é" * length)
+    publisher.publish_rest()
+    assert joined(fake_baton) == "é" * length
+    assert len(parts(fake_baton)) == -(-length // 16_000)
+    assert max(len(part.delta) for part in parts(fake_baton)) <= 16_000
+    messages = [message.id for change in fake_baton.runs.changes for message in messages_of_change(change)]
+    assert len(set(messages)) == len(messages)
+
+
+def test_a_short_answer_is_published_if_the_run_has_subscribers(
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher
+) -> None:
+    """It has ended before the first poll."""
+    publisher.on_text("Yes.")
+    publisher.publish_rest()
+    assert parts(fake_baton) == []
+    follow(fake_baton)
+    publisher.publish_rest()
+    assert joined(fake_baton) == "Yes."
+
+
+def test_the_rest_is_published_without_another_poll_if_a_part_was_published(
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher
+) -> None:
+    follow(fake_baton)
+    text = stream(fake_baton, publisher, 13)
+    lookups = fake_baton.connections.lookups.total()
+    fake_baton.clock.advance(60)
+    publisher.publish_rest()
+    assert fake_baton.connections.lookups.total() == lookups
+    assert joined(fake_baton) == text
+
+
+@pytest.mark.parametrize(
+    ("subscribed", "polls"), [(False, [0.5, 1, 2, 4, 8, 16, 32, 62, 92, 122]), (True, [0.5, 30.5, 60.5, 90.5, 120.5])]
+)
+def test_polls_for_subscribers_become_rare(
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher, subscribed: bool, polls: list[float]
+) -> None:
+    """In seconds after the start of the answer."""
+    if subscribed:
+        follow(fake_baton)
+    times = []
+    for half_seconds in range(1, 260):
+        before = fake_baton.connections.lookups.total()
+        stream(fake_baton, publisher, 1, seconds=0.5)
+        if fake_baton.connections.lookups.total() > before:
+            times.append(half_seconds / 2)
+    assert times == polls
+
+
+def test_an_empty_answer_needs_no_poll(fake_baton: FakeBaton, publisher: PartialAnswerPublisher) -> None:
+    publisher.publish_rest()
+    assert fake_baton.connections.lookups.total() == 0
+
+
+def test_a_failure_to_publish_the_rest_does_not_fail_the_answer(
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object) -> bool:
+        raise OSError("no table")
+
+    monkeypatch.setattr(fake_baton.connections, "has_subscribers", unreachable)
+    publisher.on_text("Yes.")
+    publisher.publish_rest()
+    assert parts(fake_baton) == []
+
+
 def test_a_part_is_an_execution_progress_with_what_is_new(
     fake_baton: FakeBaton, publisher: PartialAnswerPublisher
 ) -> None:
@@ -176,6 +270,7 @@ def test_the_response_is_complete_and_follows_its_parts(fake_baton: FakeBaton, r
     assert fake_baton.runs.read_history(TENANT, 1).responses[0].content == content
     types = list(message_types(fake_baton.runs.changes))
     assert types[-1] == "payload_completed"
+    assert joined(fake_baton) == content
     assert len(parts(fake_baton)) >= 8
 
 

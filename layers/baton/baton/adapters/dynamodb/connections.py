@@ -134,20 +134,13 @@ class DynamoConnections:
         if connected_at_from_item(self._connection(tenant, connection_id)) < connected_before:
             self.disconnect(tenant, connection_id)
 
-    def subscribers(self, tenant: str, run_id: int) -> frozenset[str]:
-        """The connection ids of all clients that follow this run.
-
-        Subscriptions to all runs are read first: a client that changes from all runs to this one meanwhile is found
-        among the run's own.
-        """
-        return frozenset(
-            connection_id_from_item(item)
-            for topic in (keys.topic(tenant, None), keys.topic(tenant, run_id))
-            for item in query(self._client, **self._query_of(topic), ConsistentRead=True)
-        )
+    def followers(self, tenant: str, run_id: int | None) -> frozenset[str]:
+        """The connection ids of the clients that follow this run by its id; ``None``: of those that follow all runs."""
+        items = query(self._client, **self._query_of(keys.topic(tenant, run_id)), ConsistentRead=True)
+        return frozenset(connection_id_from_item(item) for item in items)
 
     def has_subscribers(self, tenant: str, run_id: int) -> bool:
-        """Whether the run has subscribers; eventually consistent."""
+        """Whether a client follows this run or all runs; eventually consistent."""
         topics = (keys.topic(tenant, run_id), keys.topic(tenant, None))
         return any(query_page(self._client, None, **self._query_of(topic), Limit=1)[0] for topic in topics)
 

@@ -104,11 +104,12 @@ def message_of_response(response: Response) -> Message:
 
 
 def message_of_partial_answer(part: PartialAnswer) -> Message:
-    """The next part of an answer that is still being streamed."""
+    """The next part of an answer. Its id has the offset, since several parts may be published in one millisecond."""
     return _payload_progress(
         part,
         part.published_at,
         part.published_at,
+        str(part.offset),
         delta=part.delta,
         offset=part.offset,
         metadata={"attempt": part.attempt, "tokens_per_second": part.tokens_per_second},

@@ -39,11 +39,11 @@ class Connections(Protocol):
     def disconnect_if_connected_before(self, tenant: str, connection_id: str, connected_before: int) -> None:
         """Disconnect, unless the connection was stored at or after this time (epoch seconds)."""
 
-    def subscribers(self, tenant: str, run_id: int) -> frozenset[str]:
-        """The connection ids of all clients that follow this run."""
+    def followers(self, tenant: str, run_id: int | None) -> frozenset[str]:
+        """The connection ids of the clients that follow this run by its id; ``None``: of those that follow all runs."""
 
     def has_subscribers(self, tenant: str, run_id: int) -> bool:
-        """Whether the run has subscribers; eventually consistent."""
+        """Whether a client follows this run or all runs; eventually consistent."""
 
 
 class Sender(Protocol):
@@ -51,3 +51,20 @@ class Sender(Protocol):
 
     def send(self, connection_id: str, frame: bytes) -> None:
         """:raises ConnectionGone: if the client has disconnected."""
+
+
+class WebSockets(Protocol):
+    """Connected clients. Errors other than the named ones concern all clients."""
+
+    def send(self, connection_id: str, frame: bytes) -> None:
+        """Send a frame to one client.
+
+        :raises ConnectionGone: if the client has disconnected.
+        :raises ConnectionFailing: if the frame is not accepted for this client; a retry may succeed.
+        """
+
+    def close(self, connection_id: str) -> None:
+        """Close the client's connection; a closed one is not an error.
+
+        :raises ConnectionFailing: if the call fails or times out.
+        """

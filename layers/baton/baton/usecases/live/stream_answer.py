@@ -70,6 +70,17 @@ class PartialAnswerPublisher:
             with suppress(Exception):
                 self._publish_while_subscribed(now)
 
+    def publish_rest(self) -> None:
+        """Publish what is left of a complete answer, so that the parts joined are the whole text."""
+        with suppress(Exception):
+            self._publish_rest(self._dependencies.monotonic())
+
+    def _publish_rest(self, now: float) -> None:
+        if not self._sent_chars:
+            self._next_poll_at = now  # no part has been published, so there may be new subscribers
+        while self._pending and (self._sent_chars or self._is_subscribed(now)):
+            self._publish(now)
+
     def _publish_while_subscribed(self, now: float) -> None:
         if self._is_subscribed(now):
             self._publish(now)

@@ -16,7 +16,7 @@ from baton.domain.errors import (
     ReferenceMissing,
     ResponseAlreadyStored,
 )
-from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
+from baton.domain.llm.calls import LlmAnswer, LlmCall
 from baton.domain.llm.endpoints import LlmTarget
 from baton.domain.llm.slots import Ticket
 from baton.domain.prompts import Reference, Sources, look_up
@@ -27,7 +27,7 @@ from baton.domain.runs.steps import Jitter, Step, StepRecords
 from baton.domain.templates import render
 from baton.domain.times import timestamp
 from baton.usecases.clock import Clock
-from baton.usecases.live.stream_answer import StreamAnswer
+from baton.usecases.live.stream_answer import PartialAnswerPublisher, StreamAnswer
 from baton.usecases.llm.api_keys import ApiKeys
 from baton.usecases.llm.limiter import Limiter
 from baton.usecases.llm.ports import Llm
@@ -132,11 +132,14 @@ class ExecutePayload:
     def _call_llm(self, prepared: PreparedCall, ticket: Ticket | None) -> None:
         with self.limiter.hold_slot(prepared.run.tenant, prepared.call, ticket) as slot:
             started = self.monotonic()
-            slot.answer = self.llm(prepared.call, self._listener(prepared))
+            listener = self._listener(prepared)
+            slot.answer = self.llm(prepared.call, listener)
             duration_ms = round((self.monotonic() - started) * 1000)
+            if listener:
+                listener.publish_rest()
             self.steps.store_response(self._response(prepared, slot.answer, duration_ms))
 
-    def _listener(self, prepared: PreparedCall) -> AnswerListener | None:
+    def _listener(self, prepared: PreparedCall) -> PartialAnswerPublisher | None:
         """``None`` if the settings turn streaming off."""
         if prepared.call.settings.stream is False:
             return None
