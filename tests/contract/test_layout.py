@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 
 import pytest
 
@@ -15,16 +14,17 @@ from baton.domain.llm.calls import MAX_TIMEOUT_SECONDS
 from baton.runtime import wiring
 from local import check_state_machine
 from tests.support import template
-from tests.support.aws import KNOWN, Account
+from tests.support.aws import KNOWN
+from tests.support.environments import in_function
 
 ASL = (template.ROOT / "functions" / "workflow.asl.json").read_text()
 
-NEEDED: dict[str, list[Callable[[], object]]] = {
-    "runs_api": [wiring.start_run, wiring.change_run, wiring.run_store],
-    "catalog_api": [wiring.define_llm_instances, wiring.catalog_store, wiring.check_llm_instance],
-    "execute_payload": [wiring.execute_payload],
-    "notify_subscribers": [wiring.notify_subscribers],
-    "websocket": [wiring.follow_runs, wiring.handle_frame],
+NEEDED = {
+    "runs_api": ["start_run", "change_run", "run_store"],
+    "catalog_api": ["define_llm_instances", "catalog_store", "check_llm_instance"],
+    "execute_payload": ["execute_payload"],
+    "notify_subscribers": ["notify_subscribers"],
+    "websocket": ["follow_runs", "handle_frame"],
 }
 """What each function uses of the wiring."""
 
@@ -44,11 +44,11 @@ def test_every_placeholder_of_the_state_machine_has_one_substitution() -> None:
 
 
 @pytest.mark.parametrize("function", NEEDED)
-def test_each_function_has_exactly_the_environment_variables_that_its_code_reads(aws: Account, function: str) -> None:
+@pytest.mark.usefixtures("aws")
+def test_each_function_has_exactly_the_environment_variables_that_its_code_reads(function: str) -> None:
     """The template's environment is enough to create what the function uses, and each variable is read."""
-    aws.become(function)
-    for make in NEEDED[function]:
-        make()
+    for name in NEEDED[function]:
+        in_function(function, getattr(wiring, name))
     given = {name for name in template.environment(function, KNOWN) if not name.startswith("POWERTOOLS_")}
     assert all(re.search(rf'setting\("{name}"\)', WIRING_AND_SETTINGS) for name in given)
 

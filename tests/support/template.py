@@ -116,11 +116,17 @@ def conditions(parameters: Parameters = DEFAULTS) -> dict[str, bool]:
 
 
 def deployed(parameters: Parameters = DEFAULTS) -> dict[str, dict[str, Any]]:
-    """Every resource that a deployment with these parameters has, by logical id, with readable names.
+    """Every resource that a deployment with these parameters has, by logical id, with readable names; read-only.
 
     ``Ref`` is the logical id, ``GetAtt`` is ``Id.Attribute``, and AWS' pseudo parameters are words in capitals. A
     reference to a resource that is not deployed is a KeyError. Functions include the properties of ``Globals``.
     """
+    return _deployed(tuple(sorted(parameters.items())))
+
+
+@cache
+def _deployed(items: tuple[tuple[str, str], ...]) -> dict[str, dict[str, Any]]:
+    parameters = dict(items)
     present = conditions(parameters)
     there = {
         name: resource
