@@ -150,6 +150,7 @@ def test_each_function_has_exactly_these_properties(function: str) -> None:
 def test_each_layer_is_built_for_the_runtime_and_the_architecture_of_the_functions(layer: str, folder: str) -> None:
     resource = template.deployed(CHANGED)[layer]
     properties = {name: value for name, value in resource["Properties"].items() if name != "Description"}
+    assert resource["Type"] == "AWS::Serverless::LayerVersion"
     assert resource["Metadata"] == {"BuildMethod": "python3.13", "BuildArchitecture": "x86_64"}
     assert properties == {
         "ContentUri": folder,

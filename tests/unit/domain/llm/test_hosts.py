@@ -229,9 +229,14 @@ def test_http_requires_allow_private() -> None:
     assert HostPolicy(allow_private=True).url_error("http://api.example/v1") is None
 
 
-@pytest.mark.parametrize("host", ["a..example", "x" * 64, "\ud800.example", "\0"])
-def test_an_invalid_host_name_raises_no_other_error(host: str) -> None:
-    HostPolicy().host_error("https", host)
+@pytest.mark.parametrize("host", ["a..example", "x" * 64, "\ud800.example"])
+def test_an_invalid_host_name_is_rejected(host: str) -> None:
+    assert HostPolicy().host_error("https", host) == "it isn't a host name"
+
+
+def test_a_url_without_a_host_is_none_of_the_listed_hosts() -> None:
+    for name in ("x", "none"):
+        assert HostPolicy(allowed=(name,)).url_error("https:///v1")
 
 
 @pytest.mark.parametrize(
