@@ -128,7 +128,6 @@ def test_each_function_has_exactly_these_properties(function: str) -> None:
     properties = {
         name: value for name, value in resource["Properties"].items() if name not in ("Environment", "Policies")
     }
-    assert resource["Type"] == "AWS::Serverless::Function"
     assert set(resource["Properties"]["Environment"]) == {"Variables"}
     assert properties == {
         "CodeUri": f"functions/{function}",
@@ -150,7 +149,6 @@ def test_each_function_has_exactly_these_properties(function: str) -> None:
 def test_each_layer_is_built_for_the_runtime_and_the_architecture_of_the_functions(layer: str, folder: str) -> None:
     resource = template.deployed(CHANGED)[layer]
     properties = {name: value for name, value in resource["Properties"].items() if name != "Description"}
-    assert resource["Type"] == "AWS::Serverless::LayerVersion"
     assert resource["Metadata"] == {"BuildMethod": "python3.13", "BuildArchitecture": "x86_64"}
     assert properties == {
         "ContentUri": folder,
@@ -162,7 +160,6 @@ def test_each_layer_is_built_for_the_runtime_and_the_architecture_of_the_functio
 
 def test_the_state_machine_has_exactly_these_properties() -> None:
     resource = template.deployed(DEFAULTS)["StateMachine"]
-    assert resource["Type"] == "AWS::Serverless::StateMachine"
     assert {name: value for name, value in resource["Properties"].items() if name != "Policies"} == {
         "DefinitionUri": "functions/workflow.asl.json",
         "DefinitionSubstitutions": {

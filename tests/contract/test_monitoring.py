@@ -54,7 +54,3 @@ def test_each_alarm_has_exactly_these_properties(name: str) -> None:
 @pytest.mark.parametrize("name", ALARMS)
 def test_without_a_topic_an_alarm_notifies_no_one(name: str) -> None:
     assert "AlarmActions" not in template.deployed(DEFAULTS)[name]["Properties"]
-
-
-def test_these_are_all_alarms() -> None:
-    assert set(ALARMS) == set(template.resources("AWS::CloudWatch::Alarm"))

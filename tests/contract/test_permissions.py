@@ -111,18 +111,6 @@ def test_only_actions_that_support_no_other_resource_apply_to_all() -> None:
     assert everywhere == ONLY_FOR_ANY_RESOURCE
 
 
-def test_no_role_has_a_policy_of_another_kind() -> None:
-    """Roles are created by SAM for the policies above; only API Gateway's and that of Bedrock stand in the template."""
-    kinds = {"AWS::IAM::Role", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::Lambda::Permission"}
-    found = {name: each["Type"] for name, each in template.template()["Resources"].items() if each["Type"] in kinds}
-    assert found == {
-        "ApiGatewayLogRole": "AWS::IAM::Role",
-        "BedrockPolicy": "AWS::IAM::Policy",
-        "CatalogApiPermission": "AWS::Lambda::Permission",
-        "RunsApiPermission": "AWS::Lambda::Permission",
-    }
-
-
 # --- Bedrock: each call costs the account money ----------------------------------------------------------------------
 
 
