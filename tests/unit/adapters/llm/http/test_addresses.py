@@ -193,7 +193,7 @@ def test_a_redirect_to_a_non_public_address_is_rejected(endpoint: Endpoint, witn
 def test_the_metadata_service_is_rejected_even_if_private_hosts_are_allowed(connected_to: list[Any]) -> None:
     with pytest.raises(LlmRefused, match="the metadata service's"):
         send(to("http://169.254.169.254/latest"), 2)
-    with pytest.raises(ForbiddenHost):
+    with pytest.raises(ForbiddenHost, match=r"^inside\.example: its address is the metadata service's"):
         connect(("inside.example", 80), ANY_HOST, seconds, (), Dns(["169.254.169.254"]))
     assert connected_to == []
 
@@ -264,6 +264,9 @@ def test_if_an_address_does_not_respond_the_next_one_is_tried(witness: Witness) 
 
     with connect(("model.example", witness.port), ANY_HOST, seconds, [], resolve) as made:
         assert made.getpeername() == ("127.0.0.1", witness.port)
+        assert made.gettimeout() == seconds()
+    with pytest.raises(ConnectionRefusedError):
+        connect(("model.example", gone), ANY_HOST, seconds, [], resolve)
 
 
 def test_the_connection_has_the_given_socket_options(witness: Witness) -> None:
