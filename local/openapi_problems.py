@@ -45,7 +45,7 @@ def schema() -> Json:
             },
             "title": {**text, "description": "The type as a text."},
             "status": {"type": "integer", "description": "The HTTP status."},
-            "detail": {**text, "description": "A text for people that says what is wrong."},
+            "detail": {**text, "description": "A sentence for people that describes the error."},
             "errors": {"type": "array", "items": error, "description": "All invalid fields (`invalid-request`)."},
             "holder": {"type": "integer", "description": "The id of the definition that has the name (`name-taken`)."},
             "users": {
@@ -135,7 +135,7 @@ EXAMPLES = {
     "name-taken": problems.problem_of(errors.NameTaken("block", "Greeting", 1)),
     "run-not-finished": problems.problem_of(errors.RunNotFinished(1, "running")),
     "run-finished": problems.problem_of(errors.RunFinished(1, "completed")),
-    "run-changed": problems.problem_of(errors.AttemptSuperseded("Run 1 is no longer running; look at it again.")),
+    "run-changed": problems.problem_of(errors.AttemptSuperseded("Run 1 is no longer running; read it again.")),
     "conflict": problems.problem_of(errors.LedgerConflict()),
     "method-not-allowed": problems.problem(
         problems.METHOD_NOT_ALLOWED, "/api/blocks does not support PATCH; it supports GET, HEAD, POST, OPTIONS."

@@ -18,7 +18,7 @@ from tests.support.functions import invoke, request
 
 
 @pytest.fixture
-def clients(baton: Deployment, monkeypatch: pytest.MonkeyPatch) -> FakeSender:  # noqa: ARG001 - its account comes first
+def clients(baton: Deployment, monkeypatch: pytest.MonkeyPatch) -> FakeSender:  # noqa: ARG001 - its account is created first
     """All WebSocket clients; moto records neither the order of frames nor disconnected clients."""
     fake = FakeSender()
     monkeypatch.setattr(wiring, "sender", lambda: fake)

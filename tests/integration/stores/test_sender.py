@@ -1,6 +1,6 @@
 """Sender: the fake and API Gateway's @connections API behave the same.
 
-moto knows no client that has left, so botocore's own stub plays API Gateway.
+moto has no disconnected clients, so botocore's own stub replaces API Gateway.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.fakes.clients import FakeSender
 
 @pytest.fixture(params=["fake", "api gateway"])
 def sender(request: pytest.FixtureRequest) -> Iterator[Sender]:
-    """One on which ``ann`` is there first, then ``bob`` has left, then ``ann`` is there again."""
+    """A sender with which ``ann`` is connected at first, then ``bob`` is gone, then ``ann`` is connected again."""
     if request.param == "fake":
         fake = FakeSender()
         fake.gone.add("bob")

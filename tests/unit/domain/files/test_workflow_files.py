@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from baton.domain.catalog.definitions import MAX_TEMPLATE_BYTES, BlockDraft, InlineBlock
+from baton.domain.catalog.definitions import MAX_TEMPLATE_BYTES, BlockDraft, InlineBlock, WorkflowBundle
 from baton.domain.errors import Invalid
 from baton.domain.files.workflow_files import (
     BrokenFile,
@@ -19,7 +19,6 @@ from baton.domain.files.workflow_files import (
     export,
 )
 from baton.domain.llm.settings import LlmSettings
-from baton.domain.runs.run import WorkflowBundle
 from tests.support.workflow_file_strategies import catalog_with, definitions_in, files
 
 ASK = BlockDraft(title="Ask", content="Why?")

@@ -135,7 +135,7 @@ def test_a_batch_delivered_again_repeats_ids_and_loses_nothing(fake_baton: FakeB
 
 
 def test_a_failure_to_read_the_subscribers_is_raised(fake_baton: FakeBaton, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then Lambda delivers the whole batch again."""
+    """Lambda then delivers the complete batch again."""
 
     def unreachable(_tenant: str, _run_id: int) -> frozenset[str]:
         raise OSError("no table")

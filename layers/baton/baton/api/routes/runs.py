@@ -45,7 +45,7 @@ def _in_lower_case(value: Any) -> Any:
 def execute_workflow(
     caller: RequestCaller, workflow_id: PathId, request: Annotated[ExecuteRequest | None, Body()] = None
 ) -> Response[ExecuteView]:
-    """Start a run of the workflow and answer at once, before any LLM is called."""
+    """Start a run of the workflow. Returns immediately, before any LLM is called."""
     body = request or ExecuteRequest()
     run = wiring.start_run()(caller.tenant, workflow_id, body.variables or {}, wiring.now(), body.on_missing or "keep")
     return accepted(ExecuteView(run_id=run.id))
@@ -91,7 +91,10 @@ def list_responses(
 
 @router.get("/api/runs/<run_id>/responses/<position>", responses=answers(HTTPStatus.OK, NotFound))
 def read_response(caller: RequestCaller, run_id: PathId, position: PathPosition) -> SingleResponseView:
-    """One response, whole, with its prompt. A text that is too large to be sent has a URL, for 5 minutes."""
+    """One response, whole, with its prompt.
+
+    A text that is too large for the body is cut, and has a URL that is valid for 5 minutes.
+    """
     return SingleResponseView.of_whole(
         wiring.run_store().read_response(caller.tenant, run_id, position), wiring.long_texts()
     )
@@ -106,7 +109,7 @@ def read_definition(caller: RequestCaller, run_id: PathId) -> DefinitionView:
 
 @router.post("/api/runs/<run_id>/cancel", responses=answers(HTTPStatus.OK, NotFound, RunFinished, AttemptSuperseded))
 def cancel_run(caller: RequestCaller, run_id: PathId) -> RunSummary:
-    """End a run early: no further payload starts. What has been answered stays readable."""
+    """End a run early: no further payload starts. Stored responses remain readable."""
     wiring.change_run().cancel(caller.tenant, run_id, wiring.now())
     return RunSummary.of(wiring.run_store().read(caller.tenant, run_id))
 
@@ -118,7 +121,7 @@ def cancel_run(caller: RequestCaller, run_id: PathId) -> RunSummary:
 def resume_run(caller: RequestCaller, run_id: PathId) -> Response[RunSummary]:
     """Resume a failed or cancelled run after its last response.
 
-    It keeps the definition as it was when the run was started; to use the newest one, execute the workflow again.
+    It uses the definition as it was when the run was started; to use the newest one, execute the workflow again.
     """
     return accepted(RunSummary.of(wiring.change_run().resume(caller.tenant, run_id, wiring.now())))
 

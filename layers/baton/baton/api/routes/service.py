@@ -22,7 +22,7 @@ def read_health() -> HealthView:
 
 @router.get("/openapi.json", include_in_schema=False, compress=True, cache_control="max-age=300")
 def read_openapi() -> Response[str]:
-    """The OpenAPI document of the whole API, including the catalog's part."""
+    """The OpenAPI document of the whole API, including the routes of the catalog function."""
     return docs.document()
 
 

@@ -25,7 +25,7 @@ from baton.domain.files.workflow_files import export
 from baton.runtime import wiring
 
 BODIES = {"/api/workflows/import": RequestBody(media_types=YAML_TYPES | {JSON}, max_bytes=MAX_FILE_BYTES)}
-"""The path with other media types and a larger maximum than JSON bodies have."""
+"""The path that accepts other media types and larger bodies than those of JSON."""
 
 FILE = content_of("FileModel", YAML, JSON)
 
@@ -66,5 +66,5 @@ def import_workflow(caller: RequestCaller, dry_run: Annotated[bool, Query()] = F
 
 @router.get("/schemas/workflow.json", responses=answers(HTTPStatus.OK))
 def workflow_schema() -> dict[str, Any]:
-    """The JSON Schema of workflow files, with which editors complete and check them."""
+    """The JSON Schema of workflow files, for completion and validation in editors."""
     return json_schema()

@@ -16,7 +16,7 @@ MAX_NESTING = 256
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The line on which a value begins, and the places of its parts."""
+    """The line on which a value begins, and the places of its parts by key or index."""
 
     line: int
     parts: dict[str | int, Place] = field(default_factory=dict)
@@ -47,8 +47,8 @@ def broken(detail: str, line: int | None = None, path: Path = ()) -> BrokenFile:
 
 
 TOO_DEEP = f"is nested more than {MAX_NESTING} levels deep"
-TOO_MANY = f"holds more than {MAX_VALUES:,} values"
-NO_NUMBER = "is not a number that JSON can carry"
+TOO_MANY = f"contains more than {MAX_VALUES:,} values"
+UNSUPPORTED_NUMBER = "is not a number that JSON supports"
 
 
 def duplicate_key(key: str) -> str:

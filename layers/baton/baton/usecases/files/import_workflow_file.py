@@ -52,7 +52,7 @@ class ImportWorkflowFile:
 
         :raises BrokenFile: if an LLM instance that the file names does not exist, or does not support a setting of a
             payload.
-        :raises LedgerConflict: if other writers keep changing the same definitions.
+        :raises LedgerConflict: if other writers repeatedly change the same definitions.
         """
 
         def attempt() -> Imported:

@@ -19,6 +19,7 @@ from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest
 from baton.domain.llm.calls import LlmCall
 
 type Clock = Callable[[], float]
+"""Seconds, monotonic."""
 
 QUESTION = "Answer with the word yes, and nothing else."
 MAX_QUESTION_TOKENS = 16

@@ -46,8 +46,8 @@ from baton.adapters.llm.providers.openai import stream_options as openai_stream_
 from baton.adapters.llm.providers.openai.dialects import MAX_COMPLETION_TOKENS, MAX_TOKENS, Dialect, dialect_of
 from baton.adapters.llm.providers.openai.stream_options import StreamOptionsRejected
 from baton.adapters.llm.providers.openai.streams import (
-    CALLS,
-    REASONING,
+    REASONING_FIELDS,
+    TOOL_CALL_FIELDS,
     Completion,
     has_content,
     has_reasoning,
@@ -82,7 +82,7 @@ def complete(
     began = clock()
     url = _url(call)
     streamed = listener is not None
-    with_counts = streamed and _asks_for_counts(call, url)
+    with_counts = streamed and _requests_counts(call, url)
     form = streaming.AnswerForm(read=partial(read, with_counts=with_counts), read_events=read_events)
     try:
         return streaming.complete_call(request(call, streamed=streamed), call, form, listener, transport)
@@ -135,7 +135,7 @@ def request(call: LlmCall, *, streamed: bool = False, with_counts: bool = True) 
     """The POST for this call; ``with_counts`` requests the token counts of a stream where the endpoint supports it.
     Raises ``LlmRefused`` for a base URL, key or option that could never be sent."""
     url = _url(call)
-    counts = with_counts and _asks_for_counts(call, url)
+    counts = with_counts and _requests_counts(call, url)
     dialect = dialect_of(url)
     settings = {name: getattr(call.settings, name) for name in SETTINGS}
     wanted = _response_format(call.settings.response_format)
@@ -174,10 +174,10 @@ def _stream(*, streamed: bool, counts: bool) -> dict[str, Any]:
     return {"stream": True, openai_stream_options.NAME: openai_stream_options.INCLUDE_USAGE if counts else None}
 
 
-def _asks_for_counts(call: LlmCall, url: str) -> bool:
-    """Whether a stream's request has ``stream_options`` that are Baton's own."""
-    ours = openai_stream_options.are_ours(call)
-    return ours and dialect_of(url).requests_usage and not openai_stream_options.are_rejected_by(url)
+def _requests_counts(call: LlmCall, url: str) -> bool:
+    """Whether the request for a stream contains Baton's own ``stream_options``."""
+    are_ours = openai_stream_options.are_ours(call)
+    return are_ours and dialect_of(url).requests_usage and not openai_stream_options.are_rejected_by(url)
 
 
 def _response_format(wanted: ResponseFormat | None) -> dict[str, Any] | None:
@@ -267,10 +267,10 @@ def _output(choice: dict[str, Any], counts: dict[str, Any], call: LlmCall) -> Ou
         text="" if text is None else expect(text, str, "choices[0].message.content", call),
         reason=choice.get("finish_reason"),
         declined=has_content(message.get("refusal")) or any(type_of(part) == "refusal" for part in parts),
-        reasoning=any(has_content(message.get(name)) for name in REASONING)
+        reasoning=any(has_content(message.get(name)) for name in REASONING_FIELDS)
         or has_reasoning(parts)
         or _has_reasoning_tokens(counts),
-        tool_calls=any(has_content(message.get(name)) for name in CALLS),
+        tool_calls=any(has_content(message.get(name)) for name in TOOL_CALL_FIELDS),
         other_parts=not all(map(is_text, parts)),
     )
 
