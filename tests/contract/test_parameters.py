@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 from typing import Any
 
 import pytest
@@ -32,15 +33,23 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 }
 """Whatever opens something is closed by default."""
 
-WITH_LOG_ROLE: Parameters = {"SetApiGatewayLogRole": "true"}
-
-CONDITIONAL: dict[str, tuple[Parameters, list[Parameters]]] = {
-    "TextsBucketPolicy": (DEFAULTS, [EMULATOR]),
-    "BedrockPolicy": ({"AllowBedrock": "true"}, [{"AllowBedrock": "false"}, DEFAULTS]),
-    "ApiGatewayLogRole": (WITH_LOG_ROLE, [{"SetApiGatewayLogRole": "false"}, {**WITH_LOG_ROLE, **EMULATOR}]),
-    "ApiGatewayAccount": (WITH_LOG_ROLE, [{"SetApiGatewayLogRole": "false"}, {**WITH_LOG_ROLE, **EMULATOR}]),
+CONDITIONAL: dict[str, Parameters] = {
+    "TextsBucketPolicy": {"EmulatorHost": ""},
+    "BedrockPolicy": {"AllowBedrock": "true"},
+    "ApiGatewayLogRole": {"EmulatorHost": "", "SetApiGatewayLogRole": "true"},
+    "ApiGatewayAccount": {"EmulatorHost": "", "SetApiGatewayLogRole": "true"},
 }
-"""Resources that not every deployment has: parameters with it, and without it. Beside them, the emulator's routes."""
+"""Resources that are deployed only with these values. Beside them, the emulator has routes of its own."""
+
+VALUES = {
+    "EmulatorHost": ["", "localhost:4566"],
+    "AllowBedrock": ["true", "false"],
+    "SetApiGatewayLogRole": ["true", "false"],
+    "AllowedOrigins": ["", "https://a.example"],
+    "AllowedLlmHosts": ["", "api.example"],
+    "AlarmTopicArn": ["", "arn:of:a:topic"],
+}
+"""Of each parameter that a condition refers to."""
 
 CONDITIONS = {
     "OnAws": {"EmulatorHost": ""},
@@ -81,22 +90,19 @@ def test_each_condition_that_a_default_leaves_false_is_false() -> None:
     assert set(CONDITIONS) == set(template.template()["Conditions"])
 
 
-@pytest.mark.parametrize(("name", "parameters"), CONDITIONAL.items())
-def test_each_conditional_resource_is_deployed_only_with_its_parameters(
-    name: str, parameters: tuple[Parameters, list[Parameters]]
-) -> None:
-    with_it, without_it = parameters
-    assert name in template.deployed(with_it)
-    assert [each for each in without_it if name in template.deployed(each)] == []
-
-
-def test_these_are_all_conditional_resources() -> None:
-    found = {
-        name
-        for name, each in template.template()["Resources"].items()
+def test_each_conditional_resource_is_deployed_exactly_with_its_parameters() -> None:
+    resources = template.template()["Resources"]
+    conditional = {
+        name: each["Condition"]
+        for name, each in resources.items()
         if "Condition" in each and each["Type"] != "AWS::ApiGatewayV2::Route"
     }
-    assert found == set(CONDITIONAL)
+    assert set(conditional) == set(CONDITIONAL)
+    for values in product(*VALUES.values()):
+        parameters = dict(zip(VALUES, values, strict=True))
+        met = template.conditions(parameters)
+        expected = {name for name, needed in CONDITIONAL.items() if needed.items() <= parameters.items()}
+        assert {name for name, condition in conditional.items() if met[condition]} == expected, parameters
 
 
 @pytest.mark.parametrize(
