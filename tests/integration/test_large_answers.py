@@ -43,7 +43,7 @@ from tests.support.records import (
     workflow_draft,
 )
 from tests.support.routes import function_of
-from tests.support.template import DEFAULTS, ROOT
+from tests.support.template import ROOT
 
 LAMBDA_BYTES = 6_000_000
 WORST = ['"', "\\", "\n", "\x01", "\x7f", "é", "語", "🙂", "x"]
@@ -128,7 +128,7 @@ def test_the_url_of_a_text_has_the_regional_host_on_aws_and_the_emulators_host_l
     url = in_function("runs_api", wiring.long_texts).url("k", 9)
     assert url.startswith(f"https://{baton.aws.texts_bucket}.s3.{region}.amazonaws.com/k?")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:4566")
-    baton.aws.deploy(DEFAULTS)
+    baton.aws.restart_functions()
     url = in_function("runs_api", wiring.long_texts).url("k", 9)
     assert url.startswith(f"http://localhost:4566/{baton.aws.texts_bucket}/k?")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -60,6 +60,7 @@ class Account:
     """Clients of the account, and the names of what is in it."""
 
     monkeypatch: pytest.MonkeyPatch
+    parameters: template.Parameters = field(default_factory=dict)
     runs_table: str = KNOWN["RunsTable"]
     catalog_table: str = KNOWN["CatalogTable"]
     connections_table: str = KNOWN["ConnectionsTable"]
@@ -83,7 +84,12 @@ class Account:
 
     def deploy(self, parameters: template.Parameters) -> None:
         """Replace the environment and the objects of all functions by those of a deployment with these parameters."""
-        environments.install(self.monkeypatch, KNOWN, parameters)
+        self.parameters = parameters
+        self.restart_functions()
+
+    def restart_functions(self) -> None:
+        """As new processes: none of them has an object or a cached value."""
+        environments.install(self.monkeypatch, KNOWN, self.parameters)
 
     def create_state_machine(self, definition: str) -> None:
         """Create the state machine that the functions' settings name."""
