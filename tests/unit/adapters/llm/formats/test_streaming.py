@@ -250,6 +250,31 @@ def test_a_whole_answer_to_a_stream_request_is_published_at_once(endpoint: Endpo
     assert listener.pieces == ["Sweden."]
 
 
+@pytest.mark.parametrize("size", [1, 20, 1000])
+def test_a_whole_answer_that_arrives_in_chunks_is_read(endpoint: Endpoint, a_call: Build, size: int) -> None:
+    whole = json.dumps({"choices": [{"message": {"content": "Sweden."}, "finish_reason": "stop"}]}).encode()
+    chunks = [whole[start : start + size] for start in range(0, len(whole), size)]
+    endpoint.script = lambda handler: handler.stream(*chunks, content_type="application/json")
+    assert complete(a_call(base_url=endpoint.url), RecordingListener()).content == "Sweden."
+
+
+def test_a_stream_may_have_exactly_as_many_bytes_as_the_bound(
+    endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunks = [piece("Swe"), piece("den."), piece(None, "stop")]
+    endpoint.script = lambda handler: handler.stream(*chunks)
+    monkeypatch.setattr(transport, "MAX_BODY_BYTES", sum(map(len, chunks[:2])))
+    monkeypatch.setattr(transport, "CHUNK_BYTES", len(chunks[0]))
+    with pytest.raises(LlmAnswerInvalid, match="more than"):
+        complete(a_call(base_url=endpoint.url), RecordingListener())
+    endpoint.script = lambda handler: handler.stream(*chunks[:2], DONE)
+    monkeypatch.setattr(transport, "MAX_BODY_BYTES", sum(map(len, [*chunks[:2], DONE])))
+    assert complete(a_call(base_url=endpoint.url), RecordingListener()).content == "Sweden."
+    monkeypatch.setattr(transport, "MAX_BODY_BYTES", sum(map(len, [*chunks[:2], DONE])) - 1)
+    with pytest.raises(LlmAnswerInvalid, match="more than"):
+        complete(a_call(base_url=endpoint.url), RecordingListener())
+
+
 def test_an_unrequested_stream_is_read(endpoint: Endpoint, a_call: Build) -> None:
     endpoint.script = lambda handler: handler.stream(*ANSWERS["openai"])
     assert complete(a_call(base_url=endpoint.url)).content == "Sweden."
