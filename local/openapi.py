@@ -1,7 +1,7 @@
 """make openapi: generate the OpenAPI document of the HTTP API from the handlers of its functions.
 
 Several functions serve the API; one document describes them all. Routes, parameters and bodies come from the handlers'
-types, descriptions from their docstrings, responses from their decorators (`answers`), and examples from
+types, descriptions from their docstrings, responses from their decorators (`responses_of`), and examples from
 openapi_examples.yaml. The document is a file because generating it takes a second or two, which is too long for a
 request.
 """
@@ -23,7 +23,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from baton.api import openapi
 from baton.api.bodies.workflow_files import FileModel
 from baton.api.methods import Api
-from baton.api.openapi.answers import SCHEMAS
+from baton.api.openapi.responses import SCHEMAS
 from baton.version import VERSION
 from local import openapi_problems
 from local.openapi_problems import Json

@@ -62,7 +62,7 @@ def _too_deep(_: Exception) -> Response[str]:
 
 def _internal_error(error: Exception) -> Response[str]:
     log_error("request failed", error)
-    return problem(INTERNAL, "Something went wrong on our side; the function's log says what.")
+    return problem(INTERNAL, "An unexpected error occurred; see the function's log.")
 
 
 def _to_json(body: Any) -> str:
@@ -148,7 +148,7 @@ def _complete(response: dict[str, Any], method: str) -> dict[str, Any]:
     body, is_encoded = response.get("body") or "", bool(response.get("isBase64Encoded"))
     sent = encode_for_lambda({**response, "body": body, "isBase64Encoded": is_encoded})
     if sent is None:
-        sent = _to_lambda_response(problem(INTERNAL, "The answer is more than the 6 MB that can be sent."))
+        sent = _to_lambda_response(problem(INTERNAL, "The response is larger than 6 MB, the most that can be sent."))
     if method not in ("GET", "HEAD"):
         return sent
     length = len(base64.b64decode(sent["body"])) if sent["isBase64Encoded"] else len(sent["body"].encode())

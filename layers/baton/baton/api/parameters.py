@@ -15,7 +15,7 @@ from pydantic import BeforeValidator
 from baton.api.caller import caller_of
 from baton.domain.access.caller import Caller
 from baton.domain.errors import Invalid
-from baton.domain.files.workflow_files import FieldError
+from baton.domain.field_errors import FieldError
 from baton.domain.ids import MAX_ID, PLAIN_ID
 
 _ENTITY_TAG = re.compile(r'(?:W/)?"[^"]*"')

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from baton.domain.files.workflow_files import FieldError, Path
+from baton.domain.field_errors import FieldError, Path
 
 DETAILS = {
     "missing": "is missing",

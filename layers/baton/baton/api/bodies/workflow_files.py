@@ -16,7 +16,8 @@ from baton.api.workflow_file_formats import json_text
 from baton.api.workflow_file_formats.documents import MAX_FILE_BYTES, Document
 from baton.domain.catalog.definitions import MAX_BLOCKS_PER_PAYLOAD, MAX_PAYLOADS_PER_WORKFLOW, BlockDraft, InlineBlock
 from baton.domain.errors import Invalid
-from baton.domain.files.workflow_files import BrokenFile, FieldError, FilePayload, WorkflowFile, check
+from baton.domain.field_errors import FieldError
+from baton.domain.files.workflow_files import BrokenFile, FilePayload, WorkflowFile, check
 
 JSON = "application/json"
 YAML = "application/yaml"

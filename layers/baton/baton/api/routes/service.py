@@ -9,12 +9,12 @@ from aws_lambda_powertools.event_handler import Response
 from baton.api.app import new_router
 from baton.api.bodies.health import HealthView
 from baton.api.openapi import page as docs
-from baton.api.openapi.answers import answers
+from baton.api.openapi.responses import responses_of
 
 router = new_router()
 
 
-@router.get("/health", responses=answers(HTTPStatus.OK))
+@router.get("/health", responses=responses_of(HTTPStatus.OK))
 def read_health() -> HealthView:
     """Whether the API is available, and its version. No other service is called."""
     return HealthView()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from baton.domain.files.workflow_files import BrokenFile, FieldError, Path
+from baton.domain.field_errors import FieldError, Path
+from baton.domain.files.workflow_files import BrokenFile
 
 MAX_FILE_BYTES = 4_000_000
 """The maximum of a body that API Gateway passes to a function in Base64: such an event has at most 6 MB."""

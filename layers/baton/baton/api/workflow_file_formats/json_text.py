@@ -18,7 +18,7 @@ from baton.api.workflow_file_formats.documents import (
     broken,
     duplicate_key,
 )
-from baton.domain.files.workflow_files import Path
+from baton.domain.field_errors import Path
 
 EXPECTED = {
     "Expecting value": "a value is expected here",

@@ -37,7 +37,7 @@ from baton.api.workflow_file_formats.documents import (
     duplicate_key,
 )
 from baton.api.workflow_file_formats.yaml_quotes import BEGINS_WITH_BRACES, missing_quotes
-from baton.domain.files.workflow_files import Path
+from baton.domain.field_errors import Path
 
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _WORDS = {

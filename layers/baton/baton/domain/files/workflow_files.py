@@ -6,8 +6,6 @@ workflow does not use.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -22,16 +20,12 @@ from baton.domain.catalog.definitions import (
     record_bytes,
 )
 from baton.domain.errors import Invalid
+from baton.domain.field_errors import FieldError, Path
 from baton.domain.kinds import KIND_WORDS, Kind
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.templates import BLOCK_SEPARATOR
 
 MAX_ERRORS_NAMED = 5
-MAX_FIELD_CHARACTERS = 200
-_PLAIN_NAME = re.compile(r"""[^\s."'[\]{}:,]+""")
-
-type Path = tuple[str | int, ...]
-"""The keys and indexes of a value in a file, outermost first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,39 +46,6 @@ class WorkflowFile:
     order: tuple[str, ...]
     payloads: tuple[FilePayload, ...]
     blocks: tuple[BlockDraft, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldError:
-    """One error in a file or a request body; ``line`` where it is known."""
-
-    path: Path
-    detail: str
-    line: int | None = None
-
-    @property
-    def field(self) -> str:
-        """``payloads[1].temperature``, or ``file`` for the whole file."""
-        parts = (f"[{part}]" if isinstance(part, int) else f".{_written(part)}" for part in self.path)
-        text = "".join(parts).removeprefix(".") or "file"
-        return text if len(text) <= MAX_FIELD_CHARACTERS else f"{text[:MAX_FIELD_CHARACTERS]}…"
-
-    @property
-    def place(self) -> str:
-        """``line 12: payloads[1].temperature``, or as much of it as is known."""
-        if self.line is None:
-            return self.field
-        return f"line {self.line}: {self.field}" if self.path else f"line {self.line}"
-
-
-def _written(name: str) -> str:
-    """A field's name, in quotes if it contains characters of the path's own syntax.
-
-    Characters that are not printable are escaped as in JSON.
-    """
-    if _PLAIN_NAME.fullmatch(name) and name.isprintable():
-        return name
-    return json.dumps(name, ensure_ascii=not name.isprintable())
 
 
 class BrokenFile(Invalid):

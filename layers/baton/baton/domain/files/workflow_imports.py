@@ -20,13 +20,8 @@ from baton.domain.catalog.definitions import (
     Workflow,
     WorkflowDraft,
 )
-from baton.domain.files.workflow_files import (
-    FieldError,
-    FilePayload,
-    WorkflowFile,
-    payload_in_file,
-    raise_any,
-)
+from baton.domain.field_errors import FieldError
+from baton.domain.files.workflow_files import FilePayload, WorkflowFile, payload_in_file, raise_any
 from baton.domain.kinds import Kind
 
 type Named = tuple[Kind, str]

@@ -22,7 +22,8 @@ from baton.domain.catalog.definitions import (
 )
 from baton.domain.catalog.fallbacks import with_fallbacks
 from baton.domain.errors import Conflict
-from baton.domain.files.workflow_files import FieldError, WorkflowFile, raise_any
+from baton.domain.field_errors import FieldError
+from baton.domain.files.workflow_files import WorkflowFile, raise_any
 from baton.domain.files.workflow_imports import Existing, FileChange, Ids, Plan, drafts, plan
 from baton.domain.times import timestamp
 from baton.usecases.catalog.define import retry_on_conflict, unsupported_by

@@ -68,11 +68,6 @@ def failure_in_success(body: object, call: LlmCall) -> LlmError:
     return LlmAnswerInvalid(f"LLM instance {call.endpoint.instance_name!r} {what}{_suffix(message)}")
 
 
-def timed_out(instance_name: str, seconds: float) -> LlmTimeout:
-    """The failure of a call without a complete answer within its timeout."""
-    return LlmTimeout(f"LLM instance {instance_name!r} sent no complete answer within {seconds:g} s.")
-
-
 def parsed(body: bytes) -> object:
     """The body as JSON, else as text. Invalid UTF-8 is replaced and raw control characters are accepted, so that one
     bad byte doesn't lose the rest."""

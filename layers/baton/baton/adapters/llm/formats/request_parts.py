@@ -56,7 +56,7 @@ def key_header(call: LlmCall, usual: str) -> dict[str, str]:
     return {BEARER: f"Bearer {key}"} if name.lower() == BEARER.lower() else {name: key}
 
 
-def json_body(call: LlmCall, body: Mapping[str, Any]) -> bytes:
+def encoded_body(call: LlmCall, body: Mapping[str, Any]) -> bytes:
     """The body as UTF-8. Characters are not escaped, so that prompts in other scripts stay short. ``None`` values are
     omitted; options are added as further keys, and override settings."""
     for name in RESERVED_KEYS:

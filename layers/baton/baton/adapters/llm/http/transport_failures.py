@@ -11,10 +11,9 @@ from urllib.parse import urlsplit
 from requests import exceptions as requests_errors
 from urllib3 import exceptions as urllib3_errors
 
-from baton.adapters.llm.formats.failures import timed_out
 from baton.adapters.llm.http.addresses import ForbiddenHost
 from baton.adapters.llm.http.deadline import Deadline, deadline_scope
-from baton.adapters.llm.http.wire import HttpRequest, encodable
+from baton.adapters.llm.http.wire import HttpRequest, encodable, timed_out
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmTimeout, LlmUnreachable
 
 CANT_CONNECT = "can't be reached"

@@ -107,7 +107,7 @@ def request(call: LlmCall, *, streamed: bool = False) -> HttpRequest:
         instance_name=call.endpoint.instance_name,
         url=request_parts.url(call, call.endpoint.base_url or BASE_URL, PATH, MODELS_PATH, "/v1"),
         headers=request_parts.JSON_HEADERS | _headers(call),
-        body=request_parts.json_body(call, body),
+        body=request_parts.encoded_body(call, body),
     )
 
 

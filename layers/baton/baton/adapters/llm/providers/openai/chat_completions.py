@@ -25,7 +25,7 @@ from typing import Any
 from baton.adapters.llm.formats import model_lists, request_parts, streaming
 from baton.adapters.llm.formats.answer_text import Output, answer_text
 from baton.adapters.llm.formats.error_bodies import is_error, message_without_answer
-from baton.adapters.llm.formats.failures import failure_in_success, failure_of, timed_out
+from baton.adapters.llm.formats.failures import failure_in_success, failure_of
 from baton.adapters.llm.formats.finish_reasons import finish_reason
 from baton.adapters.llm.formats.response_parts import (
     count_of,
@@ -40,7 +40,7 @@ from baton.adapters.llm.formats.response_parts import (
 from baton.adapters.llm.formats.schemas import instruction, is_strict
 from baton.adapters.llm.http.http_transport import PUBLIC_ONLY, HttpTransport
 from baton.adapters.llm.http.server_sent_events import Event
-from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest, encodable
+from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest, encodable, timed_out
 from baton.adapters.llm.providers.openai import base_urls as openai_base_urls
 from baton.adapters.llm.providers.openai import stream_options as openai_stream_options
 from baton.adapters.llm.providers.openai.dialects import MAX_COMPLETION_TOKENS, MAX_TOKENS, Dialect, dialect_of
@@ -144,7 +144,7 @@ def request(call: LlmCall, *, streamed: bool = False, with_counts: bool = True) 
         instance_name=call.endpoint.instance_name,
         url=url,
         headers=request_parts.JSON_HEADERS | request_parts.key_header(call, dialect.key_header),
-        body=request_parts.json_body(
+        body=request_parts.encoded_body(
             call, body | _max_tokens(call, dialect) | _stream(streamed=streamed, counts=counts)
         ),
     )

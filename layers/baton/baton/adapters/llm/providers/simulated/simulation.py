@@ -30,9 +30,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from baton.adapters.llm.formats.failures import failure_of, timed_out
+from baton.adapters.llm.formats.failures import failure_of
 from baton.adapters.llm.http.http_transport import PUBLIC_ONLY, HttpTransport
-from baton.adapters.llm.http.wire import FAILURES, HttpReply, encodable
+from baton.adapters.llm.http.wire import FAILURES, HttpReply, encodable, timed_out
 from baton.adapters.llm.providers.simulated.schema_samples import UnsupportedSchema, sample
 from baton.domain.errors import LlmError, LlmRefused
 from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SCHEMAS = "#/components/schemas/"
 
 
-def answers(
+def responses_of(
     status: HTTPStatus, *problems: type[BatonError], content: dict[str, Any] | None = None
 ) -> dict[int, OpenAPIResponse]:
     """The status of success, and the errors that the call may return.
@@ -26,7 +26,7 @@ def answers(
     success: OpenAPIResponse = {"description": status.phrase}
     if status is HTTPStatus.NO_CONTENT or content:
         success["content"] = content or {}
-    return {int(status): success, **problem_answers(*(PROBLEM_TYPES[error] for error in problems))}
+    return {int(status): success, **problem_responses(*(PROBLEM_TYPES[error] for error in problems))}
 
 
 def content_of(model: str, *media_types: str) -> dict[str, Any]:
@@ -34,15 +34,15 @@ def content_of(model: str, *media_types: str) -> dict[str, Any]:
     return {media_type: {"schema": {"$ref": f"{SCHEMAS}{model}"}} for media_type in media_types}
 
 
-def problem_answers(*kinds: ProblemType) -> dict[int, OpenAPIResponse]:
+def problem_responses(*kinds: ProblemType) -> dict[int, OpenAPIResponse]:
     """One entry per status. Several problems may have the same status; their slugs distinguish them."""
     slugs: dict[HTTPStatus, list[str]] = {}
     for kind in kinds:
         slugs.setdefault(kind.status, []).append(kind.slug)
-    return {int(status): _problem_answer(status, sorted(found)) for status, found in slugs.items()}
+    return {int(status): _problem_response(status, sorted(found)) for status, found in slugs.items()}
 
 
-def _problem_answer(status: HTTPStatus, slugs: list[str]) -> OpenAPIResponse:
+def _problem_response(status: HTTPStatus, slugs: list[str]) -> OpenAPIResponse:
     kinds = {"properties": {"type": {"enum": slugs}}}
     return {
         "description": f"{status.phrase}: {', '.join(f'`{slug}`' for slug in slugs)}.",
