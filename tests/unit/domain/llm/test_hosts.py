@@ -94,6 +94,7 @@ NOT_PUBLIC = {
     "64:ff9b::a00:1": "private",
     "64:ff9b::a9fe:a9fe": METADATA,
     "64:ff9b:1::101:101": "private",
+    "64:ff9b:1:a9ff:1:100::": "private",
     "100::1": "reserved",
     "2001::a00:1": "a tunnel's",
     "2001:2::1": "reserved",
