@@ -189,6 +189,11 @@ def test_waits_of_all_kinds_are_added() -> None:
     assert (queued.tries, queued.reserved, queued.cause) == (1, True, "Later.")
 
 
+def test_all_counters_of_a_step_are_in_its_event() -> None:
+    step = replace(STEP, tries=1, earlier_tries=2, waited_seconds=3, fallback=4, reserved=True, cause="Later.")
+    assert Step.from_event(json.loads(json.dumps(step.to_event()))) == step
+
+
 def test_an_event_of_an_earlier_version_is_accepted() -> None:
     event = {"tenant": "acme", "run_id": 1, "attempt": 2, "position": 3, "tries": 1}
     assert Step.from_event(event) == replace(STEP, tries=1)
