@@ -101,22 +101,32 @@ def test_the_error_of_a_single_call_does_not_mention_a_number_of_calls() -> None
     assert STEP.after_error(LlmRefused("Wrong key."), longest).error == "Wrong key."
 
 
-@pytest.mark.parametrize("retry_after", [0.0, -5.0, float("nan"), float("-inf")])
+@pytest.mark.parametrize("retry_after", [0.0, -5.0, float("nan"), float("-inf"), float("inf")])
 def test_an_unusable_retry_after_is_replaced_by_the_backoff(retry_after: float) -> None:
     assert STEP.after_error(LlmThrottled("Later.", retry_after), longest).wait_seconds == 2
 
 
 @pytest.mark.parametrize(("retry_after", "wait"), [(2.0, 2), (0.2, 1), (2.1, 3), (3600.0, 3600), (90.0, 90)])
 def test_retry_after_is_respected_in_whole_seconds(retry_after: float, wait: int) -> None:
-    after = STEP.after_error(LlmThrottled("Later.", retry_after), shortest)
-    assert (after.outcome, after.wait_seconds) == ("wait", wait)
+    for jitter in (shortest, longest):
+        after = STEP.after_error(LlmThrottled("Later.", retry_after), jitter)
+        assert (after.outcome, after.wait_seconds) == ("wait", wait)
+
+
+def test_a_wait_is_never_shorter_than_a_second() -> None:
+    assert STEP.after_error(LlmUnreachable("No connection."), shortest).wait_seconds == 1
+
+
+def test_two_calls_of_one_try_are_named_in_the_error() -> None:
+    error = LlmFormatInvalid("No JSON.")
+    error.calls = 2
+    assert STEP.after_error(error, longest).error == "No JSON. Given up after 2 calls."
 
 
 def test_a_retry_after_that_is_too_long_fails_the_step_with_the_reason() -> None:
     after = STEP.after_error(LlmThrottled("Later.", MAX_RETRY_AFTER_SECONDS + 0.5), longest)
     assert after.outcome == "failed"
-    assert after.error is not None
-    assert "requests a wait of 3,601 s; a run waits at most 3,600 s" in after.error
+    assert after.error == "Later. It requests a wait of 3,601 s; a run waits at most 3,600 s."
 
 
 def test_the_wait_grows_exponentially() -> None:
