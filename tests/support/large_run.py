@@ -52,6 +52,7 @@ def response_item(position: int) -> dict[str, Any]:
 def run_item() -> dict[str, Any]:
     """As stored."""
     numbers = {"id": 1, "workflow_id": 1, "total": ANSWERS, "first_response_id": 1, "expires_at": 9}
+    numbers |= {"completed": ANSWERS, "position": ANSWERS - 1, "attempt": 1, "first_position": 0}
     named = {"tenant": "default", "workflow_name": "w", "status": "completed", "created_at": "t", "sk": "RUN"}
     return {name: {"N": str(n)} for name, n in numbers.items()} | {name: {"S": text} for name, text in named.items()}
 

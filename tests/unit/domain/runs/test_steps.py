@@ -24,7 +24,6 @@ from baton.domain.llm.slots import Ticket
 from baton.domain.runs.plan import sequence
 from baton.domain.runs.steps import (
     CALLS_BY_ERROR,
-    MAX_ERROR_CHARACTERS,
     MAX_RETRY_AFTER_SECONDS,
     MAX_WAIT_SECONDS,
     Step,
@@ -104,22 +103,32 @@ def test_the_error_of_a_single_call_does_not_mention_a_number_of_calls() -> None
     assert STEP.after_error(LlmRefused("Wrong key."), longest).error == "Wrong key."
 
 
-@pytest.mark.parametrize("retry_after", [0.0, -5.0, float("nan"), float("-inf")])
+@pytest.mark.parametrize("retry_after", [0.0, -5.0, float("nan"), float("-inf"), float("inf")])
 def test_an_unusable_retry_after_is_replaced_by_the_backoff(retry_after: float) -> None:
     assert STEP.after_error(LlmThrottled("Later.", retry_after), longest).wait_seconds == 2
 
 
 @pytest.mark.parametrize(("retry_after", "wait"), [(2.0, 2), (0.2, 1), (2.1, 3), (3600.0, 3600), (90.0, 90)])
 def test_retry_after_is_respected_in_whole_seconds(retry_after: float, wait: int) -> None:
-    after = STEP.after_error(LlmThrottled("Later.", retry_after), shortest)
-    assert (after.outcome, after.wait_seconds) == ("wait", wait)
+    for jitter in (shortest, longest):
+        after = STEP.after_error(LlmThrottled("Later.", retry_after), jitter)
+        assert (after.outcome, after.wait_seconds) == ("wait", wait)
+
+
+def test_a_wait_is_never_shorter_than_a_second() -> None:
+    assert STEP.after_error(LlmUnreachable("No connection."), shortest).wait_seconds == 1
+
+
+def test_two_calls_of_one_try_are_named_in_the_error() -> None:
+    error = LlmFormatInvalid("No JSON.")
+    error.calls = 2
+    assert STEP.after_error(error, longest).error == "No JSON. Given up after 2 calls."
 
 
 def test_a_retry_after_that_is_too_long_fails_the_step_with_the_reason() -> None:
     after = STEP.after_error(LlmThrottled("Later.", MAX_RETRY_AFTER_SECONDS + 0.5), longest)
     assert after.outcome == "failed"
-    assert after.error is not None
-    assert "requests a wait of 3,601 s; a run waits at most 3,600 s" in after.error
+    assert after.error == "Later. It requests a wait of 3,601 s; a run waits at most 3,600 s."
 
 
 def test_the_wait_grows_exponentially() -> None:
@@ -142,10 +151,34 @@ def test_full_jitter_is_between_one_second_and_the_maximum(tries: int, share: fl
 
 @given(st.text(min_size=1, max_size=3000))
 def test_a_long_error_is_shortened_and_marked(detail: str) -> None:
-    error = STEP.failed(detail).error
-    assert error is not None
-    assert len(error) <= MAX_ERROR_CHARACTERS
-    assert error == detail if len(detail) <= MAX_ERROR_CHARACTERS else error == detail[:499] + "…"
+    assert STEP.failed(detail).error == shortened(detail)
+
+
+def shortened(detail: str) -> str:
+    """To 500 characters."""
+    return detail if len(detail) <= 500 else f"{detail[:499]}…"
+
+
+@pytest.mark.parametrize("length", [1, 499, 500, 501, 502, 3000])
+def test_an_error_has_at_most_500_characters_wherever_it_is_stored(length: int) -> None:
+    detail = "".join(str(n % 10) for n in range(length))
+    waiting = STEP.after_error(LlmThrottled(detail), longest)
+    assert STEP.failed(detail).error == waiting.cause == shortened(detail)
+
+
+@pytest.mark.parametrize("length", [479, 480, 481, 500, 3000])
+def test_advice_is_never_shortened_and_counts(length: int) -> None:
+    advice = " Try another model.."
+    assert len(advice) == 20
+    error = STEP.failed("x" * length, advice).error
+    assert error == ("x" * length if length <= 480 else "x" * 479 + "…") + advice
+
+
+def test_the_bounds_of_waits_are_these() -> None:
+    assert (MAX_WAIT_SECONDS, MAX_RETRY_AFTER_SECONDS) == (60, 3600)
+    assert replace(STEP, tries=10).after_error(LlmUnreachable("No."), longest).outcome == "failed"
+    assert STEP.after_error(LlmThrottled("Later.", 3600.0), longest).outcome == "wait"
+    assert STEP.after_error(LlmThrottled("Later.", 3600.1), longest).outcome == "failed"
 
 
 def test_after_an_answer_the_next_position_starts_without_tries_waits_and_fallbacks() -> None:
@@ -176,6 +209,11 @@ def test_waits_of_all_kinds_are_added() -> None:
 def test_a_ticket_is_carried_from_event_to_event(ticket: Ticket | None) -> None:
     event = json.loads(json.dumps(STEP.waiting(5, ticket=ticket).to_event()))
     assert Step.from_event(event).ticket == ticket
+
+
+def test_all_counters_of_a_step_are_in_its_event() -> None:
+    step = replace(STEP, tries=1, earlier_tries=2, waited_seconds=3, fallback=4, reserved=True, cause="Later.")
+    assert Step.from_event(json.loads(json.dumps(step.to_event()))) == step
 
 
 def test_an_event_of_an_earlier_version_is_accepted() -> None:

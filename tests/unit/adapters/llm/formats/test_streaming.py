@@ -16,7 +16,7 @@ import pytest
 from baton.adapters.llm.formats import streaming
 from baton.adapters.llm.http import transport
 from baton.adapters.llm.http.http_transport import HttpTransport
-from baton.adapters.llm.http.wire import HttpRequest
+from baton.adapters.llm.http.wire import HttpReply, HttpRequest
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmThrottled, LlmTimeout, LlmUnreachable
 from baton.domain.llm.calls import LlmCall
 from baton.domain.llm.hosts import HostPolicy
@@ -66,6 +66,10 @@ class Waiting(RecordingListener):
     def on_text(self, text: str) -> None:
         super().on_text(text)
         self.texts_received.release()
+
+
+def streaming_of(*chunks: bytes) -> Callable[[Handler], None]:
+    return lambda handler: handler.stream(*chunks)
 
 
 def hang_up(*chunks: bytes) -> Callable[[Handler], None]:
@@ -158,6 +162,50 @@ def test_after_the_stop_reason_a_stream_that_stays_open_is_closed_early(
         assert complete(call, listener).content == "Sweden."
 
 
+ERRORS = {
+    "openai": [
+        b'data: {"error": {"message": "Overloaded.", "code": 503}}\n\n',
+        b'event: error\ndata: {"message": "Overloaded.", "code": 503}\n\n',
+        b'data: {"choices": [{"index": 0, "error": {"message": "Overloaded.", "code": 503}}]}\n\n',
+    ],
+    "anthropic": [event("error", error={"type": "overloaded_error", "message": "Overloaded."})],
+}
+
+
+@pytest.mark.parametrize(
+    ("provider", "error"), [(provider, error) for provider, errors in ERRORS.items() for error in errors]
+)
+@pytest.mark.parametrize("texts", [0, 2])
+def test_an_error_in_a_stream_that_stays_open_fails_the_answer_at_once(
+    endpoint: Endpoint, a_call: Build, provider: str, error: bytes, texts: int
+) -> None:
+    """Not at the timeout of the call, which is longer than that of this test."""
+    begun = b"".join(ANSWERS[provider][:texts])
+    endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + begun + error, b": ping\n\n")
+    with pytest.raises(LlmThrottled, match="Overloaded"):
+        complete(a_call(provider=provider, base_url=endpoint.url, timeout_seconds=600), RecordingListener())
+
+
+WITHOUT_REASON = {
+    "openai": ([piece("Swe"), piece("den.")], DONE),
+    "anthropic": (ANSWERS["anthropic"][:2], event("message_stop")),
+}
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_a_stream_without_a_finish_reason_is_an_answer_only_if_its_end_has_arrived(
+    endpoint: Endpoint, a_call: Build, provider: str
+) -> None:
+    texts, end = WITHOUT_REASON[provider]
+    call = a_call(provider=provider, base_url=endpoint.url)
+    endpoint.script = lambda handler: handler.stream(*texts, end)
+    answer = complete(call, RecordingListener())
+    assert (answer.content, answer.finish_reason) == ("Sweden.", None)
+    endpoint.script = lambda handler: handler.stream(*texts)
+    with pytest.raises(LlmUnreachable, match="'demo' broke off its answer"):
+        complete(call, RecordingListener())
+
+
 def test_token_counts_after_the_stop_reason_are_read(
     endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +252,53 @@ def test_a_whole_answer_to_a_stream_request_is_published_at_once(endpoint: Endpo
     listener = RecordingListener()
     assert complete(a_call(base_url=endpoint.url), listener).content == "Sweden."
     assert listener.pieces == ["Sweden."]
+
+
+@pytest.mark.parametrize("size", [1, 20, 1000])
+def test_a_whole_answer_that_arrives_in_chunks_is_read(endpoint: Endpoint, a_call: Build, size: int) -> None:
+    whole = json.dumps({"choices": [{"message": {"content": "Sweden."}, "finish_reason": "stop"}]}).encode()
+    chunks = [whole[start : start + size] for start in range(0, len(whole), size)]
+    endpoint.script = lambda handler: handler.stream(*chunks, content_type="application/json")
+    assert complete(a_call(base_url=endpoint.url), RecordingListener()).content == "Sweden."
+
+
+def test_a_body_of_comments_is_a_stream_that_broke_off_and_an_empty_body_is_no_answer(
+    endpoint: Endpoint, a_call: Build
+) -> None:
+    """A call that broke off is repeated; an answer of the wrong form is not."""
+    for comments in (b": ping\n\n", b"\n: ping", b":"):
+        endpoint.script = streaming_of(comments)
+        with pytest.raises(LlmUnreachable, match="'demo' broke off its answer"):
+            complete(a_call(base_url=endpoint.url), RecordingListener())
+    for empty in (b"\n\n", b" ", b"x:"):
+        endpoint.script = streaming_of(empty)
+        with pytest.raises(LlmAnswerInvalid):
+            complete(a_call(base_url=endpoint.url), RecordingListener())
+
+
+def test_the_reply_of_a_rejected_call_can_be_read(endpoint: Endpoint) -> None:
+    endpoint.script = lambda handler: handler.reply(500, b"Oh.")
+    request = HttpRequest(instance_name="demo", url=endpoint.url, headers={}, body=b"")
+    with transport.stream(request, 5, HostPolicy(allow_private=True, allow_loopback=True)) as reply:
+        assert isinstance(reply, HttpReply)
+        assert (reply.status, reply.body) == (500, b"Oh.")
+
+
+def test_a_stream_may_have_exactly_as_many_bytes_as_the_bound(
+    endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunks = [piece("Swe"), piece("den."), piece(None, "stop")]
+    endpoint.script = lambda handler: handler.stream(*chunks)
+    monkeypatch.setattr(transport, "MAX_BODY_BYTES", sum(map(len, chunks[:2])))
+    monkeypatch.setattr(transport, "CHUNK_BYTES", len(chunks[0]))
+    with pytest.raises(LlmAnswerInvalid, match="more than"):
+        complete(a_call(base_url=endpoint.url), RecordingListener())
+    endpoint.script = lambda handler: handler.stream(*chunks[:2], DONE)
+    monkeypatch.setattr(transport, "MAX_BODY_BYTES", sum(map(len, [*chunks[:2], DONE])))
+    assert complete(a_call(base_url=endpoint.url), RecordingListener()).content == "Sweden."
+    monkeypatch.setattr(transport, "MAX_BODY_BYTES", sum(map(len, [*chunks[:2], DONE])) - 1)
+    with pytest.raises(LlmAnswerInvalid, match="more than"):
+        complete(a_call(base_url=endpoint.url), RecordingListener())
 
 
 def test_an_unrequested_stream_is_read(endpoint: Endpoint, a_call: Build) -> None:

@@ -197,7 +197,7 @@ def test_a_redirect_to_a_non_public_address_is_rejected(
 def test_the_metadata_service_is_rejected_even_if_private_hosts_are_allowed(connected_to: list[Any]) -> None:
     with pytest.raises(LlmRefused, match="the metadata service's"):
         send(to("http://169.254.169.254/latest"), 2)
-    with pytest.raises(ForbiddenHost):
+    with pytest.raises(ForbiddenHost, match=r"^inside\.example: its address is the metadata service's"):
         connect(("inside.example", 80), ANY_HOST, seconds, (), Dns(["169.254.169.254"]))
     assert connected_to == []
 
@@ -268,9 +268,32 @@ def test_if_an_address_does_not_respond_the_next_one_is_tried(listening: Listeni
 
     with connect(("model.example", listening.port), ANY_HOST, seconds, [], resolve) as made:
         assert made.getpeername() == ("127.0.0.1", listening.port)
+        assert made.gettimeout() == seconds()
+    with pytest.raises(ConnectionRefusedError):
+        connect(("model.example", gone), ANY_HOST, seconds, [], resolve)
+
+
+def test_the_connection_has_the_given_socket_options(listening: ListeningSocket) -> None:
+    """urllib3's default: an answer's first byte does not wait for a full packet."""
+    for on in (1, 0):
+        options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, on)]
+        with connect(("model.example", listening.port), ANY_HOST, seconds, options, Dns(["127.0.0.1"])) as made:
+            assert bool(made.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)) == bool(on)
+
+
+@pytest.mark.parametrize(("host", "resolved"), [("[2606:4700::1]", "2606:4700::1"), ("XaX", "XaX")])
+def test_only_the_brackets_of_an_ipv6_address_are_not_part_of_the_name(
+    connected_to: list[Any], host: str, resolved: str
+) -> None:
+    dns = Dns([PUBLIC])
+    connect((host, 443), PUBLIC_ONLY, seconds, (), dns).close()
+    assert dns.lookups == [resolved]
+    assert connected_to == [(PUBLIC, 443)]
 
 
 def test_a_name_without_an_address_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OSError, match=r"^model\.example has no address\.$"):
+        connect(("model.example", 443), PUBLIC_ONLY, seconds, (), Dns([]))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
     with pytest.raises(LlmUnreachable):
         send(to("http://model.example/v1"), 2)
@@ -280,6 +303,25 @@ def test_the_systems_resolver_is_the_default(listening: ListeningSocket) -> None
     """It reads ``127.1`` as an address, so its result has to be checked and not the text."""
     (only,) = resolve_host("127.1", listening.port)
     assert only[4] == ("127.0.0.1", listening.port)
+
+
+@pytest.mark.parametrize(("timeout", "bound"), [(600, 5.0), (5.5, 5.0), (2, 2.0)])
+def test_a_connection_has_five_seconds_or_what_is_left_of_the_call(
+    monkeypatch: pytest.MonkeyPatch, timeout: float, bound: float
+) -> None:
+    timeouts: list[float | None] = []
+
+    class SilentSocket(socket.socket):
+        def connect(self, _address: Any) -> None:
+            timeouts.append(self.gettimeout())
+            raise TimeoutError
+
+    monkeypatch.setattr(socket, "socket", SilentSocket)
+    monkeypatch.setattr(socket, "getaddrinfo", Dns([PUBLIC]))
+    with pytest.raises(LlmUnreachable):
+        send(to("https://a.example/v1"), timeout, PUBLIC_ONLY)
+    (only,) = timeouts
+    assert only == pytest.approx(bound, abs=0.5)
 
 
 # --- proxies ---------------------------------------------------------------------------------------------------------
@@ -295,6 +337,37 @@ def test_no_proxy_is_used_if_only_public_hosts_are_allowed(
         send(to("https://inside.example/v1"), 2, PUBLIC_ONLY)
     assert dns.lookups == ["inside.example"]
     assert listening.has_no_connection
+
+
+@pytest.mark.parametrize(
+    ("host", "is_this_machine"),
+    [
+        ("localhost", True),
+        ("model.localhost", True),
+        ("[::1]", True),
+        ("127.0.0.9", True),
+        ("notlocalhost", False),
+        ("localhost.example", False),
+        ("10.0.0.1", False),
+    ],
+)
+def test_a_proxy_is_not_used_for_this_machine(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, host: str, is_this_machine: bool
+) -> None:
+    port = endpoint.server_address[1]
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", Dns(["127.0.0.1"], port=port))
+    send(to(f"http://{host}/v1"), 5)
+    assert [path for path, _, _ in endpoint.requests] == ["/v1" if is_this_machine else f"http://{host}/v1"]
+
+
+def test_a_request_has_a_user_agent_and_accepts_no_encoding(endpoint: Endpoint) -> None:
+    """A compressed stream would arrive late: its server compresses many chunks together."""
+    send(to(endpoint.url), 5)
+    ((_, headers, _),) = endpoint.requests
+    assert (headers["User-Agent"], headers["Accept-Encoding"]) == ("baton", "identity")
+    assert "Accept" not in headers
 
 
 def test_the_list_of_hosts_also_applies_behind_a_proxy(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:

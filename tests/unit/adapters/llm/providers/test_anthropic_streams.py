@@ -65,6 +65,32 @@ def test_unknown_events_and_deltas_are_ignored(a_call: Build) -> None:
     assert read_stream(sent, a_call())[0] == ["Sweden."]
 
 
+def delta(kind: str) -> dict[str, Any]:
+    return {"type": "content_block_delta", "index": 0, "delta": {"type": kind}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [("thinking_delta", "reasoning"), ("signature_delta", "reasoning"), ("input_json_delta", "tool")],
+)
+def test_an_answer_of_other_deltas_only_is_named_by_their_block(a_call: Build, kind: str, error: str) -> None:
+    """Also without the start of the block, which some gateways omit."""
+    with pytest.raises(LlmAnswerInvalid, match=error):
+        read_stream(events_of(start(), delta(kind), stop("end_turn"), STOP), a_call())
+
+
+def test_a_whole_message_as_one_event_is_read(a_call: Build) -> None:
+    parts = [{"type": "text", "text": "Swe"}, {"type": "text", "text": "den."}, "odd"]
+    whole = {"type": "message", "content": parts, "stop_reason": "end_turn", "usage": {"output_tokens": 3}}
+    texts, answer = read_stream(events_of(whole, STOP), a_call())
+    assert (texts, answer.content, answer.completion_tokens) == (["Sweden."], "Sweden.", 3)
+
+
+def test_a_message_that_is_not_an_object_is_named(a_call: Build) -> None:
+    with pytest.raises(LlmAnswerInvalid, match=r"\bmessage\b"):
+        read_stream(events_of({"type": "message_start", "message": 5}), a_call())
+
+
 def test_a_stream_that_breaks_after_the_stop_reason_is_an_answer(a_call: Build) -> None:
     sent = events_of(start(), text("Sweden."), stop("end_turn", output_tokens=3))
     assert read_stream(sent, a_call())[1].completion_tokens == 3
