@@ -16,7 +16,8 @@ from baton.domain.llm.calls import MAX_TIMEOUT_SECONDS
 from baton.runtime import wiring
 from local import check_state_machine
 from tests.support import template
-from tests.support.aws import KNOWN, Account
+from tests.support.aws import KNOWN
+from tests.support.environments import in_function
 
 ASL = (template.ROOT / "functions" / "workflow.asl.json").read_text()
 
@@ -38,13 +39,13 @@ def test_every_placeholder_of_the_state_machine_has_one_substitution() -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_each_function_has_exactly_the_environment_variables_that_its_code_reads(aws: Account, function: str) -> None:
+@pytest.mark.usefixtures("aws")
+def test_each_function_has_exactly_the_environment_variables_that_its_code_reads(function: str) -> None:
     """The template's environment is enough to create what the function uses, and each variable is read."""
-    aws.become(function)
     needed = needed_of_wiring(function)
     assert needed
     for name in needed:
-        getattr(wiring, name)()
+        in_function(function, getattr(wiring, name))
     given = {name for name in template.environment(function, KNOWN) if not name.startswith("POWERTOOLS_")}
     assert all(re.search(rf'setting\("{name}"\)', WIRING_AND_SETTINGS) for name in given)
 
@@ -61,7 +62,7 @@ def needed_of_wiring(function: str) -> set[str]:
         found |= new
         sources.extend(path.read_text() for path in new)
     used = {name for source in sources for name in re.findall(r"\bwiring\.(\w+)\(\)", source)}
-    return {name for name in used if hasattr(getattr(wiring, name), "cache_info")}
+    return {name for name in used if hasattr(getattr(wiring, name), "__wrapped__")}
 
 
 def imported_of_the_api(source: str) -> set[Path]:

@@ -13,14 +13,12 @@ import pytest
 
 from baton.adapters.llm.http import transport
 from baton.adapters.llm.providers.bedrock.client import bedrock
-from baton.runtime import wiring
 from local.example import FILE, VARIABLES
-from tests.support.aws import forget
 from tests.support.deployment import Deployment
 from tests.support.event_streams import event
 from tests.support.functions import request
 from tests.support.llm_endpoint import Endpoint, Handler
-from tests.support.template import ROOT
+from tests.support.template import EMULATOR, ROOT
 
 STREAMS = ROOT / "tests" / "unit" / "adapters" / "llm" / "providers" / "streams"
 PAYLOADS = 4
@@ -130,10 +128,8 @@ def endpoint(baton: Deployment) -> Iterator[Endpoint]:
     server = Endpoint()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    baton.aws.monkeypatch.setenv("ALLOW_PRIVATE_LLM_HOSTS", "true")
-    baton.aws.monkeypatch.setenv("ALLOW_LOOPBACK_LLM_HOSTS", "true")
+    baton.aws.deploy({"AllowPrivateLlmHosts": "true", **EMULATOR})
     baton.aws.monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", server.url.removesuffix("/v1"))
-    forget(wiring)
     bedrock.cache_clear()
     yield server
     bedrock.cache_clear()

@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 
-from baton.runtime import wiring
-from tests.support.aws import forget
 from tests.support.deployment import Deployment
 from tests.support.functions import request
 from tests.support.llm_instances import INSTANCES, workflow
 from tests.support.problems import assert_problem
+from tests.support.template import EMULATOR
 
 NAME = "/baton-test/default/llm-instances/1/api-key"
 
@@ -70,9 +69,7 @@ def new_endpoint() -> Iterator[Callable[[int], Endpoint]]:
 @pytest.fixture
 def local(baton: Deployment) -> Deployment:
     """A deployment that may call this machine."""
-    baton.aws.monkeypatch.setenv("ALLOW_PRIVATE_LLM_HOSTS", "true")
-    baton.aws.monkeypatch.setenv("ALLOW_LOOPBACK_LLM_HOSTS", "true")
-    forget(wiring)
+    baton.aws.deploy({"AllowPrivateLlmHosts": "true", **EMULATOR})
     return baton
 
 
@@ -125,6 +122,7 @@ def test_a_resumed_run_does_not_send_the_new_key_to_the_old_base_url(
     assert "sk-old-1" in old.received.pop()
     assert request("PUT", f"{INSTANCES}/1", openai(new.url, api_key="sk-new-1")).status == 200
     old.status = 200
+    local.aws.restart_functions()  # a running process has the old key for up to a minute, for the old base URL only
     assert request("POST", f"/api/runs/{run_id}/resume").status == 202
     run = local.finish(run_id, attempt=2)
     assert run["status"] == "failed"

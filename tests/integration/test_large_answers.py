@@ -28,6 +28,7 @@ from baton.runtime import wiring
 from baton.usecases.files.import_workflow_file import Imported
 from tests.fakes.texts import FakeTexts
 from tests.support.deployment import Deployment
+from tests.support.environments import in_function
 from tests.support.events import http_event
 from tests.support.functions import answer_of, invoke, request
 from tests.support.records import (
@@ -59,7 +60,7 @@ def read(path: str, query: dict[str, str] | None = None) -> Any:
 
 def store(baton: Deployment, *contents: str, prompt: str = "p", **fields: Any) -> None:
     """Store a run with these answers."""
-    wiring.run_store().create(a_run(tenant=TENANT, total=len(contents)), {"v": "x"}, [])
+    in_function("runs_api", wiring.run_store).create(a_run(tenant=TENANT, total=len(contents)), {"v": "x"}, [])
     texts = S3Texts(lambda: baton.aws.s3, baton.aws.texts_bucket)
     steps = DynamoStepStore(baton.aws.dynamodb, baton.aws.runs_table, texts)
     for position, content in enumerate(contents):
@@ -124,10 +125,12 @@ def test_the_url_of_a_text_has_the_regional_host_on_aws_and_the_emulators_host_l
     baton: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     region = boto3.Session().region_name
-    assert wiring.long_texts().url("k", 9).startswith(f"https://{baton.aws.texts_bucket}.s3.{region}.amazonaws.com/k?")
+    url = in_function("runs_api", wiring.long_texts).url("k", 9)
+    assert url.startswith(f"https://{baton.aws.texts_bucket}.s3.{region}.amazonaws.com/k?")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:4566")
-    baton.aws.become("runs_api")
-    assert wiring.long_texts().url("k", 9).startswith(f"http://localhost:4566/{baton.aws.texts_bucket}/k?")
+    baton.aws.restart_functions()
+    url = in_function("runs_api", wiring.long_texts).url("k", 9)
+    assert url.startswith(f"http://localhost:4566/{baton.aws.texts_bucket}/k?")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +157,7 @@ def test_a_large_definition_of_a_run_is_within_the_limit(character: str) -> None
     settings = LlmSettings(system=character * 10_000)
     other = LlmTarget(endpoint=an_endpoint(), settings=settings)
     snapshots = [a_snapshot(position, template=character * 60_000, targets=(other, other)) for position in range(30)]
-    wiring.run_store().create(a_run(tenant=TENANT, total=30), {}, snapshots)
+    in_function("runs_api", wiring.run_store).create(a_run(tenant=TENANT, total=30), {}, snapshots)
     payloads = read("/api/runs/1/definition")["payloads"]
     assert len(payloads) == 30
     assert payloads[-1]["template_truncated"]
@@ -172,7 +175,7 @@ def test_large_settings_of_a_run_definition_are_omitted_and_marked() -> None:
         a_snapshot(0, targets=(replace(other, settings=LlmSettings(options={"small": 1})),), references=references[:2]),
         *(a_snapshot(n, targets=(replace(other, settings=large), other), references=references) for n in range(1, 12)),
     ]
-    wiring.run_store().create(a_run(tenant=TENANT, total=12), {}, snapshots)
+    in_function("runs_api", wiring.run_store).create(a_run(tenant=TENANT, total=12), {}, snapshots)
     payloads = read("/api/runs/1/definition")["payloads"]
     first, last = payloads[0], payloads[-1]
     assert (first["settings"]["options"], len(first["references"])) == ({"small": 1}, 2)
@@ -192,7 +195,7 @@ def test_large_settings_of_a_run_definition_are_omitted_and_marked() -> None:
 @pytest.mark.usefixtures("baton")
 def test_an_imported_file_of_any_characters_can_be_exported(character: str, media_type: str) -> None:
     """As a JSON string, 4 MB of them would exceed Lambda's limit."""
-    catalog = wiring.catalog_store()
+    catalog = in_function("catalog_api", wiring.catalog_store)
     written = len(json.dumps(character, ensure_ascii=False).encode()) - 2
     contents = [character * (290_000 // written) + str(n) for n in range(13)]
     for n, content in enumerate(contents):
@@ -220,7 +223,7 @@ def test_an_imported_file_of_any_characters_can_be_exported(character: str, medi
 @pytest.mark.usefixtures("baton")
 def test_large_differences_of_an_import_are_omitted_and_marked() -> None:
     """The catalog contains more than a file could; the import is done before its answer is written."""
-    catalog = wiring.catalog_store()
+    catalog = in_function("catalog_api", wiring.catalog_store)
     catalog.create(TENANT, new_definition(LlmInstance, instance_draft("llm"), 1, AT_NOON), catalog.read_ledger(TENANT))
     long = [InlineBlock(content="🙂" * 300)] * 100
     for n in range(20):
@@ -260,7 +263,7 @@ def test_a_system_text_over_the_limit_is_cut_and_marked() -> None:
         a_snapshot(position, template="short", targets=(LlmTarget(endpoint=an_endpoint(), settings=settings),))
         for position in range(30)
     ]
-    wiring.run_store().create(a_run(tenant=TENANT, total=30), {}, snapshots)
+    in_function("runs_api", wiring.run_store).create(a_run(tenant=TENANT, total=30), {}, snapshots)
     payloads = read("/api/runs/1/definition")["payloads"]
     assert payloads[0]["settings"]["system"] == settings.system
     assert payloads[-1]["settings"] | {"system": ""} == payloads[0]["settings"] | {
@@ -273,7 +276,7 @@ def test_a_system_text_over_the_limit_is_cut_and_marked() -> None:
 @pytest.mark.usefixtures("baton")
 def test_a_list_of_large_definitions_is_read_completely_in_pages_within_the_limit(path: str) -> None:
     """Control characters have seven bytes as JSON; titles and names in a page are stored in other items."""
-    catalog = wiring.catalog_store()
+    catalog = in_function("catalog_api", wiring.catalog_store)
     ledger = catalog.read_ledger(TENANT)
     if path == "/api/blocks":
         drafts: list[Any] = [(Block, block_draft(f"b{n}", "\x01" * 60_000)) for n in range(16)]
@@ -303,7 +306,7 @@ def test_a_list_of_large_definitions_is_read_completely_in_pages_within_the_limi
 
 def test_a_preflight_of_large_prompts_is_within_the_limit(baton: Deployment) -> None:
     blocks = [InlineBlock(content='"' * 60_000)]
-    catalog = wiring.catalog_store()
+    catalog = in_function("catalog_api", wiring.catalog_store)
     workflow = baton.workflow("a")
     ledger = catalog.read_ledger(TENANT)
     drafts = [payload_draft(f"q{n}", blocks, 1) for n in range(30)]
@@ -347,7 +350,7 @@ def test_a_body_over_the_limit_is_replaced_by_a_problem(monkeypatch: pytest.Monk
 
     whole = RunView.of_history
     monkeypatch.setattr(RunView, "of_history", too_large)
-    wiring.run_store().create(a_run(tenant=TENANT), {}, [])
+    in_function("runs_api", wiring.run_store).create(a_run(tenant=TENANT), {}, [])
     answer = request("GET", "/api/runs/1")
     assert (answer.status, answer.body["type"]) == (500, "internal-error")
     assert "6 MB" in answer.body["detail"]

@@ -16,11 +16,12 @@ from baton.adapters.llm.provider import Provider as LlmProvider
 from baton.api.bodies.llm_checks import LlmCheckView
 from baton.api.caller import DEFAULT_TENANT as TENANT
 from baton.runtime import wiring
-from tests.support.aws import forget
 from tests.support.deployment import Deployment
+from tests.support.environments import in_function
 from tests.support.functions import Answer, request
 from tests.support.openai_server import Provider, serving
 from tests.support.problems import assert_problem
+from tests.support.template import EMULATOR
 
 KEY = "sk-test-0123456789"
 
@@ -28,9 +29,7 @@ KEY = "sk-test-0123456789"
 @pytest.fixture
 def local(baton: Deployment) -> Deployment:
     """A deployment that may call this machine."""
-    baton.aws.monkeypatch.setenv("ALLOW_PRIVATE_LLM_HOSTS", "true")
-    baton.aws.monkeypatch.setenv("ALLOW_LOOPBACK_LLM_HOSTS", "true")
-    forget(wiring)
+    baton.aws.deploy({"AllowPrivateLlmHosts": "true", **EMULATOR})
     return baton
 
 
@@ -143,8 +142,7 @@ def test_a_closed_port_is_unreachable(local: Deployment) -> None:
 def test_a_host_that_the_policy_forbids_is_not_called(local: Deployment, provider: Provider) -> None:
     """The instance was saved before the parameter was changed."""
     made = created(local, provider.base_url)
-    local.aws.monkeypatch.setenv("ALLOW_PRIVATE_LLM_HOSTS", "false")
-    forget(wiring)
+    local.aws.deploy(EMULATOR)
     cause, error = failed(made)
     assert cause == "refused"
     assert "may not call 127.0.0.1: its address is loopback" in error
@@ -159,7 +157,7 @@ def test_a_silent_server_times_out_after_the_timeout_of_the_instance(local: Depl
 def test_a_check_has_its_own_maximum_duration(local: Deployment, silent: str) -> None:
     made = created(local, silent, timeout_seconds=840)
     began = time.monotonic()
-    result = replace(wiring.check_llm_instance(), max_seconds=0.2)(TENANT, made)
+    result = replace(in_function("catalog_api", wiring.check_llm_instance), max_seconds=0.2)(TENANT, made)
     assert LlmCheckView.of(result).cause == "timed-out"
     assert 200 <= result.duration_ms <= (time.monotonic() - began) * 1000 < 5_000
 

@@ -14,11 +14,14 @@ from baton.domain.llm.hosts import HostPolicy
 from baton.domain.llm.settings import LlmSettings
 from baton.runtime import wiring
 from baton.runtime.settings import host_policy
-from tests.support.aws import forget
 from tests.support.deployment import Deployment
+from tests.support.environments import in_function
 from tests.support.functions import request
+from tests.support.template import EMULATOR
 
 INSTANCES = "/api/llm/instances"
+CALL_LLMS = ("catalog_api", "execute_payload")
+"""The functions that call LLMs."""
 
 
 def sent(base_url: str, **also: Any) -> dict[str, Any]:
@@ -34,19 +37,19 @@ def call_to(base_url: str) -> LlmCall:
 
 @pytest.fixture
 def private_hosts_allowed(baton: Deployment) -> None:
-    baton.aws.monkeypatch.setenv("ALLOW_PRIVATE_LLM_HOSTS", "true")
-    baton.aws.monkeypatch.setenv("ALLOW_LOOPBACK_LLM_HOSTS", "true")
-    forget(wiring)
+    baton.aws.deploy({"AllowPrivateLlmHosts": "true", **EMULATOR})
 
 
+@pytest.mark.parametrize("function", CALL_LLMS)
 @pytest.mark.usefixtures("baton")
-def test_by_default_all_public_hosts_are_allowed() -> None:
-    assert host_policy() == HostPolicy(allow_private=False, allowed=("*",))
+def test_by_default_all_public_hosts_are_allowed(function: str) -> None:
+    assert in_function(function, host_policy) == HostPolicy(allow_private=False, allow_loopback=False, allowed=("*",))
 
 
-def test_a_list_of_hosts_is_normalized(baton: Deployment) -> None:
-    baton.aws.monkeypatch.setenv("ALLOWED_LLM_HOSTS", "API.Example, *.azure.example.,,")
-    assert host_policy().allowed == ("api.example", "*.azure.example")
+@pytest.mark.parametrize("function", CALL_LLMS)
+def test_a_list_of_hosts_is_normalized(baton: Deployment, function: str) -> None:
+    baton.aws.deploy({"AllowedLlmHosts": "API.Example, *.azure.example.,,"})
+    assert in_function(function, host_policy).allowed == ("api.example", "*.azure.example")
 
 
 @pytest.mark.usefixtures("baton")
@@ -90,7 +93,7 @@ def test_execute_payload_calls_no_private_host(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(socket, "getaddrinfo", lambda _host, *rest, **also: real("127.0.0.1", *rest, **also))
         for host in ("127.0.0.1", "inside.example"):
             with pytest.raises(LlmRefused, match=f"may not call {host}: its address is loopback"):
-                wiring.execute_payload().llm(call_to(f"https://{host}:{port}/v1"), None)
+                in_function("execute_payload", wiring.execute_payload).llm(call_to(f"https://{host}:{port}/v1"), None)
         listening.settimeout(0.05)
         with pytest.raises(TimeoutError):
             listening.accept()
@@ -99,13 +102,12 @@ def test_execute_payload_calls_no_private_host(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost", "[::1]", "[64:ff9b:1::7f00:1]", "169.254.1.1"])
 def test_on_aws_private_hosts_never_include_loopback_and_link_local_addresses(baton: Deployment, host: str) -> None:
     """With the settings of the template without an emulator."""
-    baton.aws.monkeypatch.setenv("ALLOW_PRIVATE_LLM_HOSTS", "true")
-    forget(wiring)
+    baton.aws.deploy({"AllowPrivateLlmHosts": "true"})
     answer = request("POST", INSTANCES, sent(f"http://{host}/v1"))
     assert (answer.status, "its host can't be called" in answer.body["detail"]) == (422, True)
     assert request("POST", INSTANCES, sent("http://10.0.0.1/v1")).status == 201
     with pytest.raises(LlmRefused, match="may not call"):
-        wiring.execute_payload().llm(call_to(f"http://{host}/v1"), None)
+        in_function("execute_payload", wiring.execute_payload).llm(call_to(f"http://{host}/v1"), None)
 
 
 @pytest.mark.usefixtures("private_hosts_allowed")
@@ -113,4 +115,4 @@ def test_with_private_hosts_allowed_they_are_called() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     with pytest.raises(LlmUnreachable, match="Connection refused"):
-        wiring.execute_payload().llm(call_to(f"http://127.0.0.1:{port}/v1"), None)
+        in_function("execute_payload", wiring.execute_payload).llm(call_to(f"http://127.0.0.1:{port}/v1"), None)

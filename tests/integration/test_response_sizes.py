@@ -38,6 +38,7 @@ from baton.domain.runs.snapshots import MAX_WORKFLOW_BYTES
 from baton.runtime import wiring
 from local.openapi import DOCUMENT
 from tests.support.deployment import Deployment, deployment
+from tests.support.environments import in_function
 from tests.support.events import http_event
 from tests.support.functions import answer_of, invoke
 from tests.support.records import AT_NOON, a_response, a_run, a_snapshot, an_endpoint
@@ -83,7 +84,7 @@ def settings(character: str, size: int) -> LlmSettings:
 
 
 def define(character: str) -> None:
-    catalog = wiring.catalog_store()
+    catalog = in_function("catalog_api", wiring.catalog_store)
     tags = tuple(name(character, number)[:100] for number in range(50))
     large = settings(character, MAX_RECORD_BYTES - 60_000)
     blocks = [InlineBlock(content=filled(character, 290_000))] * 3
@@ -157,7 +158,7 @@ def record(baton: Deployment, character: str) -> None:
     variables = {name(character, 0): filled(character, MAX_VARIABLES_BYTES - 2_000)}
     check_variables(variables)
     run = a_run(tenant=TENANT, total=PAYLOADS, workflow_name=name(character, 0), error=character * 500)
-    wiring.run_store().create(run, variables, snapshots)
+    in_function("runs_api", wiring.run_store).create(run, variables, snapshots)
     steps = DynamoStepStore(
         baton.aws.dynamodb, baton.aws.runs_table, S3Texts(lambda: baton.aws.s3, baton.aws.texts_bucket)
     )

@@ -11,6 +11,7 @@ from botocore.model import OperationModel
 from baton.domain.errors import LlmRefused, LlmServerError, LlmThrottled
 from baton.runtime import wiring
 from tests.support.deployment import Deployment, ServiceFailure
+from tests.support.environments import in_function
 from tests.support.functions import invoke, request
 
 
@@ -178,7 +179,7 @@ def test_a_payload_needs_the_same_database_calls_at_position_1_and_at_position_5
         if calls:
             calls[-1].append(model.name)
 
-    client = wiring._dynamodb()  # noqa: SLF001 - the client whose calls are counted
+    client = in_function("execute_payload", wiring._dynamodb)  # noqa: SLF001 - the client whose calls are counted
     client.meta.events.register("before-call.dynamodb", count)
     assert baton.finish(baton.execute(workflow, v="w"))["status"] == "completed"
     client.meta.events.unregister("before-call.dynamodb", count)

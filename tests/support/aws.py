@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -17,8 +16,7 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.core.serialize import AttributePicker, AttributePickerContext
 
-from baton.runtime import wiring
-from tests.support import template
+from tests.support import environments, template
 
 if TYPE_CHECKING:
     from moto.core.config import DefaultConfig
@@ -63,6 +61,7 @@ class Account:
     """Clients of the account, and the names of what is in it."""
 
     monkeypatch: pytest.MonkeyPatch
+    parameters: template.Parameters = field(default_factory=dict)
     runs_table: str = KNOWN["RunsTable"]
     catalog_table: str = KNOWN["CatalogTable"]
     connections_table: str = KNOWN["ConnectionsTable"]
@@ -84,15 +83,14 @@ class Account:
     def stepfunctions(self) -> SFNClient:
         return boto3.client("stepfunctions")
 
-    def become(self, *functions: str) -> None:
-        """Set the environment variables that the template gives these functions, and no others; clear all caches."""
-        for function in template.function_names():
-            for name in template.environment(function, KNOWN):
-                self.monkeypatch.delenv(name, raising=False)
-        for function in functions:
-            for name, value in template.environment(function, KNOWN).items():
-                self.monkeypatch.setenv(name, value)
-        forget(wiring)
+    def deploy(self, parameters: template.Parameters) -> None:
+        """Replace the environment and the objects of all functions by those of a deployment with these parameters."""
+        self.parameters = parameters
+        self.restart_functions()
+
+    def restart_functions(self) -> None:
+        """As new processes: none of them has an object or a cached value."""
+        environments.install(self.monkeypatch, KNOWN, self.parameters)
 
     def create_state_machine(self, definition: str) -> None:
         """Create the state machine that the functions' settings name."""
@@ -108,7 +106,7 @@ class Account:
 
 @contextmanager
 def account(config: DefaultConfig | None = None) -> Iterator[Account]:
-    """An account as after a deploy, with the settings of all functions together.
+    """An account as after a deploy with the default parameters; each function has its own settings.
 
     ``config`` goes to moto: ``{"stepfunctions": {"execute_state_machine": True}}`` makes it run state machines.
     """
@@ -121,9 +119,8 @@ def account(config: DefaultConfig | None = None) -> Iterator[Account]:
         for bucket in template.resources("AWS::S3::Bucket"):
             where = cast("BucketLocationConstraintType", REGION)
             made.s3.create_bucket(Bucket=KNOWN[bucket], CreateBucketConfiguration={"LocationConstraint": where})
-        made.become(*template.function_names())
+        made.deploy(template.DEFAULTS)
         yield made
-    forget(wiring)
 
 
 def shared_client(service_name: str, **options: Any) -> Any:
@@ -148,13 +145,6 @@ def _pick(picker: AttributePicker, context: AttributePickerContext, _pick: Any =
     if type(context.obj) is dict and len(context.obj) == 1 and context.key in ATTRIBUTE_TYPES:
         return context.obj.get(context.key)
     return _pick(picker, context)
-
-
-def forget(module: ModuleType) -> None:
-    """Clear every ``@cache`` of a module."""
-    for entry in vars(module).values():
-        if callable(clear := getattr(entry, "cache_clear", None)):
-            clear()
 
 
 def _no_other_account(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+from tests.support.environments import running
 from tests.support.events import http_event
 from tests.support.routes import function_of
 from tests.support.template import ROOT
@@ -37,8 +38,9 @@ def load(folder: str) -> ModuleType:
 
 
 def invoke(folder: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Call a function; event and result are converted to JSON and back, as in Lambda."""
-    answer: dict[str, Any] = json.loads(json.dumps(load(folder).handler(json.loads(json.dumps(event)), Context())))
+    """Call a function with its own environment; event and result are converted to JSON and back, as in Lambda."""
+    with running(folder):
+        answer: dict[str, Any] = json.loads(json.dumps(load(folder).handler(json.loads(json.dumps(event)), Context())))
     return answer
 
 

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.domain.llm.hosts import METADATA, HostPolicy, kind_of
+from baton.domain.llm.hosts import HostPolicy, kind_of
+
+METADATA = "the metadata service's"
 
 PUBLIC = [
     "1.1.1.1",
@@ -25,6 +27,8 @@ PUBLIC = [
     "2a00:1450::1",
     "::ffff:1.1.1.1",
     "64:ff9b::101:101",
+    "2a00::5eff:127.0.0.1",
+    "2a00::5efd:127.0.0.1",
 ]
 NOT_PUBLIC = {
     "0.0.0.0": "unspecified",  # noqa: S104 - nothing is bound
@@ -38,6 +42,8 @@ NOT_PUBLIC = {
     "169.254.0.1": "link-local",
     "169.254.169.254": METADATA,
     "169.254.170.2": METADATA,
+    "169.254.170.23": METADATA,
+    "169.254.170.22": "link-local",
     "172.16.0.1": "private",
     "172.31.255.255": "private",
     "192.0.0.8": "reserved",
@@ -122,6 +128,43 @@ def test_any_other_address_is_rejected_with_its_kind(address: str, kind: str) ->
     assert HostPolicy(allow_loopback=True).address_error(ip_address(address)) == error
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "::ffff:{dotted}",
+        "::ffff:0:{dotted}",
+        "::{dotted}",
+        "64:ff9b::{dotted}",
+        "64:ff9b:1::{dotted}",
+        "64:ff9b:1:0:{a:x}:{b:02x}{c:02x}:{d:02x}00:0",
+        "64:ff9b:1:{a:x}:{b:x}:{c:02x}{d:02x}:0:0",
+        "64:ff9b:1:{a:02x}{b:02x}:{c:x}:{d:02x}00:0:0",
+        "2002:{a:02x}{b:02x}:{c:02x}{d:02x}::1",
+        "2001:0:{a:02x}{b:02x}:{c:02x}{d:02x}::1",
+        "2001:0:808:808::{not_high:x}:{not_low:x}",
+        "2a00::5efe:{dotted}",
+        "2a00::200:5efe:{dotted}",
+    ],
+)
+@pytest.mark.parametrize(
+    ("embedded", "kind"),
+    [
+        ("169.254.169.254", METADATA),
+        ("169.254.170.2", METADATA),
+        ("169.254.170.23", METADATA),
+        ("169.254.170.22", "link-local"),
+        ("127.0.0.1", "loopback"),
+    ],
+)
+def test_an_address_inside_an_ipv6_address_is_recognized_in_every_form(form: str, embedded: str, kind: str) -> None:
+    """Mapped, translated, compatible, NAT64 at each prefix length, 6to4, Teredo and ISATAP."""
+    a, b, c, d = IPv4Address(embedded).packed
+    high, low = ~(a << 8 | b) & 0xFFFF, ~(c << 8 | d) & 0xFFFF
+    text = form.format(dotted=embedded, a=a, b=b, c=c, d=d, not_high=high, not_low=low)
+    assert kind_of(IPv6Address(text)) == kind
+    assert HostPolicy(allow_private=True).address_error(IPv6Address(text))
+
+
 @given(st.ip_addresses(v=4))
 def test_embedding_a_rejected_ipv4_address_in_ipv6_does_not_allow_it(embedded: IPv4Address) -> None:
     bits, hosts = int(embedded), HostPolicy(allow_private=True)
@@ -186,9 +229,14 @@ def test_http_requires_allow_private() -> None:
     assert HostPolicy(allow_private=True).url_error("http://api.example/v1") is None
 
 
-@pytest.mark.parametrize("host", ["a..example", "x" * 64, "\ud800.example", "\0"])
-def test_an_invalid_host_name_raises_no_other_error(host: str) -> None:
-    HostPolicy().host_error("https", host)
+@pytest.mark.parametrize("host", ["a..example", "x" * 64, "\ud800.example"])
+def test_an_invalid_host_name_is_rejected(host: str) -> None:
+    assert HostPolicy().host_error("https", host) == "it isn't a host name"
+
+
+def test_a_url_without_a_host_is_none_of_the_listed_hosts() -> None:
+    for name in ("x", "none"):
+        assert HostPolicy(allowed=(name,)).url_error("https:///v1")
 
 
 @pytest.mark.parametrize(
@@ -223,6 +271,12 @@ def test_the_list_also_applies_to_private_hosts() -> None:
     hosts = HostPolicy(allow_private=True, allowed=("10.0.0.1",))
     assert hosts.host_error("http", "10.0.0.1") is None
     assert hosts.host_error("http", "10.0.0.2")
+
+
+def test_a_star_allows_any_public_host() -> None:
+    hosts = HostPolicy(allowed=("*",))
+    assert hosts.host_error("https", "api.example") is None
+    assert hosts == HostPolicy()
 
 
 def test_an_empty_list_allows_nothing() -> None:

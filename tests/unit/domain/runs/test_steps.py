@@ -23,7 +23,6 @@ from baton.domain.errors import (
 from baton.domain.runs.plan import sequence
 from baton.domain.runs.steps import (
     CALLS_BY_ERROR,
-    MAX_ERROR_CHARACTERS,
     MAX_RETRY_AFTER_SECONDS,
     MAX_WAIT_SECONDS,
     Step,
@@ -140,10 +139,34 @@ def test_full_jitter_is_between_one_second_and_the_maximum(tries: int, share: fl
 
 @given(st.text(min_size=1, max_size=3000))
 def test_a_long_error_is_shortened_and_marked(detail: str) -> None:
-    error = STEP.failed(detail).error
-    assert error is not None
-    assert len(error) <= MAX_ERROR_CHARACTERS
-    assert error == detail if len(detail) <= MAX_ERROR_CHARACTERS else error == detail[:499] + "…"
+    assert STEP.failed(detail).error == shortened(detail)
+
+
+def shortened(detail: str) -> str:
+    """To 500 characters."""
+    return detail if len(detail) <= 500 else f"{detail[:499]}…"
+
+
+@pytest.mark.parametrize("length", [1, 499, 500, 501, 502, 3000])
+def test_an_error_has_at_most_500_characters_wherever_it_is_stored(length: int) -> None:
+    detail = "".join(str(n % 10) for n in range(length))
+    waiting = STEP.after_error(LlmThrottled(detail), longest)
+    assert STEP.failed(detail).error == waiting.cause == shortened(detail)
+
+
+@pytest.mark.parametrize("length", [479, 480, 481, 500, 3000])
+def test_advice_is_never_shortened_and_counts(length: int) -> None:
+    advice = " Try another model.."
+    assert len(advice) == 20
+    error = STEP.failed("x" * length, advice).error
+    assert error == ("x" * length if length <= 480 else "x" * 479 + "…") + advice
+
+
+def test_the_bounds_of_waits_are_these() -> None:
+    assert (MAX_WAIT_SECONDS, MAX_RETRY_AFTER_SECONDS) == (60, 3600)
+    assert replace(STEP, tries=10).after_error(LlmUnreachable("No."), longest).outcome == "failed"
+    assert STEP.after_error(LlmThrottled("Later.", 3600.0), longest).outcome == "wait"
+    assert STEP.after_error(LlmThrottled("Later.", 3600.1), longest).outcome == "failed"
 
 
 def test_after_an_answer_the_next_position_starts_without_tries_waits_and_fallbacks() -> None:

@@ -158,6 +158,50 @@ def test_after_the_stop_reason_a_stream_that_stays_open_is_closed_early(
         assert complete(call, listener).content == "Sweden."
 
 
+ERRORS = {
+    "openai": [
+        b'data: {"error": {"message": "Overloaded.", "code": 503}}\n\n',
+        b'event: error\ndata: {"message": "Overloaded.", "code": 503}\n\n',
+        b'data: {"choices": [{"index": 0, "error": {"message": "Overloaded.", "code": 503}}]}\n\n',
+    ],
+    "anthropic": [event("error", error={"type": "overloaded_error", "message": "Overloaded."})],
+}
+
+
+@pytest.mark.parametrize(
+    ("provider", "error"), [(provider, error) for provider, errors in ERRORS.items() for error in errors]
+)
+@pytest.mark.parametrize("texts", [0, 2])
+def test_an_error_in_a_stream_that_stays_open_fails_the_answer_at_once(
+    endpoint: Endpoint, a_call: Build, provider: str, error: bytes, texts: int
+) -> None:
+    """Not at the timeout of the call, which is longer than that of this test."""
+    begun = b"".join(ANSWERS[provider][:texts])
+    endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + begun + error, b": ping\n\n")
+    with pytest.raises(LlmThrottled, match="Overloaded"):
+        complete(a_call(provider=provider, base_url=endpoint.url, timeout_seconds=600), RecordingListener())
+
+
+WITHOUT_REASON = {
+    "openai": ([piece("Swe"), piece("den.")], DONE),
+    "anthropic": (ANSWERS["anthropic"][:2], event("message_stop")),
+}
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_a_stream_without_a_finish_reason_is_an_answer_only_if_its_end_has_arrived(
+    endpoint: Endpoint, a_call: Build, provider: str
+) -> None:
+    texts, end = WITHOUT_REASON[provider]
+    call = a_call(provider=provider, base_url=endpoint.url)
+    endpoint.script = lambda handler: handler.stream(*texts, end)
+    answer = complete(call, RecordingListener())
+    assert (answer.content, answer.finish_reason) == ("Sweden.", None)
+    endpoint.script = lambda handler: handler.stream(*texts)
+    with pytest.raises(LlmUnreachable, match="'demo' broke off its answer"):
+        complete(call, RecordingListener())
+
+
 def test_token_counts_after_the_stop_reason_are_read(
     endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:

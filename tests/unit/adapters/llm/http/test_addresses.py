@@ -197,7 +197,7 @@ def test_a_redirect_to_a_non_public_address_is_rejected(
 def test_the_metadata_service_is_rejected_even_if_private_hosts_are_allowed(connected_to: list[Any]) -> None:
     with pytest.raises(LlmRefused, match="the metadata service's"):
         send(to("http://169.254.169.254/latest"), 2)
-    with pytest.raises(ForbiddenHost):
+    with pytest.raises(ForbiddenHost, match=r"^inside\.example: its address is the metadata service's"):
         connect(("inside.example", 80), ANY_HOST, seconds, (), Dns(["169.254.169.254"]))
     assert connected_to == []
 
@@ -268,9 +268,32 @@ def test_if_an_address_does_not_respond_the_next_one_is_tried(listening: Listeni
 
     with connect(("model.example", listening.port), ANY_HOST, seconds, [], resolve) as made:
         assert made.getpeername() == ("127.0.0.1", listening.port)
+        assert made.gettimeout() == seconds()
+    with pytest.raises(ConnectionRefusedError):
+        connect(("model.example", gone), ANY_HOST, seconds, [], resolve)
+
+
+def test_the_connection_has_the_given_socket_options(listening: ListeningSocket) -> None:
+    """urllib3's default: an answer's first byte does not wait for a full packet."""
+    for on in (1, 0):
+        options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, on)]
+        with connect(("model.example", listening.port), ANY_HOST, seconds, options, Dns(["127.0.0.1"])) as made:
+            assert bool(made.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)) == bool(on)
+
+
+@pytest.mark.parametrize(("host", "resolved"), [("[2606:4700::1]", "2606:4700::1"), ("XaX", "XaX")])
+def test_only_the_brackets_of_an_ipv6_address_are_not_part_of_the_name(
+    connected_to: list[Any], host: str, resolved: str
+) -> None:
+    dns = Dns([PUBLIC])
+    connect((host, 443), PUBLIC_ONLY, seconds, (), dns).close()
+    assert dns.lookups == [resolved]
+    assert connected_to == [(PUBLIC, 443)]
 
 
 def test_a_name_without_an_address_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OSError, match=r"^model\.example has no address\.$"):
+        connect(("model.example", 443), PUBLIC_ONLY, seconds, (), Dns([]))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
     with pytest.raises(LlmUnreachable):
         send(to("http://model.example/v1"), 2)

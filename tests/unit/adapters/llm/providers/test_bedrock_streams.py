@@ -114,6 +114,23 @@ def test_a_whole_answer_instead_of_a_stream_is_read(
     assert recorder.pieces == ["Sweden."]
 
 
+@pytest.mark.parametrize("begun", [START, START + TEXT])
+def test_an_error_in_a_stream_that_stays_open_fails_the_answer_at_once(
+    endpoint: Endpoint, converse: Converse, begun: bytes
+) -> None:
+    """Not at the timeout of the call, which is longer than that of this test."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {CONTENT_TYPE}\r\n\r\n".encode()
+    endpoint.script = lambda handler: handler.trickle(head + begun + exception("throttlingException", "Later."), b"")
+    with pytest.raises(LlmThrottled, match="Later"):
+        converse(timeout_seconds=600)
+
+
+def test_a_stream_without_a_stop_reason_is_broken_off(endpoint: Endpoint, converse: Converse) -> None:
+    endpoint.script = sending(START, TEXT, USAGE)
+    with pytest.raises(LlmUnreachable, match="'demo' broke off its answer"):
+        converse()
+
+
 @pytest.mark.parametrize(
     ("end", "counts"),
     [

@@ -1,0 +1,56 @@
+"""Log groups and alarms of the template."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support import template
+from tests.support.template import CHANGED, DEFAULTS
+
+LOG_GROUPS = {
+    "RunsApiLogs": "/aws/lambda/STACK/runs_api",
+    "CatalogApiLogs": "/aws/lambda/STACK/catalog_api",
+    "ExecutePayloadLogs": "/aws/lambda/STACK/execute_payload",
+    "NotifySubscribersLogs": "/aws/lambda/STACK/notify_subscribers",
+    "WebSocketLogs": "/aws/lambda/STACK/websocket",
+    "StateMachineLogs": "/aws/vendedlogs/states/STACK",
+    "HttpAccessLogs": "/aws/vendedlogs/apigateway/STACK/http",
+    "WebSocketAccessLogs": "/aws/vendedlogs/apigateway/STACK/websocket",
+}
+
+ALARMS: dict[str, dict[str, Any]] = {
+    "NotifyFailuresAlarm": {
+        "Namespace": "AWS/SQS",
+        "MetricName": "ApproximateNumberOfMessagesVisible",
+        "Dimensions": [{"Name": "QueueName", "Value": "NotifyFailures.QueueName"}],
+        "Statistic": "Maximum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "Threshold": 0,
+        "TreatMissingData": "notBreaching",
+    },
+}
+
+
+def test_every_log_group_has_its_name_and_the_retention_of_the_parameter() -> None:
+    deployed = template.deployed(CHANGED)
+    groups = {name: each["Properties"] for name, each in deployed.items() if each["Type"] == "AWS::Logs::LogGroup"}
+    assert groups == {
+        name: {"LogGroupName": group, "RetentionInDays": CHANGED["LogRetentionDays"]}
+        for name, group in LOG_GROUPS.items()
+    }
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_each_alarm_has_exactly_these_properties(name: str) -> None:
+    made = dict(template.deployed(CHANGED)[name]["Properties"])
+    assert made.pop("AlarmDescription")
+    assert made == {**ALARMS[name], "AlarmActions": [CHANGED["AlarmTopicArn"]]}
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_without_a_topic_an_alarm_notifies_no_one(name: str) -> None:
+    assert "AlarmActions" not in template.deployed(DEFAULTS)[name]["Properties"]
