@@ -16,6 +16,7 @@ from tests.support.sam import transformed
 
 FUNCTIONS = sorted(template.resources("AWS::Serverless::Function"))
 CALLED_BY_ALIAS = [name for name in FUNCTIONS if name != "ExecutePayloadFunction"]
+ERROR_ALARMS = {name: f"{name.removesuffix('Function')}ErrorsAlarm" for name in FUNCTIONS}
 MAX_DESCRIPTION = 256
 """Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-lambda-version.html"""
 
@@ -153,22 +154,21 @@ def test_an_alarm_ends_a_gradual_deployment_and_returns_to_the_old_versions() ->
     for group in groups:
         assert group["AlarmConfiguration"]["Enabled"]
         alarms = {alarm["Name"]["Ref"] for alarm in group["AlarmConfiguration"]["Alarms"]}
-        assert alarms == {"FunctionErrorsAlarm", "HttpErrorsAlarm"}
+        assert alarms == {*ERROR_ALARMS.values(), "HttpErrorsAlarm"}
         assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
 
 
 def test_the_alarms_of_a_deployment_watch_every_function_and_the_http_api() -> None:
     alarms = template.resources("AWS::CloudWatch::Alarm")
-    total, *single = alarms["FunctionErrorsAlarm"]["Metrics"]
-    assert total["Expression"] == "SUM(METRICS())"
-    metrics = [each["MetricStat"]["Metric"] for each in single]
-    assert {(metric["Namespace"], metric["MetricName"]) for metric in metrics} == {("AWS/Lambda", "Errors")}
-    assert sorted(metric["Dimensions"][0]["Value"]["Ref"] for metric in metrics) == FUNCTIONS
+    for function, name in ERROR_ALARMS.items():
+        assert (alarms[name]["Namespace"], alarms[name]["MetricName"]) == ("AWS/Lambda", "Errors")
+        assert alarms[name]["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": function}}]
     http = alarms["HttpErrorsAlarm"]
     assert (http["Namespace"], http["MetricName"]) == ("AWS/ApiGateway", "5xx")
     assert http["Dimensions"] == [{"Name": "ApiId", "Value": {"Ref": "HttpApi"}}]
-    for alarm in (alarms["FunctionErrorsAlarm"], http):
-        assert (alarm["ComparisonOperator"], alarm["Threshold"], alarm["EvaluationPeriods"]) == (
+    for alarm in (http, *(alarms[name] for name in ERROR_ALARMS.values())):
+        assert (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"], alarm["EvaluationPeriods"]) == (
+            "Sum",
             "GreaterThanThreshold",
             0,
             1,
