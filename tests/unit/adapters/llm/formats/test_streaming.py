@@ -16,7 +16,7 @@ import pytest
 from baton.adapters.llm.formats import streaming
 from baton.adapters.llm.http import transport
 from baton.adapters.llm.http.http_transport import HttpTransport
-from baton.adapters.llm.http.wire import HttpRequest
+from baton.adapters.llm.http.wire import HttpReply, HttpRequest
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmThrottled, LlmTimeout, LlmUnreachable
 from baton.domain.llm.calls import LlmCall
 from baton.domain.llm.hosts import HostPolicy
@@ -66,6 +66,10 @@ class Waiting(RecordingListener):
     def on_text(self, text: str) -> None:
         super().on_text(text)
         self.texts_received.release()
+
+
+def streaming_of(*chunks: bytes) -> Callable[[Handler], None]:
+    return lambda handler: handler.stream(*chunks)
 
 
 def hang_up(*chunks: bytes) -> Callable[[Handler], None]:
@@ -248,6 +252,53 @@ def test_a_whole_answer_to_a_stream_request_is_published_at_once(endpoint: Endpo
     listener = RecordingListener()
     assert complete(a_call(base_url=endpoint.url), listener).content == "Sweden."
     assert listener.pieces == ["Sweden."]
+
+
+@pytest.mark.parametrize("size", [1, 20, 1000])
+def test_a_whole_answer_that_arrives_in_chunks_is_read(endpoint: Endpoint, a_call: Build, size: int) -> None:
+    whole = json.dumps({"choices": [{"message": {"content": "Sweden."}, "finish_reason": "stop"}]}).encode()
+    chunks = [whole[start : start + size] for start in range(0, len(whole), size)]
+    endpoint.script = lambda handler: handler.stream(*chunks, content_type="application/json")
+    assert complete(a_call(base_url=endpoint.url), RecordingListener()).content == "Sweden."
+
+
+def test_a_body_of_comments_is_a_stream_that_broke_off_and_an_empty_body_is_no_answer(
+    endpoint: Endpoint, a_call: Build
+) -> None:
+    """A call that broke off is repeated; an answer of the wrong form is not."""
+    for comments in (b": ping\n\n", b"\n: ping", b":"):
+        endpoint.script = streaming_of(comments)
+        with pytest.raises(LlmUnreachable, match="'demo' broke off its answer"):
+            complete(a_call(base_url=endpoint.url), RecordingListener())
+    for empty in (b"\n\n", b" ", b"x:"):
+        endpoint.script = streaming_of(empty)
+        with pytest.raises(LlmAnswerInvalid):
+            complete(a_call(base_url=endpoint.url), RecordingListener())
+
+
+def test_the_reply_of_a_rejected_call_can_be_read(endpoint: Endpoint) -> None:
+    endpoint.script = lambda handler: handler.reply(500, b"Oh.")
+    request = HttpRequest(instance_name="demo", url=endpoint.url, headers={}, body=b"")
+    with transport.stream(request, 5, HostPolicy(allow_private=True, allow_loopback=True)) as reply:
+        assert isinstance(reply, HttpReply)
+        assert (reply.status, reply.body) == (500, b"Oh.")
+
+
+def test_a_stream_may_have_exactly_as_many_bytes_as_the_bound(
+    endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunks = [piece("Swe"), piece("den."), piece(None, "stop")]
+    endpoint.script = lambda handler: handler.stream(*chunks)
+    monkeypatch.setattr(transport, "MAX_BODY_BYTES", sum(map(len, chunks[:2])))
+    monkeypatch.setattr(transport, "CHUNK_BYTES", len(chunks[0]))
+    with pytest.raises(LlmAnswerInvalid, match="more than"):
+        complete(a_call(base_url=endpoint.url), RecordingListener())
+    endpoint.script = lambda handler: handler.stream(*chunks[:2], DONE)
+    monkeypatch.setattr(transport, "MAX_BODY_BYTES", sum(map(len, [*chunks[:2], DONE])))
+    assert complete(a_call(base_url=endpoint.url), RecordingListener()).content == "Sweden."
+    monkeypatch.setattr(transport, "MAX_BODY_BYTES", sum(map(len, [*chunks[:2], DONE])) - 1)
+    with pytest.raises(LlmAnswerInvalid, match="more than"):
+        complete(a_call(base_url=endpoint.url), RecordingListener())
 
 
 def test_an_unrequested_stream_is_read(endpoint: Endpoint, a_call: Build) -> None:

@@ -305,6 +305,25 @@ def test_the_systems_resolver_is_the_default(listening: ListeningSocket) -> None
     assert only[4] == ("127.0.0.1", listening.port)
 
 
+@pytest.mark.parametrize(("timeout", "bound"), [(600, 5.0), (5.5, 5.0), (2, 2.0)])
+def test_a_connection_has_five_seconds_or_what_is_left_of_the_call(
+    monkeypatch: pytest.MonkeyPatch, timeout: float, bound: float
+) -> None:
+    timeouts: list[float | None] = []
+
+    class SilentSocket(socket.socket):
+        def connect(self, _address: Any) -> None:
+            timeouts.append(self.gettimeout())
+            raise TimeoutError
+
+    monkeypatch.setattr(socket, "socket", SilentSocket)
+    monkeypatch.setattr(socket, "getaddrinfo", Dns([PUBLIC]))
+    with pytest.raises(LlmUnreachable):
+        send(to("https://a.example/v1"), timeout, PUBLIC_ONLY)
+    (only,) = timeouts
+    assert only == pytest.approx(bound, abs=0.5)
+
+
 # --- proxies ---------------------------------------------------------------------------------------------------------
 
 
@@ -318,6 +337,37 @@ def test_no_proxy_is_used_if_only_public_hosts_are_allowed(
         send(to("https://inside.example/v1"), 2, PUBLIC_ONLY)
     assert dns.lookups == ["inside.example"]
     assert listening.has_no_connection
+
+
+@pytest.mark.parametrize(
+    ("host", "is_this_machine"),
+    [
+        ("localhost", True),
+        ("model.localhost", True),
+        ("[::1]", True),
+        ("127.0.0.9", True),
+        ("notlocalhost", False),
+        ("localhost.example", False),
+        ("10.0.0.1", False),
+    ],
+)
+def test_a_proxy_is_not_used_for_this_machine(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, host: str, is_this_machine: bool
+) -> None:
+    port = endpoint.server_address[1]
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", Dns(["127.0.0.1"], port=port))
+    send(to(f"http://{host}/v1"), 5)
+    assert [path for path, _, _ in endpoint.requests] == ["/v1" if is_this_machine else f"http://{host}/v1"]
+
+
+def test_a_request_has_a_user_agent_and_accepts_no_encoding(endpoint: Endpoint) -> None:
+    """A compressed stream would arrive late: its server compresses many chunks together."""
+    send(to(endpoint.url), 5)
+    ((_, headers, _),) = endpoint.requests
+    assert (headers["User-Agent"], headers["Accept-Encoding"]) == ("baton", "identity")
+    assert "Accept" not in headers
 
 
 def test_the_list_of_hosts_also_applies_behind_a_proxy(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,7 +151,7 @@ def test_a_reply_over_the_size_bound_is_rejected_before_it_is_read_in_full(
 
 def test_eleven_megabytes_are_too_large(endpoint: Endpoint) -> None:
     endpoint.script = lambda handler: handler.reply(200, b"x" * 11_000_000)
-    with pytest.raises(LlmAnswerInvalid, match="more than 10,485,760 bytes"):
+    with pytest.raises(LlmAnswerInvalid, match=r"^LLM instance 'demo' sent an answer of more than 10,485,760 bytes\.$"):
         send(to(endpoint.url), 10)
 
 
