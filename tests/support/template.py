@@ -44,7 +44,7 @@ PSEUDO_PARAMETERS = {
     "AWS::URLSuffix": "SUFFIX",
 }
 ATTRIBUTES = ("Alias", "Arn", "Name", "QueueName", "StreamArn", "Version")
-"""Of resources, as far as the template uses them. SAM replaces a ``Ref`` to ``Function.Alias`` or ``Function.Version``."""
+"""Of resources, as far as the template uses them. SAM replaces references to a function's ``Alias`` or ``Version``."""
 
 NO_VALUE = object()
 """``AWS::NoValue``: the property or entry does not exist."""
