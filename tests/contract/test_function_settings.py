@@ -68,6 +68,9 @@ ENVIRONMENTS: dict[str, dict[str, str]] = {
 }
 """The environment of each function with the default parameters, beside that of all functions."""
 
+COMPARED_ELSEWHERE = ("Policies", "VersionDescription", "DeploymentPreference")
+"""In test_permissions.py and test_updates.py."""
+
 COMMON = {"POWERTOOLS_SERVICE_NAME": "baton", "POWERTOOLS_LOG_LEVEL": "INFO"}
 
 EFFECTS: list[tuple[Parameters, dict[str, str]]] = [
@@ -86,8 +89,8 @@ WITHOUT_EFFECT: list[Parameters] = [
     {"RequestRateLimit": "11"},
     {"RequestBurstLimit": "22"},
     {"AlarmTopicArn": "arn:of:a:topic"},
-    {"SetApiGatewayLogRole": "true"},
-    {"SetApiGatewayLogRole": "false"},
+    {"LogWebSocketAccess": "true"},
+    {"ShiftTrafficGradually": "true"},
     {"AllowBedrock": "true"},
 ]
 
@@ -126,7 +129,9 @@ def test_each_function_has_exactly_these_properties(function: str) -> None:
     stated = FUNCTIONS[function]
     resource = template.deployed(CHANGED)[stated["resource"]]
     properties = {
-        name: value for name, value in resource["Properties"].items() if name not in ("Environment", "Policies")
+        name: value
+        for name, value in resource["Properties"].items()
+        if name not in (*COMPARED_ELSEWHERE, "Environment")
     }
     assert set(resource["Properties"]["Environment"]) == {"Variables"}
     assert properties == {
@@ -137,6 +142,8 @@ def test_each_function_has_exactly_these_properties(function: str) -> None:
         "MemorySize": stated["memory"],
         "Timeout": stated["timeout"],
         "Tracing": "Active",
+        "AutoPublishAlias": "live",
+        "AutoPublishAliasAllProperties": True,
         "LoggingConfig": {"LogFormat": "JSON", "ApplicationLogLevel": "WARN", "LogGroup": stated["logs"]},
         "Layers": ["DependenciesLayer", "BatonLayer"],
         **stated.get("more", {}),
@@ -155,6 +162,8 @@ def test_each_layer_is_built_for_the_runtime_and_the_architecture_of_the_functio
         "CompatibleRuntimes": ["python3.13"],
         "CompatibleArchitectures": ["x86_64"],
         "RetentionPolicy": "Delete",
+        "LayerName": f"STACK-{folder.removeprefix('layers/')}",
+        "PublishLambdaVersion": True,
     }
 
 
@@ -165,7 +174,7 @@ def test_the_state_machine_has_exactly_these_properties() -> None:
         "DefinitionSubstitutions": {
             "Partition": "PARTITION",
             "RunsTable": "RunsTable",
-            "ExecutePayloadFunctionArn": "ExecutePayloadFunction.Arn",
+            "ExecutePayloadFunctionArn": "ExecutePayloadFunction.Version",
         },
         "Logging": {
             "Level": "ALL",

@@ -36,7 +36,7 @@ WEBSOCKET_LOG = {
     "route": "$context.routeKey",
     "status": "$context.status",
     "latency": "$context.integrationLatency",
-    "integrationError": "$context.integrationErrorMessage",
+    "integrationError": "$context.integration.error",
 }
 """The fields of an entry: never a query string, a header or a body, which can contain users' data."""
 
@@ -93,7 +93,7 @@ def test_each_integration_invokes_its_function(name: str, function: str) -> None
     assert properties(name) == {
         "ApiId": "HttpApi",
         "IntegrationType": "AWS_PROXY",
-        "IntegrationUri": f"{function}.Arn",
+        "IntegrationUri": f"{function}.Alias",
         "PayloadFormatVersion": "2.0",
     }
 
@@ -135,7 +135,7 @@ def test_the_emulator_has_the_same_routes_and_collections_with_a_trailing_slash(
 
 
 def test_the_websocket_api_throttles_and_logs_and_sends_each_route_to_its_function() -> None:
-    made = properties("WebSocketApi")
+    made = properties("WebSocketApi", {**CHANGED, "LogWebSocketAccess": "true"})
     logs = made.pop("AccessLogSettings")
     assert (logs["DestinationArn"], log_format(logs)) == ("WebSocketAccessLogs.Arn", WEBSOCKET_LOG)
     assert made.pop("Tags") == {"ms-custom-id": "STACK-websocket"}
@@ -144,17 +144,6 @@ def test_the_websocket_api_throttles_and_logs_and_sends_each_route_to_its_functi
         "Name": "STACK-websocket",
         "StageName": "live",
         "RouteSelectionExpression": "$request.body.action",
-        "Routes": {name: {"FunctionArn": "WebSocketFunction.Arn"} for name in WEBSOCKET_ROUTES},
+        "Routes": {name: {"FunctionArn": "WebSocketFunction.Alias"} for name in WEBSOCKET_ROUTES},
         "DefaultRouteSettings": THROTTLES,
     }
-
-
-def test_the_account_has_its_log_role_before_the_websocket_api_is_created() -> None:
-    """The description refers to it; a stage cannot log without the role."""
-    with_role = {"SetApiGatewayLogRole": "true"}
-    deployed = template.deployed(with_role)
-    assert deployed["ApiGatewayAccount"]["Properties"] == {"CloudWatchRoleArn": "ApiGatewayLogRole.Arn"}
-    assert "ApiGatewayAccount" in deployed["WebSocketApi"]["Properties"]["Description"]
-    for without in ({"SetApiGatewayLogRole": "false"}, {**with_role, **EMULATOR}):
-        assert not {"ApiGatewayAccount", "ApiGatewayLogRole"} & set(template.deployed(without))
-        assert "ApiGatewayAccount" not in template.deployed(without)["WebSocketApi"]["Properties"]["Description"]

@@ -10,15 +10,29 @@ from tests.support import template
 from tests.support.template import CHANGED, DEFAULTS
 
 LOG_GROUPS = {
-    "RunsApiLogs": "/aws/lambda/STACK/runs_api",
-    "CatalogApiLogs": "/aws/lambda/STACK/catalog_api",
-    "ExecutePayloadLogs": "/aws/lambda/STACK/execute_payload",
-    "NotifySubscribersLogs": "/aws/lambda/STACK/notify_subscribers",
-    "WebSocketLogs": "/aws/lambda/STACK/websocket",
-    "StateMachineLogs": "/aws/vendedlogs/states/STACK",
-    "HttpAccessLogs": "/aws/vendedlogs/apigateway/STACK/http",
-    "WebSocketAccessLogs": "/aws/vendedlogs/apigateway/STACK/websocket",
+    "RunsApiLogs": "/aws/lambda/STACK/runs_api/ID",
+    "CatalogApiLogs": "/aws/lambda/STACK/catalog_api/ID",
+    "ExecutePayloadLogs": "/aws/lambda/STACK/execute_payload/ID",
+    "NotifySubscribersLogs": "/aws/lambda/STACK/notify_subscribers/ID",
+    "WebSocketLogs": "/aws/lambda/STACK/websocket/ID",
+    "StateMachineLogs": "/aws/vendedlogs/states/STACK/ID",
+    "HttpAccessLogs": "/aws/vendedlogs/apigateway/STACK/http/ID",
+    "WebSocketAccessLogs": "/aws/vendedlogs/apigateway/STACK/websocket/ID",
 }
+
+ERRORS = {
+    "Statistic": "Sum",
+    "Period": 60,
+    "EvaluationPeriods": 1,
+    "ComparisonOperator": "GreaterThanThreshold",
+    "Threshold": 0,
+    "TreatMissingData": "notBreaching",
+}
+
+
+def of(dimension: str, value: str) -> dict[str, str]:
+    return {"Name": dimension, "Value": value}
+
 
 ALARMS: dict[str, dict[str, Any]] = {
     "NotifyFailuresAlarm": {
@@ -32,11 +46,26 @@ ALARMS: dict[str, dict[str, Any]] = {
         "Threshold": 0,
         "TreatMissingData": "notBreaching",
     },
+    "HttpErrorsAlarm": {
+        **ERRORS,
+        "Namespace": "AWS/ApiGateway",
+        "MetricName": "5xx",
+        "Dimensions": [of("ApiId", "HttpApi")],
+    },
+    **{
+        f"{name}ErrorsAlarm": {
+            **ERRORS,
+            "Namespace": "AWS/Lambda",
+            "MetricName": "Errors",
+            "Dimensions": [of("FunctionName", f"{name}Function")],
+        }
+        for name in ("RunsApi", "CatalogApi", "ExecutePayload", "NotifySubscribers", "WebSocket")
+    },
 }
 
 
 def test_every_log_group_has_its_name_and_the_retention_of_the_parameter() -> None:
-    deployed = template.deployed(CHANGED)
+    deployed = template.deployed({**CHANGED, "LogWebSocketAccess": "true"})
     groups = {name: each["Properties"] for name, each in deployed.items() if each["Type"] == "AWS::Logs::LogGroup"}
     assert groups == {
         name: {"LogGroupName": group, "RetentionInDays": CHANGED["LogRetentionDays"]}

@@ -25,10 +25,11 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "RequestRateLimit": {"Type": "Number", "Default": 100, "MinValue": 1},
     "RequestBurstLimit": {"Type": "Number", "Default": 200, "MinValue": 1},
     "AlarmTopicArn": TEXT,
-    "SetApiGatewayLogRole": {**YES_OR_NO, "Default": "true"},
+    "LogWebSocketAccess": {**YES_OR_NO, "Default": "false"},
     "AllowPrivateLlmHosts": {**YES_OR_NO, "Default": "false"},
-    "AllowedLlmHosts": {**TEXT, "AllowedPattern": "[A-Za-z0-9.:_*, -]*"},
+    "AllowedLlmHosts": {**TEXT, "AllowedPattern": "[A-Za-z0-9.:_*, -]*", "MaxLength": 200},
     "AllowBedrock": {**YES_OR_NO, "Default": "false"},
+    "ShiftTrafficGradually": {**YES_OR_NO, "Default": "false"},
     "EmulatorHost": TEXT,
 }
 """Whatever opens something is closed by default."""
@@ -36,15 +37,14 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 CONDITIONAL: dict[str, Parameters] = {
     "TextsBucketPolicy": {"EmulatorHost": ""},
     "BedrockPolicy": {"AllowBedrock": "true"},
-    "ApiGatewayLogRole": {"EmulatorHost": "", "SetApiGatewayLogRole": "true"},
-    "ApiGatewayAccount": {"EmulatorHost": "", "SetApiGatewayLogRole": "true"},
+    "WebSocketAccessLogs": {"LogWebSocketAccess": "true"},
 }
 """Resources that are deployed only with these values. Beside them, the emulator has routes of its own."""
 
 VALUES = {
     "EmulatorHost": ["", "localhost:4566"],
     "AllowBedrock": ["true", "false"],
-    "SetApiGatewayLogRole": ["true", "false"],
+    "LogWebSocketAccess": ["true", "false"],
     "AllowedOrigins": ["", "https://a.example"],
     "AllowedLlmHosts": ["", "api.example"],
     "AlarmTopicArn": ["", "arn:of:a:topic"],
@@ -58,7 +58,7 @@ CONDITIONS = {
     "AllowsOrigins": {"AllowedOrigins": "https://a.example"},
     "LimitsLlmHosts": {"AllowedLlmHosts": "api.example"},
     "NotifiesAlarms": {"AlarmTopicArn": "arn:of:a:topic"},
-    "SetsApiGatewayLogRole": {"SetApiGatewayLogRole": "true", "EmulatorHost": ""},
+    "LogsWebSocketAccess": {"LogWebSocketAccess": "true"},
 }
 """Parameters for which each condition is true."""
 
@@ -85,7 +85,7 @@ def test_each_condition_is_true_for_its_parameters(name: str, parameters: Parame
 
 def test_each_condition_that_a_default_leaves_false_is_false() -> None:
     true = {name for name, value in template.conditions(DEFAULTS).items() if value}
-    assert true == {"OnAws", *(["SetsApiGatewayLogRole"] * (PARAMETERS["SetApiGatewayLogRole"]["Default"] == "true"))}
+    assert true == {"OnAws"}
     assert not template.conditions(EMULATOR)["OnAws"]
     assert set(CONDITIONS) == set(template.template()["Conditions"])
 

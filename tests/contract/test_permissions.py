@@ -13,14 +13,15 @@ from tests.support import template
 from tests.support.template import CHANGED, DEFAULTS, EMULATOR, Parameters
 
 SECRETS = "arn:PARTITION:ssm:REGION:ACCOUNT:parameter/STACK/*"
-CONNECTIONS = "arn:PARTITION:execute-api:REGION:ACCOUNT:WebSocketApi/live/*"
+LIVE = "arn:PARTITION:execute-api:REGION:ACCOUNT:WebSocketApi/live"
+SEND, DISCONNECT = f"{LIVE}/POST/@connections/*", f"{LIVE}/DELETE/@connections/*"
 EXECUTIONS = "arn:PARTITION:states:REGION:ACCOUNT:execution:StateMachine.Name:*"
 LOG_DELIVERY = (
     "logs:CreateLogDelivery GetLogDelivery UpdateLogDelivery DeleteLogDelivery ListLogDeliveries PutResourcePolicy"
     " DescribeResourcePolicies DescribeLogGroups"
 )
 
-type Statements = dict[str, tuple[str, str]]
+type Statements = dict[str, tuple[str, str | list[str]]]
 
 STATEMENTS: dict[str, Statements] = {
     "RunsApiFunction": {
@@ -37,7 +38,7 @@ STATEMENTS: dict[str, Statements] = {
     },
     "CatalogApiFunction": {
         "StoreCatalog": (
-            "dynamodb:GetItem BatchGetItem Query PutItem UpdateItem DeleteItem ConditionCheckItem",
+            "dynamodb:GetItem BatchGetItem Query PutItem UpdateItem DeleteItem",
             "CatalogTable.Arn",
         ),
         "StoreTextsOfCatalog": ("s3:GetObject PutObject DeleteObject", "TextsBucket.Arn/catalog/*"),
@@ -54,17 +55,17 @@ STATEMENTS: dict[str, Statements] = {
         "ReadStream": ("dynamodb:DescribeStream GetRecords GetShardIterator", "RunsTable.StreamArn"),
         "ListStreams": ("dynamodb:ListStreams", "*"),
         "FindAndDeleteConnections": ("dynamodb:GetItem Query BatchWriteItem", "ConnectionsTable.Arn"),
-        "SendMessages": ("execute-api:ManageConnections", CONNECTIONS),
+        "SendMessages": ("execute-api:ManageConnections", [SEND, DISCONNECT]),
         "QueueFailures": ("sqs:SendMessage", "NotifyFailures.Arn"),
     },
     "WebSocketFunction": {
-        "StoreConnections": ("dynamodb:GetItem PutItem UpdateItem DeleteItem BatchWriteItem", "ConnectionsTable.Arn"),
+        "StoreConnections": ("dynamodb:GetItem UpdateItem DeleteItem BatchWriteItem", "ConnectionsTable.Arn"),
         "ReadRuns": ("dynamodb:GetItem Query", "RunsTable.Arn"),
-        "SendMessages": ("execute-api:ManageConnections", CONNECTIONS),
+        "SendMessages": ("execute-api:ManageConnections", SEND),
     },
     "StateMachine": {
         "MarkRuns": ("dynamodb:UpdateItem", "RunsTable.Arn"),
-        "ExecutePayloads": ("lambda:InvokeFunction", "ExecutePayloadFunction.Arn"),
+        "ExecutePayloads": ("lambda:InvokeFunction", "ExecutePayloadFunction.Arn:*"),
         "DeliverLogs": (LOG_DELIVERY, "*"),
     },
 }
@@ -156,7 +157,7 @@ def test_with_the_parameter_the_functions_that_call_llms_may_only_invoke_models(
 def test_only_the_http_api_may_invoke_its_functions(name: str) -> None:
     assert template.deployed(DEFAULTS)[f"{name}Permission"]["Properties"] == {
         "Action": "lambda:InvokeFunction",
-        "FunctionName": f"{name}Function",
+        "FunctionName": f"{name}Function.Alias",
         "Principal": "apigateway.amazonaws.com",
         "SourceArn": "arn:PARTITION:execute-api:REGION:ACCOUNT:HttpApi/*",
     }
@@ -179,16 +180,4 @@ def test_the_bucket_accepts_only_tls_on_aws() -> None:
                 }
             ],
         },
-    }
-
-
-def test_api_gateways_role_may_only_write_logs() -> None:
-    assert template.deployed({"SetApiGatewayLogRole": "true"})["ApiGatewayLogRole"]["Properties"] == {
-        "AssumeRolePolicyDocument": {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"}, "Action": "sts:AssumeRole"}
-            ],
-        },
-        "ManagedPolicyArns": ["arn:PARTITION:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"],
     }

@@ -7,14 +7,20 @@ from collections import defaultdict
 from tests.support import template
 
 RESOURCES = {
-    "AWS::ApiGateway::Account": ["ApiGatewayAccount"],
     "AWS::ApiGatewayV2::Api": ["HttpApi"],
     "AWS::ApiGatewayV2::Integration": ["RunsIntegration", "CatalogIntegration"],
     "AWS::ApiGatewayV2::Stage": ["HttpStage"],
-    "AWS::CloudWatch::Alarm": ["NotifyFailuresAlarm"],
+    "AWS::CloudWatch::Alarm": [
+        "NotifyFailuresAlarm",
+        "RunsApiErrorsAlarm",
+        "CatalogApiErrorsAlarm",
+        "ExecutePayloadErrorsAlarm",
+        "NotifySubscribersErrorsAlarm",
+        "WebSocketErrorsAlarm",
+        "HttpErrorsAlarm",
+    ],
     "AWS::DynamoDB::Table": ["RunsTable", "CatalogTable", "ConnectionsTable"],
     "AWS::IAM::Policy": ["BedrockPolicy"],
-    "AWS::IAM::Role": ["ApiGatewayLogRole"],
     "AWS::Lambda::EventSourceMapping": ["NotifySubscribersMapping"],
     "AWS::Lambda::Permission": ["RunsApiPermission", "CatalogApiPermission"],
     "AWS::Logs::LogGroup": [
@@ -43,17 +49,18 @@ RESOURCES = {
 }
 """By type; the routes of the HTTP API are compared with the handlers in test_routes.py."""
 
-USERS_DATA = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
+RETAINED_AFTER_THE_FIRST_DEPLOYMENT = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
 TRANSIENT = {"DeletionPolicy": "Delete", "UpdateReplacePolicy": "Delete"}
 RETAINED = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
 
 POLICIES: dict[str, dict[str, str]] = {
-    "RunsTable": USERS_DATA,
-    "CatalogTable": USERS_DATA,
-    "TextsBucket": USERS_DATA,
+    "RunsTable": RETAINED,
+    "CatalogTable": RETAINED,
+    "TextsBucket": RETAINED_AFTER_THE_FIRST_DEPLOYMENT,
     "ConnectionsTable": TRANSIENT,
     "NotifyFailures": TRANSIENT,
-    "ApiGatewayLogRole": RETAINED,
+    **dict.fromkeys(RESOURCES["AWS::Logs::LogGroup"], RETAINED_AFTER_THE_FIRST_DEPLOYMENT),
+    "ExecutePayloadFunction": {"UpdateReplacePolicy": "Retain"},
 }
 """Every resource with such a policy: what happens to it if it is deleted or replaced."""
 
@@ -68,7 +75,7 @@ def test_the_template_has_exactly_these_resources() -> None:
     }
 
 
-def test_users_data_is_retained_and_nothing_else_is() -> None:
+def test_users_data_logs_and_versions_of_the_payload_function_are_retained_and_nothing_else_is() -> None:
     names = ("DeletionPolicy", "UpdateReplacePolicy")
     found = {
         name: {policy: each[policy] for policy in names if policy in each}

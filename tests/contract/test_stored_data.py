@@ -10,15 +10,16 @@ from tests.support import template
 from tests.support.template import CHANGED, DEFAULTS
 
 KEYS = {"pk": "S", "sk": "S"}
+PROTECTED = {"DeletionProtectionEnabled": True}
 
 TABLES: dict[str, dict[str, Any]] = {
     "RunsTable": {
         "attributes": {**KEYS, "tenant_runs": "S", "tenant_workflow": "S", "tenant_status": "S", "id": "N"},
         "indexes": {"by_tenant": "tenant_runs", "by_workflow": "tenant_workflow", "by_status": "tenant_status"},
         "expires": True,
-        "more": {"StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"}},
+        "more": {"StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"}, **PROTECTED},
     },
-    "CatalogTable": {"attributes": KEYS, "indexes": {}, "expires": False},
+    "CatalogTable": {"attributes": KEYS, "indexes": {}, "expires": False, "more": PROTECTED},
     "ConnectionsTable": {"attributes": KEYS, "indexes": {}, "expires": True},
 }
 """Attributes that are keys with their types, the first key of each index, and whether ``expires_at`` is a TTL.

@@ -9,7 +9,7 @@ from tests.support import template
 from tests.support.template import DEFAULTS
 
 MAPPING: dict[str, Any] = {
-    "FunctionName": "NotifySubscribersFunction",
+    "FunctionName": "NotifySubscribersFunction.Alias",
     "EventSourceArn": "RunsTable.StreamArn",
     "StartingPosition": "TRIM_HORIZON",
     "BatchSize": 100,

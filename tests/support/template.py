@@ -39,11 +39,12 @@ PSEUDO_PARAMETERS = {
     "AWS::AccountId": "ACCOUNT",
     "AWS::Partition": "PARTITION",
     "AWS::Region": "REGION",
+    "AWS::StackId": "arn:of:a:stack/STACK/ID",
     "AWS::StackName": "STACK",
     "AWS::URLSuffix": "SUFFIX",
 }
-ATTRIBUTES = ("Arn", "Name", "QueueName", "StreamArn")
-"""Of resources, as far as the template uses them."""
+ATTRIBUTES = ("Alias", "Arn", "Name", "QueueName", "StreamArn", "Version")
+"""Of resources, as far as the template uses them. SAM replaces references to a function's ``Alias`` or ``Version``."""
 
 NO_VALUE = object()
 """``AWS::NoValue``: the property or entry does not exist."""
@@ -244,11 +245,24 @@ def _result(function: str, argument: Any, names: Names) -> Any:
             return names.values[name]
         case "Fn::GetAtt", [resource, attribute]:
             return names.values[f"{resource}.{attribute}"]
+        case "Fn::If", [condition, then, otherwise]:
+            return _resolved(then if names.conditions[condition] else otherwise, names)
+        case _:
+            return _text(function, argument, names)
+
+
+def _text(function: str, argument: Any, names: Names) -> Any:
+    """The result of a function of texts."""
+    match function, argument:
+        case "Fn::Sub", [text, own]:
+            return _text("Fn::Sub", text, Names({**names.values, **_resolved(own, names)}, names.conditions))
         case "Fn::Sub", text:
             return re.sub(r"\$\{([^}]+)\}", lambda match: names.values[match[1]], text)
         case "Fn::Join", [separator, entries]:
             return separator.join(_resolved(entries, names))
-        case "Fn::If", [condition, then, otherwise]:
-            return _resolved(then if names.conditions[condition] else otherwise, names)
+        case "Fn::Split", [separator, text]:
+            return _resolved(text, names).split(separator)
+        case "Fn::Select", [index, entries]:
+            return _resolved(entries, names)[index]
         case _:
             raise AssertionError((function, argument))
