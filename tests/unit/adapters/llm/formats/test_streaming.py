@@ -226,6 +226,18 @@ def test_a_split_surrogate_pair_is_joined(endpoint: Endpoint, a_call: Build) -> 
     assert listener.pieces[:2] == ["a", "\U0001f3c3b"]
 
 
+@pytest.mark.parametrize(
+    ("high", "low", "joined"), [("\ud800", "\udc00", "\U00010000"), ("\udbff", "\udfff", "\U0010ffff")]
+)
+def test_the_first_and_the_last_surrogate_pair_are_joined_after_other_text(
+    endpoint: Endpoint, a_call: Build, high: str, low: str, joined: str
+) -> None:
+    endpoint.script = streaming_of(piece(f"abc{high}"), piece(f"{low}d"), piece(None, "stop"), DONE)
+    listener = RecordingListener()
+    assert complete(a_call(base_url=endpoint.url), listener).content == f"abc{joined}d"
+    assert listener.pieces == ["abc", f"{joined}d"]
+
+
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
 def test_streams_share_one_connection(endpoint: Endpoint, a_call: Build, provider: str) -> None:
     endpoint.script = lambda handler: handler.stream(*ANSWERS[provider])
