@@ -78,10 +78,11 @@ def test_a_slot_is_claimed_once(limits: LimitStore) -> None:
     assert limits.read(TENANT, 1) == LimitState()
 
 
-def test_a_claim_expires(aws: Account) -> None:
-    DynamoLimitStore(aws.dynamodb, aws.dynamodb, aws.runs_table).claim_slot(TENANT, 1, 5, EXPIRES_AT)
-    item = aws.dynamodb.get_item(TableName=aws.runs_table, Key=to_attributes(keys.slot_claim(TENANT, 1, 5)))["Item"]
-    assert item["expires_at"] == {"N": str(EXPIRES_AT)}
+def test_the_state_and_claims_expire(aws: Account) -> None:
+    store = DynamoLimitStore(aws.dynamodb, aws.dynamodb, aws.runs_table)
+    store.claim_slot(TENANT, 1, 5, EXPIRES_AT)
+    store.write(TENANT, 1, STATE, EXPIRES_AT)
+    assert [item["expires_at"] for item in aws.items(aws.runs_table)] == [{"N": str(EXPIRES_AT)}] * 2
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,16 @@ def test_a_slot_that_is_free_for_three_seconds_is_for_any_call() -> None:
     assert instance.request("new")[0] > 0
 
 
+def test_a_slot_that_expires_is_first_for_the_call_whose_turn_it_is() -> None:
+    instance = two_at_once()
+    instance.request("crashed", "crashed too", "c", "d", "e")
+    instance.now += 2 * MINUTE_MS - 1
+    instance.request("c", "d", "e")
+    instance.now += 1
+    waits = instance.request("e", "d", "c")
+    assert [wait > 0 for wait in waits] == [True, False, False]
+
+
 def test_a_cancelled_call_is_not_waited_for_after_its_place_has_expired() -> None:
     instance = two_at_once()
     instance.request("a", "b", "cancelled", "c")
@@ -261,6 +271,7 @@ def test_a_wait_for_a_slot_is_at_most_five_minutes() -> None:
     instance.ended("a", call_ms=840_000)
     instance.request("a")
     assert instance.request("c", "d") == [300_000, 300_000]
+    assert instance.last["c"].ticket == Ticket(lease=NOW // MINUTE_MS + 6, turn=0), "the wait and a minute of grace"
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(0, 20))
@@ -305,6 +316,19 @@ def test_without_a_token_count_the_estimate_remains() -> None:
     limits = LlmLimits(tokens_per_minute=10_000)
     state = acquire(LimitState(), limits, request(1_000), NOW).state
     assert release(state, limits, request(1_000), Usage(call_ms=1), NOW).tokens_full_ms == state.tokens_full_ms
+
+
+def test_a_call_without_a_slot_frees_none() -> None:
+    instance = two_at_once()
+    instance.request("a")
+    assert release(instance.state, instance.limits, request(), Usage(call_ms=5), NOW) == instance.state
+    unlimited = LlmLimits(tokens_per_minute=10)
+    usage = Usage(call_ms=5, lease=NOW // MINUTE_MS + 2)
+    assert release(instance.state, unlimited, request(), usage, NOW) == instance.state
+
+
+def test_the_smallest_limit_of_tokens_allows_one_per_refill() -> None:
+    assert starts(LlmLimits(tokens_per_minute=1), [(0, 1)] * 3) == [0, REFILL_MS, 2 * REFILL_MS]
 
 
 def test_without_max_concurrency_no_calls_are_counted() -> None:

@@ -119,7 +119,7 @@ def test_a_call_that_has_waited_passes_its_turn_and_those_that_were_cancelled() 
     queue = SlotQueue(running={MINUTE: 1}, waiting={MINUTE: 4}, turns_passed=10, turns_given=20)
     started = with_started(queue, 10, MINUTE)
     assert (started.running, started.waiting, started.turns_passed) == ({MINUTE: 2}, {MINUTE: 4}, 12)
-    dense = with_started(replace(queue, turns_given=11), 10, MINUTE + 1)
+    dense = with_started(replace(queue, turns_given=13), 10, MINUTE + 1)
     assert (dense.running, dense.turns_passed) == ({MINUTE: 1, MINUTE + 1: 1}, 11)
     assert with_started(replace(queue, turns_given=10), 10, MINUTE).turns_passed == 10
 

@@ -135,8 +135,9 @@ def test_a_lease_lasts_as_long_as_the_longest_call(
     ],
 )
 def test_estimated_tokens_are_reserved(setup: Setup, call: dict[str, Any], tokens: int) -> None:
-    setup.acquire(a_call(limits=LlmLimits(tokens_per_minute=ONE_MS_A_TOKEN), **call))
-    assert setup.store.state.tokens_full_ms == NOW + tokens
+    for calls in (1, 2):
+        setup.acquire(a_call(limits=LlmLimits(tokens_per_minute=ONE_MS_A_TOKEN), **call))
+        assert setup.store.state.tokens_full_ms == NOW + calls * tokens
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ class Wait:
     """
 
     seconds: int = 0
-    reserved: bool = False
+    reserved: bool
     ticket: Ticket | None = None
 
 
