@@ -22,7 +22,7 @@ INHERITED = {"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ"}
 
 
 class BackgroundProcess:
-    """The process holds a lock on a file while it runs, which shows whether it runs.
+    """A process that is running holds a lock on a file, which shows other commands that it is running.
 
     A process id alone is not enough: after a crash or a reboot it may belong to another program.
     """
@@ -66,7 +66,7 @@ class BackgroundProcess:
         deadline = time.monotonic() + seconds
         while status_of(url) != HTTPStatus.OK:
             if self._has_ended() or time.monotonic() > deadline:
-                raise Problem(f"The {self._name.replace('-', ' ')} did not start; its log says why: {self.log}")
+                raise Problem(f"The {self._name.replace('-', ' ')} did not start; see its log: {self.log}")
             time.sleep(0.1)
 
     def stop(self, seconds: float) -> None:
@@ -98,10 +98,12 @@ class BackgroundProcess:
 
 
 def inherited() -> dict[str, str]:
+    """The environment variables that background processes inherit."""
     return {name: value for name, value in os.environ.items() if name in INHERITED}
 
 
 def acquire(lock: IO[str]) -> bool:
+    """Lock the file without waiting; ``False`` if another process holds the lock."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

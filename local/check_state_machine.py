@@ -1,4 +1,4 @@
-"""Part of make lint: is every state reachable, and does the template have all substitutions of the state machine?
+"""Part of make lint: checks that every state is reachable, and that the template has all substitutions.
 
 AWS reports these mistakes on deployment, and some only when a run reaches the state.
 """
@@ -33,7 +33,7 @@ def transition_mistakes(machine: dict[str, Any]) -> Iterator[str]:
     states: dict[str, State] = machine["States"]
     for name, state in states.items():
         unknown = sorted(set(next_states(state)) - states.keys())
-        yield from (f"{name} leads to {target}, which does not exist." for target in unknown)
+        yield from (f"{name} refers to {target}, which does not exist." for target in unknown)
         if state["Type"] not in {"Succeed", "Fail"} and not state.get("End") and not set(next_states(state)):
             yield f"{name} has neither Next nor End."
     yield from (f"{name} is not reachable." for name in sorted(states.keys() - reached(machine["StartAt"], states)))
@@ -54,25 +54,25 @@ def reached(start: str, states: dict[str, State]) -> set[str]:
     return seen
 
 
-def substitution_mistakes(definition: str, given: set[str]) -> Iterator[str]:
+def substitution_mistakes(definition: str, declared: set[str]) -> Iterator[str]:
     wanted = set(re.findall(r"\$\{(\w+)\}", definition))
-    yield from (f"${{{name}}} has no substitution in the template." for name in sorted(wanted - given))
+    yield from (f"${{{name}}} has no substitution in the template." for name in sorted(wanted - declared))
     yield from (
-        f"${{{name}}} has a substitution in the template, but does not occur." for name in sorted(given - wanted)
+        f"${{{name}}} has a substitution in the template, but does not occur." for name in sorted(declared - wanted)
     )
 
 
 def substitutions(template: Path) -> set[str]:
-    resources = yaml.load(template.read_text(), Loader=TagBlind)["Resources"]  # noqa: S506 - a SafeLoader
+    resources = yaml.load(template.read_text(), Loader=LoaderIgnoringTags)["Resources"]  # noqa: S506 - a SafeLoader
     machines = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::Serverless::StateMachine"]
     return {name for machine in machines for name in machine["DefinitionSubstitutions"]}
 
 
-class TagBlind(yaml.SafeLoader):
+class LoaderIgnoringTags(yaml.SafeLoader):
     """Reads a template and ignores tags such as !Ref and !Sub."""
 
 
-TagBlind.add_multi_constructor("!", lambda _loader, _tag, _node: None)
+LoaderIgnoringTags.add_multi_constructor("!", lambda _loader, _tag, _node: None)
 
 if __name__ == "__main__":
     sys.exit(main())

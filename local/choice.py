@@ -1,4 +1,4 @@
-"""Which LLM the example uses: from environment variables, which `make run NAME=…` sets, too.
+"""The LLM of the example, from environment variables, which `make run NAME=…` sets, too.
 
 An API key on a command line would be visible in `ps`.
 """
@@ -13,8 +13,11 @@ from local.model import MODEL, ModelServer, why_unavailable
 from local.problem import Problem
 
 
-def given(console: Console) -> LlmChoice | None:
-    """``None`` for the model that the local stack serves itself."""
+def chosen_llm(console: Console) -> LlmChoice | None:
+    """The LLM that the user has chosen; ``None`` for the model that the local stack serves itself.
+
+    If that model can't run on this machine, the simulated LLM is chosen, and the reason is printed.
+    """
     llm = llm_from(os.environ)
     if llm is None and (reason := why_unavailable()):
         console.print(f"The model can't run on this machine, so the simulated LLM answers: {reason}", markup=False)
@@ -22,12 +25,15 @@ def given(console: Console) -> LlmChoice | None:
     return llm
 
 
-def of_model(server: ModelServer) -> LlmChoice:
+def llm_of_server(server: ModelServer) -> LlmChoice:
     return LlmChoice(server.base_url, MODEL)
 
 
 def llm_from(environment: Mapping[str, str]) -> LlmChoice | None:
-    """LLM_BASE_URL takes precedence over LLM."""
+    """The chosen LLM; LLM_BASE_URL takes precedence over LLM.
+
+    :raises Problem: if the variables are invalid or contradictory.
+    """
     llm, base_url, model, api_key = (
         environment.get(name, "") for name in ("LLM", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY")
     )

@@ -28,7 +28,10 @@ ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch
 
 
 def build_and_deploy(emulator: Emulator, home: Path) -> dict[str, str]:
-    """The outputs of the deployed stack."""
+    """Build and deploy the template; returns the outputs of the stack.
+
+    :raises Problem: if sam fails.
+    """
     with build_lock():
         sam("build", build_options(), emulator, home)
         sam("deploy", deploy_options(emulator), emulator, home)
@@ -82,7 +85,7 @@ def sam(command: str, options: list[str], emulator: Emulator, home: Path) -> Non
             process.wait()
             raise
     if process.returncode != 0:
-        raise Problem(f"`sam {command}` failed: {reason(log)} The whole story is in {log}")
+        raise Problem(f"`sam {command}` failed: {reason(log)} The full log is {log}")
 
 
 def environment(emulator: Emulator, home: Path) -> dict[str, str]:
@@ -108,7 +111,7 @@ def environment(emulator: Emulator, home: Path) -> dict[str, str]:
 def reason(log: Path) -> str:
     """The first line of the last error that sam printed."""
     errors = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("Error: ")]
-    return errors[-1].removeprefix("Error: ").rstrip(".") + "." if errors else "it gave no reason."
+    return errors[-1].removeprefix("Error: ").rstrip(".") + "." if errors else "no reason was reported."
 
 
 def outputs(emulator: Emulator) -> dict[str, str]:

@@ -12,4 +12,4 @@ def down(console: Console) -> None:
 
 
 if __name__ == "__main__":
-    terminal.end(down)
+    terminal.run_command(down)

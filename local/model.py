@@ -54,9 +54,9 @@ class ModelServer:
     def kill(self) -> None:
         self._process.kill()
 
-    def ended(self) -> str:
+    def ended_message(self) -> str:
         """The error for a server that has ended unexpectedly."""
-        return f"The model server has ended; its log may say why: {self.log}. `make up` starts it again."
+        return f"The model server has ended; see its log: {self.log}. `make up` starts it again."
 
     def _wait_until_loaded(self) -> None:
         self._process.wait_until_ready(f"{self.base_url}/models", SECONDS_TO_LOAD)

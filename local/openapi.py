@@ -1,7 +1,7 @@
 """make openapi: generate the OpenAPI document of the HTTP API from the handlers of its functions.
 
-Two functions serve the API; one document describes both. Routes, parameters and bodies come from the handlers' types,
-descriptions from their docstrings, responses from their decorators (`answers`), and examples from
+Several functions serve the API; one document describes them all. Routes, parameters and bodies come from the handlers'
+types, descriptions from their docstrings, responses from their decorators (`responses_of`), and examples from
 openapi_examples.yaml. The document is a file because generating it takes a second or two, which is too long for a
 request.
 """
@@ -10,7 +10,7 @@ import importlib.util
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
@@ -23,7 +23,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from baton.api import openapi
 from baton.api.bodies.workflow_files import FileModel
 from baton.api.methods import Api
-from baton.api.openapi.answers import SCHEMAS
+from baton.api.openapi.responses import SCHEMAS
 from baton.version import VERSION
 from local import openapi_problems
 from local.openapi_problems import Json
@@ -31,7 +31,6 @@ from local.openapi_problems import Json
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = Path(openapi.__path__[0]) / "openapi.json"
 EXAMPLES = Path(__file__).with_name("openapi_examples.yaml")
-FUNCTIONS = ("runs_api", "catalog_api")
 
 DESCRIPTION = """\
 Baton runs chains of LLM prompts as durable, observable runs. A **workflow** is a list of **payloads**, each one LLM
@@ -97,7 +96,7 @@ def document() -> Json:
     """The whole API, in OpenAPI 3.1."""
     paths: Json = {}
     schemas: Json = {"Problem": openapi_problems.schema(), **file_schemas()}
-    for module in map(load, FUNCTIONS):
+    for module in http_functions().values():
         own = described(module.api)
         add_all(schemas, own["components"]["schemas"])
         for path, method, operation in operations(own):
@@ -116,11 +115,18 @@ def document() -> Json:
     }
 
 
-def load(function: str) -> ModuleType:
-    """The app of a function, by its folder."""
-    spec = importlib.util.spec_from_file_location(f"{function}_described", ROOT / "functions" / function / "app.py")
+@cache
+def http_functions() -> Mapping[str, ModuleType]:
+    """The apps of the functions that serve the HTTP API, by folder: those with an ``api``."""
+    modules = {app.parent.name: load(app) for app in sorted(ROOT.glob("functions/*/app.py"))}
+    return {folder: module for folder, module in modules.items() if hasattr(module, "api")}
+
+
+def load(app: Path) -> ModuleType:
+    """The app of a function, by its path."""
+    spec = importlib.util.spec_from_file_location(f"{app.parent.name}_described", app)
     if spec is None or spec.loader is None:
-        raise ImportError(f"functions/{function}/app.py is not a Python file")
+        raise ImportError(f"{app} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # Powertools looks types up there
     spec.loader.exec_module(module)

@@ -9,9 +9,10 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import TypeAdapter
 
 from baton.api import problems
-from baton.api.openapi.answers import problem_answers
+from baton.api.openapi.responses import problem_responses
 from baton.domain import errors
-from baton.domain.files.workflow_files import BrokenFile, FieldError
+from baton.domain.field_errors import FieldError
+from baton.domain.files.workflow_files import BrokenFile
 from baton.domain.kinds import Referrer
 
 MEDIA_TYPE = problems.PROBLEM_JSON
@@ -45,7 +46,7 @@ def schema() -> Json:
             },
             "title": {**text, "description": "The type as a text."},
             "status": {"type": "integer", "description": "The HTTP status."},
-            "detail": {**text, "description": "A text for people that says what is wrong."},
+            "detail": {**text, "description": "A sentence for people that describes the error."},
             "errors": {"type": "array", "items": error, "description": "All invalid fields (`invalid-request`)."},
             "holder": {"type": "integer", "description": "The id of the definition that has the name (`name-taken`)."},
             "users": {
@@ -85,7 +86,7 @@ def with_common_problems(path: str, method: str, responses: Json, *, has_input: 
 
 
 def with_examples(*kinds: problems.ProblemType, path: str, method: str) -> Json:
-    made = {str(status): json.loads(json.dumps(response)) for status, response in problem_answers(*kinds).items()}
+    made = {str(status): json.loads(json.dumps(response)) for status, response in problem_responses(*kinds).items()}
     for response in made.values():
         shown = {slug: {"value": example(slug, path, method)} for slug in slugs(response)}
         response["content"][MEDIA_TYPE]["examples"] = shown
@@ -135,12 +136,12 @@ EXAMPLES = {
     "name-taken": problems.problem_of(errors.NameTaken("block", "Greeting", 1)),
     "run-not-finished": problems.problem_of(errors.RunNotFinished(1, "running")),
     "run-finished": problems.problem_of(errors.RunFinished(1, "completed")),
-    "run-changed": problems.problem_of(errors.AttemptSuperseded("Run 1 is no longer running; look at it again.")),
+    "run-changed": problems.problem_of(errors.AttemptSuperseded("Run 1 is no longer running; read it again.")),
     "conflict": problems.problem_of(errors.LedgerConflict()),
     "method-not-allowed": problems.problem(
         problems.METHOD_NOT_ALLOWED, "/api/blocks does not support PATCH; it supports GET, HEAD, POST, OPTIONS."
     ),
     "unknown-media-type": problems.problem(problems.UNKNOWN_TYPE, "body: is 'text/plain'; send it as JSON."),
     "too-large": problems.problem(problems.TOO_LARGE, "body: 1,000,001 bytes; at most 1,000,000 are allowed."),
-    "internal-error": problems.problem(problems.INTERNAL, "Something went wrong on our side."),
+    "internal-error": problems.problem(problems.INTERNAL, "An unexpected error occurred; see the function's log."),
 }

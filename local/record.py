@@ -20,4 +20,4 @@ def record(console: Console) -> None:
 
 
 if __name__ == "__main__":
-    terminal.end(record)
+    terminal.run_command(record)

@@ -19,26 +19,29 @@ from local.up import bring_up
 
 
 def run(console: Console) -> None:
-    llm = choice.given(console)
+    llm = choice.chosen_llm(console)
     stack = bring_up(console, terminal.port_argument(), with_model=llm is None)
     addresses = stack.addresses
     try:
-        finished = watch_example(console, addresses, llm or choice.of_model(stack.model))
+        finished = watch_example(console, addresses, llm or choice.llm_of_server(stack.model))
     except Problem as problem:
         if llm is None and not stack.model.is_running():
-            raise Problem(f"{problem}\n{stack.model.ended()}") from problem
+            raise Problem(f"{problem}\n{stack.model.ended_message()}") from problem
         raise
-    console.print(by_hand(addresses, finished["workflow_id"], finished["id"]), soft_wrap=True)
+    console.print(commands_to_try(addresses, finished["workflow_id"], finished["id"]), soft_wrap=True)
 
 
 def watch_example(console: Console, addresses: Addresses, llm: LlmChoice) -> dict[str, Any]:
-    """Run the example and print its messages; returns the completed run."""
+    """Run the example and print its messages; returns the completed run.
+
+    :raises Problem: if the run does not complete.
+    """
     api = Api(addresses.http_url)
     workflow_id = import_example(api, llm)
     console.print("Imported the example workflow from local/example.yaml.")
     started = api.call("POST", f"/api/execute/workflow/{workflow_id}", {"variables": VARIABLES})
     console.print(f"Started run {started['runId']}. Following it at {addresses.websocket_url}", soft_wrap=True)
-    show(console, addresses, started["runId"])
+    show_progress(console, addresses, started["runId"])
     finished: dict[str, Any] = api.call("GET", f"/api/execute/run/{started['runId']}")
     console.print(summary(finished))
     if finished["status"] != "completed":
@@ -46,27 +49,27 @@ def watch_example(console: Console, addresses: Addresses, llm: LlmChoice) -> dic
     return finished
 
 
-def show(console: Console, addresses: Addresses, run_id: int) -> None:
+def show_progress(console: Console, addresses: Addresses, run_id: int) -> None:
     """Show the progress and above it each answer, the last one as it is streamed."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     progress = Progress(*columns, TimeElapsedColumn(), console=console)
     task = progress.add_task("waiting for the first message", total=100)
-    growing = ""
+    partial_answer = ""
     with Live(progress, console=console) as live:
         for message in messages(addresses.websocket_url, run_id):
             data = message["data"]
             progress.update(task, completed=data.get("progress"), description=describe(message))
             if "delta" in data:
-                growing = growing[: data["offset"]] + data["delta"]
-                live.update(Group(answer(data, growing), progress))
+                partial_answer = partial_answer[: data["offset"]] + data["delta"]
+                live.update(Group(answer_panel(data, partial_answer), progress))
             elif message["type"] == "payload_completed":
                 live.update(progress)
-                console.print(answer(data, data["content"]))
+                console.print(answer_panel(data, data["content"]))
     if not console.is_interactive:
         console.print()  # the last line has no line break there
 
 
-def answer(data: dict[str, Any], text: str) -> Panel:
+def answer_panel(data: dict[str, Any], text: str) -> Panel:
     title = f"{data['position'] + 1}. {escape(data['payloadName'])}"
     return Panel(escape(text), title=title, title_align="left")
 
@@ -104,7 +107,8 @@ def summary(run: dict[str, Any]) -> Table:
     return table
 
 
-def by_hand(addresses: Addresses, workflow_id: int, run_id: int) -> str:
+def commands_to_try(addresses: Addresses, workflow_id: int, run_id: int) -> str:
+    """Commands for the user to try next, as markup."""
     variables = json.dumps({"variables": {"topic": "tides", "audience": "a sailor"}})
     return f"""\
 [bold]Try it by hand[/bold]
@@ -116,4 +120,4 @@ def by_hand(addresses: Addresses, workflow_id: int, run_id: int) -> str:
 
 
 if __name__ == "__main__":
-    terminal.end(run)
+    terminal.run_command(run)

@@ -108,7 +108,7 @@ class Stack:
         self._report("Building and deploying the template")
         outputs = build_and_deploy(self.emulator, self._home)
         addresses = Addresses(http_url=outputs["HttpUrl"], websocket_url=outputs["WebSocketUrl"])
-        self._report("Waiting for the first answer")
+        self._report("Waiting for the first response")
         wait_for_response(f"{addresses.http_url}/api/runs", self.emulator.log)
         self._addresses.write_text(json.dumps(asdict(addresses), indent=2))
         return addresses
@@ -118,5 +118,5 @@ def wait_for_response(url: str, log: Path) -> None:
     deadline = time.monotonic() + SECONDS_TO_RESPOND
     while (status := status_of(url)) is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         if time.monotonic() > deadline:
-            raise Problem(f"The stack is deployed, but {url} returned {status}; the emulator's log may say why: {log}")
+            raise Problem(f"The stack is deployed, but {url} returned {status}; see the emulator's log: {log}")
         time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""What the commands of this folder share: the port argument, the output and the exit status."""
+"""Shared parts of this folder's commands: the port argument, the output and the exit status."""
 
 import argparse
 import signal
@@ -11,7 +11,7 @@ from local.network import HIGHEST_PORT, LOWEST_PORT
 from local.problem import Problem
 
 
-def end(command: Callable[[Console], None]) -> None:
+def run_command(command: Callable[[Console], None]) -> None:
     """Run the command, and exit with a non-zero status if it fails."""
     console = Console(highlight=False)
     signal.signal(signal.SIGTERM, interrupt)
@@ -31,10 +31,13 @@ def interrupt(_number: int, _frame: object) -> None:
 
 
 def port_argument() -> int:
-    """The port from the command line."""
+    """The port from the command line.
+
+    :raises Problem: if it is not a valid port.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", required=True)
-    given = parser.parse_args().port
-    if not given.isdecimal() or not LOWEST_PORT <= int(given) <= HIGHEST_PORT:
-        raise Problem(f"PORT must be a number from {LOWEST_PORT} to {HIGHEST_PORT}, not {given!r}.")
-    return int(given)
+    port: str = parser.parse_args().port
+    if not port.isdecimal() or not LOWEST_PORT <= int(port) <= HIGHEST_PORT:
+        raise Problem(f"PORT must be a number from {LOWEST_PORT} to {HIGHEST_PORT}, not {port!r}.")
+    return int(port)

@@ -7,7 +7,7 @@ from local.stack import Stack
 
 
 def up(console: Console) -> None:
-    bring_up(console, terminal.port_argument(), with_model=choice.given(console) is None)
+    bring_up(console, terminal.port_argument(), with_model=choice.chosen_llm(console) is None)
 
 
 def bring_up(console: Console, port: int, *, with_model: bool) -> Stack:
@@ -26,4 +26,4 @@ def bring_up(console: Console, port: int, *, with_model: bool) -> Stack:
 
 
 if __name__ == "__main__":
-    terminal.end(up)
+    terminal.run_command(up)

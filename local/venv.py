@@ -16,31 +16,31 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-STAMP = VENV / "made-from"
+STAMP = VENV / "inputs-hash"
 NO_MODEL = VENV / "no-model"
 PIP = "pip==26.3"
 INSTALL = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
 REQUIREMENTS = ROOT / "layers" / "dependencies" / "requirements.txt"
 CONSTRAINTS = ROOT / "local" / "constraints.txt"
-INGREDIENTS = (ROOT / "pyproject.toml", REQUIREMENTS, CONSTRAINTS, Path(__file__))
+INPUTS = (ROOT / "pyproject.toml", REQUIREMENTS, CONSTRAINTS, Path(__file__))
 
 
 def main() -> int:
-    recipe = hashlib.sha256(b"".join(path.read_bytes() for path in INGREDIENTS)).hexdigest()
-    if STAMP.is_file() and STAMP.read_text() == recipe and is_python_313(PYTHON):
+    inputs_hash = hashlib.sha256(b"".join(path.read_bytes() for path in INPUTS)).hexdigest()
+    if STAMP.is_file() and STAMP.read_text() == inputs_hash and is_python_313(PYTHON):
         return 0
     python = next((candidate for candidate in candidates() if is_python_313(candidate)), None)
     if python is None:
-        say("Baton needs Python 3.13: install it with pyenv or uv, or so that `python3.13` is on your PATH.")
+        report("Baton needs Python 3.13: install it with pyenv or uv, or so that `python3.13` is on your PATH.")
         return 1
-    say(f"Creating .venv with {python}. This takes a minute or two.")
+    report(f"Creating .venv with {python}. This takes a minute or two.")
     for step in steps(python):
         if (output := output_of_failure(step)) is not None:
-            say(output)
-            say(f"The virtual environment could not be created. This step failed, as shown above: {' '.join(step)}")
+            report(output)
+            report(f"The virtual environment could not be created. This step failed, as shown above: {' '.join(step)}")
             return 1
     install_model()
-    STAMP.write_text(recipe)  # last, so that an interrupted attempt is repeated
+    STAMP.write_text(inputs_hash)  # last, so that an interrupted attempt is repeated
     return 0
 
 
@@ -93,7 +93,7 @@ def output_of_failure(step: list[str]) -> str | None:
     return None if done.returncode == 0 else done.stdout.decode(errors="replace")
 
 
-def say(text: str) -> None:
+def report(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 

@@ -15,18 +15,18 @@ from tests.support.aws import Account, account
 
 E2E = "tests/e2e"
 OWN_STACK = ("tests/e2e/test_limits.py", "tests/e2e/test_restart.py")
-"""Mostly wait, for a minute or more: they run beside the others of their tier, on a stack of their own."""
+"""These mostly wait, for a minute or more: they run in parallel with the others of their tier, on their own stack."""
 
 LONGEST_FIRST = ("tests/e2e/test_limits.py", "tests/e2e", "tests/integration", "tests/contract", "tests")
 
-# Both are about wall-clock time of examples, which wait for a core that other processes use; neither is about Baton.
+# Both limit the wall-clock time of examples, which depends on the other processes of the machine and not on Baton.
 settings.register_profile("shared cores", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared cores")
 
 
 @pytest.fixture
 def aws() -> Iterator[Account]:
-    """An AWS account in memory, as after a deploy of template.yaml; forgotten after the test."""
+    """An AWS account in memory, as after a deploy of template.yaml; removed after the test."""
     with account() as made:
         yield made
 
@@ -40,7 +40,7 @@ class ByFunction(LoadScopeScheduling):  # type: ignore[misc] # xdist has no type
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Processes take tests in this order, so that none is left with a long one at the end."""
+    """Processes run tests in this order, so that no long test runs alone at the end."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: next(n for n, start in enumerate(LONGEST_FIRST) if item.nodeid.startswith(start)))
 
@@ -69,5 +69,5 @@ def _includes_e2e(config: pytest.Config) -> bool:
 
 
 def _arguments(config: pytest.Config) -> list[Path]:
-    """The files and folders that pytest was given."""
+    """The files and folders in pytest's arguments."""
     return [Path(argument.partition("::")[0]).resolve() for argument in config.args]

@@ -76,7 +76,7 @@ def test_every_make_target_exists(document: Document) -> None:
 
 @every_document
 def test_every_path_of_the_repository_exists(document: Document) -> None:
-    """A path begins at the root of the repository, at the package, or at one of its layers."""
+    """A path starts at the root of the repository, at the package, or at one of its layers."""
     for span in document.code_spans():
         if PATH.fullmatch(span) and "NAME" not in span:
             assert_path_exists(span)
@@ -98,8 +98,8 @@ def assert_path_exists(path: str) -> None:
 def test_every_call_of_the_http_api_exists(document: Document) -> None:
     text = re.sub(r"\{\{.*?\}\}", "", document.text)
     for method, path in CALL.findall(text):
-        asked = "GET" if method == "HEAD" else method
-        assert operation_of(asked, path.rstrip("/.") or "/"), f"{method} {path}"
+        documented = "GET" if method == "HEAD" else method
+        assert operation_of(documented, path.rstrip("/.") or "/"), f"{method} {path}"
     for span in (span for span in document.code_spans() if span.startswith("/api/")):
         assert any(operation_of(method, span) for method in ("GET", "POST", "PUT", "DELETE")), span
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -19,19 +20,12 @@ from tests.support.aws import KNOWN, Account
 
 ASL = (template.ROOT / "functions" / "workflow.asl.json").read_text()
 
-NEEDED: dict[str, list[Callable[[], object]]] = {
-    "runs_api": [wiring.start_run, wiring.change_run, wiring.run_store],
-    "catalog_api": [wiring.define_llm_instances, wiring.catalog_store, wiring.check_llm_instance],
-    "execute_payload": [wiring.execute_payload],
-    "notify_subscribers": [wiring.notify_subscribers],
-    "websocket": [wiring.follow_runs, wiring.handle_frame],
-}
-"""What each function uses of the wiring."""
+LAYER = template.ROOT / "layers" / "baton"
+FUNCTIONS = sorted(path.parent.name for path in (template.ROOT / "functions").glob("*/app.py"))
 
 
 def test_the_folders_in_functions_are_the_functions_of_the_template() -> None:
-    folders = sorted(path.parent.name for path in (template.ROOT / "functions").glob("*/app.py"))
-    assert sorted(template.function_names()) == folders == sorted(NEEDED)
+    assert sorted(template.function_names()) == FUNCTIONS
 
 
 def test_every_state_is_reachable_and_every_next_exists() -> None:
@@ -43,19 +37,39 @@ def test_every_placeholder_of_the_state_machine_has_one_substitution() -> None:
     assert set(re.findall(r"\$\{(\w+)\}", ASL)) == set(properties["DefinitionSubstitutions"])
 
 
-@pytest.mark.parametrize("function", NEEDED)
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_each_function_has_exactly_the_environment_variables_that_its_code_reads(aws: Account, function: str) -> None:
     """The template's environment is enough to create what the function uses, and each variable is read."""
     aws.become(function)
-    for make in NEEDED[function]:
-        make()
+    needed = needed_of_wiring(function)
+    assert needed
+    for name in needed:
+        getattr(wiring, name)()
     given = {name for name in template.environment(function, KNOWN) if not name.startswith("POWERTOOLS_")}
     assert all(re.search(rf'setting\("{name}"\)', WIRING_AND_SETTINGS) for name in given)
 
 
-WIRING_AND_SETTINGS = "".join(
-    (template.ROOT / "layers/baton/baton/runtime" / name).read_text() for name in ("wiring.py", "settings.py")
-)
+WIRING_AND_SETTINGS = "".join((LAYER / "baton/runtime" / name).read_text() for name in ("wiring.py", "settings.py"))
+
+
+def needed_of_wiring(function: str) -> set[str]:
+    """The use cases and stores that a function's app, and what it imports of the API, use."""
+    sources = [(template.ROOT / "functions" / function / "app.py").read_text()]
+    found: set[Path] = set()
+    for source in sources:
+        new = imported_of_the_api(source) - found
+        found |= new
+        sources.extend(path.read_text() for path in new)
+    used = {name for source in sources for name in re.findall(r"\bwiring\.(\w+)\(\)", source)}
+    return {name for name in used if hasattr(getattr(wiring, name), "cache_info")}
+
+
+def imported_of_the_api(source: str) -> set[Path]:
+    """The files of ``baton.api`` that a module imports."""
+    imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) and node.module]
+    names = [name for node in imports for name in (node.module, *(f"{node.module}.{each.name}" for each in node.names))]
+    paths = [LAYER / f"{name.replace('.', '/')}.py" for name in names if name and name.startswith("baton.api")]
+    return {path for path in paths if path.exists()}
 
 
 def test_each_timeout_is_shorter_than_that_of_its_caller() -> None:

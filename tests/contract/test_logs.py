@@ -130,7 +130,7 @@ def test_an_unexpected_error_is_logged_without_its_message(
     raised, reply = "", None
     try:
         reply = load(function).handler(event, Context())
-    except Exception as error:  # noqa: BLE001 - any, as Lambda takes it
+    except Exception as error:  # noqa: BLE001 - any, as in Lambda
         raised = f"{error!r} {error.__cause__!r} {error.__context__!r}"
     logged = log.getvalue()
     assert CANARY not in logged + raised + json.dumps(reply)

@@ -44,7 +44,7 @@ def test_the_document_is_valid_openapi() -> None:
 
 
 def test_the_document_works_below_a_path_prefix() -> None:
-    """On the emulator the path of the API begins with /_aws/execute-api/baton-http."""
+    """On the emulator the path of the API starts with /_aws/execute-api/baton-http."""
     assert [server["url"] for server in DOCUMENT["servers"]] == ["."]
 
 

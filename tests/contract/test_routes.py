@@ -18,9 +18,8 @@ BY_ALL = {DEFAULT, "OPTIONS /{proxy+}"}
 def served() -> list[tuple[str, str, str]]:
     """Function, method and path of each handler, HEAD included."""
     found = []
-    for function in openapi.FUNCTIONS:
-        api = openapi.load(function).api
-        for route in (*api._static_routes, *api._dynamic_routes):  # noqa: SLF001 - Powertools has no other list of them
+    for function, module in openapi.http_functions().items():
+        for route in (*module.api._static_routes, *module.api._dynamic_routes):  # noqa: SLF001 - Powertools has no other list of them
             path = re.sub(r"<\w+>", "1", str(route.path))
             methods = set(allowed_by([str(route.method)])) - {"OPTIONS"}
             found += [(function, method, path) for method in sorted(methods)]

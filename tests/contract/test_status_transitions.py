@@ -19,8 +19,8 @@ MARKS = {
 
 def statuses(parameters: dict[str, Any], expression: str, pattern: str) -> set[str]:
     """The statuses that an expression compares with or sets."""
-    given = parameters["ExpressionAttributeValues"]
-    return {given[name]["S"] for name in re.findall(pattern, parameters[expression])}
+    values = parameters["ExpressionAttributeValues"]
+    return {values[name]["S"] for name in re.findall(pattern, parameters[expression])}
 
 
 def test_each_update_of_the_state_machine_sets_a_status() -> None:

@@ -43,13 +43,13 @@ class Baton:
     def close(self) -> None:
         self._session.close()
 
-    def ask(self, method: str, path: str, **request: Any) -> requests.Response:
-        """The answer, whatever its status."""
+    def send(self, method: str, path: str, **request: Any) -> requests.Response:
+        """Send a request and return the response, with any status."""
         return self._session.request(method, self.http_url + path, timeout=SECONDS_TO_ANSWER, **request)
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The body of a call that must succeed."""
-        answer = self.ask(method, path, json=body)
+        answer = self.send(method, path, json=body)
         assert answer.ok, f"{method} {path} answered {answer.status_code}: {answer.text}"
         return answer.json() if answer.content else None
 

@@ -64,7 +64,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlmChoice]:
     with guarded(port, home):
         try:
             server.start()
-            yield choice.of_model(server)
+            yield choice.llm_of_server(server)
         finally:
             server.stop()
 

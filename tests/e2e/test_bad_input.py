@@ -139,7 +139,7 @@ def test_a_connection_with_an_invalid_run_id_is_rejected(baton: Baton, run_id: s
 
 def problem(baton: Baton, method: str, path: str, **request: Any) -> dict[str, Any]:
     """The problem that a call returns; all problems have the same form."""
-    answer = baton.ask(method, path, **request)
+    answer = baton.send(method, path, **request)
     assert answer.headers["Content-Type"] == "application/problem+json", answer.text
     found: dict[str, Any] = answer.json()
     assert found["status"] == answer.status_code

@@ -12,10 +12,10 @@ def test_the_openapi_document_lists_the_calls(baton: Baton) -> None:
 
 
 def test_the_documentation_page_is_served_with_its_files(baton: Baton) -> None:
-    page = baton.ask("GET", "/docs")
+    page = baton.send("GET", "/docs")
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "swagger-ui.js" in page.text
-    script = baton.ask("GET", "/docs/swagger-ui.js")
+    script = baton.send("GET", "/docs/swagger-ui.js")
     assert script.status_code == 200
     assert "SwaggerUIBundle" in script.text
 

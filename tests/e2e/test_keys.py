@@ -19,13 +19,13 @@ def stored_keys(cloud: Cloud) -> int:
 
 def test_a_key_is_deleted_with_its_instance_and_not_stored_for_a_rejected_one(baton: Baton, cloud: Cloud) -> None:
     instance = baton.call("POST", "/api/llm/instances", {"name": "keys", **BODY})
-    refused = baton.ask("POST", "/api/llm/instances", json={"name": "keys", **BODY})
+    refused = baton.send("POST", "/api/llm/instances", json={"name": "keys", **BODY})
     assert (refused.status_code, refused.json()["holder"]) == (409, instance["id"])
     assert stored_keys(cloud) == 1
-    assert baton.ask("DELETE", f"/api/llm/instances/{instance['id']}").status_code == 204
+    assert baton.send("DELETE", f"/api/llm/instances/{instance['id']}").status_code == 204
     assert stored_keys(cloud) == 0
     without_key = baton.instance("no key")
-    assert baton.ask("DELETE", f"/api/llm/instances/{without_key}").status_code == 204
+    assert baton.send("DELETE", f"/api/llm/instances/{without_key}").status_code == 204
 
 
 def test_a_check_uses_the_newest_key_and_needs_the_read_secrets_statement(baton: Baton, cloud: Cloud) -> None:

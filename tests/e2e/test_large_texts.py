@@ -58,7 +58,7 @@ def served(baton: Baton, name: str, provider: Provider) -> int:
 
 
 def send_file(baton: Baton, file: str) -> Any:
-    answer = baton.ask("POST", "/api/workflows/import", data=file.encode(), headers={"Content-Type": YAML})
+    answer = baton.send("POST", "/api/workflows/import", data=file.encode(), headers={"Content-Type": YAML})
     assert answer.ok, answer.text
     return answer.json()
 
@@ -90,7 +90,7 @@ def test_a_payload_larger_than_an_item_is_stored_edited_executed_and_deleted(
     assert baton.call("GET", "/api/payloads?q=large%20prompt")["items"] == [replaced]
 
     workflow_id = baton.call("POST", "/api/workflows", {"name": "large", "payloads": [created["id"]]})["id"]
-    file = baton.ask("GET", f"/api/workflows/{workflow_id}/export", headers={"Accept": YAML})
+    file = baton.send("GET", f"/api/workflows/{workflow_id}/export", headers={"Accept": YAML})
     assert file.ok, file.text
     assert send_file(baton, file.text)["changed"] is False
     for path in (f"/api/workflows/{workflow_id}", payload):
@@ -98,7 +98,7 @@ def test_a_payload_larger_than_an_item_is_stored_edited_executed_and_deleted(
     assert set(texts()) == before
 
     imported_id = send_file(baton, file.text)["workflow_id"]
-    again = baton.ask("GET", f"/api/workflows/{imported_id}/export", headers={"Accept": YAML})
+    again = baton.send("GET", f"/api/workflows/{imported_id}/export", headers={"Accept": YAML})
     assert again.content == file.content
 
     run_id = baton.start(imported_id)
@@ -131,7 +131,7 @@ def test_a_file_that_is_too_large_as_a_json_string_is_exported_as_it_was_importe
         "blocks": [{"title": title, "content": title + '"' * 290_000} for title in titles],
     }
     imported = send_file(baton, yaml.safe_dump(file, width=10**6))
-    exported = baton.ask("GET", f"/api/workflows/{imported['workflow_id']}/export")
+    exported = baton.send("GET", f"/api/workflows/{imported['workflow_id']}/export")
     assert exported.ok, exported.text[:300]
     assert exported.headers["Content-Type"].startswith(YAML)
     assert len(exported.content) > 3_700_000
@@ -169,13 +169,13 @@ def test_without_the_statements_for_large_texts_calls_and_runs_fail(
     instance = served(baton, "of refused texts", provider)
     body = large_payload("a refused prompt", instance)
     with cloud.without("CatalogApiFunction", "StoreTextsOfCatalog"):
-        assert baton.ask("POST", "/api/payloads", json=body).status_code == 500
+        assert baton.send("POST", "/api/payloads", json=body).status_code == 500
     payload_id = baton.call("POST", "/api/payloads", body)["id"]
     workflow_id = baton.call("POST", "/api/workflows", {"name": "refused texts", "payloads": [payload_id]})["id"]
 
     for sid in ("StoreTextsOfRuns", "ReadTextsOfCatalog"):
         with cloud.without("RunsApiFunction", sid):
-            assert baton.ask("POST", f"/api/execute/workflow/{workflow_id}").status_code == 500, sid
+            assert baton.send("POST", f"/api/execute/workflow/{workflow_id}").status_code == 500, sid
     with cloud.without("ExecutePayloadFunction", "ReadAndWriteTexts"):
         refused = baton.ended(baton.start(workflow_id))
     assert (refused["status"], refused["responses"]) == ("failed", [])

@@ -17,7 +17,7 @@ def test_without_the_send_messages_statement_subscribers_receive_no_changes(bato
             unnotified = baton.start(workflow_id)
             assert baton.ended(unnotified)["status"] == "completed"
             denied = eventually(lambda: denied_sends(cloud), lambda lines: len(lines) > 0)
-            assert listener.ping() == []  # the function that answers a ping has a policy of its own
+            assert listener.ping() == []  # the function that answers a ping has its own policy
             listener.subscribe(unnotified)
             listener.receive_until(is_the_end_of(unnotified))
             listener.ping()
@@ -45,7 +45,7 @@ def test_without_the_store_responses_statement_the_run_fails_with_the_reason(bat
 def test_without_the_start_runs_statement_the_run_fails_and_does_not_wait(baton: Baton, cloud: Cloud) -> None:
     workflow_id = baton.workflow("unstarted", [Prompt("unstarted")])
     with cloud.without("RunsApiFunction", "StartRuns"):
-        answer = baton.ask("POST", f"/api/execute/workflow/{workflow_id}")
+        answer = baton.send("POST", f"/api/execute/workflow/{workflow_id}")
         [run] = baton.call("GET", f"/api/runs?workflow_id={workflow_id}")["items"]
     assert (answer.status_code, answer.json()["type"]) == (500, "internal-error")
     assert (run["status"], run["started_at"]) == ("failed", None)

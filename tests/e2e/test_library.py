@@ -40,19 +40,19 @@ def test_a_library_of_1000_blocks_and_200_payloads_is_imported_listed_executed_a
     run_id = baton.start(workflow)
     run = eventually(lambda: baton.run(run_id), lambda run: run["status"] == "completed", SECONDS_TO_COMPLETE)
     assert [response["position"] for response in run["responses"]] == list(range(PAYLOADS))
-    exported = baton.ask("GET", f"/api/workflows/{workflow}/export", headers={"Accept": "application/json"})
+    exported = baton.send("GET", f"/api/workflows/{workflow}/export", headers={"Accept": "application/json"})
     assert import_file(baton, exported.text)["changed"] is False
 
 
 def test_a_workflow_of_201_payloads_is_rejected_with_the_maximum(baton: Baton) -> None:
-    answer = baton.ask("POST", "/api/workflows", json={"name": "too long", "payloads": [1] * 201})
+    answer = baton.send("POST", "/api/workflows", json={"name": "too long", "payloads": [1] * 201})
     assert (answer.status_code, answer.json()["type"]) == (422, "invalid-request")
     assert "at most 200 items" in answer.json()["detail"]
 
 
 def import_file(baton: Baton, text: str) -> dict[str, Any]:
     headers = {"Content-Type": "application/json"}
-    answer = baton.ask("POST", "/api/workflows/import", data=text.encode(), headers=headers)
+    answer = baton.send("POST", "/api/workflows/import", data=text.encode(), headers=headers)
     assert answer.ok, answer.text
     return dict(answer.json())
 
@@ -62,7 +62,7 @@ def listed(baton: Baton, path: str) -> list[int]:
     ids: list[int] = []
     cursor = ""
     while True:
-        answer = baton.ask("GET", f"{path}&limit=100{cursor}")
+        answer = baton.send("GET", f"{path}&limit=100{cursor}")
         assert len(answer.content) < 1_000_000
         page = answer.json()
         ids += [entry["id"] for entry in page["items"]]

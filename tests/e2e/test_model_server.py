@@ -74,7 +74,7 @@ def test_a_server_that_cannot_start_leaves_no_record_and_the_error_names_its_log
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"no model")
     monkeypatch.setattr("local.model.weights", lambda: broken)
-    with pytest.raises(Problem, match=r"The model server did not start; its log says why: .*model-server\.log"):
+    with pytest.raises(Problem, match=r"The model server did not start; see its log: .*model-server\.log"):
         server.start()
     assert not server.is_running()
     assert not (tmp_path / "model-server.json").exists()

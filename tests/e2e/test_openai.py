@@ -68,17 +68,17 @@ def test_a_run_on_an_openai_server_completes_and_its_key_stays_secret(baton: Bat
     assert [secret["Type"] for secret in stored] == ["SecureString"]
     assert json.loads(stored[0]["Value"]) == {"origin": origin, "provider": "openai", "key": KEY}
 
-    instances = baton.ask("GET", "/api/llm/instances").text
+    instances = baton.send("GET", "/api/llm/instances").text
     answers = [
         json.dumps(created),
         instances,
-        baton.ask("GET", f"/api/llm/instances/{instance}").text,
-        baton.ask("POST", f"/api/llm/instances/{instance}/test").text,
-        baton.ask("GET", f"/api/workflows/{workflow_id}/export").text,
-        baton.ask("GET", "/api/payloads").text,
-        baton.ask("GET", "/api/runs").text,
-        baton.ask("GET", f"/api/execute/run/{run_id}").text,
-        baton.ask("GET", f"/api/runs/{run_id}/responses").text,
+        baton.send("GET", f"/api/llm/instances/{instance}").text,
+        baton.send("POST", f"/api/llm/instances/{instance}/test").text,
+        baton.send("GET", f"/api/workflows/{workflow_id}/export").text,
+        baton.send("GET", "/api/payloads").text,
+        baton.send("GET", "/api/runs").text,
+        baton.send("GET", f"/api/execute/run/{run_id}").text,
+        baton.send("GET", f"/api/runs/{run_id}/responses").text,
         json.dumps([refused, resumed]),
     ]
     tables = {table: json.dumps(cloud.items(table)) for table in ("RunsTable", "CatalogTable", "ConnectionsTable")}

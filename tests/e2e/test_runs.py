@@ -22,7 +22,7 @@ def test_the_start_returns_before_the_llm_answers_and_the_run_can_be_read_in_eve
     baton: Baton, cloud: Cloud
 ) -> None:
     workflow_id = baton.workflow("answered at once", [Prompt("takes five seconds", options={"delay_seconds": 5})])
-    answer = baton.ask("POST", f"/api/execute/workflow/{workflow_id}", json={"variables": {"unused": 1}})
+    answer = baton.send("POST", f"/api/execute/workflow/{workflow_id}", json={"variables": {"unused": 1}})
     run_id = answer.json()["runId"]
     at_once = baton.run(run_id)
     seen: list[dict[str, Any]] = [at_once]
@@ -92,7 +92,7 @@ def test_answers_are_inserted_into_later_prompts_and_a_missing_variable_is_left_
     ]
 
 
-def test_an_error_of_the_llm_fails_the_run_with_its_message_and_earlier_responses_stay(
+def test_an_error_of_the_llm_fails_the_run_with_its_message_and_earlier_responses_remain(
     baton: Baton, cloud: Cloud
 ) -> None:
     workflow_id = baton.workflow(
@@ -152,7 +152,7 @@ def test_a_cancelled_run_can_be_resumed_and_deleted(baton: Baton, cloud: Cloud) 
         assert [response["content"] for response in baton.run(run_id)["responses"]] == ["Kept."]
         assert problem_of(baton, "POST", f"/api/runs/{run_id}/cancel") == (409, "run-finished")
 
-        resumed = baton.ask("POST", f"/api/runs/{run_id}/resume")
+        resumed = baton.send("POST", f"/api/runs/{run_id}/resume")
         assert resumed.status_code == 202
         listener.receive_until(is_a("workflow_completed", run_id=run_id))
         messages = listener.of_run(run_id)
@@ -177,7 +177,7 @@ def test_a_cancelled_run_can_be_resumed_and_deleted(baton: Baton, cloud: Cloud) 
     assert cloud.statuses(run_id) == ["created", "running", "cancelled", "running", "completed"]
     assert problem_of(baton, "POST", f"/api/runs/{run_id}/resume") == (409, "run-finished")
 
-    assert baton.ask("DELETE", f"/api/runs/{run_id}").status_code == 204
+    assert baton.send("DELETE", f"/api/runs/{run_id}").status_code == 204
     assert problem_of(baton, "GET", f"/api/execute/run/{run_id}") == (404, "not-found")
     assert problem_of(baton, "GET", f"/api/runs/{run_id}/responses") == (404, "not-found")
     assert problem_of(baton, "DELETE", f"/api/runs/{run_id}") == (404, "not-found")
@@ -203,6 +203,6 @@ def at(message: dict[str, Any], position: int) -> bool:
 
 def problem_of(baton: Baton, method: str, path: str) -> tuple[int, str]:
     """Status and type of the problem that a call returns."""
-    answer = baton.ask(method, path)
+    answer = baton.send(method, path)
     assert answer.headers["Content-Type"] == "application/problem+json"
     return answer.status_code, answer.json()["type"]

@@ -10,13 +10,21 @@ from functools import partial
 from itertools import batched
 from typing import Any
 
-from baton.domain.catalog.definitions import Block, Definition, Ledger, LlmInstance, Payload, Replacement, Workflow
+from baton.domain.catalog.definitions import (
+    Block,
+    Definition,
+    Ledger,
+    LlmInstance,
+    Payload,
+    Replacement,
+    Workflow,
+    WorkflowBundle,
+)
 from baton.domain.catalog.fallbacks import with_fallbacks
 from baton.domain.catalog.searches import Search
 from baton.domain.errors import Conflict, LedgerConflict, NameTaken, NotFound, VersionChanged
 from baton.domain.kinds import KIND_WORDS, Kind, Referrer
 from baton.domain.pages import Page
-from baton.domain.runs.run import WorkflowBundle
 
 SAVED_AT_ONCE = 3
 """A small number, so that tests reach the state between two transactions."""

@@ -72,7 +72,7 @@ class FakeUnsupportedSettings:
 
     def __call__(self, provider: str, settings: LlmSettings) -> Sequence[UnsupportedSetting]:
         found = [name for name in self.unsupported.get(provider, ()) if getattr(settings, name) is not None]
-        return [UnsupportedSetting(name, f"{provider} has no such setting") for name in found]
+        return [UnsupportedSetting(name, f"is not supported by {provider}") for name in found]
 
 
 class FakeSecrets:
@@ -83,7 +83,7 @@ class FakeSecrets:
 
     def read_api_key(self, tenant: str, instance_id: int, destination: Destination, *, fresh: bool = False) -> str:  # noqa: ARG002 - always fresh
         if (tenant, instance_id) not in self.stored:
-            raise LlmRefused(f"The API key of LLM instance {instance_id} is gone; set it again.")
+            raise LlmRefused(f"The API key of LLM instance {instance_id} no longer exists; set it again.")
         return key_from(self.stored[tenant, instance_id], instance_id, destination)
 
     def write_api_key(self, tenant: str, instance_id: int, api_key: ApiKey) -> None:

@@ -10,16 +10,10 @@ from baton.domain.live.messages import Change
 from baton.domain.pages import Page
 from baton.domain.prompts import Reference, Sources
 from baton.domain.runs.plan import completed_before, predecessors
-from baton.domain.runs.run import (
-    PartialAnswer,
-    PayloadSnapshot,
-    Response,
-    Run,
-    RunHistory,
-    Status,
-    StepRecords,
-    Variables,
-)
+from baton.domain.runs.responses import PartialAnswer, Response
+from baton.domain.runs.run import Run, RunHistory, Status, Variables
+from baton.domain.runs.snapshots import PayloadSnapshot
+from baton.domain.runs.steps import StepRecords
 
 
 @dataclass(kw_only=True)
@@ -125,7 +119,7 @@ class FakeRuns:
     def _check_unchanged(self, run: Run) -> None:
         stored = self.find(run.tenant, run.id)
         if stored is None or (stored.run.status, stored.run.attempt) != (run.status, run.attempt):
-            raise AttemptSuperseded(f"Run {run.id} is no longer {run.status}; look at it again.")
+            raise AttemptSuperseded(f"Run {run.id} is no longer {run.status}; read it again.")
 
     def write_part(self, part: PartialAnswer) -> None:
         """Publish a part of an answer."""
@@ -180,7 +174,7 @@ class FakeSteps:
     def _running(self, run: Run) -> Run:
         stored = self._runs.find(run.tenant, run.id)
         if stored is None or stored.run.status != "running" or stored.run.attempt != run.attempt:
-            raise AttemptSuperseded(f"Run {run.id} no longer waits for attempt {run.attempt}.")
+            raise AttemptSuperseded(f"Run {run.id} is no longer running attempt {run.attempt}.")
         return stored.run
 
     def store_response(self, response: Response) -> None:

@@ -17,15 +17,15 @@ class FakeExecutions:
 
     def __init__(self) -> None:
         self.refusal: Exception | None = None
-        self.begun: list[str] = []
+        self.started: list[str] = []
         self.running: dict[str, Step] = {}
 
     def start(self, run: Run) -> None:
         if self.refusal:
             raise self.refusal
         name = f"{run.tenant}-{run.id}-{run.attempt}"
-        if name not in self.begun:
-            self.begun.append(name)
+        if name not in self.started:
+            self.started.append(name)
             self.running[name] = Step(
                 tenant=run.tenant, run_id=run.id, attempt=run.attempt, position=run.first_position
             )
@@ -42,7 +42,7 @@ class FakeStateMachine:
         self._execute = execute
         self._clock = clock
 
-    def begin(self, step: Step) -> None:
+    def start(self, step: Step) -> None:
         """MarkRunning."""
         run = self._runs.read(step.tenant, step.run_id)
         if run.status in ("created", "running") and run.attempt == step.attempt:
@@ -66,7 +66,7 @@ class FakeStateMachine:
 
     def execute(self, step: Step) -> Step:
         """The whole execution."""
-        self.begin(step)
+        self.start(step)
         while (step := self.advance(step)).outcome in ("continue", "wait"):
             pass
         self.end(step)

@@ -39,7 +39,7 @@ def check(call: LlmCall, _transport: HttpTransport) -> Sequence[str]:
 
 def unsupported_settings(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
     if settings.temperature is not None:
-        yield UnsupportedSetting("temperature", "parrot has no such setting")
+        yield UnsupportedSetting("temperature", "is not supported by parrot")
 
 
 PARROT = Provider(
@@ -62,23 +62,23 @@ def _registered(baton: Deployment) -> None:
 
 
 def instance(**more: Any) -> dict[str, Any]:
-    given = {"provider": "parrot", "model": "parrot-small", "base_url": BASE_URL, "api_key": "cracker", **more}
-    return {"name": "polly", **{name: value for name, value in given.items() if value is not None}}
+    values = {"provider": "parrot", "model": "parrot-small", "base_url": BASE_URL, "api_key": "cracker", **more}
+    return {"name": "polly", **{name: value for name, value in values.items() if value is not None}}
 
 
 # --- all the rest works ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("given", "detail"),
+    ("values", "detail"),
     [
         ({"base_url": None}, f"provider 'parrot' needs a base_url, such as {BASE_URL}"),
-        ({"api_key_header": "x-key"}, "provider 'parrot' has no api_key_header; leave it out"),
-        ({"defaults": {"temperature": 1}}, "defaults.temperature: parrot has no such setting"),
+        ({"api_key_header": "x-key"}, "provider 'parrot' does not support api_key_header; remove it"),
+        ({"defaults": {"temperature": 1}}, "defaults.temperature: is not supported by parrot"),
     ],
 )
-def test_its_instances_are_validated_by_its_declaration(given: dict[str, Any], detail: str) -> None:
-    assert_problem(request("POST", INSTANCES, instance(**given)), 422, "invalid-request", detail)
+def test_its_instances_are_validated_by_its_declaration(values: dict[str, Any], detail: str) -> None:
+    assert_problem(request("POST", INSTANCES, instance(**values)), 422, "invalid-request", detail)
 
 
 @pytest.mark.usefixtures("baton")
@@ -102,7 +102,7 @@ def test_a_payloads_unsupported_setting_is_rejected(baton: Deployment) -> None:
     polly = baton.create(INSTANCES, instance())
     payload = {"name": "p", "blocks": [{"content": "Hello."}], "llm_instance": polly, "temperature": 1}
     answer = request("POST", "/api/payloads", payload)
-    assert_problem(answer, 422, "invalid-request", "temperature: parrot has no such setting")
+    assert_problem(answer, 422, "invalid-request", "temperature: is not supported by parrot")
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,10 @@ from baton.api.budget import body_size
 from baton.api.caller import DEFAULT_TENANT as TENANT
 from baton.domain.catalog.definitions import Block, InlineBlock, LlmInstance, Payload, Workflow, new_definition
 from baton.domain.files.workflow_imports import FileChange
+from baton.domain.llm.endpoints import LlmTarget
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs.run import LlmTarget, RunHistory
+from baton.domain.runs.run import RunHistory
 from baton.runtime import wiring
 from baton.usecases.files.import_workflow_file import Imported
 from tests.fakes.texts import FakeTexts
@@ -339,7 +340,7 @@ def test_a_problem_about_long_or_many_names_is_short(body: dict[str, Any]) -> No
 
 
 @pytest.mark.usefixtures("baton")
-def test_an_answer_over_the_limit_is_replaced_by_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_over_the_limit_is_replaced_by_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     def too_large(*_: Any) -> Any:
         history = RunHistory(run=a_run(error='"' * 3_000_000), variables={}, responses=())
         return whole(history, FakeTexts())

@@ -18,7 +18,7 @@ from tests.support.functions import Context, invoke, request
 
 
 @pytest.fixture
-def clients(baton: Deployment, monkeypatch: pytest.MonkeyPatch) -> FakeWebSockets:  # noqa: ARG001 - its account comes first
+def clients(baton: Deployment, monkeypatch: pytest.MonkeyPatch) -> FakeWebSockets:  # noqa: ARG001 - its account is created first
     """All WebSocket clients; moto records neither the order of frames nor disconnected clients."""
     fake = FakeWebSockets()
     monkeypatch.setattr(wiring, "web_sockets", lambda: fake)

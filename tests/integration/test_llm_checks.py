@@ -114,7 +114,7 @@ def test_the_error_for_a_base_url_without_a_version_contains_the_correct_one(
 ) -> None:
     cause, error = failed(created(local, provider.base_url.removesuffix("/v1")))
     assert cause == "refused"
-    assert error.endswith(f" It answers at {provider.base_url}: set base_url to {provider.base_url}.")
+    assert error.endswith(f" The API answers at {provider.base_url}: set base_url to {provider.base_url}.")
 
 
 def test_a_replaced_key_is_used_immediately(local: Deployment, provider: Provider) -> None:
@@ -129,7 +129,7 @@ def test_a_missing_key_is_reported(local: Deployment, provider: Provider) -> Non
     made = created(local, provider.base_url, api_key=KEY)
     (parameter,) = local.aws.ssm.describe_parameters()["Parameters"]
     local.aws.ssm.delete_parameter(Name=parameter["Name"])
-    assert failed(made) == ("refused", f"The API key of LLM instance {made} is gone; set it again.")
+    assert failed(made) == ("refused", f"The API key of LLM instance {made} no longer exists; set it again.")
 
 
 def test_a_closed_port_is_unreachable(local: Deployment) -> None:
@@ -153,7 +153,7 @@ def test_a_host_that_the_policy_forbids_is_not_called(local: Deployment, provide
 
 def test_a_silent_server_times_out_after_the_timeout_of_the_instance(local: Deployment, silent: str) -> None:
     made = created(local, silent, timeout_seconds=0.2)
-    assert failed(made) == ("timed-out", "LLM instance 'demo' gave no complete answer within 0.2 s.")
+    assert failed(made) == ("timed-out", "LLM instance 'demo' sent no complete answer within 0.2 s.")
 
 
 def test_a_check_has_its_own_maximum_duration(local: Deployment, silent: str) -> None:

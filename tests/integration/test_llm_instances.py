@@ -15,12 +15,12 @@ from tests.support.problems import assert_problem
 
 def test_limits_fallback_and_header_are_returned_as_saved_and_removed_by_a_put_without_them(baton: Deployment) -> None:
     last = baton.create(INSTANCES, instance("last"))
-    given = {
+    fields = {
         "limits": {"max_concurrency": 3, "tokens_per_minute": 9_000},
         "fallback": last,
         "api_key_header": "api-key",
     }
-    made = baton.create(INSTANCES, instance("first", **given))
+    made = baton.create(INSTANCES, instance("first", **fields))
     body = request("GET", f"{INSTANCES}/{made}").body
     assert body["limits"] == {"max_concurrency": 3, "requests_per_minute": None, "tokens_per_minute": 9_000}
     assert (body["fallback"], body["api_key_header"]) == (last, "api-key")
@@ -39,10 +39,13 @@ def test_limits_fallback_and_header_are_returned_as_saved_and_removed_by_a_put_w
         ({"fallback": "last"}, "fallback"),
         ({"api_key_header": "no header"}, "api_key_header: is not a valid header name"),
         ({"api_key_header": "Content-Type"}, "api_key_header: is a header that HTTP itself uses"),
-        ({"provider": "simulated", "api_key_header": "api-key"}, "provider 'simulated' has no api_key_header"),
-        ({"provider": "bedrock", "base_url": "https://a.example"}, "provider 'bedrock' has no base_url"),
-        ({"provider": "bedrock", "api_key": "sk-test-1"}, "provider 'bedrock' has no api_key"),
-        ({"provider": "bedrock", "defaults": {"seed": 1}}, "defaults.seed: bedrock has no such setting"),
+        (
+            {"provider": "simulated", "api_key_header": "api-key"},
+            "provider 'simulated' does not support api_key_header",
+        ),
+        ({"provider": "bedrock", "base_url": "https://a.example"}, "provider 'bedrock' does not support base_url"),
+        ({"provider": "bedrock", "api_key": "sk-test-1"}, "provider 'bedrock' does not support api_key"),
+        ({"provider": "bedrock", "defaults": {"seed": 1}}, "defaults.seed: is not supported by bedrock"),
     ],
 )
 @pytest.mark.usefixtures("baton")
@@ -64,7 +67,7 @@ def test_a_payload_with_a_setting_that_the_fallback_does_not_support_is_rejected
     last = baton.create(INSTANCES, instance("last", provider="anthropic"))
     first = baton.create(INSTANCES, instance("first", fallback=last))
     payload = {"name": "p", "blocks": [{"content": "Say."}], "llm_instance": first, "seed": 1}
-    detail = "seed: of the fallback 'last': anthropic has no such setting."
+    detail = "seed: of the fallback 'last': is not supported by anthropic."
     assert_problem(request("POST", "/api/payloads", payload), 422, "invalid-request", detail)
     file = {
         "workflow": {"name": "w", "payloads": ["p"]},

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     type Operation = APIOperation[Any, Any, Any, Any]
 
 type Ids = Mapping[str, list[int]]
-"""Ids by kind."""
+"""Ids by kind, which path parameters and references in bodies are named after."""
 
 STATUSES = ("completed", "failed", "cancelled", "running")
 CHECKS = [
@@ -124,13 +124,11 @@ def aim(case: Case, ids: Ids) -> None:
 
 
 def aimed(name: str, value: Any, ids: Ids) -> Any:
-    match name, value:
-        case "blocks" | "payloads", list():
-            return [one_of(ids[name.removesuffix("s")], entry) for entry in value]
-        case "llm_instance", _:
-            return one_of(ids["instance"], value)
-        case "provider", str() if 1 <= len(value) <= 50 and value != "openai":
-            return "simulated"
+    kind = name.removeprefix("llm_").removesuffix("s")
+    if kind in ids:
+        return [one_of(ids[kind], entry) for entry in value] if isinstance(value, list) else one_of(ids[kind], value)
+    if name == "provider" and isinstance(value, str) and 1 <= len(value) <= 50 and value != "openai":
+        return "simulated"
     return value
 
 

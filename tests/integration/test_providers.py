@@ -39,11 +39,11 @@ def workflow(baton: Deployment, provider: str, *payloads: dict[str, Any]) -> int
 
 
 UNSUPPORTED = [
-    ("anthropic", {"seed": 0}, "seed: anthropic has no such setting."),
-    ("anthropic", {"temperature": 1.5}, "temperature: anthropic takes 0 to 1."),
-    ("anthropic", {"stop": ["\n"]}, "stop: anthropic takes no sequence of spaces"),
-    ("anthropic", {"options": {"stream": True}}, "options: 'stream' can't be one"),
-    ("openai", {"options": {"messages": []}}, "options: 'messages' can't be one"),
+    ("anthropic", {"seed": 0}, "seed: is not supported by anthropic."),
+    ("anthropic", {"temperature": 1.5}, "temperature: must be between 0 and 1 for anthropic."),
+    ("anthropic", {"stop": ["\n"]}, "stop: anthropic rejects sequences of only spaces"),
+    ("anthropic", {"options": {"stream": True}}, "options: 'stream' is set by Baton"),
+    ("openai", {"options": {"messages": []}}, "options: 'messages' is set by Baton"),
     ("simulated", {"options": {"fail_status": 200}}, "options: option 'fail_status' must be"),
     ("simulated", {"response_format": {"type": "string", "pattern": "a"}}, "response_format: simulated can't generate"),
     ("openai", {"response_format": {"type": "text"}}, "response_format: is no JSON Schema: at $.type"),
@@ -78,7 +78,7 @@ def test_a_file_with_an_unsupported_setting_is_rejected_with_its_place(baton: De
     }
     for query in ({"dry_run": "true"}, {}):
         rejected = request("POST", "/api/workflows/import", file, query=query)
-        assert_problem(rejected, 422, "invalid-request", "payloads[0].seed: anthropic has no such setting")
+        assert_problem(rejected, 422, "invalid-request", "payloads[0].seed: is not supported by anthropic")
     assert request("GET", "/api/workflows").body["items"] == []
 
 
@@ -94,7 +94,7 @@ def test_a_run_fails_if_the_instance_now_has_a_provider_without_a_used_setting(b
     failed = baton.finish(baton.execute(run))
     assert failed["status"] == "failed"
     assert "Payload 'p0' (position 0): LLM instance 'anthropic' can't be called" in failed["metadata"]["error"]
-    assert "seed: anthropic has no such setting" in failed["metadata"]["error"]
+    assert "seed: is not supported by anthropic" in failed["metadata"]["error"]
 
 
 def test_references_read_values_of_simulated_json_answers(baton: Deployment) -> None:

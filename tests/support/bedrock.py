@@ -1,4 +1,4 @@
-"""Bedrock at an endpoint of a test's own, as boto3 finds it."""
+"""Bedrock at the endpoint of a test, configured as boto3 reads it."""
 
 from __future__ import annotations
 

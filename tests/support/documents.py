@@ -66,20 +66,20 @@ def anchor(heading: str) -> str:
 
 @cache
 def documents() -> tuple[Document, ...]:
-    """Every Markdown file of the repository; folders that tools make are left out."""
+    """Every Markdown file of the repository; folders that tools create are skipped."""
     folders = (path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
     files = [*ROOT.glob("*.md"), *(file for folder in folders for file in folder.rglob("*.md"))]
     return tuple(Document(path) for path in sorted(files))
 
 
 def commands(block: str) -> Iterator[list[str]]:
-    """The commands of a shell block: continued lines are joined, comments left out, and ``a && b`` are two."""
+    """The commands of a shell block: continued lines are joined, comments are removed, and ``a && b`` are two."""
     pending = ""
     for line in block.splitlines():
         pending += line.removesuffix("\\") if line.endswith("\\") else f"{line}\n"
         try:
             words = shlex.split(pending, comments=True)
-        except ValueError:  # a quotation goes on in the next line
+        except ValueError:  # a quoted text continues in the next line
             continue
         if line.endswith("\\"):
             continue

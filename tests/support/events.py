@@ -77,7 +77,7 @@ def stream_event(records: Iterable[Mapping[str, Any]] = ()) -> dict[str, Any]:
 def _stream_record(record: Mapping[str, Any]) -> dict[str, Any]:
     templates = {each["eventName"]: each for each in event("dynamodb_stream")["Records"]}
     template = templates[record["eventName"]]
-    images = dict.fromkeys(("NewImage", "OldImage", "Keys"))  # replaced whole, not merged
+    images = dict.fromkeys(("NewImage", "OldImage", "Keys"))  # replaced completely, not merged
     change = _merged(template["dynamodb"], images) | dict(record["dynamodb"])
     return {**template, "dynamodb": change}
 

@@ -47,7 +47,7 @@ def query_of(text: str) -> dict[str, str] | None:
     values: dict[str, list[str]] = {}
     for name, value in parse_qsl(text, keep_blank_values=True):
         values.setdefault(name, []).append(value)
-    return {name: ",".join(given) for name, given in values.items()} or None
+    return {name: ",".join(repeated) for name, repeated in values.items()} or None
 
 
 def body_of(sent: bytes, content_type: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 With a path as its argument, it is read over HTTP; with ``subscribe``, by a late subscriber.
 
-The stored run is made up as it is asked for, so that no memory but the function's is measured.
+The stored run is generated on request, so that only the memory of the function is measured.
 """
 
 from __future__ import annotations
@@ -65,33 +65,33 @@ class Raw(io.BytesIO):
 
 def dynamodb(request: Any, **_: Any) -> Any:
     """One page of the run's items, or the run."""
-    asked = json.loads(request.body)
-    if asked["TableName"] == "connections":
+    parameters = json.loads(request.body)
+    if parameters["TableName"] == "connections":
         return reply(request, b"{}")
-    if "Key" in asked:
-        item = run_item() if asked["Key"]["sk"]["S"] == "RUN" else response_item(0)
+    if "Key" in parameters:
+        item = run_item() if parameters["Key"]["sk"]["S"] == "RUN" else response_item(0)
         return reply(request, json.dumps({"Item": item}).encode())
-    last = asked.get("ExclusiveStartKey", {}).get("sk", {}).get("S", "RESPONSE#-001")
+    last = parameters.get("ExclusiveStartKey", {}).get("sk", {}).get("S", "RESPONSE#-001")
     first = int(last.removeprefix("RESPONSE#")) + 1
     positions = range(first, min(ANSWERS, first + ITEMS_PER_PAGE))
-    read = set(asked.get("ExpressionAttributeNames", {}).values())
+    read = set(parameters.get("ExpressionAttributeNames", {}).values())
     items = [response_item(position) for position in positions]
     page: dict[str, Any] = {
         "Items": [{name: item[name] for name in item if not read or name in read} for item in items]
     }
     if positions.stop < ANSWERS:
         page["LastEvaluatedKey"] = {name: items[-1][name] for name in ("pk", "sk")}
-    elif asked["ExpressionAttributeValues"][":last"]["S"] == "VARIABLES":
+    elif parameters["ExpressionAttributeValues"][":last"]["S"] == "VARIABLES":
         page["Items"].append(run_item())
     return reply(request, json.dumps(page).encode())
 
 
 def s3(request: Any, **_: Any) -> Any:
     """The requested range of a text."""
-    asked = request.headers.get("Range")
-    asked = asked.decode() if isinstance(asked, bytes) else asked
-    size = BYTES if asked is None else min(BYTES, int(asked.rpartition("-")[2]) + 1)
-    return reply(request, b"x" * size, 200 if asked is None else 206)
+    byte_range = request.headers.get("Range")
+    byte_range = byte_range.decode() if isinstance(byte_range, bytes) else byte_range
+    size = BYTES if byte_range is None else min(BYTES, int(byte_range.rpartition("-")[2]) + 1)
+    return reply(request, b"x" * size, 200 if byte_range is None else 206)
 
 
 FRAMES: list[int] = []
@@ -139,12 +139,12 @@ def main(path: str) -> None:
 def peak() -> int:
     """The peak memory of this program, in KB.
 
-    What ``getrusage`` says begins, on Linux, with what the parent had when it forked.
+    On Linux, ``getrusage`` starts with the memory of the parent at the fork.
     """
     status = Path("/proc/self/status")
     if status.exists():
         return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1])  # type: ignore[index] # each has this line
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # macOS tells bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # macOS returns bytes
 
 
 if __name__ == "__main__":

@@ -23,14 +23,14 @@ def complete(
     transport: HttpTransport = TRANSPORT,
     providers: Mapping[str, Provider] = registry.PROVIDERS,
 ) -> LlmAnswer:
-    """As the registry's."""
+    """``registry.complete`` with the defaults of tests."""
     return registry.complete(call, listener, transport, providers)
 
 
 def check(
     call: LlmCall, transport: HttpTransport = TRANSPORT, providers: Mapping[str, Provider] = registry.PROVIDERS
 ) -> Sequence[str] | None:
-    """As the registry's."""
+    """``registry.check`` with the defaults of tests."""
     return registry.check(call, transport, providers)
 
 
@@ -40,5 +40,5 @@ def send(
     host_policy: HostPolicy = ANY_HOST,
     clock: Callable[[], float] = time.monotonic,
 ) -> HttpReply:
-    """As the transport's."""
+    """``transport.send`` with the defaults of tests."""
     return transport.send(request, timeout_seconds, host_policy, clock)

@@ -10,11 +10,13 @@ from typing import Any
 from baton.domain.catalog.definitions import BlockDraft, InlineBlock, LlmInstanceDraft, PayloadDraft, WorkflowDraft
 from baton.domain.llm.api_keys import ApiKey, Destination
 from baton.domain.llm.calls import LlmAnswer
-from baton.domain.llm.endpoints import LlmEndpoint
+from baton.domain.llm.endpoints import LlmEndpoint, LlmTarget
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
 from baton.domain.runs.plan import predecessors
-from baton.domain.runs.run import LlmTarget, PartialAnswer, PayloadSnapshot, Response, Run
+from baton.domain.runs.responses import PartialAnswer, Response
+from baton.domain.runs.run import Run
+from baton.domain.runs.snapshots import PayloadSnapshot
 
 TENANT = "acme"
 OTHER_TENANT = "globex"

@@ -1,6 +1,6 @@
 """Which function API Gateway sends a request to, by the routes of the template.
 
-A full match comes before one with ``{proxy+}``, and that before ``$default``; a longer match before a shorter one.
+A full match has priority over one with ``{proxy+}``, and that over ``$default``; a longer match over a shorter one.
 Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
 """
 

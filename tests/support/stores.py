@@ -1,4 +1,4 @@
-"""Ports that one store serves together."""
+"""Ports that one store implements together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real template.yaml as data, so that tests stand on what is deployed."""
+"""The real template.yaml as data, so that tests use what is deployed."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def resolve(value: Any, known: Mapping[str, str]) -> Any:
 
 
 def environment(function: str, known: Mapping[str, str]) -> dict[str, str]:
-    """What the template gives a function, named by its folder: its own variables and those of ``Globals``."""
+    """The environment variables of a function, named by its folder, from the template: its own and ``Globals``."""
     shared = template()["Globals"]["Function"]["Environment"]["Variables"]
     own = function_properties(function).get("Environment", {}).get("Variables", {})
     return {name: str(value) for name, value in resolve({**shared, **own}, known).items()}

@@ -53,7 +53,7 @@ class FakeBaton:
         self.steps = FakeSteps(self.runs)
         self.api_keys = ApiKeys(secrets=self.secrets, base_urls=BASE_URLS)
         self.start_run = StartRun(
-            definitions=self.catalog, runs=self.runs, executions=self.executions, keep=timedelta(days=90)
+            definitions=self.catalog, runs=self.runs, executions=self.executions, retention=timedelta(days=90)
         )
         self.execute_payload = ExecutePayload(
             steps=self.steps,
@@ -102,7 +102,7 @@ class FakeBaton:
     def started(self, *templates: str, **variables: Any) -> Run:
         """A running run of such a workflow, before its first payload."""
         run = self.start_run(TENANT, self.workflow(*templates), variables, NOON)
-        self.state_machine.begin(self.step(run))
+        self.state_machine.start(self.step(run))
         return self.runs.read(TENANT, run.id)
 
     def step(self, run: Run, position: int | None = None) -> Step:

@@ -19,6 +19,7 @@ from baton.domain.catalog.definitions import (
     Payload,
     PayloadDraft,
     Workflow,
+    WorkflowBundle,
     WorkflowDraft,
     new_definition,
 )
@@ -26,7 +27,6 @@ from baton.domain.files.workflow_files import FilePayload, WorkflowFile
 from baton.domain.files.workflow_imports import Existing, Ids, Plan, drafts, plan
 from baton.domain.llm.settings import SETTING_NAMES, LlmSettings
 from baton.domain.plain_text import text_error
-from baton.domain.runs.run import WorkflowBundle
 from tests.support.records import AT_NOON
 
 _SPACES_AND_CONTROLS = "\n\n\n   \t\r\x85\u2028\u2029\ufeff\x00\x1b\x7f\xa0\u200d"

@@ -1,4 +1,4 @@
-"""Unit tests reach nothing outside their process."""
+"""Unit tests connect to nothing outside their process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_socket import disable_socket, enable_socket
 
 @pytest.fixture(autouse=True)
 def _no_sockets(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Tests of the LLM adapters talk to an endpoint of their own, on this machine."""
+    """Tests of the LLM adapters connect to their own endpoint on this machine."""
     if "adapters" in request.node.path.parts:
         yield
         return

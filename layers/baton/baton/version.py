@@ -1,3 +1,3 @@
-"""Which Baton this is; everything else that says so reads it here."""
+"""The version of Baton. It is defined only here."""
 
 VERSION = "0.1.0"

@@ -8,9 +8,8 @@ import pytest
 
 from baton.adapters.dynamodb.catalog import DynamoCatalogStore
 from baton.adapters.dynamodb.connections import DynamoConnections
-from baton.adapters.dynamodb.histories import DynamoRunHistories
 from baton.adapters.dynamodb.limits import DynamoLimitStore
-from baton.adapters.dynamodb.runs import DynamoRunStore
+from baton.adapters.dynamodb.runs import DynamoRunHistories, DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets

@@ -24,6 +24,7 @@ from baton.domain.errors import LedgerConflict, NameTaken, NotFound, VersionChan
 from baton.domain.kinds import Kind, Referrer
 from baton.domain.llm.endpoints import LlmLimits, LlmPrice
 from baton.domain.llm.settings import LlmSettings
+from tests.support.pages import all_items
 from tests.support.records import (
     AT_NOON,
     OTHER_TENANT,
@@ -78,19 +79,11 @@ def delete(catalog: Catalog, current: Definition, tenant: str = TENANT) -> None:
 
 def listed(catalog: Catalog, kind: type[Definition], search: Search = EVERYTHING, limit: int = 5) -> list[int]:
     """The ids of a list, read to its end page by page."""
-    ids: list[int] = []
-    after = None
-    for _ in range(50):
-        page = catalog.page(TENANT, kind, limit, after, search)
-        assert len(page.items) <= limit
-        ids += [definition.id for definition in page.items]
-        after = page.next_after
-        if after is None:
-            return ids
-    raise AssertionError("the list never ends")
+    definitions = all_items(lambda after: catalog.page(TENANT, kind, limit, after, search), limit)
+    return [definition.id for definition in definitions]
 
 
-def test_ids_are_counted_by_tenant_and_kind(catalog: Catalog) -> None:
+def test_each_tenant_and_kind_has_its_own_sequence_of_ids(catalog: Catalog) -> None:
     kinds: list[tuple[str, Kind]] = [
         (TENANT, "BLOCK"),
         (TENANT, "BLOCK"),
@@ -105,8 +98,8 @@ def test_a_created_definition_is_read_back(catalog: Catalog, kind: type[Definiti
     created = create(catalog, kind, draft)
     assert (created.id, created.version, created.created_at, created.updated_at) == (1, 1, AT_NOON, AT_NOON)
     assert catalog.read(TENANT, kind, 1) == created
-    said = {f.name: getattr(created, f.name) for f in fields(draft)}
-    assert type(draft)(**said) == draft
+    draft_values = {f.name: getattr(created, f.name) for f in fields(draft)}
+    assert type(draft)(**draft_values) == draft
 
 
 def test_an_unknown_definition_is_not_found_by_its_kind(catalog: Catalog) -> None:
@@ -135,10 +128,10 @@ def test_a_name_is_unique_and_the_error_names_the_holder(catalog: Catalog) -> No
 
 
 def test_a_rejected_definition_does_not_replace_the_holder(catalog: Catalog) -> None:
-    kept = create(catalog, Block, block_draft("Greeting", "Hello."))
+    existing = create(catalog, Block, block_draft("Greeting", "Hello."))
     with pytest.raises(NameTaken):
         create(catalog, Block, block_draft("Greeting", "Goodbye."))
-    assert catalog.page(TENANT, Block, 10, None, EVERYTHING).items == [kept]
+    assert catalog.page(TENANT, Block, 10, None, EVERYTHING).items == [existing]
 
 
 def test_the_same_name_is_available_in_another_kind_or_tenant(catalog: Catalog) -> None:
@@ -177,7 +170,7 @@ def test_renaming_to_the_name_of_another_definition_is_rejected(catalog: Catalog
     assert catalog.read(TENANT, Block, created.id) == created
 
 
-def test_a_version_that_was_replaced_can_not_be_replaced_again(catalog: Catalog) -> None:
+def test_a_version_that_was_replaced_cannot_be_replaced_again(catalog: Catalog) -> None:
     stale = create(catalog, Block, block_draft("Greeting", "Hello."))
     current = replaced(catalog, stale, block_draft("Greeting", "first"))
     with pytest.raises(VersionChanged):
@@ -203,7 +196,7 @@ def test_a_deleted_definition_is_not_found_and_its_name_is_available(catalog: Ca
     assert create(catalog, Block, block_draft("Greeting")).id == 2
 
 
-def test_a_version_that_was_replaced_can_not_be_deleted(catalog: Catalog) -> None:
+def test_a_version_that_was_replaced_cannot_be_deleted(catalog: Catalog) -> None:
     stale = create(catalog, Block, block_draft())
     current = replaced(catalog, stale, block_draft(content="Goodbye."))
     with pytest.raises(VersionChanged):

@@ -124,9 +124,9 @@ def test_every_item_expires_with_its_connection(aws: Account) -> None:
     connect(connections, "ann")
     connect(connections, "bob", 1)
     subscribe(connections, "bob", 2)
-    kept = aws.items(aws.connections_table)
-    assert len(kept) == 5
-    assert {item["expires_at"]["N"] for item in kept} == {str(EXPIRES_AT)}
+    items = aws.items(aws.connections_table)
+    assert len(items) == 5
+    assert {item["expires_at"]["N"] for item in items} == {str(EXPIRES_AT)}
 
 
 def test_a_gone_client_is_deleted_unless_it_connected_just_now(connections: Connections) -> None:

@@ -1,4 +1,4 @@
-"""Records that are too large for an item are read whole, and small records need no additional call."""
+"""Records that are too large for an item are read completely, and small records need no additional call."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from baton.adapters.dynamodb.catalog import DynamoCatalogStore
-from baton.adapters.dynamodb.large_records import MAX_ITEM_BYTES, item_bytes
-from baton.adapters.dynamodb.responses import MAX_TEXT_BYTES
+from baton.adapters.dynamodb.large_records import MAX_ITEM_BYTES, MAX_TEXT_BYTES, item_bytes
 from baton.adapters.dynamodb.runs import DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.s3 import S3Texts
@@ -32,7 +31,7 @@ from baton.domain.catalog.searches import Search
 from baton.domain.errors import NotFound, VersionChanged
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs.run import references_metadata
+from baton.domain.runs.responses import references_metadata
 from baton.domain.templates import MAX_NAME_CHARACTERS
 from tests.support.aws import Account
 from tests.support.records import (
@@ -80,7 +79,7 @@ def no_s3() -> Any:
 
 
 @pytest.mark.parametrize(("kind", "draft"), DRAFTS)
-def test_every_reader_gets_a_large_definition_whole(
+def test_every_reader_returns_a_large_definition_completely(
     aws: Account, catalog: DynamoCatalogStore, create: Any, kind: type[Definition], draft: Draft
 ) -> None:
     definition = create(kind, draft)
@@ -138,7 +137,7 @@ def test_a_rejected_replacement_does_not_affect_the_stored_definition(catalog: D
     assert catalog.read(TENANT, Block, 1) == second
 
 
-def test_a_text_that_can_not_be_removed_remains_and_the_change_succeeds(
+def test_a_text_that_cannot_be_removed_remains_and_the_change_succeeds(
     aws: Account, catalog: DynamoCatalogStore, create: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     block = create(*DRAFTS[0])
@@ -153,7 +152,7 @@ def test_a_text_that_can_not_be_removed_remains_and_the_change_succeeds(
 
 
 @pytest.mark.parametrize("code", ["NoSuchKey", "AccessDenied"])
-def test_a_version_that_is_replaced_between_the_reads_of_item_and_text_is_read_anew(
+def test_a_version_that_is_replaced_between_the_reads_of_item_and_text_is_read_again(
     aws: Account, catalog: DynamoCatalogStore, create: Any, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     """The definition is replaced after its item has been read, and the text of the old version no longer exists."""
@@ -248,7 +247,7 @@ def test_a_response_with_the_longest_names_and_texts_fits_into_an_item(aws: Acco
     assert metadata.get("references_truncated", False) == (character != "x")
 
 
-def test_every_reader_gets_a_large_snapshot_whole_and_it_is_deleted_with_its_run(aws: Account) -> None:
+def test_every_reader_returns_a_large_snapshot_completely_and_it_is_deleted_with_its_run(aws: Account) -> None:
     texts = S3Texts(lambda: aws.s3, aws.texts_bucket)
     runs = DynamoRunStore(aws.dynamodb, aws.runs_table, texts)
     steps = DynamoStepStore(aws.dynamodb, aws.runs_table, texts)

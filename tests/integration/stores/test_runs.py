@@ -1,4 +1,4 @@
-"""RunStore: the fake and DynamoDB keep the same promises."""
+"""RunStore: the fake and DynamoDB behave the same."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import pytest
 from baton.adapters.dynamodb.codecs.partial_answer import partial_answer_from_item
 from baton.adapters.s3 import S3Texts
 from baton.domain.errors import AttemptSuperseded, NotFound, ResponseAlreadyStored
-from baton.domain.llm.endpoints import LlmLimits
+from baton.domain.llm.endpoints import LlmLimits, LlmTarget
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference, Sources
-from baton.domain.runs.run import LlmTarget, Response, Run, Status, cancelled, failed, resumed
+from baton.domain.runs.responses import Response
+from baton.domain.runs.run import Run, Status, cancelled, failed, resumed
 from baton.usecases.runs.ports import RunStore
 from tests.support.aws import Account
+from tests.support.pages import all_items
 from tests.support.records import AT_NOON, OTHER_TENANT, TENANT, a_part, a_response, a_run, a_snapshot, an_endpoint
 from tests.support.stores import RunStores
 
@@ -27,35 +29,27 @@ def cancel(stores: RunStores, run: Run) -> None:
 
 def all_pages(runs: RunStore, status: Status | None, workflow_id: int | None, limit: int = 2) -> list[int]:
     """The ids of a list, read to its end page by page."""
-    ids: list[int] = []
-    after = None
-    for _ in range(50):
-        page = runs.page(TENANT, status, workflow_id, limit, after)
-        assert len(page.items) <= limit
-        ids += [run.id for run in page.items]
-        after = page.next_after
-        if after is None:
-            return ids
-    raise AssertionError("the list never ends")
+    items = all_items(lambda after: runs.page(TENANT, status, workflow_id, limit, after), limit)
+    return [run.id for run in items]
 
 
 def as_stored(response: Response) -> Response:
-    """Without what the store itself notes of its texts."""
+    """Without the fields that the store adds about its texts."""
     return replace(response, content_bytes=None, prompt_bytes=None)
 
 
-def test_reserved_ids_are_consecutive_and_never_given_twice(stores: RunStores) -> None:
+def test_reserved_ids_are_consecutive_and_unique(stores: RunStores) -> None:
     assert stores.runs.reserve_ids(TENANT, 3) == (1, 1)
     assert stores.runs.reserve_ids(TENANT, 2) == (2, 4)
     assert stores.runs.reserve_ids(TENANT, 1) == (3, 6)
 
 
-def test_each_tenant_counts_its_own_ids(stores: RunStores) -> None:
+def test_each_tenant_has_its_own_sequence_of_ids(stores: RunStores) -> None:
     stores.runs.reserve_ids(TENANT, 9)
     assert stores.runs.reserve_ids(OTHER_TENANT, 3) == (1, 1)
 
 
-def test_a_run_reads_back_as_it_was_created(stores: RunStores) -> None:
+def test_a_created_run_is_read_back(stores: RunStores) -> None:
     run = a_run(status="created", started_at=None)
     variables = {"topic": "relays", "count": 3, "ratio": 0.1, "nested": {"list": [1, 2.5, None, True]}}
     stores.runs.create(run, variables, [a_snapshot(0), a_snapshot(1)])
@@ -64,8 +58,8 @@ def test_a_run_reads_back_as_it_was_created(stores: RunStores) -> None:
     assert (history.run, history.variables, history.responses) == (run, variables, ())
 
 
-def test_a_workflow_of_two_hundred_payloads_is_created_whole(stores: RunStores) -> None:
-    """DynamoDB takes 25 items at a time."""
+def test_a_run_of_200_payloads_is_stored_completely(stores: RunStores) -> None:
+    """DynamoDB accepts 25 items per batch."""
     stores.runs.create(a_run(total=200), {}, [a_snapshot(position) for position in range(200)])
     for position in (0, 24, 25, 199):
         assert stores.steps.read_step(TENANT, 1, position).snapshot == a_snapshot(position)
@@ -89,7 +83,7 @@ def test_another_tenants_run_is_not_found(stores: RunStores) -> None:
     assert stores.runs.page(OTHER_TENANT, None, None, 10, None).items == []
 
 
-def test_two_tenants_keep_runs_of_the_same_id_apart(stores: RunStores) -> None:
+def test_runs_of_two_tenants_with_the_same_id_are_separate(stores: RunStores) -> None:
     stores.runs.create(a_run(), {"owner": "acme"}, [a_snapshot()])
     stores.runs.create(a_run(tenant=OTHER_TENANT), {"owner": "globex"}, [a_snapshot()])
     cancel(stores, stores.runs.read(OTHER_TENANT, 1))
@@ -97,7 +91,7 @@ def test_two_tenants_keep_runs_of_the_same_id_apart(stores: RunStores) -> None:
     assert stores.runs.read_history(TENANT, 1).variables == {"owner": "acme"}
 
 
-def test_history_has_the_responses_in_the_order_of_their_positions(stores: RunStores) -> None:
+def test_a_history_contains_the_responses_in_the_order_of_their_positions(stores: RunStores) -> None:
     stores.runs.create(a_run(total=12), {}, [])
     stored = [a_response(position, total=12, content=f"answer {position}") for position in (10, 2, 0, 11)]
     for response in stored:
@@ -107,7 +101,7 @@ def test_history_has_the_responses_in_the_order_of_their_positions(stores: RunSt
     assert [as_stored(response) for response in read] == in_order
 
 
-def test_a_follower_reads_at_least_the_beginning_of_each_response(stores: RunStores) -> None:
+def test_a_history_contains_at_least_the_beginning_of_each_response(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
     stores.steps.store_response(a_response(0, content=LONG))
     stores.steps.store_response(a_response(1))
@@ -125,7 +119,7 @@ def test_the_history_of_an_unknown_run_is_not_found(stores: RunStores) -> None:
         stores.histories.read_history(TENANT, 99)
 
 
-def test_responses_go_on_after_the_cursor(stores: RunStores) -> None:
+def test_a_page_of_responses_starts_after_the_cursor(stores: RunStores) -> None:
     stores.runs.create(a_run(total=5), {}, [])
     responses = [a_response(position, total=5) for position in range(5)]
     for response in responses:
@@ -137,7 +131,7 @@ def test_responses_go_on_after_the_cursor(stores: RunStores) -> None:
     assert (len(first.items), len(second.items), third.next_after) == (2, 2, None)
 
 
-def test_a_page_that_ends_with_the_last_response_is_the_last(stores: RunStores) -> None:
+def test_a_page_that_ends_with_the_last_response_has_no_next_page(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
     for position in range(2):
         stores.steps.store_response(a_response(position))
@@ -172,24 +166,24 @@ def many(stores: RunStores) -> RunStore:
     ],
 )
 @pytest.mark.parametrize("limit", [1, 2, 100])
-def test_lists_are_newest_first_and_narrowed(
+def test_lists_are_newest_first_and_filtered(
     many: RunStore, status: Status | None, workflow_id: int | None, expected: list[int], limit: int
 ) -> None:
     assert all_pages(many, status, workflow_id, limit) == expected
 
 
-def test_a_list_holds_whole_runs(stores: RunStores) -> None:
+def test_a_list_contains_complete_runs(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
     assert stores.runs.page(TENANT, None, None, 10, None).items == [a_run()]
 
 
-def test_ids_sort_as_numbers_in_lists(stores: RunStores) -> None:
+def test_lists_are_sorted_by_numeric_id(stores: RunStores) -> None:
     for run_id in (9, 10, 100):
         stores.runs.create(a_run(id=run_id), {}, [])
     assert all_pages(stores.runs, None, None) == [100, 10, 9]
 
 
-def test_a_list_by_status_follows_a_change_of_status(stores: RunStores) -> None:
+def test_a_run_is_listed_under_its_current_status(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
     cancel(stores, stores.runs.read(TENANT, 1))
     assert all_pages(stores.runs, "running", None) == []
@@ -202,13 +196,13 @@ def test_cancelling_ends_the_run(stores: RunStores) -> None:
     assert stores.runs.read(TENANT, 1) == a_run(status="cancelled", completed_at=AT_NOON)
 
 
-def test_failing_keeps_the_reason(stores: RunStores) -> None:
+def test_a_failed_run_contains_the_reason(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
     stores.runs.change(a_run(), failed(a_run(), "It broke.", AT_NOON))
     assert stores.runs.read(TENANT, 1) == a_run(status="failed", error="It broke.", completed_at=AT_NOON)
 
 
-def test_cancelling_keeps_what_a_payload_wrote_since_the_run_was_read(stores: RunStores) -> None:
+def test_cancelling_does_not_overwrite_what_a_payload_wrote_since_the_run_was_read(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [a_snapshot(0), a_snapshot(1, name="second")])
     stale = stores.runs.read(TENANT, 1)
     stores.steps.start_payload(stale, a_snapshot(1, name="second"), AT_NOON)
@@ -217,7 +211,7 @@ def test_cancelling_keeps_what_a_payload_wrote_since_the_run_was_read(stores: Ru
     assert (run.status, run.position, run.payload_name) == ("cancelled", 1, "second")
 
 
-def test_resuming_begins_the_next_attempt_without_the_last_ones_end(stores: RunStores) -> None:
+def test_resuming_starts_the_next_attempt_and_clears_the_end_of_the_previous_one(stores: RunStores) -> None:
     before = a_run(
         status="failed", error="It broke.", completed_at=AT_NOON, payload_started_at=AT_NOON, payload_id=12, position=1
     )
@@ -233,15 +227,15 @@ def test_resuming_begins_the_next_attempt_without_the_last_ones_end(stores: RunS
 STALE: dict[str, Run] = {
     "another status": a_run(status="created"),
     "an earlier attempt": a_run(attempt=1),
-    "a run that was never there": a_run(id=99, attempt=2),
+    "a run that never existed": a_run(id=99, attempt=2),
     "another tenant's run": a_run(tenant=OTHER_TENANT, attempt=2),
 }
 
 
 @pytest.mark.parametrize("stale", STALE.values(), ids=STALE.keys())
-def test_a_stale_run_can_not_be_changed(stores: RunStores, stale: Run) -> None:
-    there = a_run(attempt=2)
-    stores.runs.create(there, {}, [])
+def test_a_run_that_has_changed_since_it_was_read_cannot_be_changed(stores: RunStores, stale: Run) -> None:
+    stored = a_run(attempt=2)
+    stores.runs.create(stored, {}, [])
     with pytest.raises(AttemptSuperseded):
         cancel(stores, stale)
     with pytest.raises(AttemptSuperseded):
@@ -250,11 +244,11 @@ def test_a_stale_run_can_not_be_changed(stores: RunStores, stale: Run) -> None:
         stores.runs.change(stale, replace(stale, status="running", attempt=stale.attempt + 1))
     with pytest.raises(AttemptSuperseded):
         stores.runs.delete(stale)
-    assert stores.runs.read(TENANT, 1) == there
+    assert stores.runs.read(TENANT, 1) == stored
     assert all_pages(stores.runs, None, None) == [1]
 
 
-def test_a_deleted_run_leaves_nothing(stores: RunStores) -> None:
+def test_a_deleted_run_has_no_history_responses_or_snapshots_and_is_not_listed(stores: RunStores) -> None:
     ended = a_run(status="completed")
     stores.runs.create(ended, {"topic": "relays"}, [a_snapshot(0), a_snapshot(1)])
     stores.steps.store_response(a_response())
@@ -268,7 +262,7 @@ def test_a_deleted_run_leaves_nothing(stores: RunStores) -> None:
 
 
 def test_deleting_removes_every_item_and_every_long_text(dynamodb_stores: RunStores, aws: Account) -> None:
-    """Only ids that were given out stay, so that they are never given again."""
+    """Only the counter of ids remains, so that no id is used twice."""
     ended = a_run(status="completed")
     dynamodb_stores.runs.create(ended, {"topic": "relays"}, [a_snapshot(0), a_snapshot(1)])
     dynamodb_stores.steps.store_response(a_response(0, content=LONG, prompt=LONG + "?"))
@@ -284,12 +278,14 @@ def test_every_item_of_a_run_expires_with_it(dynamodb_stores: RunStores, aws: Ac
     dynamodb_stores.steps.store_response(a_response())
     dynamodb_stores.steps.start_payload(a_run(), a_snapshot(1), AT_NOON)
     dynamodb_stores.steps.publish_part(a_part())
-    kept = {item["sk"]["S"]: item.get("expires_at") for item in aws.items(aws.runs_table)}
+    expiries = {item["sk"]["S"]: item.get("expires_at") for item in aws.items(aws.runs_table)}
     expiry = {"N": str(a_run().expires_at)}
-    assert kept == dict.fromkeys(["RUN", "VARIABLES", "PART", "PAYLOAD#0000", "PAYLOAD#0001", "RESPONSE#0000"], expiry)
+    assert expiries == dict.fromkeys(
+        ["RUN", "VARIABLES", "PART", "PAYLOAD#0000", "PAYLOAD#0001", "RESPONSE#0000"], expiry
+    )
 
 
-def test_a_run_item_stays_under_one_kilobyte(dynamodb_stores: RunStores, aws: Account) -> None:
+def test_a_run_item_is_smaller_than_one_kilobyte(dynamodb_stores: RunStores, aws: Account) -> None:
     """It is written at every step, and each write is billed by the kilobyte. The longest names and error are rare."""
     run = a_run(workflow_name="w" * 60, payload_name="p" * 60, payload_id=10**9, payload_started_at=AT_NOON, total=200)
     dynamodb_stores.runs.create(run, {"topic": LONG}, [a_snapshot()])
@@ -297,7 +293,7 @@ def test_a_run_item_stays_under_one_kilobyte(dynamodb_stores: RunStores, aws: Ac
     assert sum(len(name) + len(next(iter(value.values()))) for name, value in item.items()) < 1000
 
 
-def test_the_first_step_reads_its_snapshot_and_nothing_before_it(stores: RunStores) -> None:
+def test_the_first_step_reads_its_snapshot_and_no_earlier_response(stores: RunStores) -> None:
     references = [
         Reference(name="topic", source="variable"),
         Reference(name="x", source="missing"),
@@ -309,7 +305,7 @@ def test_the_first_step_reads_its_snapshot_and_nothing_before_it(stores: RunStor
     assert (records.run, records.snapshot, records.done) == (a_run(), snapshot, frozenset())
 
 
-def test_a_later_step_sees_whether_the_one_before_has_answered(stores: RunStores) -> None:
+def test_a_later_step_reads_whether_the_previous_response_exists(stores: RunStores) -> None:
     stores.runs.create(a_run(total=3), {}, [a_snapshot(position) for position in range(3)])
     assert stores.steps.read_step(TENANT, 1, 1).done == frozenset()
     stores.steps.store_response(a_response(0))
@@ -318,7 +314,7 @@ def test_a_later_step_sees_whether_the_one_before_has_answered(stores: RunStores
     assert third.done == frozenset()
 
 
-def test_a_step_sees_its_own_answer(stores: RunStores) -> None:
+def test_a_step_reads_whether_its_own_response_exists(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [a_snapshot(0), a_snapshot(1)])
     stores.steps.store_response(a_response(0))
     stores.steps.store_response(a_response(1))
@@ -326,14 +322,14 @@ def test_a_step_sees_its_own_answer(stores: RunStores) -> None:
     assert stores.steps.read_step(TENANT, 1, 1).done == {0, 1}
 
 
-def test_a_step_behind_the_last_payload_has_no_snapshot(stores: RunStores) -> None:
+def test_a_step_after_the_last_payload_has_no_snapshot(stores: RunStores) -> None:
     stores.runs.create(a_run(total=1), {}, [a_snapshot(0)])
     stores.steps.store_response(a_response(0))
     records = stores.steps.read_step(TENANT, 1, 1)
     assert (records.snapshot, records.done) == (None, frozenset({0}))
 
 
-def test_a_step_of_an_unknown_or_another_tenants_run_finds_nothing(stores: RunStores) -> None:
+def test_a_step_of_an_unknown_or_another_tenants_run_has_no_records(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [a_snapshot()])
     for tenant, run_id in ((TENANT, 99), (OTHER_TENANT, 1)):
         records = stores.steps.read_step(tenant, run_id, 0)
@@ -341,7 +337,7 @@ def test_a_step_of_an_unknown_or_another_tenants_run_finds_nothing(stores: RunSt
 
 
 def test_sources_are_the_answers_and_variables_that_the_snapshot_refers_to(stores: RunStores) -> None:
-    """Two payloads share a name: the reference's position says which one is meant."""
+    """Two payloads share a name: the position in the reference identifies the right one."""
     references = [
         Reference(name="draft", source="response", position=1),
         Reference(name="long", source="response", position=2),
@@ -357,8 +353,8 @@ def test_sources_are_the_answers_and_variables_that_the_snapshot_refers_to(store
     assert sources == Sources(contents={1: "the second draft", 2: LONG}, variables=variables)
 
 
-def test_two_names_may_mean_one_response(stores: RunStores) -> None:
-    """DynamoDB refuses a read that names one key twice."""
+def test_two_names_may_refer_to_one_response(stores: RunStores) -> None:
+    """DynamoDB rejects a read with a duplicate key."""
     references = [Reference(name=name, source="response", position=0) for name in ("a", "b")]
     stores.runs.create(a_run(), {}, [])
     stores.steps.store_response(a_response(0))
@@ -392,15 +388,15 @@ def test_the_start_of_a_payload_is_stored_in_the_run(stores: RunStores) -> None:
 
 
 @pytest.mark.parametrize(
-    "there",
+    "stored",
     [a_run(status="cancelled"), a_run(status="failed"), a_run(attempt=2), a_run(id=2), a_run(tenant=OTHER_TENANT)],
     ids=["cancelled", "failed", "resumed", "another run", "another tenant"],
 )
-def test_a_payload_does_not_start_in_a_run_that_no_longer_waits_for_it(stores: RunStores, there: Run) -> None:
-    stores.runs.create(there, {}, [])
+def test_a_payload_of_an_earlier_state_of_the_run_does_not_start(stores: RunStores, stored: Run) -> None:
+    stores.runs.create(stored, {}, [])
     with pytest.raises(AttemptSuperseded):
         stores.steps.start_payload(a_run(), a_snapshot(1), AT_NOON)
-    assert stores.runs.read(there.tenant, there.id) == there
+    assert stores.runs.read(stored.tenant, stored.id) == stored
 
 
 def test_tries_and_waits_are_stored_in_the_run(stores: RunStores) -> None:
@@ -409,15 +405,15 @@ def test_tries_and_waits_are_stored_in_the_run(stores: RunStores) -> None:
     assert stores.runs.read(TENANT, 1) == a_run(tries=5, waited_seconds=30)
 
 
-@pytest.mark.parametrize("there", [a_run(status="cancelled"), a_run(attempt=2)], ids=["cancelled", "resumed"])
-def test_a_superseded_attempt_changes_nothing_in_the_run(stores: RunStores, there: Run) -> None:
-    stores.runs.create(there, {}, [])
+@pytest.mark.parametrize("stored", [a_run(status="cancelled"), a_run(attempt=2)], ids=["cancelled", "resumed"])
+def test_a_superseded_attempt_changes_nothing_in_the_run(stores: RunStores, stored: Run) -> None:
+    stores.runs.create(stored, {}, [])
     with pytest.raises(AttemptSuperseded):
         stores.steps.record_tries(a_run(), 5, 30)
-    assert stores.runs.read(TENANT, 1) == there
+    assert stores.runs.read(TENANT, 1) == stored
 
 
-def test_a_snapshot_reads_back_with_its_limits_and_fallbacks(stores: RunStores) -> None:
+def test_a_snapshot_is_read_back_with_its_limits_and_fallbacks(stores: RunStores) -> None:
     limits = LlmLimits(max_concurrency=2, tokens_per_minute=1_000)
     other = LlmTarget(
         endpoint=an_endpoint(instance_id=6, limits=limits, api_key_header="api-key"),
@@ -428,7 +424,7 @@ def test_a_snapshot_reads_back_with_its_limits_and_fallbacks(stores: RunStores) 
     assert stores.runs.read_snapshots(TENANT, 1) == [snapshot]
 
 
-def test_parts_of_an_answer_are_no_part_of_its_runs_history(stores: RunStores) -> None:
+def test_a_history_contains_no_parts_of_answers(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [a_snapshot(0)])
     before = stores.runs.read_history(TENANT, 1)
     stores.steps.publish_part(a_part())
@@ -445,14 +441,14 @@ def test_only_the_latest_part_of_an_answer_is_stored(dynamodb_stores: RunStores,
     assert partial_answer_from_item(item) == a_part(offset=2)
 
 
-def test_a_part_whose_speed_is_not_known_yet_reads_back(dynamodb_stores: RunStores, aws: Account) -> None:
-    """As the first one is that comes late: a record that can't be read would hold up all of the stream behind it."""
+def test_a_part_without_a_known_speed_is_read_back(dynamodb_stores: RunStores, aws: Account) -> None:
+    """The first part may have no speed. A record that can't be read would block all later records of the stream."""
     dynamodb_stores.steps.publish_part(a_part(tokens_per_second=None))
     (item,) = aws.items(aws.runs_table)
     assert partial_answer_from_item(item) == a_part(tokens_per_second=None)
 
 
-def test_a_response_reads_back_as_it_was_stored(stores: RunStores) -> None:
+def test_a_stored_response_is_read_back(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
     metadata = {"tokens_per_second": 0.1, "finish_reason": None, "references": [{"name": "x", "source": "missing"}]}
     response = a_response(0, metadata=metadata)
@@ -461,7 +457,7 @@ def test_a_response_reads_back_as_it_was_stored(stores: RunStores) -> None:
     assert as_stored(listed) == as_stored(stores.runs.read_response(TENANT, 1, 0)) == response
 
 
-def test_a_long_text_is_read_truncated_and_stored_whole(dynamodb_stores: RunStores, aws: Account) -> None:
+def test_a_long_text_is_read_truncated_and_stored_completely(dynamodb_stores: RunStores, aws: Account) -> None:
     stores, texts = dynamodb_stores, S3Texts(lambda: aws.s3, aws.texts_bucket)
     stores.runs.create(a_run(), {}, [])
     stores.steps.store_response(a_response(0, content=LONG, prompt=LONG + "?"))
@@ -476,7 +472,7 @@ def test_a_long_text_is_read_truncated_and_stored_whole(dynamodb_stores: RunStor
     assert texts.get(response.prompt_key or "") == LONG + "?"
 
 
-def test_only_the_beginning_of_a_long_text_can_be_read_and_no_character_is_split(aws: Account) -> None:
+def test_a_prefix_of_a_long_text_can_be_read_without_a_split_character(aws: Account) -> None:
     texts = S3Texts(lambda: aws.s3, aws.texts_bucket)
     key = texts.put("folder", "é" * 10)
     assert [texts.beginning(key, most) for most in (1, 2, 3, 19, 20, 99)] == ["", "é", "é", "é" * 9, "é" * 10, "é" * 10]
@@ -499,7 +495,7 @@ def test_a_missing_response_is_not_found(
         stores.runs.read_response(tenant, run_id, position)
 
 
-def test_an_empty_answer_is_an_answer(stores: RunStores) -> None:
+def test_an_empty_answer_is_stored_as_a_response(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
     stores.steps.store_response(a_response(0, content=""))
     assert stores.runs.read_history(TENANT, 1).responses[0].content == ""
@@ -534,4 +530,4 @@ def test_an_older_run_has_the_on_missing_that_is_stored_with_its_snapshots(
     )
     run = dynamodb_stores.steps.read_step(TENANT, 1, 0).run
     assert run is not None
-    assert run.on_missing == "fail"
+    assert run.on_missing == dynamodb_stores.runs.read(TENANT, 1).on_missing == "fail"

@@ -1,4 +1,4 @@
-"""Secrets: the fake and SSM behave alike."""
+"""Secrets: the fake and SSM behave the same."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_missing_key_fails_with_the_instance_id(new_secrets: NewSecrets) -> No
         new_secrets().read_api_key(TENANT, 1, NO_ADDRESS)
 
 
-def test_a_deleted_key_can_not_be_read(new_secrets: NewSecrets) -> None:
+def test_a_deleted_key_cannot_be_read(new_secrets: NewSecrets) -> None:
     new_secrets().write_api_key(TENANT, 1, an_api_key("sk-one"))
     new_secrets().delete_api_key(TENANT, 1)
     with pytest.raises(LlmRefused):

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import strategies as st
 
 from baton.adapters.llm.http.server_sent_events import Event
-from baton.adapters.llm.http.wire import HttpReply
 from baton.adapters.llm.providers.anthropic import messages as anthropic
 from baton.domain.errors import LlmAnswerInvalid, LlmRefused, LlmServerError, LlmThrottled
-from baton.domain.llm.calls import LlmAnswer, LlmCall
-from tests.support.llm_endpoint import PROMPT, pieces_and_answer
-from tests.support.providers.contract import ProviderCases
+from baton.domain.llm.calls import LlmAnswer
+from tests.support.json_values import json_values, shaped
+from tests.support.llm_endpoint import PROMPT
+from tests.support.providers.contract import (
+    ANTHROPIC_FINISH_REASONS,
+    NOW,
+    FuzzCases,
+    ProviderCases,
+    provider_settings,
+    reply,
+)
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 GOOD: dict[str, Any] = {
     "id": "msg_01XFDUDYJgAACzvnptvVoYEL",
     "type": "message",
@@ -38,17 +42,8 @@ GOOD: dict[str, Any] = {
 STOP = {"type": "message_stop"}
 
 
-def reply(body: object, status: int = 200, **headers: str) -> HttpReply:
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return HttpReply(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=raw)
-
-
 def an_error(kind: str, message: str) -> dict[str, Any]:
     return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_011CSHoEeqs5C35K2UUqR7Fy"}
-
-
-def read_stream(sent: Iterable[Event], call: LlmCall) -> tuple[list[str], LlmAnswer]:
-    return pieces_and_answer(anthropic.read_events(sent, call))
 
 
 def events_of(*values: dict[str, Any]) -> list[Event]:
@@ -80,6 +75,34 @@ def streamed_answers(draw: st.DrawFn) -> tuple[list[Event], object]:
     return events_of(start(usage=usage), *deltas, stop(reason), STOP), whole
 
 
+FIELDS = ["content", "type", "text", "error", "message", "usage", "input_tokens", "stop_reason"]
+WORDS = ["text", "error", "refusal", "max_tokens", "overloaded_error", "tool_use"]
+EVENT_TYPES = [
+    "message_start",
+    "content_block_start",
+    "content_block_delta",
+    "message_delta",
+    "message_stop",
+    "error",
+]
+
+
+def any_event() -> st.SearchStrategy[object]:
+    """An event whose fields may have any values."""
+    text = st.text() | json_values
+    other = shaped(FIELDS, WORDS)
+    return st.fixed_dictionaries(
+        {"type": st.sampled_from(EVENT_TYPES) | json_values},
+        optional={
+            "message": st.just(GOOD) | other,
+            "content_block": st.fixed_dictionaries({"type": st.just("text"), "text": text}) | other,
+            "delta": st.fixed_dictionaries({"type": st.just("text_delta"), "text": text}) | other,
+            "usage": other,
+            "error": other,
+        },
+    )
+
+
 TEXTS: list[Any] = [
     ([{"type": "text", "text": "Swe"}, {"type": "text", "text": "den."}], "Sweden."),
     ([{"type": "thinking", "thinking": "Hm.", "signature": "x"}, {"type": "text", "text": "Sweden."}], "Sweden."),
@@ -88,14 +111,8 @@ TEXTS: list[Any] = [
     ([{"type": "text", "text": "a\ud800b"}], "a\ufffdb"),
 ]
 FINISH_REASONS: list[Any] = [
-    ("end_turn", "stop"),
-    ("stop_sequence", "stop"),
-    ("max_tokens", "length"),
-    ("model_context_window_exceeded", "length"),
-    ("tool_use", "tool_calls"),
+    *ANTHROPIC_FINISH_REASONS,
     ("pause_turn", "length"),
-    (None, None),
-    ([], None),
 ]
 CACHED_COUNTS: list[Any] = [
     ({"input_tokens": 2, "cache_creation_input_tokens": 30, "cache_read_input_tokens": 400}, (432, None)),
@@ -104,7 +121,15 @@ CACHED_COUNTS: list[Any] = [
     (None, (None, None)),
     ([1], (None, None)),
 ]
-UNFINISHED_STREAMS: list[Any] = [[], [start()], [start(), text("Swe")], [start(), text("Swe"), stop(None)]]
+UNFINISHED_STREAMS: list[Any] = [
+    [],
+    [start()],
+    [start(), text("Swe")],
+    [start(), text("Swe"), stop(None)],
+    [{"content": [{"type": "text", "text": "Swe"}], "message": "Odd"}],
+    [{"content": ["Swe"], "error": [None, "Odd"]}],
+    [start(), text("Swe"), {"content": ["den."], "message": "Odd"}],
+]
 STREAM_ERRORS: list[Any] = [
     ({"type": "overloaded_error", "message": "Overloaded"}, LlmThrottled),
     ({"type": "rate_limit_error", "message": "Slow down"}, LlmThrottled),
@@ -128,16 +153,13 @@ ANTHROPIC = ProviderCases(
     name="anthropic",
     request=lambda call: json.loads(anthropic.request(call).body),
     read=lambda body, call: anthropic.read(reply(body), call, NOW),
+    read_reply=lambda reply, call: anthropic.read(reply, call, NOW),
+    read_events=anthropic.read_events,
     unsupported_settings=anthropic.unsupported_settings,
-    settings={
-        "system": "Be brief.",
-        "temperature": 0,
-        "top_p": 0.0,
-        "max_tokens": 5,
-        "stop": ("END",),
-        "model": "big-2",
-        "options": {"top_k": 3, "thinking": {"type": "disabled"}},
-    },
+    settings=provider_settings(
+        model="big-2",
+        options={"top_k": 3, "thinking": {"type": "disabled"}},
+    ),
     settings_request={
         "model": "big-2",
         "max_tokens": 5,
@@ -150,9 +172,9 @@ ANTHROPIC = ProviderCases(
         "thinking": {"type": "disabled"},
     },
     unsupported=[
-        ({"seed": 0}, [("seed", "anthropic has no such setting")]),
-        ({"temperature": 1.01}, [("temperature", "anthropic takes 0 to 1")]),
-        ({"stop": ("END", " \n")}, [("stop", "anthropic takes no sequence of spaces and line breaks alone")]),
+        ({"seed": 0}, [("seed", "is not supported by anthropic")]),
+        ({"temperature": 1.01}, [("temperature", "must be between 0 and 1 for anthropic")]),
+        ({"stop": ("END", " \n")}, [("stop", "anthropic rejects sequences of only spaces and line breaks")]),
         ({"temperature": 1, "top_p": 1, "stop": ("END",), "max_tokens": 1, "response_format": "json"}, []),
         ({}, []),
     ],
@@ -193,7 +215,6 @@ ANTHROPIC = ProviderCases(
     ],
     invalid_base_urls=["a.example/v1", "ftp://a.example", "http://", "http://[::1"],
     reserved_options=["stream", "messages", "model"],
-    read_stream=read_stream,
     complete_stream=events_of(start(), text("Sweden."), stop("end_turn"), STOP),
     complete_stream_answer=LlmAnswer(content="Sweden.", model="small-1", finish_reason="stop"),
     unfinished_streams=[events_of(*sent) for sent in UNFINISHED_STREAMS],
@@ -203,4 +224,15 @@ ANTHROPIC = ProviderCases(
     ],
     wrong_streams=[(events_of(*sent), named) for sent, named in WRONG_STREAMS],
     streamed_answers=streamed_answers(),
+    fuzz=FuzzCases(
+        fields=FIELDS,
+        values=WORDS,
+        added_fields=["error"],
+        replies=[reply(b'{"content": ' * 100_000), reply(b'{"error": {"type": {}}}')],
+        answers=json_values.map(lambda value: {**GOOD, "content": [{"type": "text", "text": value}, value]}),
+        events=any_event(),
+        long_event=b'{"delta": ' * 100_000,
+        streams=["anthropic"],
+        finish_reasons={"stop": "end_turn"},
+    ),
 )

@@ -1,23 +1,20 @@
-"""The cases of the provider contract for servers that speak OpenAI's API."""
+"""The cases of the provider contract for servers with OpenAI's API."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import strategies as st
 
 from baton.adapters.llm.http.server_sent_events import Event
-from baton.adapters.llm.http.wire import HttpReply
 from baton.adapters.llm.providers.openai import chat_completions as openai
 from baton.domain.errors import LlmAnswerInvalid, LlmRefused, LlmServerError, LlmThrottled
-from baton.domain.llm.calls import LlmAnswer, LlmCall
-from tests.support.llm_endpoint import PROMPT, pieces_and_answer
-from tests.support.providers.contract import ProviderCases
+from baton.domain.llm.calls import LlmAnswer
+from tests.support.json_values import json_values
+from tests.support.llm_endpoint import PROMPT
+from tests.support.providers.contract import NOW, FuzzCases, ProviderCases, provider_settings, reply
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 GOOD: dict[str, Any] = {
     "id": "chatcmpl-1",
     "object": "chat.completion",
@@ -27,17 +24,8 @@ GOOD: dict[str, Any] = {
 }
 
 
-def reply(body: object, status: int = 200, **headers: str) -> HttpReply:
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return HttpReply(status=status, headers={k.replace("_", "-"): v for k, v in headers.items()}, body=raw)
-
-
-def saying(message: object, finish_reason: object = "stop", **more: object) -> dict[str, Any]:
+def answer_of(message: object, finish_reason: object = "stop", **more: object) -> dict[str, Any]:
     return {**GOOD, "choices": [{"message": message, "finish_reason": finish_reason}], **more}
-
-
-def read_stream(sent: Iterable[Event], call: LlmCall) -> tuple[list[str], LlmAnswer]:
-    return pieces_and_answer(openai.read_events(sent, call))
 
 
 def events_of(*values: object) -> list[Event]:
@@ -118,17 +106,14 @@ OPENAI = ProviderCases(
     name="openai",
     request=lambda call: json.loads(openai.request(call).body),
     read=lambda body, call: openai.read(reply(body), call, NOW),
+    read_reply=lambda reply, call: openai.read(reply, call, NOW),
+    read_events=openai.read_events,
     unsupported_settings=openai.unsupported_settings,
-    settings={
-        "system": "Be brief.",
-        "temperature": 0,
-        "top_p": 0.0,
-        "max_tokens": 5,
-        "stop": ("END",),
-        "seed": 0,
-        "model": "big-2",
-        "options": {"top_k": 3, "response_format": {"type": "json_object"}},
-    },
+    settings=provider_settings(
+        seed=0,
+        model="big-2",
+        options={"top_k": 3, "response_format": {"type": "json_object"}},
+    ),
     settings_request={
         "model": "big-2",
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": PROMPT}],
@@ -143,15 +128,15 @@ OPENAI = ProviderCases(
     unsupported=[
         (
             {"options": {"stream": True, "top_k": 1}, "seed": 1, "temperature": 2},
-            [("options", "'stream' can't be one: Baton sets it")],
+            [("options", "'stream' is set by Baton; remove it")],
         ),
     ],
     whole=GOOD,
     whole_answer=LlmAnswer(
         content="Sweden.", model="small-1-0613", prompt_tokens=12, completion_tokens=3, finish_reason="stop"
     ),
-    texts=[(saying(message), text) for message, text in TEXTS],
-    finish_reasons=[(saying({"content": "Swe"}, word), reason) for word, reason in FINISH_REASONS],
+    texts=[(answer_of(message), text) for message, text in TEXTS],
+    finish_reasons=[(answer_of({"content": "Swe"}, word), reason) for word, reason in FINISH_REASONS],
     wrong_shapes=[
         (b"", "isn't JSON"),
         (b'{"choices": [', "isn't JSON"),
@@ -165,10 +150,10 @@ OPENAI = ProviderCases(
         ({"choices": [None]}, r"without choices\[0\]"),
         ({"choices": ["hello"]}, r"choices\[0\] is of type str"),
         ({"choices": [{}]}, r"without choices\[0\].message"),
-        (saying("text"), "message is of type str"),
-        (saying({"content": None}, {"secret": 1}), "without text, and without a reason"),
-        (saying({"content": 5}), "content is of type int"),
-        (saying({"content": [{"type": "image"}]}), r"without text \(finish reason stop\)"),
+        (answer_of("text"), "message is of type str"),
+        (answer_of({"content": None}, {"secret": 1}), "without text, and without a reason"),
+        (answer_of({"content": 5}), "content is of type int"),
+        (answer_of({"content": [{"type": "image"}]}), r"without text \(finish reason stop\)"),
         ({"error": {"message": "Model crashed", "code": None}}, "an error instead: Model crashed"),
         ({"error": "Model crashed"}, "an error instead: Model crashed"),
     ],
@@ -183,11 +168,25 @@ OPENAI = ProviderCases(
     ],
     invalid_base_urls=[None, "", "localhost:8080/v1", "ftp://a.example", "http://", "http://[::1"],
     reserved_options=["stream", "messages", "model"],
-    read_stream=read_stream,
     complete_stream=events_of(chunk({"content": "Sweden."}), "[DONE]"),
     complete_stream_answer=LlmAnswer(content="Sweden.", model="small-1"),
     unfinished_streams=[events_of(*sent) for sent in UNFINISHED_STREAMS],
     stream_errors=[(events_of(*sent, "[DONE]"), kind, "") for sent, kind in STREAM_ERRORS],
     wrong_streams=[(events_of(*sent), named) for sent, named in WRONG_STREAMS],
     streamed_answers=streamed_answers(),
+    fuzz=FuzzCases(
+        fields=["choices", "message", "content", "error", "usage", "code", "finish_reason", "refusal", "type"],
+        values=[],
+        added_fields=["error", "message", "content"],
+        replies=[
+            reply(b"9" * 5000),
+            reply(b'{"error": ' * 100_000, 500, retry_after="Fri, 31 Dec 999999 99:99:99 GMT"),
+        ],
+        answers=json_values.map(lambda value: answer_of({"content": [value, {"type": "text", "text": value}]})),
+        events=st.just(GOOD),
+        event_fields=["delta", "index", "model"],
+        event_values=[0, "stop", "tool_calls", "error"],
+        long_event=b'{"choices": ' * 100_000,
+        streams=["azure", "koboldcpp", "llama_cpp", "mistral", "openai", "openrouter", "vllm"],
+    ),
 )

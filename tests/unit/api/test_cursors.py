@@ -1,4 +1,4 @@
-"""Cursors: what a list gave it takes back, and nothing else."""
+"""Cursors: a list accepts only cursors that it has returned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from baton.domain.errors import Invalid
 
 
 @given(st.sampled_from(["runs", "blocks", "responses of 7"]), st.integers(0, 999_999_999_999))
-def test_a_cursor_leads_back_to_its_id(listed: str, after: int) -> None:
+def test_a_cursor_is_decoded_to_its_id(listed: str, after: int) -> None:
     cursor = encode(listed, after)
     assert cursor is not None
     assert decode(listed, cursor) == after
@@ -24,8 +24,8 @@ def test_the_end_and_the_beginning_of_a_list_have_no_cursor() -> None:
     assert decode("runs", None) is None
 
 
-def test_a_cursor_is_of_no_use_in_another_list() -> None:
-    with pytest.raises(Invalid, match="cursor: is not one that this list gave"):
+def test_a_cursor_is_rejected_by_another_list() -> None:
+    with pytest.raises(Invalid, match="cursor: was not returned by this list"):
         decode("responses of 8", encode("responses of 7", 3))
 
 
@@ -41,14 +41,14 @@ def forged(text: str) -> str:
         *[forged("runs: 1"), forged("Runs:1"), forged("runs:1:2"), forged("runs:" + "9" * 5000)],
     ],
 )
-def test_a_cursor_from_no_list_is_rejected(cursor: str) -> None:
-    with pytest.raises(Invalid, match="cursor: is not one that this list gave"):
+def test_a_cursor_that_no_list_has_returned_is_rejected(cursor: str) -> None:
+    with pytest.raises(Invalid, match="cursor: was not returned by this list"):
         decode("runs", cursor)
 
 
 def test_a_cursor_with_an_impossible_id_is_rejected() -> None:
     """A number in DynamoDB has at most 38 digits."""
-    with pytest.raises(Invalid, match="cursor: is not one that this list gave"):
+    with pytest.raises(Invalid, match="cursor: was not returned by this list"):
         decode("runs", forged("runs:" + "9" * 60))
 
 

@@ -1,4 +1,4 @@
-"""Problems: every named error that an HTTP caller can meet has its status and slug."""
+"""Problems: every error that an HTTP client can receive has its status and slug."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def below(kind: type[BatonError]) -> set[type[BatonError]]:
     return direct | {deeper for child in direct for deeper in below(child)}
 
 
-def test_every_named_error_has_a_problem_or_can_not_reach_an_http_caller() -> None:
-    """A new error must be decided on: listed in PROBLEM_TYPES, below one that is, or named above."""
+def test_every_named_error_has_a_problem_or_cannot_reach_an_http_caller() -> None:
+    """A new error has to be in PROBLEM_TYPES, be a subclass of one in it, or be named above."""
     ours = {kind for kind in below(BatonError) if kind.__module__ == "baton.domain.errors"}
     undecided = {
         kind for kind in ours if not issubclass(kind, NOT_FOR_HTTP) and not set(kind.__mro__) & set(PROBLEM_TYPES)
@@ -58,7 +58,7 @@ def test_slugs_are_unique() -> None:
         (NameTaken("block", "Greeting", 3), 409, "name-taken"),
         (RunNotFinished(1, "running"), 409, "run-not-finished"),
         (RunFinished(1, "completed"), 409, "run-finished"),
-        (AttemptSuperseded("Run 1 is no longer running; look at it again."), 409, "run-changed"),
+        (AttemptSuperseded("Run 1 is no longer running; read it again."), 409, "run-changed"),
         (VersionChanged("block", 3), 412, "version-changed"),
         (Conflict("It clashes."), 409, "conflict"),
     ],
@@ -79,12 +79,12 @@ def test_an_error_below_a_listed_one_has_its_problem() -> None:
 
 
 @pytest.mark.parametrize("error", [LlmRefused("No."), ResponseAlreadyStored(1), ConnectionGone("ann")])
-def test_an_error_that_no_caller_should_meet_is_raised_as_the_bug_that_it_is(error: BatonError) -> None:
+def test_an_error_without_a_problem_is_raised(error: BatonError) -> None:
     with pytest.raises(type(error)):
         problem_of(error)
 
 
-def test_every_wrong_field_is_named_by_its_place_without_its_value() -> None:
+def test_every_invalid_field_is_named_by_its_path_without_its_value() -> None:
     found: list[dict[str, Any]] = [
         {"loc": ("body", "blocks", 0), "msg": "Input should be a valid integer", "type": "int_type", "input": "secret"},
         {"loc": ("body", "price", "prompt"), "msg": "Field required", "type": "missing", "input": "secret"},

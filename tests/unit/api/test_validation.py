@@ -1,11 +1,9 @@
-"""What is wrong with a body or file is said in plain words, of a field that stands there as it was written."""
+"""Errors of a body or file are in plain words, and name a field that exists in it."""
 
 from __future__ import annotations
 
-import copy
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,6 +20,7 @@ from baton.api.bodies.workflow_files import FileModel
 from baton.api.bodies.workflows import WorkflowRequest
 from baton.api.problems import invalid_request
 from baton.api.validation import UNKNOWN_ERROR, field_errors
+from tests.support.json_values import JsonPath, paths, put, value_at, without
 
 PYDANTIC = re.compile(
     r"Input should|valid (dictionary|integer|string|number|list|boolean)|constrained|literal|\[key\]|_type|instance of"
@@ -105,34 +104,7 @@ WRONG: list[Any] = [
 ]
 
 
-def paths(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    yield path
-    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, entry in entries:
-        yield from paths(entry, (*path, name))
-
-
-def put(body: Any, path: tuple[str | int, ...], value: Any) -> Any:
-    if not path:
-        return value
-    changed = copy.deepcopy(body)
-    place = changed
-    for part in path[:-1]:
-        place = place[part]
-    place[path[-1]] = value
-    return changed
-
-
-def without(body: Any, path: tuple[str | int, ...]) -> Any:
-    changed = copy.deepcopy(body)
-    place = changed
-    for part in path[:-1]:
-        place = place[part]
-    del place[path[-1]]
-    return changed
-
-
-def stands_in(path: tuple[str | int, ...], value: Any) -> bool:
+def exists_in(path: JsonPath, value: Any) -> bool:
     for part in path:
         has_content = part in value if isinstance(value, dict) else isinstance(part, int) and part < len(value)
         if not has_content:
@@ -142,7 +114,7 @@ def stands_in(path: tuple[str | int, ...], value: Any) -> bool:
 
 
 def assert_plain(model: type[BaseModel], body: Any) -> None:
-    """Whatever is wrong with the body, if anything is, is said as it should be."""
+    """Assert that each error of the body has plain words and an existing field; valid bodies pass."""
     try:
         model.model_validate(body)
     except ValidationError as error:
@@ -154,24 +126,20 @@ def assert_plain(model: type[BaseModel], body: Any) -> None:
     for entry in found:
         assert not PYDANTIC.search(entry.detail), entry
         is_missing = entry.detail == "is missing"
-        assert stands_in(entry.path[:-1] if is_missing else entry.path, body), entry
+        assert exists_in(entry.path[:-1] if is_missing else entry.path, body), entry
 
 
 @pytest.mark.parametrize(("model", "body"), BODIES)
-def test_each_field_wrong_in_each_way_is_named_in_plain_words(model: type[BaseModel], body: dict[str, Any]) -> None:
+def test_each_invalid_value_of_each_field_is_described_in_plain_words(
+    model: type[BaseModel], body: dict[str, Any]
+) -> None:
     model.model_validate(body)
     for path in paths(body):
         for value in WRONG:
             assert_plain(model, put(body, path, value))
         if path:
             assert_plain(model, without(body, path))
-        assert_plain(model, put(body, (*path, "odd"), 1) if isinstance(_at(body, path), dict) else body)
-
-
-def _at(value: Any, path: tuple[str | int, ...]) -> Any:
-    for part in path:
-        value = value[part]
-    return value
+        assert_plain(model, put(body, (*path, "odd"), 1) if isinstance(value_at(body, path), dict) else body)
 
 
 anything = st.recursive(
@@ -186,14 +154,14 @@ anything = st.recursive(
 
 @settings(deadline=None, max_examples=200)
 @given(st.data())
-def test_anything_in_the_place_of_anything_is_named_in_plain_words(data: st.DataObject) -> None:
+def test_any_value_of_any_field_is_described_in_plain_words(data: st.DataObject) -> None:
     model, body = data.draw(st.sampled_from(BODIES))
     path = data.draw(st.sampled_from(list(paths(body))))
     assert_plain(model, put(body, path, data.draw(anything)))
 
 
 @pytest.mark.parametrize(
-    ("model", "body", "said"),
+    ("model", "body", "expected"),
     [
         (ExecuteRequest, {"variables": {"": 1}}, 'variables."": its name should have at least 1 character.'),
         (ExecuteRequest, {"variables": {"": {}}}, 'variables."": its name should have at least 1 character.'),
@@ -202,11 +170,11 @@ def test_anything_in_the_place_of_anything_is_named_in_plain_words(data: st.Data
             ExecuteRequest,
             {"variables": {"a\0b": 1}},
             (
-                'variables."a\\u0000b": its name holds a control character (U+0000), '
-                "which can't be in a name; leave it out."
+                'variables."a\\u0000b": its name contains a control character (U+0000), '
+                "which is not allowed in a name; remove it."
             ),
         ),
-        (ExecuteRequest, {"variables": [1]}, "variables: should be fields with values."),
+        (ExecuteRequest, {"variables": [1]}, "variables: should be an object."),
         (ExecuteRequest, {"on_missing": "x"}, "on_missing: should be 'keep', 'empty' or 'fail'."),
         (PayloadRequest, {"name": "p", "blocks": [1.5], "llm_instance": 1}, "blocks[0]: should be a whole number."),
         (PayloadRequest, {"name": "p", "blocks": ["1"], "llm_instance": 1}, "blocks[0]: should be a whole number."),
@@ -224,12 +192,12 @@ def test_anything_in_the_place_of_anything_is_named_in_plain_words(data: st.Data
         ),
         (WorkflowRequest, {"name": "w", "payloads": 1}, "payloads: should be a list."),
         (WorkflowRequest, {}, "name: is missing."),
-        (WorkflowRequest, {"name": "w", "a b": 1}, '"a b": is not a field here.'),
-        (WorkflowRequest, "w", "body: should be fields with values."),
+        (WorkflowRequest, {"name": "w", "a b": 1}, '"a b": is an unknown field.'),
+        (WorkflowRequest, "w", "body: should be an object."),
     ],
 )
-def test_a_field_is_named_as_it_was_written(model: type[BaseModel], body: Any, said: str) -> None:
+def test_an_error_names_the_field_as_in_the_request(model: type[BaseModel], body: Any, expected: str) -> None:
     with pytest.raises(ValidationError) as refused:
         model.model_validate(body)
     errors = [{**entry, "loc": ("body", *entry["loc"])} for entry in refused.value.errors(include_url=False)]
-    assert json.loads(invalid_request(errors, body).body or "")["detail"] == said
+    assert json.loads(invalid_request(errors, body).body or "")["detail"] == expected

@@ -186,9 +186,9 @@ def test_names_are_compared_in_one_unicode_form(stored: str, written: str) -> No
 
 def test_of_two_variables_that_differ_only_in_unicode_form_the_composed_one_is_used() -> None:
     variables: dict[str, object] = {COMPOSED: "composed", DECOMPOSED: "decomposed"}
-    for given in (variables, dict(reversed(variables.items()))):
-        references = resolve([COMPOSED], [], given)
-        assert look_up(references, Sources(variables=given))[0] == {COMPOSED: "composed"}
+    for values in (variables, dict(reversed(variables.items()))):
+        references = resolve([COMPOSED], [], values)
+        assert look_up(references, Sources(variables=values))[0] == {COMPOSED: "composed"}
 
 
 def test_an_answer_is_parsed_only_once_for_several_paths(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -218,7 +218,7 @@ MARKS = "{{" + "e\u0301" * 90 + "}}"
 
 @pytest.mark.parametrize("unit", ["{{", "}}", "{{a}}", "\\", "\\{{", "\\{{a}}", "{{a", " ", "\\\\{{b}}", MARKS])
 def test_long_texts_of_one_kind_are_read_in_one_pass(unit: str) -> None:
-    """A step that looked back or ahead for more than a name's length would take minutes here."""
+    """Scanning back or ahead by more than the length of a name would need minutes here."""
     template = unit * (300_000 // len(unit.encode()))
     assert len(reference_names(template)) <= 1
     assert render(template, {}).count("{{a}}") == template.count("{{a}}")

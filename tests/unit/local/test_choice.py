@@ -55,7 +55,7 @@ def test_where_the_model_cannot_run_the_simulated_llm_is_used_and_the_reason_is_
     (tmp_path / "no-model").write_text("ERROR: No matching distribution found for xllamacpp")
     printed = io.StringIO()
 
-    assert choice.given(Console(file=printed, width=200)) == SIMULATED
+    assert choice.chosen_llm(Console(file=printed, width=200)) == SIMULATED
     assert printed.getvalue() == (
         "The model can't run on this machine, so the simulated LLM answers: "
         "ERROR: No matching distribution found for xllamacpp\n"

@@ -1,1 +1,1 @@
-"""How Baton reaches the outside: DynamoDB, S3, Step Functions, WebSocket connections, secrets and LLMs."""
+"""Adapters to external services: DynamoDB, S3, Step Functions, WebSocket connections, secrets and LLMs."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from baton.adapters.dynamodb.responses import TextGone
+from baton.adapters.dynamodb.large_records import TextGone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,8 +53,8 @@ class S3Texts:
 
     def beginning(self, key: str, max_bytes: int) -> str:
         """A prefix of the text: at most ``max_bytes`` bytes, of whole characters."""
-        some = self._client().get_object(Bucket=self._bucket, Key=key, Range=f"bytes=0-{max_bytes - 1}")
-        return some["Body"].read().decode(errors="ignore")
+        found = self._client().get_object(Bucket=self._bucket, Key=key, Range=f"bytes=0-{max_bytes - 1}")
+        return found["Body"].read().decode(errors="ignore")
 
     def url(self, key: str, seconds: int) -> str:
         """A signed URL that is valid for ``seconds``. Whoever has it can read the text, so it must not be logged."""

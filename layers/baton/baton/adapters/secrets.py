@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 CACHE_SECONDS = 60
-"""How long a warm function may still use a replaced key, for the destination that the key was given for."""
+"""How long a warm function may still use a replaced key, for the destination that the key is stored with."""
 
 
 class SsmSecrets:
@@ -35,7 +35,7 @@ class SsmSecrets:
         """The key for a call to this destination; up to a minute old unless ``fresh``. A cached key for another
         destination is read again, since it may have been replaced.
 
-        :raises LlmRefused: if the key is missing, or was given for another destination.
+        :raises LlmRefused: if the key is missing, or was set for another destination.
         :raises LlmUnreachable: if SSM fails at the moment.
         """
         stored = self._read(tenant, instance_id, fresh=fresh)
@@ -56,7 +56,9 @@ class SsmSecrets:
             return str(self._parameters.get(name, max_age=CACHE_SECONDS, force_fetch=fresh, decrypt=True))
         except GetParameterError as error:
             if _is_missing(error.__context__):
-                raise LlmRefused(f"The API key of LLM instance {instance_id} is gone; set it again.") from error
+                raise LlmRefused(
+                    f"The API key of LLM instance {instance_id} no longer exists; set it again."
+                ) from error
             raise LlmUnreachable(f"The API key of LLM instance {instance_id} can't be read at this moment.") from error
 
     def write_api_key(self, tenant: str, instance_id: int, api_key: ApiKey) -> None:

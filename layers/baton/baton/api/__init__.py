@@ -1,1 +1,1 @@
-"""Inbound HTTP: the routes, the bodies that they take and give, and which error becomes which status."""
+"""Inbound HTTP: the routes, their request and response bodies, and the HTTP status of each error."""

@@ -1,4 +1,4 @@
-"""The resolver of both HTTP functions: it validates by type and returns every error as a problem."""
+"""The resolver and the handler of the HTTP functions: they validate by type and return every error as a problem."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
-from baton.api import methods, queries, request_bodies
-from baton.api.bodies.definitions import Stored
-from baton.api.bodies.fields import View
+from baton.api import methods, request_bodies
+from baton.api.bodies.fields import Stored, View
 from baton.api.budget import encode_for_lambda
 from baton.api.methods import Api, as_get, plain_path
+from baton.api.parameters import query_errors, query_parameters
 from baton.api.problems import INTERNAL, invalid_fields, invalid_request, problem, problem_of
 from baton.api.request_bodies import JSON, JSON_BODY, RequestBody, from_json
 from baton.domain.errors import BatonError, Invalid
-from baton.runtime.logging import log_error, logger
+from baton.runtime.logging import log_error, logger, redact_unexpected_errors
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.api_gateway import Route, Router
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from baton.runtime.logging import Handler
 
 
 def new_api(*routers: Router) -> Api:
@@ -60,27 +62,27 @@ def _too_deep(_: Exception) -> Response[str]:
 
 def _internal_error(error: Exception) -> Response[str]:
     log_error("request failed", error)
-    return problem(INTERNAL, "Something went wrong on our side; the function's log says what.")
+    return problem(INTERNAL, "An unexpected error occurred; see the function's log.")
 
 
 def _to_json(body: Any) -> str:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
-def respond(
-    api: Api,
-    event: dict[str, Any],
-    context: LambdaContext,
-    bodies: Mapping[str, RequestBody] = MappingProxyType({}),
-) -> dict[str, Any]:
-    """Resolve one request of an HTTP API (payload format 2.0) and log its outcome.
+def handler_for(api: Api, bodies: Mapping[str, RequestBody] = MappingProxyType({})) -> Handler:
+    """The handler of a function: it resolves one request of an HTTP API (payload format 2.0) and logs its outcome.
 
     ``bodies`` contains the paths that accept other bodies than JSON of the usual size.
     """
-    method, path = _method_and_path(event)
-    response = _complete(_resolve(api, event, context, bodies), method)
-    logger.info("request answered", method=method, path=path, status=response["statusCode"])
-    return response
+
+    @redact_unexpected_errors
+    def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        method, path = _method_and_path(event)
+        response = _complete(_resolve(api, event, context, bodies), method)
+        logger.info("request answered", method=method, path=path, status=response["statusCode"])
+        return response
+
+    return handler
 
 
 def _method_and_path(event: Mapping[str, Any]) -> tuple[str, str]:
@@ -110,7 +112,7 @@ def _resolve(
 
 def _rejected_query(event: Mapping[str, Any], route: Route) -> Response[str] | None:
     known = [parameter.alias for parameter in route.dependant.query_params]
-    errors = queries.field_errors(queries.parameters(event), known)
+    errors = query_errors(query_parameters(event), known)
     return invalid_fields(errors) if errors else None
 
 
@@ -146,7 +148,7 @@ def _complete(response: dict[str, Any], method: str) -> dict[str, Any]:
     body, is_encoded = response.get("body") or "", bool(response.get("isBase64Encoded"))
     sent = encode_for_lambda({**response, "body": body, "isBase64Encoded": is_encoded})
     if sent is None:
-        sent = _to_lambda_response(problem(INTERNAL, "The answer is more than the 6 MB that can be sent."))
+        sent = _to_lambda_response(problem(INTERNAL, "The response is larger than 6 MB, the most that can be sent."))
     if method not in ("GET", "HEAD"):
         return sent
     length = len(base64.b64decode(sent["body"])) if sent["isBase64Encoded"] else len(sent["body"].encode())

@@ -47,8 +47,8 @@ class LongText:
 class TextReader(Protocol):
     """Reads long texts."""
 
-    def beginning(self, key: str, most_bytes: int) -> str:
-        """The first ``most_bytes`` bytes of a text, or fewer: no character is split."""
+    def beginning(self, key: str, max_bytes: int) -> str:
+        """The first ``max_bytes`` bytes of a text, or fewer: no character is split."""
 
 
 class Identified(Protocol):

@@ -14,7 +14,7 @@ CURSOR_ID = re.compile(rf"0|[1-9][0-9]{{0,{ID_DIGITS - 1}}}")
 
 
 def encode(listed: str, after: int | None) -> str | None:
-    """The cursor of the page after an id; ``None`` at the end of the list."""
+    """The cursor of the page after an id, for the list with the name ``listed``; ``None`` at the end of the list."""
     if after is None:
         return None
     return base64.urlsafe_b64encode(f"{listed}:{after}".encode()).decode().rstrip("=")
@@ -33,4 +33,4 @@ def decode(listed: str, cursor: str | None) -> int | None:
             return int(after)
     except (binascii.Error, ValueError):
         pass
-    raise Invalid("cursor", "is not one that this list gave; begin again without it.")
+    raise Invalid("cursor", "was not returned by this list; request the first page without a cursor.")

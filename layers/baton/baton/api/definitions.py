@@ -18,7 +18,7 @@ from baton.usecases.catalog.define import Edit
 
 
 def edit(caller: Caller, definition_id: int, if_match: str | None) -> Edit:
-    """A change of this definition, now."""
+    """The parameters of a change of this definition at the current time."""
     return Edit(tenant=caller.tenant, definition_id=definition_id, now=wiring.now(), versions=versions(if_match))
 
 
@@ -27,7 +27,7 @@ def page_of[D: Definition](caller: Caller, kind: type[D], limit: int, cursor: st
     return wiring.catalog_store().page(caller.tenant, kind, limit, cursors.decode(kind.kind, cursor), search)
 
 
-def listed[A: View](page: Page[Any], items: Sequence[A], kind: str) -> Listed[A]:
+def listed[V: View](page: Page[Any], items: Sequence[V], kind: str) -> Listed[V]:
     """As many items of a page as fit into one response; names and titles are not counted when the page is read."""
     fitting, last = truncate_page(page.items, items, page.next_after)
     return Listed(items=list(fitting), cursor=cursors.encode(kind, last))

@@ -38,7 +38,7 @@ class Api(APIGatewayHttpResolver):
 
 
 def plain_path(path: str) -> str:
-    """Without repeated and trailing slashes."""
+    """The path without repeated and trailing slashes."""
     return "/" + "/".join(part for part in path.split("/") if part)
 
 
@@ -51,7 +51,10 @@ def as_get(method: str) -> str:
 
 
 def rejection(method: str, path: str, own: Collection[str], query: str = "") -> Response[Any] | None:
-    """``None`` if this function's routes for the path, with the methods ``own``, accept the method."""
+    """The response to a method that the path does not accept; ``None`` if it is accepted.
+
+    ``own`` are the methods of this function's routes for the path.
+    """
     shown, plain = path[:MAX_SHOWN_CHARACTERS], plain_path(path)
     methods = own or documented_methods(plain)
     if not methods:

@@ -27,7 +27,8 @@ from baton.domain.errors import (
     RunNotFinished,
     VersionChanged,
 )
-from baton.domain.files.workflow_files import BrokenFile, FieldError
+from baton.domain.field_errors import FieldError
+from baton.domain.files.workflow_files import BrokenFile
 
 MAX_LISTED = 100
 MAX_CHARACTERS = 1000

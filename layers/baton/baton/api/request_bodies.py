@@ -29,6 +29,8 @@ _REPLACED = "\ufffd"
 """A gateway replaces bytes that are not UTF-8 with this character if the media type is text."""
 
 _LOST = 0xFF
+"""Marks a byte that the gateway has replaced, so that its value is unknown."""
+
 _LOST_MARK = bytes([_LOST, _LOST])
 _FIRST_OUTSIDE_ASCII = 0x80
 
@@ -54,7 +56,7 @@ def rejection(event: Mapping[str, Any], expected: RequestBody) -> Response[str] 
         return problem(TOO_LARGE, f"body: {size:,} bytes; at most {expected.max_bytes:,} are allowed.")
     coding = _header(event, "content-encoding").strip().lower()
     if coding not in ("", "identity"):
-        detail = f"body: is compressed, by 'Content-Encoding: {coding[:MAX_SHOWN_CHARACTERS]}'; send it as it is."
+        detail = f"body: is compressed, by 'Content-Encoding: {coding[:MAX_SHOWN_CHARACTERS]}'; send it uncompressed."
         return problem(UNKNOWN_TYPE, detail, headers={"Accept-Encoding": "identity"})  # RFC 9110, section 15.5.16
     return _unknown_type(media_type(event), expected)
 
@@ -67,7 +69,7 @@ def _unknown_type(found: str, expected: RequestBody) -> Response[str] | None:
 
 
 def media_type(event: Mapping[str, Any]) -> str:
-    """In lower case, without parameters; JSON by default."""
+    """The media type of the body, in lower case and without parameters; JSON by default."""
     return (_header(event, "content-type") or JSON).partition(";")[0].strip().lower()
 
 
@@ -108,17 +110,18 @@ def _text(sent: bytes) -> str:
 def _not_utf_8(sent: bytes) -> Invalid:
     """Names the format of the bytes if it is known. FF marks a byte that the gateway has replaced."""
     if name := _compression(sent):
-        return Invalid("body", f"is compressed ({name}); send it as it is.")
+        return Invalid("body", f"is compressed ({name}); send it uncompressed.")
     if name := _wide_encoding(sent):
         return Invalid("body", f"is in {name}; send it in UTF-8.")
     return Invalid("body", "is not UTF-8; send it in UTF-8.")
 
 
 def _compression(sent: bytes) -> str:
-    return next((name for first, name in COMPRESSED.items() if _begins(sent, first)), "")
+    return next((name for first, name in COMPRESSED.items() if _starts_with(sent, first)), "")
 
 
-def _begins(sent: bytes, first: bytes) -> bool:
+def _starts_with(sent: bytes, first: bytes) -> bool:
+    """Whether the body starts with these bytes; a lost byte matches any byte that is not ASCII."""
     return len(sent) >= len(first) and all(
         byte == expected or (byte == _LOST and expected >= _FIRST_OUTSIDE_ASCII)
         for byte, expected in zip(sent, first, strict=False)
@@ -142,14 +145,18 @@ def from_json(body: str) -> Any:
     """
     try:
         value = json.loads(
-            body, parse_constant=_no_constant, parse_float=_finite, parse_int=_not_endless, object_pairs_hook=_object
+            body,
+            parse_constant=_reject_constant,
+            parse_float=_finite_number,
+            parse_int=_short_integer,
+            object_pairs_hook=_object,
         )
     except json.JSONDecodeError as error:
         raise Invalid("body", f"line {error.lineno}: {not_json(error)}.") from None
     if isinstance(value, list):
         raise Invalid("body", "is not a JSON object.")
     if "\\ud" in body.lower() and not _is_unicode(json.dumps(value, ensure_ascii=False)):
-        raise Invalid("body", "holds half of a surrogate pair, which is no character.")
+        raise Invalid("body", "contains half of a surrogate pair, which is not a character.")
     return value
 
 
@@ -162,17 +169,17 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _no_constant(name: str) -> None:
-    raise Invalid("body", f"holds {name}, which is not a number in JSON.")
+def _reject_constant(name: str) -> None:
+    raise Invalid("body", f"contains {name}, which is not a number in JSON.")
 
 
-def _finite(text: str) -> float:
+def _finite_number(text: str) -> float:
     if math.isinf(number := float(text)):
-        raise Invalid("body", f"holds {text[:50]}, which is too large for a number.")
+        raise Invalid("body", f"contains {text[:50]}, which is too large for a number.")
     return number
 
 
-def _not_endless(text: str) -> int:
+def _short_integer(text: str) -> int:
     if len(text) > MAX_DIGITS:
         raise Invalid("body", f"contains a number of {len(text):,} digits; at most {MAX_DIGITS} are allowed.")
     return int(text)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from baton.domain.files.workflow_files import FieldError, Path
+from baton.domain.field_errors import FieldError, Path
 
 DETAILS = {
     "missing": "is missing",
-    "extra_forbidden": "is not a field here",
-    "model_type": "should be fields with values",
-    "model_attributes_type": "should be fields with values",
-    "dict_type": "should be fields with values",
+    "extra_forbidden": "is an unknown field",
+    "model_type": "should be an object",
+    "model_attributes_type": "should be an object",
+    "dict_type": "should be an object",
     "list_type": "should be a list",
     "int_type": "should be a whole number",
     "int_parsing": "should be a whole number",
@@ -33,14 +33,14 @@ DETAILS = {
     "less_than_equal": "should be less than or equal to {le}",
     "string_too_short": "should have at least {min_length} character{s}",
     "string_too_long": "should have at most {max_length} character{s}",
-    "string_unicode": "holds half of a surrogate pair, which is no character",
+    "string_unicode": "contains half of a surrogate pair, which is not a character",
     "string_pattern_mismatch": "should have neither {{ nor }}",
     "too_short": "should have at least {min_length} item{s}",
     "too_long": "should have at most {max_length} item{s}",
     "recursion_loop": "is nested too deeply",
-    "invalid-json-value": "should be a value that JSON has",
+    "invalid-json-value": "should be a JSON value",
 }
-UNKNOWN_ERROR = "is not what belongs here"
+UNKNOWN_ERROR = "is invalid"
 """For an error type without a detail; a test checks that our models raise none of these."""
 
 _KEY = "[key]"

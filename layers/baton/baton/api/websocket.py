@@ -13,6 +13,7 @@ from typing import Any
 from baton.api.caller import caller_of
 from baton.domain.errors import Invalid
 from baton.domain.live.frames import parse_run_id
+from baton.runtime.logging import logger
 from baton.usecases.live.follow_runs import FollowRuns
 from baton.usecases.live.handle_frame import HandleFrame
 
@@ -24,6 +25,7 @@ def handle_event(
 ) -> dict[str, Any]:
     """The response for API Gateway; on connect, any status other than 200 rejects the connection."""
     context = event["requestContext"]
+    logger.info("websocket event", event_type=context["eventType"], connection_id=context["connectionId"])
     tenant, connection_id = caller_of(event).tenant, context["connectionId"]
     match context["eventType"]:
         case "CONNECT":

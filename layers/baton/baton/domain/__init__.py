@@ -1,1 +1,1 @@
-"""What Baton decides, and nothing of how it stores or sends: no boto3, no requests, no environment."""
+"""Baton's data types and rules, without input and output: no boto3, no requests, no environment variables."""

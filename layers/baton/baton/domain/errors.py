@@ -18,7 +18,7 @@ BatonError
 ├── ConnectionGone           a WebSocket client has disconnected
 ├── ConnectionFailing        a frame was not accepted for one WebSocket client
 └── LlmError                 an LLM call without a usable answer
-    ├── LlmThrottled         429, 503, 529: retry later, after ``retry_after`` if given
+    ├── LlmThrottled         429, 503, 529: retry later, after ``retry_after`` if set
     ├── LlmUnreachable       connection refused or reset, DNS
     ├── LlmServerError       any other 5xx, or a stop reason for a failure of the provider
     ├── LlmTimeout           no complete answer within the timeout
@@ -27,7 +27,7 @@ BatonError
     ├── LlmAnswerInvalid     the response does not match the provider's API
     └── LlmFormatInvalid     the answer is not the requested JSON, even after a second call
 
-Messages are for the caller: they say what is wrong and never contain a key, a prompt or an answer.
+Messages are for the caller: they describe the error and never contain a key, a prompt or an answer.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class ReferenceMissing(BatonError):
     """A reference of a payload is unresolved, and the run was started with ``on_missing: fail``."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        super().__init__(f"There is nothing to be found for {', '.join(f'{{{{{name}}}}}' for name in names)}.")
+        super().__init__(f"These references can't be resolved: {', '.join(f'{{{{{name}}}}}' for name in names)}.")
 
 
 class LimitsConflict(BatonError):
@@ -152,7 +152,7 @@ class LlmError(BatonError):
 
 
 class LlmThrottled(LlmError):
-    """The endpoint is overloaded; ``retry_after`` is the delay in seconds that it gave, if any."""
+    """The endpoint is overloaded; ``retry_after`` is the delay in seconds that it requested, if any."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)

@@ -21,7 +21,7 @@ def text_error(text: str) -> str | None:
     """
     for character in text:
         if what := _kind(character):
-            return f"holds {what} (U+{ord(character):04X}), which can't be in a name; leave it out"
+            return f"contains {what} (U+{ord(character):04X}), which is not allowed in a name; remove it"
     return None
 
 

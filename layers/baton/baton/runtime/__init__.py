@@ -1,1 +1,1 @@
-"""What a function is made of: settings from the environment, wiring and logging."""
+"""The runtime of the functions: settings from the environment, wiring and logging."""

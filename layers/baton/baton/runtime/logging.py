@@ -51,7 +51,7 @@ def redact_unexpected_errors(handler: Handler) -> Handler:
         except Exception as error:  # noqa: BLE001 - any error is raised again, without its text
             log_error("function failed", error)
             kind = type(type(error).__name__, (UnexpectedError,), {})  # the state machine stores the name in the run
-            failure = kind("The function's log says where.")
+            failure = kind("The function's log has the details.")
         raise failure
 
     return handled

@@ -15,9 +15,8 @@ from botocore.config import Config
 from baton.adapters.dynamodb import stream
 from baton.adapters.dynamodb.catalog import DynamoCatalogStore
 from baton.adapters.dynamodb.connections import DynamoConnections
-from baton.adapters.dynamodb.histories import DynamoRunHistories
 from baton.adapters.dynamodb.limits import DynamoLimitStore
-from baton.adapters.dynamodb.runs import DynamoRunStore
+from baton.adapters.dynamodb.runs import DynamoRunHistories, DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.llm.http.http_transport import HttpTransport
 from baton.adapters.llm.registry import PROVIDERS, base_urls, check, complete, fields_error, unsupported_settings
@@ -68,9 +67,14 @@ def changes(event: Mapping[str, Any]) -> list[Change]:
     return stream.changes(event["Records"])
 
 
-def provider_fields_error(provider: str, given: Collection[str]) -> str | None:
-    """Why an LLM instance of this provider can't have exactly the ``given`` fields; ``None`` if it can."""
-    return fields_error(provider, given)
+def batch_response(event: Mapping[str, Any], first_failure: int | None) -> dict[str, Any]:
+    """The response to a batch of the Runs table's stream; ``first_failure`` is an index in the batch."""
+    return stream.batch_response(event["Records"], first_failure)
+
+
+def provider_fields_error(provider: str, fields: Collection[str]) -> str | None:
+    """Why an LLM instance of this provider can't have exactly these optional ``fields``; ``None`` if it can."""
+    return fields_error(provider, fields)
 
 
 @cache
@@ -100,7 +104,7 @@ def definitions() -> DefinitionSource:
 @cache
 def start_run() -> StartRun:
     """Start a run."""
-    return StartRun(definitions=_catalog(), runs=run_store(), executions=_executions(), keep=run_retention())
+    return StartRun(definitions=_catalog(), runs=run_store(), executions=_executions(), retention=run_retention())
 
 
 @cache

@@ -1,1 +1,1 @@
-"""What a caller can ask for, one verb a file. Time, ids and stores come in as arguments."""
+"""The use cases, one per file, each named by a verb. Clocks, stores and other adapters are arguments."""

@@ -6,10 +6,9 @@ from dataclasses import asdict, replace
 
 from baton.adapters.dynamodb.codecs.attributes import as_json, to_attributes
 from baton.adapters.dynamodb.codecs.payload_snapshot import snapshot_from_item, snapshot_to_item
-from baton.domain.llm.endpoints import LlmLimits
+from baton.domain.llm.endpoints import LlmLimits, LlmTarget
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs.run import LlmTarget
 from tests.support.records import a_run, a_snapshot, an_endpoint
 
 IN_PROMPT = Reference(name="facts.items[0]", source="response", position=0, path=("items", 0))
@@ -20,14 +19,14 @@ OTHER = LlmTarget(
 )
 
 
-def test_a_snapshot_reads_back() -> None:
+def test_a_snapshot_is_read_back() -> None:
     snapshot = a_snapshot(1, references=[IN_PROMPT])
     snapshot = replace(snapshot, targets=(replace(snapshot.own_target, references=(IN_SYSTEM,)), OTHER))
     assert snapshot_from_item(snapshot_to_item(a_run(), snapshot)) == snapshot
 
 
-def test_a_snapshot_of_an_older_version_reads_as_one_of_today() -> None:
-    """Older items have the own target's parts, the fallbacks and all references side by side."""
+def test_a_snapshot_of_an_older_version_is_read_in_the_present_form() -> None:
+    """Older items contain the fields of the own target, the fallbacks and all references at the top level."""
     own = a_snapshot(1).own_target
     item = to_attributes(
         {

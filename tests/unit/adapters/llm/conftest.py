@@ -13,16 +13,12 @@ from baton.adapters.llm.http import transport
 from baton.domain.llm.calls import LlmCall
 from baton.domain.llm.endpoints import LlmEndpoint
 from baton.domain.llm.settings import LlmSettings
-from tests.support.llm_endpoint import ANY_HOST, Endpoint
-
-KEY = "sk-test-0123456789"
-ENDPOINT_FIELDS = ("provider", "base_url", "timeout_seconds", "api_key_header")
-PROMPT = "Tell me about the relay race of 1912 in one sentence."
+from tests.support.llm_endpoint import ANY_HOST, ENDPOINT_FIELDS, KEY, PROMPT, Endpoint
 
 
 @pytest.fixture(scope="session")
 def a_call() -> Callable[..., LlmCall]:
-    """Build a call; what isn't an ``LlmCall`` or ``LlmEndpoint`` field is a setting."""
+    """Build a call; arguments that are no field of ``LlmCall`` or ``LlmEndpoint`` are settings."""
     endpoint = LlmEndpoint(
         instance_id=1,
         instance_name="demo",
@@ -37,12 +33,12 @@ def a_call() -> Callable[..., LlmCall]:
         prompt: str = PROMPT,
         api_key: str | None = KEY,
         tries: int = 0,
-        **given: Any,
+        **fields: Any,
     ) -> LlmCall:
-        ours = {name: given.pop(name) for name in ENDPOINT_FIELDS if name in given}
+        endpoint_fields = {name: fields.pop(name) for name in ENDPOINT_FIELDS if name in fields}
         return LlmCall(
-            endpoint=replace(endpoint, **ours),
-            settings=LlmSettings(**given),
+            endpoint=replace(endpoint, **endpoint_fields),
+            settings=LlmSettings(**fields),
             prompt=prompt,
             api_key=api_key,
             tries=tries,

@@ -1,4 +1,4 @@
-"""Where a base URL leads, and what a vendor's own host is sent otherwise than others: the key, the bound."""
+"""The URL of each base URL, and what differs by host: the header of the key, the name of ``max_tokens``."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_models_of_anthropic_are_requested_in_one_page(a_call: Build, base_url: 
         (AZURE, "Ocp-Apim-Subscription-Key", {"Ocp-Apim-Subscription-Key": KEY}),
     ],
 )
-def test_an_instances_own_header_carries_the_key(
+def test_the_header_of_an_instance_contains_the_key(
     a_call: Build, base_url: str, api_key_header: str, headers: dict[str, str]
 ) -> None:
     call = a_call(base_url=base_url, api_key_header=api_key_header)
@@ -141,9 +141,9 @@ def test_an_instances_own_header_carries_the_key(
     "name", ["Host", "content-length", "Transfer-Encoding", "Content-Type", "X Key", "X\nKey", ":", "é", "\u2603"]
 )
 @pytest.mark.parametrize("key", [KEY, None])
-def test_a_reserved_or_invalid_header_carries_no_key(a_call: Build, name: str, key: str | None) -> None:
+def test_a_reserved_or_invalid_header_never_contains_the_key(a_call: Build, name: str, key: str | None) -> None:
     for request in (openai.request, openai.models_request, anthropic.request, anthropic.models_request):
-        with pytest.raises(LlmRefused, match="'demo' can't have its API key in the header") as caught:
+        with pytest.raises(LlmRefused, match="'demo' has an api_key_header that can't contain a key") as caught:
             request(a_call(api_key_header=name, api_key=key))
         assert KEY not in str(caught.value)
 
@@ -175,7 +175,7 @@ def test_without_a_key_no_header_is_sent_for_it(a_call: Build) -> None:
         ),
     ],
 )
-def test_max_tokens_has_the_name_that_the_host_knows_unless_an_option_sets_it(
+def test_max_tokens_has_the_name_that_the_host_expects_unless_an_option_sets_it(
     a_call: Build, base_url: str, settings: dict[str, Any], sent: dict[str, int]
 ) -> None:
     body = json.loads(openai.request(a_call(base_url=base_url, **settings)).body)

@@ -1,4 +1,4 @@
-"""The registry: who answers, in which format, and what is refused before anybody is asked."""
+"""The registry: the provider that is called, the format of answers, and rejections before any call."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Build = Callable[..., LlmCall]
 NAMES = tuple(registry.PROVIDERS)
 
 
-def test_the_instances_own_provider_answers(a_call: Build) -> None:
+def test_the_provider_of_the_instance_is_called(a_call: Build) -> None:
     assert NAMES == ("anthropic", "bedrock", "openai", "simulated")
     assert complete(a_call(provider="simulated")) == simulated.complete(a_call())
 
@@ -47,19 +47,19 @@ def test_a_check_without_a_model_list_sends_a_short_prompt(a_call: Build) -> Non
     llm = FakeLlm("Yes.", LlmRefused("The key is wrong."))
     providers = {"openai": Provider(complete=llm)}
     assert check(a_call(model="large-1"), providers=providers) is None
-    (asked,) = llm.calls
-    assert (asked.model, asked.settings.max_tokens, asked.prompt) == ("large-1", 16, checks.QUESTION)
+    (call,) = llm.calls
+    assert (call.model, call.settings.max_tokens, call.prompt) == ("large-1", 16, checks.QUESTION)
     with pytest.raises(LlmRefused, match="The key is wrong"):
         check(a_call(), providers=providers)
 
 
 def test_an_unsupported_setting_is_rejected_without_a_call(a_call: Build) -> None:
-    """The instance has got another provider since the payload was saved."""
+    """The provider of the instance was changed after the payload was saved."""
     llm = FakeLlm()
     providers = {
         "anthropic": Provider(complete=llm, unsupported_settings=registry.PROVIDERS["anthropic"].unsupported_settings)
     }
-    with pytest.raises(LlmRefused, match=r"'demo' can't be called .*: seed: anthropic has no such setting\."):
+    with pytest.raises(LlmRefused, match=r"'demo' can't be called .*: seed: is not supported by anthropic\."):
         complete(a_call(provider="anthropic", seed=1), providers=providers)
     assert llm.calls == []
 

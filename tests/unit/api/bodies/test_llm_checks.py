@@ -1,4 +1,4 @@
-"""What a check has found, as clients read it."""
+"""The result of a check, as clients receive it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from baton.domain.errors import LlmError, LlmRefused, LlmTimeout
 from baton.usecases.llm.check_llm_instance import CheckResult
 
 
-def test_every_way_for_a_call_to_fail_has_a_cause() -> None:
-    """A new kind of failure must be decided on."""
+def test_every_error_of_a_call_has_a_cause() -> None:
+    """A new class of errors needs an entry."""
     assert set(LlmError.__subclasses__()) == set(CAUSES)
     assert set(CAUSES.values()) == set(get_args(Cause))
 
@@ -25,7 +25,7 @@ def test_a_failure_below_a_listed_one_has_its_cause() -> None:
 
 
 @pytest.mark.parametrize(("models", "listed"), [(["small-1"], True), (["large-1"], False), ([], False), (None, None)])
-def test_an_endpoint_that_answers_is_connected_whatever_it_offers(
+def test_an_endpoint_that_answers_is_connected_whether_it_lists_the_model_or_not(
     models: list[str] | None, listed: bool | None
 ) -> None:
     answer = LlmCheckView.of(CheckResult(model="small-1", models=models, duration_ms=7))

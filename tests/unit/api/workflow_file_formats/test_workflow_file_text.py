@@ -141,7 +141,7 @@ def test_a_file_that_is_too_long_to_be_imported_is_not_written() -> None:
             write_file(WorkflowFile(name="a", order=(), payloads=(), blocks=blocks), media_type)
 
 
-def test_the_schema_is_one_and_describes_itself() -> None:
+def test_the_schema_is_a_valid_json_schema_with_a_title_and_a_description() -> None:
     schema = json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"

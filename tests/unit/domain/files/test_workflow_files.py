@@ -8,18 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from baton.domain.catalog.definitions import MAX_TEMPLATE_BYTES, BlockDraft, InlineBlock
+from baton.domain.catalog.definitions import MAX_TEMPLATE_BYTES, BlockDraft, InlineBlock, WorkflowBundle
 from baton.domain.errors import Invalid
-from baton.domain.files.workflow_files import (
-    BrokenFile,
-    FieldError,
-    FilePayload,
-    WorkflowFile,
-    check,
-    export,
-)
+from baton.domain.field_errors import FieldError
+from baton.domain.files.workflow_files import BrokenFile, FilePayload, WorkflowFile, check, export
 from baton.domain.llm.settings import LlmSettings
-from baton.domain.runs.run import WorkflowBundle
 from tests.support.workflow_file_strategies import catalog_with, definitions_in, files
 
 ASK = BlockDraft(title="Ask", content="Why?")

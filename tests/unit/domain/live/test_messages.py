@@ -93,7 +93,7 @@ def test_a_rewritten_response_has_no_message() -> None:
     assert messages_of_change(Change(index=0, old=a_response(), new=a_response())) == []
 
 
-def test_the_ends_of_a_run() -> None:
+def test_a_run_that_ends_sends_a_message_with_its_status() -> None:
     ends = {"runId": 1, "workflowId": 7}
     completed, failed = a_run(status="completed"), a_run(status="failed", error="It broke.")
     assert data_of(a_run(), completed) == {**ends, "status": "completed", "progress": 100}
@@ -116,8 +116,8 @@ def test_other_writes_of_a_run_have_no_message() -> None:
     assert messages_of_write(ended, ended) == []
 
 
-def test_one_write_can_tell_several_facts_in_their_order() -> None:
-    """A stream record may be the only one that is left of a run."""
+def test_one_write_can_cause_several_messages_in_order() -> None:
+    """A stream record may be the only remaining record of a run."""
     ended = a_run(status="completed", payload_started_at=AT_NOON, position=1)
     assert [message.id for message in messages_of_write(None, ended)] == [
         "1-1-execution_progress-1",
@@ -125,7 +125,7 @@ def test_one_write_can_tell_several_facts_in_their_order() -> None:
     ]
 
 
-def test_each_attempt_has_ids_of_its_own() -> None:
+def test_each_attempt_has_its_own_ids() -> None:
     resumed = a_run(attempt=2, first_position=1, position=1, completed=1)
     (message,) = messages_of_write(a_run(status="failed"), resumed)
     assert (message.id, message.data["progress"], message.data["completed"]) == ("1-2-execution_progress", 50, 1)
@@ -158,7 +158,7 @@ def test_progress_increases_from_0_to_100(total: int) -> None:
     assert all(0 <= percent <= 100 for percent in progress)
 
 
-def test_a_content_within_the_maximum_is_sent_whole() -> None:
+def test_a_content_within_the_maximum_is_sent_completely() -> None:
     content = "x" * (MAX_CONTENT_BYTES - 2)
     data = message_of_response(a_response(content=content)).data
     assert data["content"] == content
@@ -170,10 +170,10 @@ def test_a_long_content_is_truncated_to_its_maximum_as_json_and_marked(piece: st
     """The bound is on the bytes that are sent: a quote is two, a control character six, and no character is split."""
     content = "." * odd + piece * 120_000
     message = message_of_response(a_response(content=content))
-    kept = message.data["content"]
-    sent = len(json.dumps(kept, ensure_ascii=False).encode())
-    following = len(json.dumps(content[len(kept)], ensure_ascii=False).encode()) - 2
-    assert content.startswith(kept)
+    prefix = message.data["content"]
+    sent = len(json.dumps(prefix, ensure_ascii=False).encode())
+    following = len(json.dumps(content[len(prefix)], ensure_ascii=False).encode()) - 2
+    assert content.startswith(prefix)
     assert sent <= MAX_CONTENT_BYTES < sent + following
     assert message.data["contentTruncated"] is True
     assert len(message.encode()) <= MAX_BYTES_OF_A_FRAME
@@ -199,7 +199,7 @@ def test_a_truncated_content_is_marked() -> None:
 
 
 def test_a_long_content_is_sent_the_same_from_its_prefix_or_the_whole() -> None:
-    """A stream record has only the beginning, the run's own records have all."""
+    """A stream record contains only the beginning, the run's own records contain the complete text."""
     whole = "é\n" * 100_000
     beginning = whole.encode()[:100_000].decode(errors="ignore")
     assert message_of_response(a_response(content=whole)) == message_of_response(

@@ -123,7 +123,7 @@ def test_any_other_address_is_rejected_with_its_kind(address: str, kind: str) ->
 
 
 @given(st.ip_addresses(v=4))
-def test_embedding_an_ipv4_address_in_ipv6_does_not_open_it(embedded: IPv4Address) -> None:
+def test_embedding_a_rejected_ipv4_address_in_ipv6_does_not_allow_it(embedded: IPv4Address) -> None:
     bits, hosts = int(embedded), HostPolicy(allow_private=True)
     if hosts.address_error(embedded) is None:
         return

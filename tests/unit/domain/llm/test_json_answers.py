@@ -17,7 +17,7 @@ MANY = json.dumps(VALUE, indent=2)
 
 
 def value_of(answer: str) -> Any:
-    """The likeliest value; ``...`` if there is none."""
+    """The most likely value; ``...`` if none is found."""
     return next(iter(json_values(answer)), ...)
 
 

@@ -1,4 +1,4 @@
-"""Limits: no call is admitted too early, calls are admitted in order, and no slot is held for ever."""
+"""Limits: no call is admitted too early, calls are admitted in order, and every slot expires."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: defaults, and the plain values that every other form of them is made of."""
+"""Settings: defaults, and the plain values from which all other forms are built."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_settings_are_read_back_from_their_plain_values(settings: LlmSettings) -
     assert LlmSettings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
 
 
-def test_a_setting_that_is_left_open_has_no_key_and_one_that_is_unset_is_none() -> None:
+def test_a_setting_without_a_value_has_no_key_and_an_unset_one_is_none() -> None:
     settings = LlmSettings(temperature=0, stop=("END",), unset=("seed",))
     assert settings.to_dict() == {"temperature": 0, "stop": ["END"], "seed": None}
 

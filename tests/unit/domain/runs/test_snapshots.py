@@ -7,19 +7,21 @@ from typing import Any
 
 import pytest
 
-from baton.domain.catalog.definitions import MAX_TEMPLATE_BYTES, Block, InlineBlock, LlmInstance, Payload, Workflow
+from baton.domain.catalog.definitions import (
+    MAX_TEMPLATE_BYTES,
+    Block,
+    InlineBlock,
+    LlmInstance,
+    Payload,
+    Workflow,
+    WorkflowBundle,
+)
 from baton.domain.errors import Invalid
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs.run import (
-    MAX_VARIABLES_BYTES,
-    WorkflowBundle,
-    answer_metadata,
-    check_variables,
-    reference_record,
-)
+from baton.domain.runs.run import MAX_VARIABLES_BYTES, check_variables
 from baton.domain.runs.snapshots import compile_snapshots
-from tests.support.records import AT_NOON, an_answer
+from tests.support.records import AT_NOON
 
 STORED: dict[str, Any] = {"version": 1, "created_at": AT_NOON, "updated_at": AT_NOON}
 INSTANCE = LlmInstance(
@@ -235,51 +237,6 @@ def test_variables_have_a_maximum_size_in_bytes() -> None:
         check_variables({"a": longest + "éé"})
 
 
-def test_metadata_contains_the_counts_of_the_provider() -> None:
-    answer = an_answer(prompt_tokens=10, completion_tokens=50, finish_reason="stop")
-    metadata = answer_metadata(answer, duration_ms=2000)
-    assert (metadata["total_tokens"], metadata["tokens_per_second"]) == (60, 25.0)
-    assert (metadata["model"], metadata["finish_reason"], metadata["duration_ms"]) == ("small-1", "stop", 2000)
-
-
-@pytest.mark.parametrize(
-    ("prompt", "completion", "total"), [(None, None, None), (10, None, 10), (None, 5, 5), (0, 0, 0)]
-)
-def test_the_total_of_unknown_counts_is_unknown(prompt: int | None, completion: int | None, total: int | None) -> None:
-    answer = an_answer(prompt_tokens=prompt, completion_tokens=completion)
-    assert answer_metadata(answer, duration_ms=100)["total_tokens"] == total
-
-
-def test_an_answer_without_a_duration_has_no_tokens_per_second() -> None:
-    assert answer_metadata(an_answer(), duration_ms=0)["tokens_per_second"] is None
-
-
-def test_long_texts_of_a_provider_are_shortened_in_the_metadata() -> None:
-    metadata = answer_metadata(an_answer(model="m" * 10_000, finish_reason="f" * 10_000), duration_ms=1)
-    assert (metadata["model"], metadata["finish_reason"]) == ("m" * 200, "f" * 200)
-
-
-def test_metadata_marks_truncated_and_repeated_answers() -> None:
-    whole = answer_metadata(an_answer(finish_reason="stop"), duration_ms=1)
-    assert (whole["truncated"], whole["format_retries"]) == (False, 0)
-    cut = answer_metadata(an_answer(finish_reason="length", format_retries=1), duration_ms=1)
-    assert (cut["truncated"], cut["format_retries"]) == (True, 1)
-
-
-def test_the_record_of_a_reference_contains_its_source_and_position() -> None:
-    assert reference_record(Reference(name="a", source="response", position=0)) == {
-        "name": "a",
-        "where": "prompt",
-        "source": "response",
-        "position": 0,
-    }
-    assert reference_record(Reference(name="b", source="variable")) == {
-        "name": "b",
-        "where": "prompt",
-        "source": "variable",
-    }
-
-
 def test_with_on_missing_fail_references_that_cannot_be_resolved_are_rejected() -> None:
     workflow = definitions(a_payload(11, "first", 1), b1="{{topic}} {{nobody}} {{first.title}}")
     with pytest.raises(Invalid, match=r"on_missing: .*\{\{nobody\}\} in 'first' \(position 0\)") as caught:
@@ -287,8 +244,3 @@ def test_with_on_missing_fail_references_that_cannot_be_resolved_are_rejected() 
     assert "{{topic}}" not in str(caught.value)
     for on_missing in ("keep", "empty"):
         assert len(compile_snapshots(workflow, {"topic": "relays"}, on_missing)) == len(workflow.workflow.payloads)
-
-
-@pytest.mark.parametrize(("content", "empty"), [("", True), (" \n", True), ("0", None), (" a ", None)])
-def test_only_a_blank_answer_is_marked_as_empty(content: str, empty: bool | None) -> None:
-    assert answer_metadata(an_answer(content), duration_ms=1).get("empty") is empty

@@ -71,7 +71,7 @@ def test_each_kind_of_error_has_its_maximum_number_of_calls(error: type[LlmError
 
 
 def test_every_llm_error_has_a_number_of_calls() -> None:
-    """A new kind of failure must be given its number of calls here and in the table above."""
+    """A new class of errors needs its number of calls here and in the table above."""
     at_once = {LlmRefused, LlmAnswerInvalid, LlmFormatInvalid, LlmWaitTooLong}
     assert subclasses(LlmError) == set(CALLS_BY_ERROR) | at_once
 
@@ -117,7 +117,7 @@ def test_a_retry_after_that_is_too_long_fails_the_step_with_the_reason() -> None
     after = STEP.after_error(LlmThrottled("Later.", MAX_RETRY_AFTER_SECONDS + 0.5), longest)
     assert after.outcome == "failed"
     assert after.error is not None
-    assert "asks to wait 3,601 s, longer than the 3,600 s" in after.error
+    assert "requests a wait of 3,601 s; a run waits at most 3,600 s" in after.error
 
 
 def test_the_wait_grows_exponentially() -> None:

@@ -71,7 +71,7 @@ def test_another_origin_or_provider_needs_the_key_again(keyed: FakeBaton, change
         "https://a.example:/",
     ],
 )
-def test_the_same_origin_in_another_form_keeps_the_key(keyed: FakeBaton, same: str) -> None:
+def test_the_same_origin_in_another_form_does_not_remove_the_key(keyed: FakeBaton, same: str) -> None:
     changed = draft(same, name="other", model="m2", api_key_header="x-key", timeout_seconds=5)
     assert keyed.instances.replace(EDIT, changed, None).has_api_key
     assert sent_to(keyed) == "sk-a"
@@ -98,16 +98,16 @@ def test_a_record_changed_to_another_origin_without_its_key_sends_nothing(keyed:
     instance = keyed.catalog.read(TENANT, LlmInstance, 1)
     for base_url, provider in ((B, "openai"), (A, "anthropic"), (None, "anthropic"), (None, "bedrock")):
         turned = replace(instance, base_url=base_url, provider=provider)
-        with pytest.raises(LlmRefused, match=r"was given for https://a\.example:443 .*nothing was sent") as caught:
+        with pytest.raises(LlmRefused, match=r"was set for https://a\.example:443 .*nothing was sent") as caught:
             keyed.api_keys.for_call(TENANT, turned.endpoint())
         assert "sk-a" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kept", ["sk-plain", "123", "null", '"sk"', '{"key": "sk-a"}', "[" * 100_000])
+@pytest.mark.parametrize("stored", ["sk-plain", "123", "null", '"sk"', '{"key": "sk-a"}', "[" * 100_000])
 def test_a_key_that_was_stored_without_its_origin_is_rejected_with_the_instances_name(
-    keyed: FakeBaton, kept: str
+    keyed: FakeBaton, stored: str
 ) -> None:
-    keyed.secrets.stored[TENANT, 1] = kept
+    keyed.secrets.stored[TENANT, 1] = stored
     with pytest.raises(LlmRefused, match="was stored without the address it is for; set it again"):
         sent_to(keyed)
 
@@ -129,7 +129,7 @@ def test_an_old_run_never_sends_the_new_key_to_the_old_origin(fake_baton: FakeBa
     after = fake_baton.execute_payload(fake_baton.step(run))
     assert (after.outcome, fake_baton.llm.calls) == ("failed", [])
     assert after.error is not None
-    assert "was given for https://b.example:443" in after.error
+    assert "was set for https://b.example:443" in after.error
     assert "this call goes to https://a.example:443" in after.error
     assert "sk-b" not in after.error
 
@@ -159,7 +159,7 @@ def start(fake_baton: FakeBaton, instance_id: int, name: str = "w") -> Run:
     payload = fake_baton.define.create(TENANT, Payload, payload_draft(name, blocks, instance_id), NOON)
     workflow = fake_baton.define.create(TENANT, Workflow, workflow_draft(name, [payload.id]), NOON)
     run = fake_baton.start_run(TENANT, workflow.id, {}, NOON)
-    fake_baton.state_machine.begin(fake_baton.step(run))
+    fake_baton.state_machine.start(fake_baton.step(run))
     return run
 
 
@@ -197,8 +197,8 @@ class Stepping:
         self._port, self._steps = port, steps
 
     def __getattr__(self, name: str) -> Any:
-        there = getattr(self._port, name)
-        return (lambda *args, **more: self._steps.run(there, *args, **more)) if callable(there) else there
+        existing = getattr(self._port, name)
+        return (lambda *args, **more: self._steps.run(existing, *args, **more)) if callable(existing) else existing
 
 
 def fail() -> None:
@@ -242,7 +242,7 @@ def test_a_creation_that_fails_at_any_step_leaves_no_key(step: int, moment: str)
 
 
 @pytest.mark.parametrize(("step", "moment"), EVERY_STEP)
-def test_a_creation_that_stops_at_any_step_is_seen_or_leaves_nothing(step: int, moment: str) -> None:
+def test_a_creation_that_stops_at_any_step_is_stored_or_leaves_no_key(step: int, moment: str) -> None:
     """The process ends, so nothing can be rolled back."""
 
     def stop() -> None:
@@ -253,10 +253,10 @@ def test_a_creation_that_stops_at_any_step_is_seen_or_leaves_nothing(step: int, 
     try:
         disturbed.instances.create(TENANT, draft(), "sk-a", NOON)
     except KeyboardInterrupt:
-        there = fake_baton.catalog.read_many(TENANT, LlmInstance, [1])
-        assert there or not fake_baton.secrets.stored
+        existing = fake_baton.catalog.read_many(TENANT, LlmInstance, [1])
+        assert existing or not fake_baton.secrets.stored
         assert_safe(fake_baton)
-        if there:
+        if existing:
             fake_baton.instances.replace(EDIT, draft(), "sk-a")
             assert sent_to(fake_baton) == "sk-a"
     else:
@@ -268,7 +268,7 @@ def test_a_creation_that_stops_at_any_step_is_seen_or_leaves_nothing(step: int, 
     ("following", "api_key", "sent"),
     [(draft(B), "sk-b", "sk-b"), (draft(), "sk-a2", "sk-a2"), (draft(), None, "sk-a"), (draft(B), NO_KEY, None)],
 )
-def test_a_replacement_that_fails_at_any_step_is_safe_and_mended_by_the_same_request(
+def test_a_replacement_that_fails_at_any_step_is_safe_and_completed_by_the_same_request(
     step: int, moment: str, following: Any, api_key: str | None, sent: str | None
 ) -> None:
     disturbed, fake_baton, steps = stepping(fail)
@@ -284,7 +284,7 @@ def test_a_replacement_that_fails_at_any_step_is_safe_and_mended_by_the_same_req
 
 
 @pytest.mark.parametrize(("step", "moment"), EVERY_STEP)
-def test_a_deletion_that_fails_at_any_step_leaves_nothing_once_it_is_asked_for_again(step: int, moment: str) -> None:
+def test_a_repeated_deletion_after_a_failure_at_any_step_leaves_nothing(step: int, moment: str) -> None:
     disturbed, fake_baton, steps = stepping(fail)
     fake_baton.instances.create(TENANT, draft(), "sk-a", NOON)
     steps.arm(step, moment)
@@ -293,7 +293,7 @@ def test_a_deletion_that_fails_at_any_step_leaves_nothing_once_it_is_asked_for_a
     except FieldError:
         assert_safe(fake_baton)
         if fake_baton.catalog.read_many(TENANT, LlmInstance, [1]):
-            assert sent_to(fake_baton) == "sk-a", "what stays keeps its key"
+            assert sent_to(fake_baton) == "sk-a", "a remaining instance has its key"
             disturbed.instances.delete(EDIT)
         else:
             with pytest.raises(NotFound):

@@ -112,7 +112,7 @@ def test_a_setting_that_the_instance_lacks_is_reported_with_its_path_and_nothing
     file = replace(FILE, payloads=(*FILE.payloads[:2], seeded, FILE.payloads[3]))
     unsupported_settings.unsupported["simulated"] = ["seed"]
     for dry_run in (True, False):
-        with pytest.raises(BrokenFile, match=r"payloads\[2\]\.seed: simulated has no such setting"):
+        with pytest.raises(BrokenFile, match=r"payloads\[2\]\.seed: is not supported by simulated"):
             import_file(TENANT, file, NOON, dry_run=dry_run)
     assert catalog.find(TENANT, Payload, NAMES) == []
     unsupported_settings.unsupported.clear()

@@ -94,10 +94,10 @@ def test_a_repeated_subscribe_sends_the_history_once(fake_baton: FakeBaton) -> N
     fake_baton.follow_runs.connect(TENANT, "ann", 1, NOON)
     assert fake_baton.web_sockets.sent == []
     fake_baton.follow_runs.subscribe(TENANT, "ann", 1, NOON)
-    once = fake_baton.web_sockets.message_ids("ann")
+    sent = fake_baton.web_sockets.message_ids("ann")
     for minutes in (0, 5, 100):
         fake_baton.follow_runs.subscribe(TENANT, "ann", 1, NOON + timedelta(minutes=minutes))
-    assert fake_baton.web_sockets.message_ids("ann") == once != []
+    assert fake_baton.web_sockets.message_ids("ann") == sent != []
 
 
 def test_a_second_frame_while_the_history_is_sent_does_not_send_it_again(fake_baton: FakeBaton) -> None:
@@ -117,10 +117,10 @@ def test_a_second_frame_while_the_history_is_sent_does_not_send_it_again(fake_ba
 def test_after_unsubscribe_a_subscribe_sends_the_history_again(fake_baton: FakeBaton) -> None:
     fake_baton.started("one")
     fake_baton.follow_runs.subscribe(TENANT, "ann", 1, NOON)
-    once = fake_baton.web_sockets.message_ids("ann")
+    sent = fake_baton.web_sockets.message_ids("ann")
     fake_baton.follow_runs.unsubscribe(TENANT, "ann", 1)
     fake_baton.follow_runs.subscribe(TENANT, "ann", 1, NOON)
-    assert fake_baton.web_sockets.message_ids("ann") == once * 2
+    assert fake_baton.web_sockets.message_ids("ann") == sent * 2
 
 
 def test_an_incomplete_history_is_sent_again_by_the_next_subscribe(fake_baton: FakeBaton) -> None:
@@ -154,8 +154,8 @@ def test_a_new_subscription_sends_the_same_ids(fake_baton: FakeBaton) -> None:
     fake_baton.follow_runs.subscribe(TENANT, "ann", 1, NOON)
     fake_baton.follow_runs.unsubscribe(TENANT, "ann", 1)
     fake_baton.follow_runs.subscribe(TENANT, "ann", 1, NOON)
-    once = [message.id for message in messages_of_history(fake_baton.runs.read_history(TENANT, 1))]
-    assert fake_baton.web_sockets.message_ids("ann") == once + once
+    sent = [message.id for message in messages_of_history(fake_baton.runs.read_history(TENANT, 1))]
+    assert fake_baton.web_sockets.message_ids("ann") == sent + sent
 
 
 def test_after_unsubscribe_the_run_has_no_subscriber(fake_baton: FakeBaton) -> None:

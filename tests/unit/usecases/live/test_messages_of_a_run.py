@@ -1,4 +1,4 @@
-"""Whole runs: the stream and the history send the same messages."""
+"""Complete runs: the stream and the history send the same messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from baton.domain.errors import LlmRefused, LlmThrottled
 from baton.domain.live.messages import Change, Message, messages_of_change, messages_of_history
 from baton.domain.llm.calls import LlmAnswer, LlmCall
-from baton.domain.runs.run import PartialAnswer, Response, Run, RunHistory
+from baton.domain.runs.responses import PartialAnswer, Response
+from baton.domain.runs.run import Run, RunHistory
 from tests.fakes.runs import FakeRuns
 from tests.support.records import NOON, TENANT, an_answer
 from tests.support.use_cases import FakeBaton
@@ -160,7 +161,7 @@ def test_the_history_at_any_time_equals_the_messages_of_the_stream(
 def test_the_history_of_a_resumed_run_contains_only_messages_of_the_stream(
     scenario: Callable[[FakeBaton], None],
 ) -> None:
-    """The end of an earlier attempt is overwritten; what is left of it is sent in its old words."""
+    """The end of an earlier attempt is overwritten; its remaining messages are unchanged."""
     runs = watched(scenario)
     for number, moment in enumerate(runs.moments, start=1):
         sent = {message.id: message for message in messages_of_changes(runs.changes[:number])}
@@ -171,7 +172,7 @@ def test_the_history_of_a_resumed_run_contains_only_messages_of_the_stream(
 def test_the_history_of_a_resumed_run_contains_all_answers_and_the_current_attempt(
     scenario: Callable[[FakeBaton], None],
 ) -> None:
-    """Whatever the stream sent before the subscription, and that still holds, must come with the history."""
+    """The history contains every message that the stream sent before the subscription and that is still valid."""
     runs = watched(scenario)
     for number, moment in enumerate(runs.moments, start=1):
         present = f"1-{moment.run.attempt}-"

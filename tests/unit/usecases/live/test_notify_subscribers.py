@@ -312,7 +312,7 @@ def test_a_change_that_only_some_clients_have_received_is_unsent(fake_baton: Fak
 
 
 def test_a_failure_to_read_the_subscribers_is_raised(fake_baton: FakeBaton, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then Lambda delivers the whole batch again."""
+    """Lambda then delivers the complete batch again."""
 
     def unreachable(_tenant: str, _run_id: int | None) -> frozenset[str]:
         raise OSError("no table")

@@ -10,7 +10,8 @@ import pytest
 from baton.domain.live.messages import Change, messages_of_change
 from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
 from baton.domain.llm.settings import LlmSettings
-from baton.domain.runs.run import PartialAnswer, Run
+from baton.domain.runs.responses import PartialAnswer
+from baton.domain.runs.run import Run
 from baton.usecases.live.stream_answer import MAX_DELTA_CHARACTERS, PartialAnswerPublisher
 from tests.fakes.llm import FakeLlm
 from tests.support.records import NOON, TENANT, a_snapshot, an_answer
@@ -230,8 +231,8 @@ def test_a_failure_to_publish_does_not_fail_the_answer(fake_baton: FakeBaton, ru
         def publish_part(self, part: PartialAnswer) -> None:
             raise OSError(part.offset)
 
-    tell = replace(fake_baton.execute_payload.stream_answer, steps=Broken(fake_baton.runs))
-    publisher = tell.listener(run, a_snapshot())
+    stream_answer = replace(fake_baton.execute_payload.stream_answer, steps=Broken(fake_baton.runs))
+    publisher = stream_answer.listener(run, a_snapshot())
     stream(fake_baton, publisher, 50)
     assert parts(fake_baton) == []
 
@@ -277,10 +278,10 @@ def test_a_payload_with_stream_off_has_no_listener(fake_baton: FakeBaton) -> Non
     fake_baton.llm.script("An answer.", "An answer.")
     run = fake_baton.started("one", "two")
     fake_baton.execute_payload(fake_baton.step(run))
-    there = fake_baton.runs.find(TENANT, run.id)
-    assert there
-    own = there.snapshots[1].own_target
-    silent = replace(there.snapshots[1], targets=(replace(own, settings=LlmSettings(stream=False)),))
-    there.snapshots = {1: silent}
+    records = fake_baton.runs.find(TENANT, run.id)
+    assert records
+    own = records.snapshots[1].own_target
+    silent = replace(records.snapshots[1], targets=(replace(own, settings=LlmSettings(stream=False)),))
+    records.snapshots = {1: silent}
     fake_baton.execute_payload(fake_baton.step(run, 1))
     assert [listener is None for listener in fake_baton.llm.listeners] == [False, True]

@@ -34,7 +34,7 @@ def workflow(fake_baton: FakeBaton, **limits: int) -> int:
 
 def started(fake_baton: FakeBaton, workflow_id: int) -> Run:
     run = fake_baton.start_run(TENANT, workflow_id, {}, NOON)
-    fake_baton.state_machine.begin(fake_baton.step(run))
+    fake_baton.state_machine.start(fake_baton.step(run))
     return fake_baton.runs.read(TENANT, run.id)
 
 

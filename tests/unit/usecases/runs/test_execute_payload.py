@@ -18,7 +18,8 @@ from baton.domain.errors import (
 )
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Sources
-from baton.domain.runs.run import OnMissing, Response, cancelled
+from baton.domain.runs.responses import Response
+from baton.domain.runs.run import OnMissing, cancelled
 from baton.domain.runs.steps import Step
 from baton.usecases.runs.execute_payload import ExecutePayload
 from tests.fakes.runs import FakeSteps
@@ -97,7 +98,7 @@ def test_the_llm_call_has_the_settings_and_the_endpoint_of_the_snapshot(fake_bat
 def test_a_key_is_read_when_the_instance_has_one(fake_baton: FakeBaton) -> None:
     fake_baton.secrets.write_api_key(TENANT, 1, an_api_key())
     run = fake_baton.start_run(TENANT, fake_baton.workflow("one", has_api_key=True), {}, fake_baton.clock())
-    fake_baton.state_machine.begin(fake_baton.step(run))
+    fake_baton.state_machine.start(fake_baton.step(run))
     fake_baton.llm.script("first")
     fake_baton.execute_payload(fake_baton.step(run))
     assert fake_baton.llm.calls[0].api_key == "sk-one"
@@ -105,7 +106,7 @@ def test_a_key_is_read_when_the_instance_has_one(fake_baton: FakeBaton) -> None:
 
 def test_a_missing_key_fails_the_run_without_an_llm_call(fake_baton: FakeBaton) -> None:
     run = fake_baton.start_run(TENANT, fake_baton.workflow("one", has_api_key=True), {}, fake_baton.clock())
-    fake_baton.state_machine.begin(fake_baton.step(run))
+    fake_baton.state_machine.start(fake_baton.step(run))
     after = fake_baton.execute_payload(fake_baton.step(run))
     assert (after.outcome, fake_baton.llm.calls) == ("failed", [])
     assert after.error is not None
@@ -154,7 +155,7 @@ def test_a_superseded_attempt_calls_no_llm_and_stores_no_response(fake_baton: Fa
     run = fake_baton.started("one")
     fake_baton.runs.write(replace(run, attempt=2))
     after = fake_baton.execute_payload(fake_baton.step(run))
-    assert (after.outcome, after.error) == ("failed", "The run no longer waits for this attempt.")
+    assert (after.outcome, after.error) == ("failed", "The run is no longer running this attempt.")
     assert (fake_baton.llm.calls, responses(fake_baton)) == ([], ())
 
 
@@ -308,7 +309,7 @@ def test_with_on_missing_fail_a_missing_reference_fails_the_run_before_the_llm_c
     run = fake_baton.start_run(TENANT, workflow, {}, NOON, "fail")
     fake_baton.llm.script("no json")
     step = fake_baton.state_machine.execute(fake_baton.step(run))
-    assert step.error == "Payload 'p1' (position 1): There is nothing to be found for {{p0.title}}."
+    assert step.error == "Payload 'p1' (position 1): These references can't be resolved: {{p0.title}}."
     assert fake_baton.llm.prompts == ["one"]
 
 
@@ -352,7 +353,7 @@ def with_system(fake_baton: FakeBaton, system: str, on_missing: OnMissing = "kee
     changed = replace(payload, settings=LlmSettings(system=system), version=2)
     fake_baton.catalog.replace(TENANT, payload, changed, fake_baton.catalog.read_ledger(TENANT))
     run = fake_baton.start_run(TENANT, workflow_id, variables, NOON, on_missing)
-    fake_baton.state_machine.begin(fake_baton.step(run))
+    fake_baton.state_machine.start(fake_baton.step(run))
     return fake_baton.step(run)
 
 

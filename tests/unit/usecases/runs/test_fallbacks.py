@@ -20,7 +20,8 @@ from baton.domain.errors import (
     LlmThrottled,
 )
 from baton.domain.llm.settings import LlmSettings
-from baton.domain.runs.run import Response, Run
+from baton.domain.runs.responses import Response
+from baton.domain.runs.run import Run
 from baton.usecases.catalog.define import Edit
 from tests.support.records import AT_NOON, NOON, TENANT, block_draft, instance_draft, payload_draft, workflow_draft
 from tests.support.use_cases import FakeBaton
@@ -48,7 +49,7 @@ def started(fake_baton: FakeBaton, instance_id: int, settings: LlmSettings | Non
     payload = fake_baton.define.create(TENANT, Payload, draft, NOON).id
     workflow = fake_baton.define.create(TENANT, Workflow, workflow_draft(payloads=[payload]), NOON).id
     run = fake_baton.start_run(TENANT, workflow, {}, NOON)
-    fake_baton.state_machine.begin(fake_baton.step(run))
+    fake_baton.state_machine.start(fake_baton.step(run))
     return fake_baton.runs.read(TENANT, run.id)
 
 
@@ -188,7 +189,7 @@ def test_an_instance_that_is_a_fallback_cannot_be_deleted(fake_baton: FakeBaton)
 def test_a_payload_with_a_setting_that_a_fallback_does_not_support_is_rejected(fake_baton: FakeBaton) -> None:
     fake_baton.unsupported_settings.unsupported["openai"] = ["seed"]
     first = instances(fake_baton, {}, {"provider": "openai"})[0]
-    with pytest.raises(Invalid, match=r"^seed: of the fallback 'i1': openai has no such setting\.$"):
+    with pytest.raises(Invalid, match=r"^seed: of the fallback 'i1': is not supported by openai\.$"):
         started(fake_baton, first, LlmSettings(seed=1))
 
 

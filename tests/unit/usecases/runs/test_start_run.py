@@ -61,16 +61,16 @@ def test_an_unknown_workflow_or_one_of_another_tenant_creates_no_run(
     fake_baton.workflow("one")
     with pytest.raises(NotFound, match=f"There is no workflow {workflow_id}"):
         fake_baton.start_run(tenant, workflow_id, {}, NOON)
-    assert (fake_baton.runs.changes, fake_baton.executions.begun) == ([], [])
+    assert (fake_baton.runs.changes, fake_baton.executions.started) == ([], [])
 
 
 def test_a_workflow_without_payloads_creates_no_run(fake_baton: FakeBaton) -> None:
     with pytest.raises(Invalid, match="payloads: workflow 1 has none"):
         fake_baton.start_run(TENANT, fake_baton.workflow(), {}, NOON)
-    assert (fake_baton.runs.changes, fake_baton.executions.begun) == ([], [])
+    assert (fake_baton.runs.changes, fake_baton.executions.started) == ([], [])
 
 
 def test_variables_that_are_too_long_create_no_run(fake_baton: FakeBaton) -> None:
     with pytest.raises(Invalid, match="variables: "):
         fake_baton.start_run(TENANT, fake_baton.workflow("one"), {"a": "x" * MAX_VARIABLES_BYTES}, NOON)
-    assert (fake_baton.runs.changes, fake_baton.executions.begun) == ([], [])
+    assert (fake_baton.runs.changes, fake_baton.executions.started) == ([], [])

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 MAX_READ_AT_ONCE = 100
 MAX_WRITTEN_AT_ONCE = 25
-LONGEST_PAUSE_SECONDS = 1.0
+"""The most items that BatchGetItem reads and BatchWriteItem writes.
+
+Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+"""
+
+MAX_PAUSE_SECONDS = 1.0
 MAX_PAUSES = 10
 
 
@@ -36,8 +41,8 @@ def get_many(client: DynamoDBClient, table: str, wanted: Iterable[Key], attribut
         found.extend(page["Responses"].get(table, []))
         return page["UnprocessedKeys"]
 
-    for some in batched(dict.fromkeys(_as_pair(key) for key in wanted), MAX_READ_AT_ONCE, strict=False):
-        _until_done(read, {table: _to_read(some, attributes)})
+    for batch in batched(dict.fromkeys(_key_pair(key) for key in wanted), MAX_READ_AT_ONCE, strict=False):
+        _repeat_until_done(read, {table: _read_request(batch, attributes)})
     return found
 
 
@@ -49,8 +54,8 @@ def write_many(client: DynamoDBClient, table: str, puts: Iterable[Item] = (), de
     def write(pending: Mapping[str, Any]) -> Mapping[str, Any]:
         return client.batch_write_item(RequestItems=pending)["UnprocessedItems"]
 
-    for some in batched(requests, MAX_WRITTEN_AT_ONCE, strict=False):
-        _until_done(write, {table: list(some)})
+    for batch in batched(requests, MAX_WRITTEN_AT_ONCE, strict=False):
+        _repeat_until_done(write, {table: list(batch)})
 
 
 def query(client: DynamoDBClient, **request: Any) -> Iterator[Item]:
@@ -61,13 +66,13 @@ def query(client: DynamoDBClient, **request: Any) -> Iterator[Item]:
 
 def query_page(client: DynamoDBClient, after: Item | None, **request: Any) -> tuple[list[Item], Item | None]:
     """One page of a query, and the key after which the next page starts, if there is one."""
-    answer = client.query(**request | ({"ExclusiveStartKey": after} if after else {}))
-    return answer["Items"], answer.get("LastEvaluatedKey")
+    page = client.query(**request | ({"ExclusiveStartKey": after} if after else {}))
+    return page["Items"], page.get("LastEvaluatedKey")
 
 
 @contextmanager
 def condition_failing_as(error: BatonError) -> Iterator[None]:
-    """Raise this error instead of DynamoDB's when a condition fails."""
+    """Within this block, a failed condition raises this error instead of DynamoDB's."""
     try:
         yield
     except ClientError as failure:
@@ -96,11 +101,11 @@ def projection(attributes: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _as_pair(key: Key) -> tuple[str, str]:
+def _key_pair(key: Key) -> tuple[str, str]:
     return key["pk"], key["sk"]
 
 
-def _to_read(pairs: Iterable[tuple[str, str]], attributes: Sequence[str]) -> dict[str, Any]:
+def _read_request(pairs: Iterable[tuple[str, str]], attributes: Sequence[str]) -> dict[str, Any]:
     request: dict[str, Any] = {
         "Keys": [to_attributes({"pk": pk, "sk": sk}) for pk, sk in pairs],
         "ConsistentRead": True,
@@ -108,7 +113,7 @@ def _to_read(pairs: Iterable[tuple[str, str]], attributes: Sequence[str]) -> dic
     return request | projection(attributes)
 
 
-def _until_done(call: Callable[[Mapping[str, Any]], Mapping[str, Any]], pending: Mapping[str, Any]) -> None:
+def _repeat_until_done(call: Callable[[Mapping[str, Any]], Mapping[str, Any]], pending: Mapping[str, Any]) -> None:
     """Repeat the call with the unprocessed part, after increasing pauses.
 
     :raises OverloadedError: after about five seconds.
@@ -119,4 +124,4 @@ def _until_done(call: Callable[[Mapping[str, Any]], Mapping[str, Any]], pending:
             return
         if pauses == MAX_PAUSES:
             raise OverloadedError(f"{len(pending)} tables still have unprocessed keys or items")
-        time.sleep(min(LONGEST_PAUSE_SECONDS, 0.02 * 2**pauses))
+        time.sleep(min(MAX_PAUSE_SECONDS, 0.02 * 2**pauses))

@@ -11,10 +11,8 @@ from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.calls import expression_names, get_many, query, values
 from baton.adapters.dynamodb.catalog_writes import CatalogWrites
 from baton.adapters.dynamodb.codecs.attributes import Item, from_attributes, to_attributes
-from baton.adapters.dynamodb.codecs.definitions import definition_from_item, definition_to_item, target_text
-from baton.adapters.dynamodb.codecs.ledger import ledger_from_values
-from baton.adapters.dynamodb.large_records import sent_bytes, whole
-from baton.adapters.dynamodb.responses import RECORD_KEY, TextGone, Texts
+from baton.adapters.dynamodb.codecs.definitions import definition_from_item, definition_to_item, ledger_from_item
+from baton.adapters.dynamodb.large_records import RECORD_KEY, TextGone, Texts, request_bytes, with_long_fields
 from baton.adapters.dynamodb.transactions import MAX_WRITES, transact
 from baton.domain.catalog.definitions import (
     REFERRERS,
@@ -25,13 +23,13 @@ from baton.domain.catalog.definitions import (
     Payload,
     Replacement,
     Workflow,
+    WorkflowBundle,
 )
 from baton.domain.catalog.fallbacks import with_fallbacks
 from baton.domain.catalog.searches import Search
 from baton.domain.errors import NotFound
 from baton.domain.kinds import KIND_WORDS, Kind, Referrer
 from baton.domain.pages import Page
-from baton.domain.runs.run import WorkflowBundle
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -44,14 +42,14 @@ MAX_TRANSACTION_BYTES = 3_000_000
 MAX_SAVED_AT_ONCE = (MAX_WRITES - 1) // 2
 """A new definition needs one write for itself and one for its name; the ledger needs one for all."""
 
-MAX_READ_FOR_A_PAGE = 2_000
+MAX_READ_PER_PAGE = 2_000
 
-COST_OF_A_LARGE_READ = 40
-"""A record that is stored beside the table needs a call of its own, and counts as so many that are read in one."""
+LARGE_READ_COST = 40
+"""Reading long fields from S3 needs one call for each record, so such a record counts as this many."""
 
 
 class DynamoCatalogStore:
-    """One partition a kind and tenant, ids as sort keys; beside each definition an item for its name."""
+    """One partition for each tenant and kind, with ids as sort keys; one more item for each name reserves it."""
 
     def __init__(self, client: DynamoDBClient, table: str, texts: Texts) -> None:
         self._client = client
@@ -61,7 +59,7 @@ class DynamoCatalogStore:
 
     def reserve_id(self, tenant: str, kind: Kind) -> int:
         """The next id of this kind; an id that is not used is never returned again."""
-        answer = self._client.update_item(
+        updated = self._client.update_item(
             TableName=self._table,
             Key=to_attributes(keys.counter(tenant, kind)),
             UpdateExpression="ADD #last :one",
@@ -69,13 +67,13 @@ class DynamoCatalogStore:
             ExpressionAttributeValues=values(one=1),
             ReturnValues="UPDATED_NEW",
         )
-        return int(from_attributes(answer["Attributes"])["last"])
+        return int(from_attributes(updated["Attributes"])["last"])
 
     def read_ledger(self, tenant: str) -> Ledger:
-        """To be read before references are checked, or referrers are searched for."""
+        """The counters that a later write compares; read them before checking references or searching for referrers."""
         key = to_attributes(keys.ledger(tenant))
         item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item", {})
-        return ledger_from_values(from_attributes(item))
+        return ledger_from_item(item)
 
     def create(self, tenant: str, definition: Definition, ledger: Ledger) -> None:
         """Store a new definition.
@@ -99,7 +97,7 @@ class DynamoCatalogStore:
         parts: list[list[Replacement]] = [[]]
         size = 0
         for replacement in replacements:
-            added = sent_bytes(definition_to_item("", replacement.new))
+            added = request_bytes(definition_to_item("", replacement.new))
             size += added
             if len(parts[-1]) == MAX_SAVED_AT_ONCE or size > MAX_TRANSACTION_BYTES:
                 parts.append([])
@@ -114,7 +112,7 @@ class DynamoCatalogStore:
         :raises NameTaken: if another definition of the kind has the name of a new one.
         :raises LedgerConflict: if one refers to others, and something was deleted since the ledger was read.
         """
-        transact(self._client, self._writes.of_many(tenant, replacements, ledger))
+        transact(self._client, self._writes.for_save(tenant, replacements, ledger))
         for replacement in replacements:
             if replacement.current is not None:
                 self._writes.remove_texts(tenant, replacement.current)
@@ -125,7 +123,7 @@ class DynamoCatalogStore:
         :raises VersionChanged: if it has been changed or deleted since.
         :raises LedgerConflict: if a reference to anything was added since the ledger was read.
         """
-        transact(self._client, self._writes.of_deleted(tenant, current, ledger))
+        transact(self._client, self._writes.for_delete(tenant, current, ledger))
         self._writes.remove_texts(tenant, current)
 
     def referrers(self, tenant: str, definition: Definition) -> Sequence[Referrer]:
@@ -143,7 +141,7 @@ class DynamoCatalogStore:
             ProjectionExpression="#id, #name",
             ExpressionAttributeNames=expression_names("refers_to", "id", "name"),
             ExpressionAttributeValues=values(
-                pk=keys.definitions(tenant, referrer), target=target_text((definition.kind, definition.id))
+                pk=keys.definitions(tenant, referrer), target=keys.target(definition.kind, definition.id)
             ),
             ConsistentRead=True,
         )
@@ -163,10 +161,10 @@ class DynamoCatalogStore:
     def _whole(self, item: Item) -> Item | None:
         """The item with its long fields; read again if these were removed after the read, by a newer version."""
         try:
-            return whole(item, self._texts)
+            return with_long_fields(item, self._texts)
         except TextGone:
             newer = self._item({"pk": item["pk"], "sk": item["sk"]})
-            return whole(newer, self._texts) if newer else None
+            return with_long_fields(newer, self._texts) if newer else None
 
     def find[D: Definition](self, tenant: str, kind: type[D], names: Sequence[str]) -> Sequence[D]:
         """The definitions with these names; names that no definition has are omitted."""
@@ -175,14 +173,14 @@ class DynamoCatalogStore:
         return list(self.read_many(tenant, kind, [item["id"] for item in found]).values())
 
     def read_many[D: Definition](self, tenant: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
-        """The existing ones of these ids."""
+        """The definitions with these ids, by id; ids of missing definitions are omitted."""
         wanted = [keys.definition(tenant, kind.kind, id_) for id_ in ids]
         items = [self._whole(item) for item in get_many(self._client, self._table, wanted)]
         found = [definition_from_item(kind, item) for item in items if item]
         return {definition.id: definition for definition in found}
 
     def names(self, tenant: str, kind: Kind, ids: Sequence[int]) -> Mapping[int, str]:
-        """The names of the existing ones of these ids."""
+        """The names of the definitions with these ids, by id; ids of missing definitions are omitted."""
         wanted = [keys.definition(tenant, kind, id_) for id_ in ids]
         name = "title" if kind == "BLOCK" else "name"
         found = [from_attributes(item) for item in get_many(self._client, self._table, wanted, ("id", name))]
@@ -193,9 +191,9 @@ class DynamoCatalogStore:
         found: list[D] = []
         last, read, size = after, 0, 0
         for item in self._items_after(tenant, kind.kind, after, limit + 1):
-            if len(found) == limit or read >= MAX_READ_FOR_A_PAGE:
+            if len(found) == limit or read >= MAX_READ_PER_PAGE:
                 return Page(items=found, next_after=last)
-            read += COST_OF_A_LARGE_READ if RECORD_KEY in item else 1
+            read += LARGE_READ_COST if RECORD_KEY in item else 1
             complete = self._whole(item)
             if complete is None:
                 continue

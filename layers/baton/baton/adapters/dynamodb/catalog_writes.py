@@ -8,11 +8,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from baton.adapters.dynamodb import keys, large_records
+from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.calls import expression_names, values
 from baton.adapters.dynamodb.codecs.attributes import Item, to_attributes
 from baton.adapters.dynamodb.codecs.definitions import definition_to_item
-from baton.adapters.dynamodb.responses import Texts
+from baton.adapters.dynamodb.large_records import Texts, long_fields_key, store_long_fields
 from baton.adapters.dynamodb.transactions import Write
 from baton.domain.catalog.definitions import Definition, Ledger, Replacement
 from baton.domain.errors import LedgerConflict, NameTaken, VersionChanged
@@ -26,44 +26,47 @@ class CatalogWrites:
         self._table = table
         self._texts = texts
 
-    def of_many(self, tenant: str, replacements: Sequence[Replacement], ledger: Ledger) -> list[Write]:
+    def for_save(self, tenant: str, replacements: Sequence[Replacement], ledger: Ledger) -> list[Write]:
         """A write for each definition and its name, and one that counts the references of all in the ledger."""
-        writes = [write for replacement in replacements for write in self._of_one(tenant, replacement)]
+        writes = [write for replacement in replacements for write in self._for_one(tenant, replacement)]
         if any(replacement.new.refers_to for replacement in replacements):
-            writes.append(self._count(tenant, "links", unless_changed="deletions", since=ledger.deletions))
+            writes.append(self._count_in_ledger(tenant, "links", unless_changed="deletions", since=ledger.deletions))
         return writes
 
-    def _of_one(self, tenant: str, replacement: Replacement) -> list[Write]:
+    def _for_one(self, tenant: str, replacement: Replacement) -> list[Write]:
         current, new = replacement.current, replacement.new
-        item: Any = {"TableName": self._table, "Item": self._item(tenant, new)}
+        item: Any = {"TableName": self._table, "Item": self._store_texts(tenant, new)}
         if current is None:
-            return [Write(request={"Put": item}), self._take_name(tenant, new)]
-        request: Any = {**item, **_unchanged(current)}
-        put = Write(request={"Put": request}, error=_changed(current))
+            return [Write(request={"Put": item}), self._reserve_name(tenant, new)]
+        request: Any = {**item, **_if_unchanged(current)}
+        put = Write(request={"Put": request}, error=_version_changed(current))
         if new.name == current.name:
             return [put]
-        return [put, self._take_name(tenant, new), self._free_name(tenant, current)]
+        return [put, self._reserve_name(tenant, new), self._release_name(tenant, current)]
 
-    def of_deleted(self, tenant: str, current: Definition, ledger: Ledger) -> list[Write]:
+    def for_delete(self, tenant: str, current: Definition, ledger: Ledger) -> list[Write]:
         """A write for the definition, its name, and the count of deletions in the ledger."""
         key = to_attributes(keys.definition(tenant, current.kind, current.id))
-        request: Any = {"TableName": self._table, "Key": key, **_unchanged(current)}
-        delete = Write(request={"Delete": request}, error=_changed(current))
-        count = self._count(tenant, "deletions", unless_changed="links", since=ledger.links)
-        return [delete, self._free_name(tenant, current), count]
+        request: Any = {"TableName": self._table, "Key": key, **_if_unchanged(current)}
+        delete = Write(request={"Delete": request}, error=_version_changed(current))
+        count = self._count_in_ledger(tenant, "deletions", unless_changed="links", since=ledger.links)
+        return [delete, self._release_name(tenant, current), count]
 
-    def _item(self, tenant: str, definition: Definition) -> Item:
-        """Texts that are too long for the item are stored before it, so that a reader always finds them."""
-        return large_records.stored(definition_to_item(tenant, definition), self._texts, _folder(tenant, definition))
+    def _store_texts(self, tenant: str, definition: Definition) -> Item:
+        """The item to write. Texts that are too long for it are stored first, so that a reader always finds them."""
+        return store_long_fields(definition_to_item(tenant, definition), self._texts, _folder(tenant, definition))
 
     def remove_texts(self, tenant: str, former: Definition) -> None:
-        """Of a definition that was replaced or deleted. Texts that can't be removed remain, unreferenced."""
-        key = large_records.stored_key(definition_to_item(tenant, former), self._texts, _folder(tenant, former))
+        """Delete the long texts of a version that was replaced or deleted.
+
+        Texts that can't be deleted remain, without a reference to them.
+        """
+        key = long_fields_key(definition_to_item(tenant, former), self._texts, _folder(tenant, former))
         if key is not None:
             with suppress(ClientError, BotoCoreError):
                 self._texts.delete(key)
 
-    def _take_name(self, tenant: str, definition: Definition) -> Write:
+    def _reserve_name(self, tenant: str, definition: Definition) -> Write:
         kind, name = definition.kind, definition.name
         is_free = "attribute_not_exists(pk)"  # two writers may want one name at once; one wins
         return Write(
@@ -78,12 +81,12 @@ class CatalogWrites:
             error=lambda existing: NameTaken(KIND_WORDS[kind], name, existing["id"]),
         )
 
-    def _free_name(self, tenant: str, definition: Definition) -> Write:
+    def _release_name(self, tenant: str, definition: Definition) -> Write:
         key = to_attributes(keys.name(tenant, definition.kind, definition.name))
         return Write(request={"Delete": {"TableName": self._table, "Key": key}})
 
-    def _count(self, tenant: str, counter: str, *, unless_changed: str, since: int) -> Write:
-        """A write that adds references and a deletion may both have passed their checks; one wins."""
+    def _count_in_ledger(self, tenant: str, counter: str, *, unless_changed: str, since: int) -> Write:
+        """Increment a counter. A save with references and a deletion may both have passed their checks; one wins."""
         is_unchanged = "#other = :since" if since else "attribute_not_exists(#other)"
         return Write(
             request={
@@ -101,11 +104,11 @@ class CatalogWrites:
 
 
 def _folder(tenant: str, definition: Definition) -> str:
-    """One for each version, so that removing the texts of a former version never affects those of a later one."""
+    """A folder for each version, so that removing the texts of a former version never affects those of a later one."""
     return keys.definition_texts(tenant, definition.kind, definition.id, definition.version)
 
 
-def _unchanged(current: Definition) -> dict[str, Any]:
+def _if_unchanged(current: Definition) -> dict[str, Any]:
     """Two writers may change one version at once; one wins."""
     return {
         "ConditionExpression": "#version = :version",
@@ -114,5 +117,5 @@ def _unchanged(current: Definition) -> dict[str, Any]:
     }
 
 
-def _changed(current: Definition) -> Any:
+def _version_changed(current: Definition) -> Any:
     return lambda _: VersionChanged(KIND_WORDS[current.kind], current.id)

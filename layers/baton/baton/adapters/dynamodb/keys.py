@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TypedDict
 
 from baton.domain.ids import ID_DIGITS
 
 PART, SNAPSHOTS, RESPONSES_FROM, RUN, VARIABLES = "PART", "PAYLOAD#", "RESPONSE#", "RUN", "VARIABLES"
-"""Sort keys of a run, in their order. Reading a run needs all but the first two."""
+"""Sort keys of a run's items, or their prefixes, in sort order. Reading a run needs all but the first two."""
 
 ALL_RUNS = "*"
 
@@ -40,7 +41,7 @@ def snapshot(tenant: str, run_id: int, position: int) -> Key:
 
 
 def response(tenant: str, run_id: int, position: int) -> Key:
-    """The response of that payload."""
+    """The response of the payload at this position."""
     return {"pk": run_partition(tenant, run_id), "sk": f"{RESPONSES_FROM}{position:04d}"}
 
 
@@ -55,7 +56,7 @@ def limits(tenant: str, instance_id: int) -> Key:
 
 
 def counter(tenant: str, kind: str) -> Key:
-    """The counter of ids."""
+    """The counter of ids: of definitions of one kind, or of runs and their responses (``RUN``)."""
     return {"pk": f"{tenant}#COUNTER", "sk": kind}
 
 
@@ -67,6 +68,16 @@ def definitions(tenant: str, kind: str) -> str:
 def definition(tenant: str, kind: str, definition_id: int) -> Key:
     """One definition; padded, so that ids sort as numbers."""
     return {"pk": definitions(tenant, kind), "sk": f"{definition_id:0{ID_DIGITS}d}"}
+
+
+def target(kind: str, definition_id: int) -> str:
+    """A reference to a definition, as an element of a string set."""
+    return f"{kind}#{definition_id}"
+
+
+def targets(refers_to: Collection[tuple[str, int]]) -> set[str] | None:
+    """The set of the definitions that an item refers to, if there are any: a set can't be empty."""
+    return {target(kind, definition_id) for kind, definition_id in refers_to} or None
 
 
 def name(tenant: str, kind: str, name_: str) -> Key:

@@ -1,8 +1,8 @@
-"""The Runs table as the API uses it: whole runs."""
+"""The Runs table: the state of a run so far, which subscribers read, and whole runs, as the API uses them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -11,41 +11,96 @@ from baton.adapters.dynamodb.calls import (
     condition_failing_as,
     expression_names,
     get_many,
+    projection,
+    query,
     query_page,
     values,
     write_many,
 )
+from baton.adapters.dynamodb.codecs import response
+from baton.adapters.dynamodb.codecs import run as run_codec
 from baton.adapters.dynamodb.codecs.attributes import Item, from_attributes, to_attributes
 from baton.adapters.dynamodb.codecs.payload_snapshot import snapshot_from_item, snapshot_to_item
 from baton.adapters.dynamodb.codecs.response import response_from_item
-from baton.adapters.dynamodb.codecs.run import run_from_item, run_to_item
-from baton.adapters.dynamodb.codecs.variables import variables_to_item
-from baton.adapters.dynamodb.histories import DynamoRunHistories
-from baton.adapters.dynamodb.large_records import stored, whole
-from baton.adapters.dynamodb.responses import Texts, text_keys
+from baton.adapters.dynamodb.codecs.run import run_from_item, run_to_item, variables_from_item, variables_to_item
+from baton.adapters.dynamodb.large_records import Texts, store_long_fields, text_keys, with_long_fields
 from baton.domain.errors import AttemptSuperseded, NotFound
 from baton.domain.pages import Page
-from baton.domain.runs.run import PayloadSnapshot, Response, Run, RunHistory, Status, Variables
+from baton.domain.runs.responses import Response
+from baton.domain.runs.run import Run, RunHistory, Status, Variables
+from baton.domain.runs.snapshots import PayloadSnapshot
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-UNCHANGED = "#status = :was AND #attempt = :was_attempt"
+IS_UNCHANGED = "#status = :was AND #attempt = :was_attempt"
 """Two callers, or a caller and the state machine, may end a run at the same time; the first write wins."""
 
+_HISTORY_ATTRIBUTES = sorted({"sk", "variables", *run_codec.ATTRIBUTES, *response.ATTRIBUTES})
+"""All but the prompts: they may be as long as the answers, and a history does not contain them."""
 
-class DynamoRunStore:
+
+class DynamoRunHistories:
+    """Reads are strongly consistent: a subscriber must find what was written before it subscribed.
+
+    Only the start of a long text is read.
+    """
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def read(self, tenant: str, run_id: int) -> Run:
+        """:raises NotFound:"""
+        item = self._item(keys.run(tenant, run_id))
+        if not item:
+            raise NotFound("run", run_id)
+        older = "on_missing" not in item  # its snapshots have it
+        return run_from_item(item, self._item(keys.snapshot(tenant, run_id, 0)) if older else {})
+
+    def _item(self, key: keys.Key) -> Item:
+        """The item with this key, empty if there is none."""
+        found = self._client.get_item(TableName=self._table, Key=to_attributes(key), ConsistentRead=True)
+        return found.get("Item", {})
+
+    def read_history(self, tenant: str, run_id: int) -> RunHistory:
+        """The run with all its existing responses, without their prompts, in one query.
+
+        :raises NotFound:
+        """
+        read = self._query(tenant, run_id, keys.RESPONSES_FROM, keys.VARIABLES, _HISTORY_ATTRIBUTES)
+        items = {item["sk"]["S"]: item for item in read}
+        if keys.RUN not in items:
+            raise NotFound("run", run_id)
+        run, variables = items.pop(keys.RUN), items.pop(keys.VARIABLES, None)
+        return RunHistory(
+            run=run_from_item(run),
+            variables=variables_from_item(variables),
+            responses=tuple(response_from_item(item) for item in items.values()),
+        )
+
+    def _query(self, tenant: str, run_id: int, first: str, last: str, attributes: Sequence[str] = ()) -> Iterator[Item]:
+        """The run's items with sort keys from ``first`` to ``last``, in order; all their attributes, or only these."""
+        return query(
+            self._client,
+            **projection(attributes),
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues=values(pk=keys.run_partition(tenant, run_id), first=first, last=last),
+            ConsistentRead=True,
+        )
+
+
+class DynamoRunStore(DynamoRunHistories):
     """One partition per run. The run's own item is written last and deleted first: an incomplete run is never read."""
 
     def __init__(self, client: DynamoDBClient, table: str, texts: Texts) -> None:
-        self._client = client
-        self._table = table
+        super().__init__(client, table)
         self._texts = texts
-        self._histories = DynamoRunHistories(client, table)
 
     def reserve_ids(self, tenant: str, responses: int) -> tuple[int, int]:
         """A new run id, and the first of ``responses`` new response ids; both from one atomic write."""
-        answer = self._client.update_item(
+        updated = self._client.update_item(
             TableName=self._table,
             Key=to_attributes(keys.counter(tenant, "RUN")),
             UpdateExpression="ADD #runs :one, #responses :responses",
@@ -53,42 +108,31 @@ class DynamoRunStore:
             ExpressionAttributeValues=values(one=1, responses=responses),
             ReturnValues="UPDATED_NEW",
         )
-        counters = from_attributes(answer["Attributes"])
+        counters = from_attributes(updated["Attributes"])
         return counters["runs"], counters["responses"] - responses + 1
 
     def create(self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot]) -> None:
         """Write the run; it can be read only after all of its items are written."""
-        compiled = [self._snapshot_item(run, snapshot) for snapshot in snapshots]
-        given = variables_to_item(run, variables)
-        write_many(self._client, self._table, puts=[*compiled, given])
+        snapshot_items = [self._store_snapshot_texts(run, snapshot) for snapshot in snapshots]
+        write_many(self._client, self._table, puts=[*snapshot_items, variables_to_item(run, variables)])
         self._client.put_item(
             TableName=self._table, Item=run_to_item(run), ConditionExpression="attribute_not_exists(pk)"
         )
 
-    def _snapshot_item(self, run: Run, snapshot: PayloadSnapshot) -> Item:
+    def _store_snapshot_texts(self, run: Run, snapshot: PayloadSnapshot) -> Item:
+        """The item to write; texts that are too long for it are stored in S3 first."""
         folder = f"{keys.run_texts(run.tenant, run.id)}/payloads/{snapshot.position:04d}"
-        return stored(snapshot_to_item(run, snapshot), self._texts, folder)
-
-    def read(self, tenant: str, run_id: int) -> Run:
-        """:raises NotFound:"""
-        return self._histories.read(tenant, run_id)
-
-    def read_history(self, tenant: str, run_id: int) -> RunHistory:
-        """The run with all its existing responses, without their prompts; only the start of a long text is read.
-
-        :raises NotFound:
-        """
-        return self._histories.read_history(tenant, run_id)
+        return store_long_fields(snapshot_to_item(run, snapshot), self._texts, folder)
 
     def read_snapshots(self, tenant: str, run_id: int) -> Sequence[PayloadSnapshot]:
         """The payloads that the run executes, in order; none for an unknown run."""
-        items = self._histories.query(tenant, run_id, keys.SNAPSHOTS, keys.SNAPSHOTS + "~")
-        return [snapshot_from_item(whole(item, self._texts)) for item in items]
+        items = self._query(tenant, run_id, keys.SNAPSHOTS, keys.SNAPSHOTS + "~")
+        return [snapshot_from_item(with_long_fields(item, self._texts)) for item in items]
 
     def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
         """By position, starting after ``after``; none for an unknown run. Only the start of a long text is read."""
         first = keys.response(tenant, run_id, 0 if after is None else after + 1)["sk"]
-        items = list(islice(self._histories.query(tenant, run_id, first, keys.RESPONSES_FROM + "~"), limit + 1))
+        items = list(islice(self._query(tenant, run_id, first, keys.RESPONSES_FROM + "~"), limit + 1))
         responses = [response_from_item(item) for item in items[:limit]]
         return Page(items=responses, next_after=responses[-1].position if len(items) > limit else None)
 
@@ -98,9 +142,9 @@ class DynamoRunStore:
         :raises NotFound: if there is no such run, or it has no response at this position.
         """
         key = to_attributes(keys.response(tenant, run_id, position))
-        answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        if "Item" in answer:
-            return response_from_item(answer["Item"])
+        found = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        if "Item" in found:
+            return response_from_item(found["Item"])
         self.read(tenant, run_id)
         raise NotFound(f"response of run {run_id} at position", position)
 
@@ -137,14 +181,14 @@ class DynamoRunStore:
         expression = "SET " + ", ".join(f"#{name} = :{name}" for name in sets)
         if removed:
             expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)
-        with condition_failing_as(_changed(run)):
+        with condition_failing_as(_superseded(run)):
             self._client.update_item(
                 TableName=self._table,
                 Key=to_attributes(keys.run(run.tenant, run.id)),
                 UpdateExpression=expression,
-                ConditionExpression=UNCHANGED,
+                ConditionExpression=IS_UNCHANGED,
                 ExpressionAttributeNames=expression_names("status", "attempt", *sets, *removed),
-                ExpressionAttributeValues=_was(run) | {f":{name}": value for name, value in sets.items()},
+                ExpressionAttributeValues=_unchanged_values(run) | {f":{name}": value for name, value in sets.items()},
             )
 
     def delete(self, run: Run) -> None:
@@ -152,18 +196,18 @@ class DynamoRunStore:
 
         :raises AttemptSuperseded: if the run's status or attempt has changed since it was read.
         """
-        with condition_failing_as(_changed(run)):
+        with condition_failing_as(_superseded(run)):
             self._client.delete_item(
                 TableName=self._table,
                 Key=to_attributes(keys.run(run.tenant, run.id)),
-                ConditionExpression=UNCHANGED,
+                ConditionExpression=IS_UNCHANGED,
                 ExpressionAttributeNames=expression_names("status", "attempt"),
-                ExpressionAttributeValues=_was(run),
+                ExpressionAttributeValues=_unchanged_values(run),
             )
-        left = list(self._histories.query(run.tenant, run.id, " ", "~"))
-        for key in [key for item in left for key in text_keys(item)]:
+        remaining = list(self._query(run.tenant, run.id, " ", "~"))
+        for key in [key for item in remaining for key in text_keys(item)]:
             self._texts.delete(key)
-        write_many(self._client, self._table, deletes=[{"pk": i["pk"]["S"], "sk": i["sk"]["S"]} for i in left])
+        write_many(self._client, self._table, deletes=[{"pk": i["pk"]["S"], "sk": i["sk"]["S"]} for i in remaining])
 
     def _read_listed(self, tenant: str, ids: Sequence[int]) -> list[Run]:
         """The runs in the order of the ids, without those that have been deleted."""
@@ -172,12 +216,12 @@ class DynamoRunStore:
         return [runs[id_] for id_ in ids if id_ in runs]
 
 
-def _was(run: Run) -> Item:
+def _unchanged_values(run: Run) -> Item:
     return values(was=run.status, was_attempt=run.attempt)
 
 
-def _changed(run: Run) -> AttemptSuperseded:
-    return AttemptSuperseded(f"Run {run.id} is no longer {run.status}; look at it again.")
+def _superseded(run: Run) -> AttemptSuperseded:
+    return AttemptSuperseded(f"Run {run.id} is no longer {run.status}; read it again.")
 
 
 def _index(tenant: str, status: Status | None, workflow_id: int | None) -> tuple[str, str, str]:

@@ -10,14 +10,15 @@ from baton.adapters.dynamodb.calls import condition_failing_as, expression_names
 from baton.adapters.dynamodb.codecs.attributes import Item, to_attributes
 from baton.adapters.dynamodb.codecs.partial_answer import partial_answer_to_item
 from baton.adapters.dynamodb.codecs.payload_snapshot import snapshot_from_item
-from baton.adapters.dynamodb.codecs.run import run_from_item
-from baton.adapters.dynamodb.codecs.variables import variables_from_item
-from baton.adapters.dynamodb.large_records import whole
-from baton.adapters.dynamodb.responses import Texts, response_to_item, whole_content
+from baton.adapters.dynamodb.codecs.run import run_from_item, variables_from_item
+from baton.adapters.dynamodb.large_records import Texts, store_long_texts, whole_content, with_long_fields
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
 from baton.domain.prompts import Reference, Sources
 from baton.domain.runs.plan import completed_before, predecessors
-from baton.domain.runs.run import PartialAnswer, PayloadSnapshot, Response, Run, StepRecords
+from baton.domain.runs.responses import PartialAnswer, Response
+from baton.domain.runs.run import Run
+from baton.domain.runs.snapshots import PayloadSnapshot
+from baton.domain.runs.steps import StepRecords
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -42,19 +43,13 @@ class DynamoStepStore:
         found = get_many(self._client, self._table, [run, snapshot, *responses.values()])
         items = {item["sk"]["S"]: item for item in found}
         return StepRecords(
-            run=self._run(items.get(run["sk"]), items.get(snapshot["sk"], {})),
+            run=run_from_item(items[run["sk"]], items.get(snapshot["sk"], {})) if run["sk"] in items else None,
             snapshot=self._snapshot(items[snapshot["sk"]]) if snapshot["sk"] in items else None,
             done=frozenset(at for at, key in responses.items() if key["sk"] in items),
         )
 
-    @staticmethod
-    def _run(item: Item | None, snapshot: Item) -> Run | None:
-        """In older runs, ``on_missing`` is stored with each snapshot instead of the run."""
-        of_snapshot = {name: value for name, value in snapshot.items() if name == "on_missing"}
-        return None if item is None else run_from_item(of_snapshot | item)
-
     def _snapshot(self, item: Item) -> PayloadSnapshot:
-        return snapshot_from_item(whole(item, self._texts))
+        return snapshot_from_item(with_long_fields(item, self._texts))
 
     def read_sources(self, run: Run, references: Sequence[Reference]) -> Sources:
         """The responses and variables that the references need, in one read."""
@@ -82,7 +77,7 @@ class DynamoStepStore:
 
         :raises AttemptSuperseded: if the run is no longer running this attempt.
         """
-        with condition_failing_as(AttemptSuperseded(f"Run {run.id} no longer waits for attempt {run.attempt}.")):
+        with condition_failing_as(AttemptSuperseded(f"Run {run.id} is no longer running attempt {run.attempt}.")):
             self._client.update_item(
                 TableName=self._table,
                 Key=to_attributes(keys.run(run.tenant, run.id)),
@@ -99,7 +94,7 @@ class DynamoStepStore:
 
         :raises AttemptSuperseded: if the run is no longer running this attempt.
         """
-        with condition_failing_as(AttemptSuperseded(f"Run {run.id} no longer waits for attempt {run.attempt}.")):
+        with condition_failing_as(AttemptSuperseded(f"Run {run.id} is no longer running attempt {run.attempt}.")):
             self._client.update_item(
                 TableName=self._table,
                 Key=to_attributes(keys.run(run.tenant, run.id)),
@@ -126,6 +121,6 @@ class DynamoStepStore:
         with condition_failing_as(ResponseAlreadyStored(response.position)):
             self._client.put_item(
                 TableName=self._table,
-                Item=response_to_item(response, self._texts),
+                Item=store_long_texts(response, self._texts),
                 ConditionExpression=never_stored,
             )

@@ -13,16 +13,27 @@ from baton.adapters.dynamodb.codecs.partial_answer import partial_answer_from_it
 from baton.adapters.dynamodb.codecs.response import response_from_item
 from baton.adapters.dynamodb.codecs.run import run_from_item
 from baton.domain.live.messages import Change
-from baton.domain.runs.run import PartialAnswer, Response, Run
+from baton.domain.runs.responses import PartialAnswer, Response
+from baton.domain.runs.run import Run
 
 
 def changes(records: Sequence[Mapping[str, Any]]) -> list[Change]:
-    """Writes of runs, responses and their parts, in order; anything else, and removals, are passed over."""
+    """Writes of runs, responses and their parts, in order; other items and removals are skipped."""
     return [
         Change(index=index, old=_record(record["dynamodb"].get("OldImage")), new=new)
         for index, record in enumerate(records)
         if (new := _record(record["dynamodb"].get("NewImage"))) is not None
     ]
+
+
+def batch_response(records: Sequence[Mapping[str, Any]], first_failure: int | None) -> dict[str, Any]:
+    """The response that makes Lambda deliver the batch again from the first failed record on, or, without one, not.
+
+    Its format: https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+    """
+    if first_failure is None:
+        return {"batchItemFailures": []}
+    return {"batchItemFailures": [{"itemIdentifier": records[first_failure]["dynamodb"]["SequenceNumber"]}]}
 
 
 def _record(image: Item | None) -> Run | Response | PartialAnswer | None:

@@ -49,7 +49,7 @@ def transact(client: DynamoDBClient, writes: Sequence[Write]) -> None:
         except ClientError as error:
             reasons = _reasons(error)
             _raise_condition_error(writes, reasons, error)
-            if tries == MAX_TRIES or not _only_in_conflict(reasons):
+            if tries == MAX_TRIES or not _has_only_conflicts(reasons):
                 raise
             time.sleep(random.uniform(0, FIRST_PAUSE_SECONDS * 2**tries))  # noqa: S311 - only to spread the tries
         else:
@@ -67,6 +67,6 @@ def _raise_condition_error(writes: Sequence[Write], reasons: Sequence[dict[str, 
             raise write.error(from_attributes(reason.get("Item", {}))) from error
 
 
-def _only_in_conflict(reasons: Sequence[dict[str, Any]]) -> bool:
+def _has_only_conflicts(reasons: Sequence[dict[str, Any]]) -> bool:
     codes = {reason.get("Code") for reason in reasons}
     return "TransactionConflict" in codes and codes <= {"TransactionConflict", "None", None}

@@ -1,1 +1,1 @@
-"""How Baton talks to LLMs: a registry, one file per provider, and the one POST that the HTTP providers share."""
+"""LLM calls: a registry, one package per provider, and the formats and HTTP transport that providers share."""

@@ -27,13 +27,13 @@ class Provider:
     """One provider of LLMs.
 
     ``complete`` calls the LLM. With a listener it streams the answer, and what the listener raises passes through;
-    a provider that doesn't stream (``streams``) gets no listener, which then receives the whole answer at once.
+    with ``streams=False`` it gets no listener, and the listener receives the whole answer at once afterwards.
     ``complete`` and ``check`` raise only ``LlmError``. ``unsupported_settings`` works without a call. ``check`` returns
     the models that the endpoint lists, ``None`` where it has no list; without a ``check``, a short question is sent
     through ``complete`` instead.
 
     ``base_url`` is the default for instances that have none. With ``needs_base_url`` each instance must have its own,
-    such as ``base_url_example``. The ``accepts_…`` fields say which fields an instance of this provider may have.
+    such as ``base_url_example``. The ``accepts_…`` fields are whether an instance may have the field.
     """
 
     complete: Complete
@@ -47,13 +47,13 @@ class Provider:
     accepts_api_key_header: bool = True
     streams: bool = True
 
-    def fields_error(self, name: str, given: Collection[str]) -> str | None:
-        """Why an instance of this provider, registered as ``name``, can't have exactly the ``given`` fields."""
-        if self.needs_base_url and "base_url" not in given:
+    def fields_error(self, name: str, fields: Collection[str]) -> str | None:
+        """Why an instance of this provider, registered as ``name``, can't have exactly these optional ``fields``."""
+        if self.needs_base_url and "base_url" not in fields:
             example = f", such as {self.base_url_example}" if self.base_url_example else ""
             return f"provider {name!r} needs a base_url{example}"
-        unknown = next((field for field in self._unsupported_fields() if field in given), None)
-        return None if unknown is None else f"provider {name!r} has no {unknown}; leave it out"
+        unknown = next((field for field in self._unsupported_fields() if field in fields), None)
+        return None if unknown is None else f"provider {name!r} does not support {unknown}; remove it"
 
     def _unsupported_fields(self) -> Iterator[str]:
         if not self.accepts_base_url:

@@ -1,4 +1,4 @@
-"""All providers by name. A new provider is a new folder in ``providers/`` and a new entry here."""
+"""All providers by name. To add one, add a folder to ``providers/`` and an entry to ``PROVIDERS``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
-from baton.adapters.llm.formats import json_answers, schemas
-from baton.adapters.llm.formats import model_lists as checks
+from baton.adapters.llm.formats import json_answers, model_lists, schemas
 from baton.adapters.llm.http.http_transport import PUBLIC_ONLY, HttpTransport
 from baton.adapters.llm.provider import Provider
 from baton.adapters.llm.providers import anthropic, bedrock, openai, simulated
@@ -29,12 +28,12 @@ def base_urls(providers: Mapping[str, Provider] = PROVIDERS) -> Mapping[str, str
     return {name: provider.base_url for name, provider in providers.items() if provider.base_url}
 
 
-def fields_error(provider: str, given: Collection[str], providers: Mapping[str, Provider] = PROVIDERS) -> str | None:
-    """Why an LLM instance of this provider can't have exactly the ``given`` fields.
+def fields_error(provider: str, fields: Collection[str], providers: Mapping[str, Provider] = PROVIDERS) -> str | None:
+    """Why an LLM instance of this provider can't have exactly these optional ``fields``.
 
     ``None`` if it can, and for an unknown provider.
     """
-    return providers[provider].fields_error(provider, given) if provider in providers else None
+    return providers[provider].fields_error(provider, fields) if provider in providers else None
 
 
 def complete(
@@ -83,7 +82,7 @@ def check(
     provider = _provider(call.endpoint, providers)
     if provider.check is not None:
         return provider.check(call, transport)
-    provider.complete(checks.question(call, call.timeout_seconds), None, transport)
+    provider.complete(model_lists.question(call, call.timeout_seconds), None, transport)
     return None
 
 

@@ -1,1 +1,1 @@
-"""Request and response bodies, checked by pydantic on the way in and typed on the way out."""
+"""Requests and views: bodies that clients send, validated by pydantic, and bodies that they receive."""

@@ -6,8 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from baton.api.bodies.definitions import STORED, Content, Stored, own_fields
-from baton.api.bodies.fields import Name, PlainText, Request
+from baton.api.bodies.fields import STORED, Content, Name, PlainText, Request, Stored, own_fields
 from baton.domain.catalog.definitions import (
     Block,
     BlockDraft,
@@ -26,7 +25,7 @@ class BlockFields(Request):
     folder_path: FolderPath | None = "/"
 
     def draft(self) -> BlockDraft:
-        """As the domain has it."""
+        """The request as a draft."""
         tags, folder = tuple(self.tags or ()), self.folder_path or "/"
         return BlockDraft(title=self.title, content=self.content, tags=tags, folder_path=folder)
 

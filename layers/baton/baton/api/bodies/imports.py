@@ -17,7 +17,7 @@ from baton.usecases.files.import_workflow_file import Imported
 MAX_SHOWN_CHARACTERS = 300
 
 MAX_CHANGES_BYTES = MAX_BODY_BYTES - 10_000
-"""The maximum for all changes together, without their differences."""
+"""The maximum size of all changes together, without their differences."""
 
 
 class Difference(View):
@@ -66,7 +66,7 @@ class ImportView(View):
         changes = [ChangeView.of(change) for change in imported.changes]
         bare = [change.model_copy(update={"differences": {}, "differences_truncated": True}) for change in changes]
         listed = _fitting(bare)
-        answer = cls(
+        view = cls(
             workflow_id=imported.workflow_id,
             dry_run=dry_run,
             changed=any(change.action != "keep" for change in imported.changes),
@@ -74,11 +74,11 @@ class ImportView(View):
             changes_truncated=len(listed) < len(changes),
         )
         differing = [change.model_dump()["differences"] for change in changes[: len(listed)]]
-        fitting = values_within(differing, remaining_budget(answer))
-        answer.changes = [
-            change if fits else without for change, without, fits in zip(changes, bare, fitting, strict=False)
+        fitting = values_within(differing, remaining_budget(view))
+        view.changes = [
+            change if fits else bare_change for change, bare_change, fits in zip(changes, bare, fitting, strict=False)
         ]
-        return answer
+        return view
 
 
 def _fitting(changes: Sequence[ChangeView]) -> list[ChangeView]:

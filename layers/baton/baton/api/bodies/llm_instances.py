@@ -8,8 +8,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from baton.api.bodies.definitions import STORED, Stored, own_fields
-from baton.api.bodies.fields import Id, Name, PlainText, Request, Whole
+from baton.api.bodies.fields import STORED, Id, Name, PlainText, Request, Stored, Whole, own_fields
 from baton.api.bodies.settings import Settings, SettingsView, Timeout
 from baton.domain.catalog.definitions import LlmInstance, LlmInstanceDraft
 from baton.domain.llm.api_key_headers import header_name_error
@@ -19,13 +18,13 @@ from baton.domain.llm.endpoints import LlmLimits, LlmPrice
 from baton.runtime import wiring
 
 PROVIDER_FIELDS = ("base_url", "api_key", "api_key_header")
-"""Fields that some providers need, and others don't have."""
+"""Fields that some providers require, and others don't support."""
 
 DEFAULT_TIMEOUT_SECONDS = 120
 
 
 class Price(Request):
-    """In US dollars for a million tokens."""
+    """The price in US dollars per million tokens."""
 
     prompt: Annotated[float, Field(ge=0)]
     completion: Annotated[float, Field(ge=0)]
@@ -44,7 +43,7 @@ class Limits(Request):
         return cls(**asdict(limits)) if limits else None
 
     def limits(self) -> LlmLimits | None:
-        """As the domain has them."""
+        """The limits as a domain value; ``None`` if no limit is set."""
         limits = LlmLimits(**self.model_dump())
         return None if limits == LlmLimits() else limits
 
@@ -65,8 +64,8 @@ class LlmInstanceRequest(Request):
     api_key: Annotated[SecretStr, Field(min_length=1, max_length=4000)] | None = None
     api_key_header: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
         default=None,
-        description="The header that carries the key, such as `api-key`, where it isn't the provider's usual one. "
-        "In `authorization` it follows the word Bearer.",
+        description="The header that contains the key, such as `api-key`, if it isn't the provider's default. "
+        "In `authorization`, the key follows the word Bearer.",
     )
     limits: Limits | None = None
     fallback: Id | None = Field(
@@ -75,41 +74,41 @@ class LlmInstanceRequest(Request):
 
     @field_validator("base_url")
     @classmethod
-    def _is_a_web_address(cls, value: str | None) -> str | None:
+    def _require_valid_url(cls, value: str | None) -> str | None:
         if value is not None and (error := base_url_error(value)):
             raise ValueError(error)
         return value
 
     @field_validator("api_key")
     @classmethod
-    def _can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
+    def _require_sendable_key(cls, value: SecretStr | None) -> SecretStr | None:
         """Spaces around a pasted key are removed; other characters that no header allows are rejected."""
         if value is None:
             return None
         key = value.get_secret_value().strip()
         if not re.fullmatch(r"[!-~]+", key):
             raise ValueError(
-                "holds a space, a line break or another character that no header can carry: letters, digits and marks "
-                "of ASCII only"
+                "contains a space, a line break or another character that HTTP headers don't allow; use "
+                "letters, digits and marks of ASCII only"
             )
         return SecretStr(key)
 
     @field_validator("api_key_header")
     @classmethod
-    def _can_carry_a_key(cls, value: str | None) -> str | None:
+    def _require_valid_header(cls, value: str | None) -> str | None:
         if value is not None and (error := header_name_error(value)):
             raise ValueError(error)
         return value
 
     @model_validator(mode="after")
-    def _has_the_fields_of_its_provider(self) -> Self:
-        given = [name for name in PROVIDER_FIELDS if getattr(self, name) is not None]
-        if error := wiring.provider_fields_error(self.provider, given):
+    def _require_fields_of_provider(self) -> Self:
+        present = [name for name in PROVIDER_FIELDS if getattr(self, name) is not None]
+        if error := wiring.provider_fields_error(self.provider, present):
             raise ValueError(error)
         return self
 
     def draft(self) -> LlmInstanceDraft:
-        """As the domain has it, without the key."""
+        """The request as a draft, without the key."""
         return LlmInstanceDraft(
             name=self.name,
             provider=self.provider,
@@ -131,7 +130,7 @@ class LlmInstanceRequest(Request):
 
 
 class LlmInstanceView(Stored):
-    """An LLM instance; of its key only whether there is one."""
+    """An LLM instance. Its key is not returned; `has_api_key` is whether it has one."""
 
     name: str
     provider: str

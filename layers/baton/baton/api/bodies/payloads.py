@@ -8,8 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Discriminator, Field
 from pydantic import Tag as Branch
 
-from baton.api.bodies.definitions import STORED, Content, Stored, own_fields
-from baton.api.bodies.fields import Id, Name, Request, View
+from baton.api.bodies.fields import STORED, Content, Id, Name, Request, Stored, View, own_fields
 from baton.api.bodies.settings import SettingFields, Settings
 from baton.domain.catalog.definitions import (
     MAX_BLOCKS_PER_PAYLOAD,
@@ -26,7 +25,7 @@ class Inline(Request):
 
 
 class InlineInPayload(Inline):
-    """The same in the form in which a payload is read: with its index, and with neither id nor title."""
+    """An inline block in the form in which a payload is read: ``id`` and ``title`` are ``null``."""
 
     read_only: ClassVar[frozenset[str]] = frozenset({"id", "title", "order_index"})
 
@@ -39,6 +38,7 @@ class BlockInPayload(Request):
 
 
 def _branch(value: Any) -> str:
+    """The tag of the type that this value is validated as; also called with models, when they are serialised."""
     if not isinstance(value, Mapping | Request):
         return "<id>"
     fields = value if isinstance(value, Mapping) else value.__dict__
@@ -62,7 +62,7 @@ class PayloadRequest(Settings):
     llm_instance: Id
 
     def draft(self) -> PayloadDraft:
-        """As the domain has it."""
+        """The request as a draft."""
         blocks = tuple(_block(block) for block in self.blocks)
         return PayloadDraft(name=self.name, blocks=blocks, llm_instance=self.llm_instance, settings=self.settings())
 
@@ -102,7 +102,7 @@ class StoredPayload(Stored):
 
 
 class PayloadView(SettingFields, StoredPayload):
-    """A payload; its settings stand beside its name. Those that are left open are absent, unset ones are `null`."""
+    """A payload, with its settings as fields. Omitted settings are absent; unset ones are `null`."""
 
     @classmethod
     def of(cls, payload: Payload, titles: Mapping[int, str]) -> PayloadView:

@@ -21,7 +21,7 @@ class PreflightRequest(Request):
 
 
 class ReferenceView(View):
-    """Where a reference's value would come from; `later` and `missing` find nothing."""
+    """Where a reference's value would come from; with `later` and `missing` it has no value."""
 
     name: str
     where: Where
@@ -30,7 +30,7 @@ class ReferenceView(View):
 
 
 class EstimateView(View):
-    """Tokens, and US dollars where the instances have prices. Answers are reckoned at their longest."""
+    """Tokens, and US dollars where the instances have prices. Answers are assumed to have their maximum length."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -63,7 +63,7 @@ class PreflightView(View):
     @classmethod
     def of(cls, workflow: Workflow, result: Preflight) -> PreflightView:
         """The preflight as clients read it."""
-        answer = cls.model_validate(
+        view = cls.model_validate(
             {
                 "workflow_id": workflow.id,
                 "workflow_name": workflow.name,
@@ -73,15 +73,15 @@ class PreflightView(View):
             }
         )
         texts = [text for payload in result.payloads for text in (payload.prompt, payload.system or "")]
-        fitting = fit_texts(texts, remaining_budget(answer))
-        for payload, prompt, system in zip(answer.payloads, fitting[::2], fitting[1::2], strict=True):
+        fitting = fit_texts(texts, remaining_budget(view))
+        for payload, prompt, system in zip(view.payloads, fitting[::2], fitting[1::2], strict=True):
             payload.prompt, payload.prompt_truncated = prompt
             payload.system_truncated = system[1]
             payload.system = None if payload.system is None else system[0]
-        return answer
+        return view
 
 
 def _without_texts(payload: ExpectedPayload) -> dict[str, Any]:
-    """The payload while it is not known how much of its texts fits."""
+    """The payload with empty texts; these are added when it is known how much of them fits."""
     system = None if payload.system is None else ""
     return asdict(payload) | {"prompt": "", "prompt_truncated": False, "system": system, "system_truncated": False}

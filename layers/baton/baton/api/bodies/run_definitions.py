@@ -12,10 +12,12 @@ from baton.api.bodies.settings import SettingsView
 from baton.api.budget import fit_texts, remaining_budget, values_within
 from baton.domain.llm.endpoints import LlmEndpoint
 from baton.domain.llm.settings import SETTING_NAMES, LlmSettings
-from baton.domain.runs.run import OnMissing, PayloadSnapshot, Run, reference_record
+from baton.domain.runs.responses import reference_record
+from baton.domain.runs.run import OnMissing, Run
+from baton.domain.runs.snapshots import PayloadSnapshot
 
-MARK_BYTES = 50
-"""The size of a mark that a value does not fit."""
+TRUNCATED_FIELD_BYTES = 50
+"""The size of one field ``…_truncated``."""
 
 
 class EndpointView(View):
@@ -36,28 +38,28 @@ class EndpointView(View):
         return cls(id=endpoint.instance_id, name=endpoint.instance_name, **own)
 
 
-def _mark() -> Any:
+def _truncated_field() -> Any:
     return Field(default=False, exclude_if=lambda is_truncated: not is_truncated)
 
 
 class RunSettingsView(SettingsView):
     """All settings of a call; `null` for those that neither the payload nor the instance has."""
 
-    options_truncated: bool = _mark()
-    response_format_truncated: bool = _mark()
-    stop_truncated: bool = _mark()
-    system_truncated: bool = _mark()
+    options_truncated: bool = _truncated_field()
+    response_format_truncated: bool = _truncated_field()
+    stop_truncated: bool = _truncated_field()
+    system_truncated: bool = _truncated_field()
 
     @classmethod
     def of(cls, settings: LlmSettings) -> Self:
-        """The settings as clients read them, without long values."""
+        """The settings as clients read them; long values are empty until ``DefinitionView.fill_in`` adds them."""
         empty = {name: type(value)() for name, value in _long_values(settings).items() if value}
         system = {} if settings.system is None else {"system": ""}
-        return cls.model_construct(**(_every(settings) | empty | system))
+        return cls.model_construct(**(_all_settings(settings) | empty | system))
 
 
 class FallbackView(View):
-    """An instance that is called after the final failure of those before, and its settings."""
+    """An instance that is called after the final failure of the one before it, and its settings."""
 
     llm_instance: EndpointView
     settings: RunSettingsView
@@ -145,7 +147,7 @@ class DefinitionView(View):
             if value
         ]
         values = [*references, *(value for _, _, value in long)]
-        fitting = values_within(values, remaining_budget(self) - MARK_BYTES * (len(values) + len(targets)))
+        fitting = values_within(values, remaining_budget(self) - TRUNCATED_FIELD_BYTES * (len(values) + len(targets)))
         for payload, value, fits in zip(self.payloads, references, fitting, strict=False):
             payload.references, payload.references_truncated = (value, False) if fits else ([], True)
         for (view, name, value), fits in zip(long, fitting[len(references) :], strict=True):
@@ -164,11 +166,11 @@ class DefinitionView(View):
 
 
 def _long_values(settings: LlmSettings) -> dict[str, Any]:
-    every = _every(settings)
-    values = {name: every[name] for name in ("options", "response_format", "stop")}
+    values_by_name = _all_settings(settings)
+    values = {name: values_by_name[name] for name in ("options", "response_format", "stop")}
     return {name: value for name, value in values.items() if isinstance(value, list | dict)}
 
 
-def _every(settings: LlmSettings) -> dict[str, Any]:
-    """``null`` for the settings that are left open or unset."""
+def _all_settings(settings: LlmSettings) -> dict[str, Any]:
+    """Every setting; ``None`` for those that are omitted or unset."""
     return {**dict.fromkeys(SETTING_NAMES), "options": {}, **settings.to_dict()}

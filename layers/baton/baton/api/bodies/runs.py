@@ -12,13 +12,14 @@ from pydantic import Field, JsonValue
 from baton.api.bodies.fields import Listed, Name, Request, View, WholeView
 from baton.api.budget import MAX_BODY_BYTES, LongText, fit_texts, remaining_budget
 from baton.domain.pages import Page
-from baton.domain.runs.run import OnMissing, Response, Run, RunHistory, Status
+from baton.domain.runs.responses import Response
+from baton.domain.runs.run import OnMissing, Run, RunHistory, Status
 from baton.usecases.runs.ports import LongTexts
 
 URL_SECONDS = 300
 
 MAX_LISTED_METADATA_BYTES = 10_000
-"""Of one response in a list; a workflow has up to 200 payloads."""
+"""The maximum metadata of one response in a list; a workflow has up to 200 payloads."""
 
 
 def _is_none(value: object) -> bool:
@@ -26,7 +27,7 @@ def _is_none(value: object) -> bool:
 
 
 class ExecuteRequest(Request):
-    """What a run is started with."""
+    """The variables of a run, and how it handles unresolved references."""
 
     variables: dict[Name, JsonValue] | None = Field(default_factory=dict)
     on_missing: OnMissing | None = Field(
@@ -37,7 +38,8 @@ class ExecuteRequest(Request):
 
 
 class ExecuteView(WholeView):
-    """A run that has been started; its status is ``created`` until the state machine has started."""
+    """A run that has been started. ``status`` is always ``running`` here; the run itself is ``created`` until its first
+    payload starts."""
 
     run_id: int = Field(serialization_alias="runId")
     message: Literal["Workflow execution started"] = "Workflow execution started"
@@ -45,9 +47,9 @@ class ExecuteView(WholeView):
 
 
 class ResponseView(WholeView):
-    """What one payload answered.
+    """The response of one payload.
 
-    A content that doesn't fit beside the others is cut and marked; `GET /api/runs/{run_id}/responses/{position}` has
+    A content that doesn't fit into the body is cut and marked; `GET /api/runs/{run_id}/responses/{position}` has
     the whole of it, and the list of references that is missing if the metadata has `references_truncated`. If a
     single response has that mark, it had more than 100 KB of references, of which no more are stored.
     """
@@ -79,20 +81,22 @@ class SingleResponseView(PromptedResponseView):
     """A response by itself. A text that is too large to be sent is cut and marked, and has a URL."""
 
     content_url: str | None = Field(
-        default=None, description="Where a content that was cut can be read whole, for 5 minutes."
+        default=None, description="A URL of the whole content, if it was cut; valid for 5 minutes."
     )
-    prompt_url: str | None = Field(default=None, description="The same of the prompt.")
+    prompt_url: str | None = Field(
+        default=None, description="A URL of the whole prompt, if it was cut; valid for 5 minutes."
+    )
 
     @classmethod
     def of_whole(cls, response: Response, texts: LongTexts) -> SingleResponseView:
         """The view of a single response."""
-        answer = cls.of(_without_texts(response))
-        answer.content_url = _url(response.content_key, texts)
-        answer.prompt_url = _url(response.prompt_key, texts)
-        (fitting,) = fit_responses([response], texts, remaining_budget(answer))
+        bare = cls.of(_without_texts(response))
+        bare.content_url = _url(response.content_key, texts)
+        bare.prompt_url = _url(response.prompt_key, texts)
+        (fitting,) = fit_responses([response], texts, remaining_budget(bare))
         whole = cls.of(fitting)
-        whole.content_url = answer.content_url if fitting.content_truncated else None
-        whole.prompt_url = answer.prompt_url if fitting.prompt_truncated else None
+        whole.content_url = bare.content_url if fitting.content_truncated else None
+        whole.prompt_url = bare.prompt_url if fitting.prompt_truncated else None
         return whole
 
 
@@ -101,10 +105,10 @@ def _url(key: str | None, texts: LongTexts) -> str | None:
 
 
 class RunMetadata(View):
-    """What else is known of a run.
+    """Details of a run.
 
-    ``error`` says why it failed; ``tries`` how many LLM calls were made for the payload that was given up, and
-    ``waited_seconds`` what was waited for it.
+    For a failed run, ``error`` is the reason, ``tries`` the number of LLM calls of the payload that failed, and
+    ``waited_seconds`` the time waited between them.
     """
 
     workflow_name: str
@@ -115,6 +119,21 @@ class RunMetadata(View):
     error: str | None = Field(default=None, exclude_if=_is_none)
     tries: int | None = Field(default=None, exclude_if=_is_none)
     waited_seconds: int | None = Field(default=None, exclude_if=_is_none)
+
+    @classmethod
+    def of(cls, run: Run, completed: int, **more: Any) -> Self:
+        """The metadata of a run of which so many payloads are completed, and the fields ``more``."""
+        return cls(
+            workflow_name=run.workflow_name,
+            total_payloads=run.total,
+            completed_payloads=completed,
+            attempt=run.attempt,
+            created_at=run.created_at,
+            error=run.error,
+            tries=run.tries,
+            waited_seconds=run.waited_seconds,
+            **more,
+        )
 
 
 class RunSummary(View):
@@ -130,11 +149,24 @@ class RunSummary(View):
     @classmethod
     def of(cls, run: Run) -> RunSummary:
         """The view of a run in a list."""
-        return cls(**_own(run), metadata=RunMetadata(**_metadata(run, run.completed)))
+        return RunSummary.with_metadata(run, RunMetadata.of(run, run.completed))
+
+    @classmethod
+    def with_metadata(cls, run: Run, metadata: RunMetadata, **more: Any) -> Self:
+        """The view of a run with this metadata, and the fields ``more``."""
+        return cls(
+            id=run.id,
+            workflow_id=run.workflow_id,
+            status=run.status,
+            started_at=run.started_at,
+            completed_at=run.completed_at,
+            metadata=metadata,
+            **more,
+        )
 
 
 class FullRunMetadata(RunMetadata):
-    """The same, with the variables that the run was started with."""
+    """Details of a run, with the variables that it was started with."""
 
     variables: dict[str, Any]
 
@@ -148,21 +180,23 @@ class RunView(RunSummary):
     @classmethod
     def of_history(cls, history: RunHistory, texts: LongTexts) -> RunView:
         """The view of a run with its history; a payload with a response counts as completed."""
-        metadata = FullRunMetadata(**_metadata(history.run, len(history.responses)), variables=dict(history.variables))
-        listed = _listed(history.responses)
+        metadata = FullRunMetadata.of(history.run, len(history.responses), variables=dict(history.variables))
+        listed = _without_long_references(history.responses)
         bare = [ResponseView.of(_without_texts(response)) for response in listed]
-        room = remaining_budget(cls(**_own(history.run), metadata=metadata, responses=bare))
-        responses = [ResponseView.of(response) for response in fit_responses(listed, texts, room)]
-        return cls(**_own(history.run), metadata=metadata, responses=responses)
+        view = cls.with_metadata(history.run, metadata, responses=bare)
+        view.responses = [
+            ResponseView.of(response) for response in fit_responses(listed, texts, remaining_budget(view))
+        ]
+        return view
 
 
 def listed_responses(page: Page[Response], cursor: str | None, texts: LongTexts) -> Listed[PromptedResponseView]:
-    """A page of responses with their prompts, shortened to what one reply can contain."""
+    """A page of responses with their prompts, with texts cut to what one response can contain."""
     without = [_without_texts(response) for response in page.items]
     bare = Listed(items=[PromptedResponseView.of(response) for response in without], cursor=cursor)
     items = [
         PromptedResponseView.of(response)
-        for response in fit_responses(_listed(page.items), texts, remaining_budget(bare))
+        for response in fit_responses(_without_long_references(page.items), texts, remaining_budget(bare))
     ]
     return Listed(items=items, cursor=cursor)
 
@@ -187,13 +221,13 @@ def fit_responses(responses: Sequence[Response], texts: LongTexts, budget: int =
 
 
 def _text(beginning: str, key: str | None, size: int | None) -> str | LongText:
-    """Texts of unknown size, from responses that were stored without it, are included last."""
+    """The text, or its beginning and key. Older responses have no size; their long texts are included last."""
     if key is None:
         return beginning
     return LongText(beginning=beginning, size=size or MAX_BODY_BYTES, key=key)
 
 
-def _listed(responses: Iterable[Response]) -> list[Response]:
+def _without_long_references(responses: Iterable[Response]) -> list[Response]:
     """The responses for a list, without long lists of references, which would displace the texts of the others."""
     return [
         response if len(json.dumps(response.metadata)) <= MAX_LISTED_METADATA_BYTES else _without_references(response)
@@ -208,20 +242,3 @@ def _without_references(response: Response) -> Response:
 
 def _without_texts(response: Response) -> Response:
     return replace(response, content="", prompt=None if response.prompt is None else "")
-
-
-def _own(run: Run) -> dict[str, Any]:
-    return {name: getattr(run, name) for name in ("id", "workflow_id", "status", "started_at", "completed_at")}
-
-
-def _metadata(run: Run, completed: int) -> dict[str, Any]:
-    return {
-        "workflow_name": run.workflow_name,
-        "total_payloads": run.total,
-        "completed_payloads": completed,
-        "attempt": run.attempt,
-        "created_at": run.created_at,
-        "error": run.error,
-        "tries": run.tries,
-        "waited_seconds": run.waited_seconds,
-    }

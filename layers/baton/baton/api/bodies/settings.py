@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, JsonValue
 
-from baton.api.bodies.definitions import Content
-from baton.api.bodies.fields import Name, Request, View, Whole
+from baton.api.bodies.fields import Content, Name, Request, View, Whole
 from baton.domain.llm.calls import MAX_TIMEOUT_SECONDS
 from baton.domain.llm.settings import SETTING_NAMES, LlmSettings
 
@@ -23,21 +22,19 @@ def _as_list(value: Any) -> Any:
 Stop = Annotated[
     StopTexts,
     BeforeValidator(_as_list, json_schema_input_type=StopText | StopTexts),
-    Field(description="One text is a list of one."),
+    Field(description="A single text is the same as a list of one text."),
 ]
 
-_LEFT_OPEN: Any = object()
-"""The value of a setting that was not sent, or is not to be sent; ``None`` is the value ``null``."""
+_OMITTED: Any = object()
+"""The value of a setting that is absent from a body; ``None`` is the value ``null``."""
 
 
 def _setting(description: str | None = None) -> Any:
-    return Field(
-        default_factory=lambda: _LEFT_OPEN, exclude_if=lambda value: value is _LEFT_OPEN, description=description
-    )
+    return Field(default_factory=lambda: _OMITTED, exclude_if=lambda value: value is _OMITTED, description=description)
 
 
 class SettingFields(BaseModel):
-    """Every setting of an LLM call. One that is left open is absent; `null` is a value."""
+    """Every setting of an LLM call. An omitted one is absent; `null` is a value."""
 
     system: Content | None = _setting()
     temperature: Annotated[float, Field(ge=0, le=2)] | None = _setting()
@@ -50,20 +47,20 @@ class SettingFields(BaseModel):
     )
     model: Name | None = _setting()
     timeout_seconds: Timeout | None = _setting()
-    stream: bool | None = _setting("Whether the answer can be read while it grows; it can, unless this is `false`.")
+    stream: bool | None = _setting("Whether the answer is streamed to subscribers; `false` turns streaming off.")
     options: dict[str, JsonValue] | None = _setting("The provider's own settings.")
 
 
 class Settings(SettingFields, Request):
-    """The settings of one LLM call. What is left out is the instance's default; `null` is none, not even that."""
+    """The settings of one LLM call. An omitted setting has the instance's default; an unset one, `null`, has none."""
 
     def settings(self) -> LlmSettings:
-        """As the domain has them."""
+        """The settings as a domain value."""
         return LlmSettings.from_dict({n: getattr(self, n) for n in SETTING_NAMES if n in self.model_fields_set})
 
 
 class SettingsView(SettingFields, View):
-    """The settings of one LLM call. Those that are left open are absent."""
+    """The settings of one LLM call. Omitted ones are absent."""
 
     @classmethod
     def of(cls, settings: LlmSettings) -> Self:

@@ -16,12 +16,13 @@ from baton.api.workflow_file_formats import json_text
 from baton.api.workflow_file_formats.documents import MAX_FILE_BYTES, Document
 from baton.domain.catalog.definitions import MAX_BLOCKS_PER_PAYLOAD, MAX_PAYLOADS_PER_WORKFLOW, BlockDraft, InlineBlock
 from baton.domain.errors import Invalid
-from baton.domain.files.workflow_files import BrokenFile, FieldError, FilePayload, WorkflowFile, check
+from baton.domain.field_errors import FieldError
+from baton.domain.files.workflow_files import BrokenFile, FilePayload, WorkflowFile, check
 
 JSON = "application/json"
 YAML = "application/yaml"
 YAML_TYPES = frozenset({YAML, "application/x-yaml", "text/yaml", "text/x-yaml"})
-"""RFC 9512 registered the first one; the others are older habits."""
+"""The first one is registered by RFC 9512; the others are older and still in use."""
 
 
 def _title_or_inline(value: Any) -> str:
@@ -47,7 +48,7 @@ class PayloadInFile(Settings):
     llm_instance: Annotated[Name, Field(description="The name of an existing LLM instance.")]
 
     def payload(self) -> FilePayload:
-        """As the domain has it."""
+        """The payload as a domain value."""
         blocks = tuple(InlineBlock(content=b.content) if isinstance(b, Inline) else b for b in self.blocks)
         return FilePayload(name=self.name, blocks=blocks, llm_instance=self.llm_instance, settings=self.settings())
 
@@ -63,7 +64,7 @@ class FileModel(Request):
     """A workflow with its payloads and blocks. Each definition replaces the one that has its name."""
 
     editor_schema: Annotated[
-        str | None, Field(alias="$schema", description="The address of this schema, for editors only.")
+        str | None, Field(alias="$schema", description="The URL of this schema, for editors only.")
     ] = None
     workflow: WorkflowInFile
     payloads: Annotated[list[PayloadInFile], Field(max_length=MAX_PAYLOADS_PER_WORKFLOW)] | None = Field(
@@ -72,7 +73,7 @@ class FileModel(Request):
     blocks: list[BlockInFile] | None = Field(default_factory=list)
 
     def file(self) -> WorkflowFile:
-        """As the domain has it."""
+        """The file as a domain value."""
         return WorkflowFile(
             name=self.workflow.name,
             order=tuple(self.workflow.payloads or ()),
@@ -82,15 +83,15 @@ class FileModel(Request):
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of workflow files, with which editors complete and check them."""
+    """The JSON Schema of workflow files, for completion and validation in editors."""
     own = FileModel.model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **own, "title": "Baton workflow file"}
 
 
 def read_file(text: str, media_type: str) -> WorkflowFile:
-    """The workflow file, whole and consistent in itself.
+    """Parse and validate a workflow file.
 
-    :raises BrokenFile: if it isn't; every error has its path, and its line if the format is YAML.
+    :raises BrokenFile: if it is invalid; every error has its path, and its line if the format is YAML.
     :raises Invalid: if the media type is not one of workflow files.
     """
     document = _document(text.removeprefix("\ufeff"), media_type)
@@ -154,9 +155,9 @@ def _check_size(text: str) -> None:
 
 
 def _broken(document: Document, found: Iterable[FieldError]) -> BrokenFile:
-    """The errors with their lines, in the order of these."""
-    placed = [document.with_line(fault) for fault in found]
-    return BrokenFile(sorted(placed, key=lambda fault: fault.line or 0))
+    """The exception for these errors, each with its line, sorted by line."""
+    located = [document.with_line(error) for error in found]
+    return BrokenFile(sorted(located, key=lambda error: error.line or 0))
 
 
 def _written_payload(payload: FilePayload) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Discriminator, Field
 from pydantic import Tag as Branch
 
-from baton.api.bodies.definitions import STORED, Stored, own_fields
-from baton.api.bodies.fields import Id, Name, Request, View
+from baton.api.bodies.fields import STORED, Id, Name, Request, Stored, View, own_fields
 from baton.domain.catalog.definitions import (
     MAX_PAYLOADS_PER_WORKFLOW,
     Workflow,
@@ -43,7 +42,7 @@ class WorkflowRequest(Request):
     )
 
     def draft(self) -> WorkflowDraft:
-        """As the domain has it."""
+        """The request as a draft."""
         ids = (each.id if isinstance(each, PayloadInWorkflow) else each for each in self.payloads or ())
         return WorkflowDraft(name=self.name, payloads=tuple(ids))
 

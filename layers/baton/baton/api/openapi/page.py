@@ -1,4 +1,4 @@
-"""The document as it is served, and the page that shows it.
+"""Serves the OpenAPI document, and the page that shows it.
 
 Swagger UI comes with Powertools, so the page needs nothing from the internet. Every address in it is relative: the API
 is at ``/`` on AWS and below a path on the emulator.
@@ -37,17 +37,17 @@ ASSETS = {
 
 
 def document() -> Response[str]:
-    """What the API can do, in OpenAPI 3.1."""
+    """The OpenAPI 3.1 document."""
     return _text(str(__package__), DOCUMENT, "application/json")
 
 
 def page() -> Response[str]:
-    """The document for people."""
+    """The HTML page that shows the document."""
     return _text(str(__package__), "docs.html", "text/html; charset=utf-8")
 
 
 def asset(name: str) -> Response[str]:
-    """A part of the page.
+    """A script or style sheet of the page.
 
     :raises NotFound: if the page has no such part.
     """

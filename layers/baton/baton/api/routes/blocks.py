@@ -12,7 +12,7 @@ from baton.api.app import created, found, new_router, no_content
 from baton.api.bodies.blocks import BlockRequest, BlockView
 from baton.api.bodies.fields import Listed
 from baton.api.definitions import edit, listed, page_of
-from baton.api.openapi.answers import answers
+from baton.api.openapi.responses import responses_of
 from baton.api.parameters import Cursor, IfMatch, Limit, PathId, Q, RequestCaller
 from baton.domain.catalog.definitions import Block
 from baton.domain.catalog.searches import Search
@@ -28,20 +28,20 @@ from baton.runtime import wiring
 router = new_router()
 
 
-@router.post("/api/blocks", responses=answers(HTTPStatus.CREATED, NameTaken))
+@router.post("/api/blocks", responses=responses_of(HTTPStatus.CREATED, NameTaken))
 def create_block(caller: RequestCaller, request: Annotated[BlockRequest, Body()]) -> Response[BlockView]:
     """Create a block."""
     block = wiring.define().create(caller.tenant, Block, request.draft(), wiring.now())
     return created(BlockView.of(block), "/api/blocks")
 
 
-@router.get("/api/blocks/<block_id>", responses=answers(HTTPStatus.OK, NotFound))
+@router.get("/api/blocks/<block_id>", responses=responses_of(HTTPStatus.OK, NotFound))
 def read_block(caller: RequestCaller, block_id: PathId) -> Response[BlockView]:
     """A block; its `ETag` is the version, which an edit can require with `If-Match`."""
     return found(BlockView.of(wiring.catalog_store().read(caller.tenant, Block, block_id)))
 
 
-@router.put("/api/blocks/<block_id>", responses=answers(HTTPStatus.OK, NotFound, NameTaken, VersionChanged))
+@router.put("/api/blocks/<block_id>", responses=responses_of(HTTPStatus.OK, NotFound, NameTaken, VersionChanged))
 def replace_block(
     caller: RequestCaller, block_id: PathId, request: Annotated[BlockRequest, Body()], if_match: IfMatch = None
 ) -> Response[BlockView]:
@@ -51,7 +51,7 @@ def replace_block(
 
 @router.delete(
     "/api/blocks/<block_id>",
-    responses=answers(HTTPStatus.NO_CONTENT, NotFound, InUse, VersionChanged, Conflict),
+    responses=responses_of(HTTPStatus.NO_CONTENT, NotFound, InUse, VersionChanged, Conflict),
 )
 def delete_block(caller: RequestCaller, block_id: PathId, if_match: IfMatch = None) -> Response[None]:
     """Delete a block that no payload refers to."""

@@ -13,7 +13,7 @@ from baton.api.bodies.fields import Listed
 from baton.api.bodies.llm_checks import LlmCheckView
 from baton.api.bodies.llm_instances import LlmInstanceRequest, LlmInstanceView
 from baton.api.definitions import edit, listed, page_of
-from baton.api.openapi.answers import answers
+from baton.api.openapi.responses import responses_of
 from baton.api.parameters import Cursor, IfMatch, Limit, PathId, Q, RequestCaller
 from baton.domain.catalog.definitions import LlmInstance
 from baton.domain.catalog.searches import Search
@@ -29,7 +29,7 @@ from baton.runtime import wiring
 router = new_router()
 
 
-@router.post("/api/llm/instances", responses=answers(HTTPStatus.CREATED, NameTaken))
+@router.post("/api/llm/instances", responses=responses_of(HTTPStatus.CREATED, NameTaken))
 def create_llm_instance(
     caller: RequestCaller, request: Annotated[LlmInstanceRequest, Body()]
 ) -> Response[LlmInstanceView]:
@@ -39,13 +39,15 @@ def create_llm_instance(
     return created(LlmInstanceView.of(instance), "/api/llm/instances")
 
 
-@router.get("/api/llm/instances/<instance_id>", responses=answers(HTTPStatus.OK, NotFound))
+@router.get("/api/llm/instances/<instance_id>", responses=responses_of(HTTPStatus.OK, NotFound))
 def read_llm_instance(caller: RequestCaller, instance_id: PathId) -> Response[LlmInstanceView]:
     """An LLM instance, without its key."""
     return found(LlmInstanceView.of(wiring.catalog_store().read(caller.tenant, LlmInstance, instance_id)))
 
 
-@router.put("/api/llm/instances/<instance_id>", responses=answers(HTTPStatus.OK, NotFound, NameTaken, VersionChanged))
+@router.put(
+    "/api/llm/instances/<instance_id>", responses=responses_of(HTTPStatus.OK, NotFound, NameTaken, VersionChanged)
+)
 def replace_llm_instance(
     caller: RequestCaller, instance_id: PathId, request: Annotated[LlmInstanceRequest, Body()], if_match: IfMatch = None
 ) -> Response[LlmInstanceView]:
@@ -56,7 +58,7 @@ def replace_llm_instance(
 
 @router.delete(
     "/api/llm/instances/<instance_id>",
-    responses=answers(HTTPStatus.NO_CONTENT, NotFound, InUse, VersionChanged, Conflict),
+    responses=responses_of(HTTPStatus.NO_CONTENT, NotFound, InUse, VersionChanged, Conflict),
 )
 def delete_llm_instance(caller: RequestCaller, instance_id: PathId, if_match: IfMatch = None) -> Response[None]:
     """Delete an LLM instance that no payload and no other instance refers to, and its key."""
@@ -64,7 +66,7 @@ def delete_llm_instance(caller: RequestCaller, instance_id: PathId, if_match: If
     return no_content()
 
 
-@router.post("/api/llm/instances/<instance_id>/test", responses=answers(HTTPStatus.OK, NotFound))
+@router.post("/api/llm/instances/<instance_id>/test", responses=responses_of(HTTPStatus.OK, NotFound))
 def test_llm_instance(caller: RequestCaller, instance_id: PathId) -> LlmCheckView:
     """Call an LLM instance with its newest key, for at most 10 seconds, and report whether it answers.
 

@@ -13,7 +13,7 @@ from baton.api.app import created, found, new_router, no_content
 from baton.api.bodies.fields import Listed
 from baton.api.bodies.payloads import PayloadRequest, PayloadView
 from baton.api.definitions import edit, listed, page_of
-from baton.api.openapi.answers import answers
+from baton.api.openapi.responses import responses_of
 from baton.api.parameters import Cursor, IfMatch, Limit, PathId, Q, RequestCaller
 from baton.domain.access.caller import Caller
 from baton.domain.catalog.definitions import Payload
@@ -30,21 +30,21 @@ from baton.runtime import wiring
 router = new_router()
 
 
-@router.post("/api/payloads", responses=answers(HTTPStatus.CREATED, NameTaken, Conflict))
+@router.post("/api/payloads", responses=responses_of(HTTPStatus.CREATED, NameTaken, Conflict))
 def create_payload(caller: RequestCaller, request: Annotated[PayloadRequest, Body()]) -> Response[PayloadView]:
     """Create a payload from existing blocks and an existing LLM instance."""
     payload = wiring.define().create(caller.tenant, Payload, request.draft(), wiring.now())
     return created(with_titles(caller, [payload])[0], "/api/payloads")
 
 
-@router.get("/api/payloads/<payload_id>", responses=answers(HTTPStatus.OK, NotFound))
+@router.get("/api/payloads/<payload_id>", responses=responses_of(HTTPStatus.OK, NotFound))
 def read_payload(caller: RequestCaller, payload_id: PathId) -> Response[PayloadView]:
     """A payload, with its blocks' titles."""
     return found(with_titles(caller, [wiring.catalog_store().read(caller.tenant, Payload, payload_id)])[0])
 
 
 @router.put(
-    "/api/payloads/<payload_id>", responses=answers(HTTPStatus.OK, NotFound, NameTaken, VersionChanged, Conflict)
+    "/api/payloads/<payload_id>", responses=responses_of(HTTPStatus.OK, NotFound, NameTaken, VersionChanged, Conflict)
 )
 def replace_payload(
     caller: RequestCaller, payload_id: PathId, request: Annotated[PayloadRequest, Body()], if_match: IfMatch = None
@@ -56,7 +56,7 @@ def replace_payload(
 
 @router.delete(
     "/api/payloads/<payload_id>",
-    responses=answers(HTTPStatus.NO_CONTENT, NotFound, InUse, VersionChanged, Conflict),
+    responses=responses_of(HTTPStatus.NO_CONTENT, NotFound, InUse, VersionChanged, Conflict),
 )
 def delete_payload(caller: RequestCaller, payload_id: PathId, if_match: IfMatch = None) -> Response[None]:
     """Delete a payload that no workflow refers to."""

@@ -23,7 +23,7 @@ from baton.api.bodies.runs import (
     listed_responses,
 )
 from baton.api.budget import truncate_page
-from baton.api.openapi.answers import answers
+from baton.api.openapi.responses import responses_of
 from baton.api.parameters import Cursor, Limit, PathId, PathPosition, QueryId, RequestCaller
 from baton.domain.errors import (
     AttemptSuperseded,
@@ -41,23 +41,23 @@ def _in_lower_case(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-@router.post("/api/execute/workflow/<workflow_id>", responses=answers(HTTPStatus.ACCEPTED, NotFound))
+@router.post("/api/execute/workflow/<workflow_id>", responses=responses_of(HTTPStatus.ACCEPTED, NotFound))
 def execute_workflow(
     caller: RequestCaller, workflow_id: PathId, request: Annotated[ExecuteRequest | None, Body()] = None
 ) -> Response[ExecuteView]:
-    """Start a run of the workflow and answer at once, before any LLM is called."""
+    """Start a run of the workflow. Returns immediately, before any LLM is called."""
     body = request or ExecuteRequest()
     run = wiring.start_run()(caller.tenant, workflow_id, body.variables or {}, wiring.now(), body.on_missing or "keep")
     return accepted(ExecuteView(run_id=run.id))
 
 
-@router.get("/api/execute/run/<run_id>", responses=answers(HTTPStatus.OK, NotFound))
+@router.get("/api/execute/run/<run_id>", responses=responses_of(HTTPStatus.OK, NotFound))
 def read_executed_run(caller: RequestCaller, run_id: PathId) -> RunView:
     """A run's status and results; the same as `GET /api/runs/{run_id}`."""
     return read_run(caller, run_id)
 
 
-@router.get("/api/runs/<run_id>", responses=answers(HTTPStatus.OK, NotFound))
+@router.get("/api/runs/<run_id>", responses=responses_of(HTTPStatus.OK, NotFound))
 def read_run(caller: RequestCaller, run_id: PathId) -> RunView:
     """A run's status and results."""
     return RunView.of_history(wiring.run_store().read_history(caller.tenant, run_id), wiring.long_texts())
@@ -78,7 +78,7 @@ def list_runs(
     return Listed(items=list(items), cursor=cursors.encode("runs", last))
 
 
-@router.get("/api/runs/<run_id>/responses", responses=answers(HTTPStatus.OK, NotFound))
+@router.get("/api/runs/<run_id>/responses", responses=responses_of(HTTPStatus.OK, NotFound))
 def list_responses(
     caller: RequestCaller, run_id: PathId, limit: Limit = 50, cursor: Cursor = None
 ) -> Listed[PromptedResponseView]:
@@ -89,42 +89,47 @@ def list_responses(
     return listed_responses(page, cursors.encode(listed, page.next_after), wiring.long_texts())
 
 
-@router.get("/api/runs/<run_id>/responses/<position>", responses=answers(HTTPStatus.OK, NotFound))
+@router.get("/api/runs/<run_id>/responses/<position>", responses=responses_of(HTTPStatus.OK, NotFound))
 def read_response(caller: RequestCaller, run_id: PathId, position: PathPosition) -> SingleResponseView:
-    """One response, whole, with its prompt. A text that is too large to be sent has a URL, for 5 minutes."""
+    """One response, whole, with its prompt.
+
+    A text that is too large for the body is cut, and has a URL that is valid for 5 minutes.
+    """
     return SingleResponseView.of_whole(
         wiring.run_store().read_response(caller.tenant, run_id, position), wiring.long_texts()
     )
 
 
-@router.get("/api/runs/<run_id>/definition", responses=answers(HTTPStatus.OK, NotFound))
+@router.get("/api/runs/<run_id>/definition", responses=responses_of(HTTPStatus.OK, NotFound))
 def read_definition(caller: RequestCaller, run_id: PathId) -> DefinitionView:
     """What the run executes: the definition as it was when the run was started."""
     run = wiring.run_store().read(caller.tenant, run_id)
     return DefinitionView.of(run, wiring.run_store().read_snapshots(caller.tenant, run_id))
 
 
-@router.post("/api/runs/<run_id>/cancel", responses=answers(HTTPStatus.OK, NotFound, RunFinished, AttemptSuperseded))
+@router.post(
+    "/api/runs/<run_id>/cancel", responses=responses_of(HTTPStatus.OK, NotFound, RunFinished, AttemptSuperseded)
+)
 def cancel_run(caller: RequestCaller, run_id: PathId) -> RunSummary:
-    """End a run early: no further payload starts. What has been answered stays readable."""
+    """End a run early: no further payload starts. Stored responses remain readable."""
     wiring.change_run().cancel(caller.tenant, run_id, wiring.now())
     return RunSummary.of(wiring.run_store().read(caller.tenant, run_id))
 
 
 @router.post(
     "/api/runs/<run_id>/resume",
-    responses=answers(HTTPStatus.ACCEPTED, NotFound, RunFinished, RunNotFinished, AttemptSuperseded),
+    responses=responses_of(HTTPStatus.ACCEPTED, NotFound, RunFinished, RunNotFinished, AttemptSuperseded),
 )
 def resume_run(caller: RequestCaller, run_id: PathId) -> Response[RunSummary]:
     """Resume a failed or cancelled run after its last response.
 
-    It keeps the definition as it was when the run was started; to use the newest one, execute the workflow again.
+    It uses the definition as it was when the run was started; to use the newest one, execute the workflow again.
     """
     return accepted(RunSummary.of(wiring.change_run().resume(caller.tenant, run_id, wiring.now())))
 
 
 @router.delete(
-    "/api/runs/<run_id>", responses=answers(HTTPStatus.NO_CONTENT, NotFound, RunNotFinished, AttemptSuperseded)
+    "/api/runs/<run_id>", responses=responses_of(HTTPStatus.NO_CONTENT, NotFound, RunNotFinished, AttemptSuperseded)
 )
 def delete_run(caller: RequestCaller, run_id: PathId) -> Response[None]:
     """Remove a finished run with its responses."""

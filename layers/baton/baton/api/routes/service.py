@@ -9,12 +9,12 @@ from aws_lambda_powertools.event_handler import Response
 from baton.api.app import new_router
 from baton.api.bodies.health import HealthView
 from baton.api.openapi import page as docs
-from baton.api.openapi.answers import answers
+from baton.api.openapi.responses import responses_of
 
 router = new_router()
 
 
-@router.get("/health", responses=answers(HTTPStatus.OK))
+@router.get("/health", responses=responses_of(HTTPStatus.OK))
 def read_health() -> HealthView:
     """Whether the API is available, and its version. No other service is called."""
     return HealthView()
@@ -22,7 +22,7 @@ def read_health() -> HealthView:
 
 @router.get("/openapi.json", include_in_schema=False, compress=True, cache_control="max-age=300")
 def read_openapi() -> Response[str]:
-    """The OpenAPI document of the whole API, including the catalog's part."""
+    """The OpenAPI document of the whole API, including the routes of the catalog function."""
     return docs.document()
 
 

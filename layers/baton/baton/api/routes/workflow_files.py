@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from baton.api.app import new_router
 from baton.api.bodies.imports import ImportView
 from baton.api.bodies.workflow_files import JSON, YAML, YAML_TYPES, json_schema, read_file, write_file
-from baton.api.openapi.answers import answers, content_of
+from baton.api.openapi.responses import content_of, responses_of
 from baton.api.parameters import PathId, RequestCaller
 from baton.api.request_bodies import RequestBody
 from baton.api.workflow_file_formats.documents import MAX_FILE_BYTES
@@ -25,14 +25,14 @@ from baton.domain.files.workflow_files import export
 from baton.runtime import wiring
 
 BODIES = {"/api/workflows/import": RequestBody(media_types=YAML_TYPES | {JSON}, max_bytes=MAX_FILE_BYTES)}
-"""The path with other media types and a larger maximum than JSON bodies have."""
+"""The path that accepts other media types and larger bodies than those of JSON."""
 
 FILE = content_of("FileModel", YAML, JSON)
 
 router = new_router()
 
 
-@router.get("/api/workflows/<workflow_id>/export", responses=answers(HTTPStatus.OK, NotFound, content=FILE))
+@router.get("/api/workflows/<workflow_id>/export", responses=responses_of(HTTPStatus.OK, NotFound, content=FILE))
 def export_workflow(
     caller: RequestCaller,
     workflow_id: PathId,
@@ -49,7 +49,7 @@ def export_workflow(
 
 @router.post(
     "/api/workflows/import",
-    responses=answers(HTTPStatus.OK, NameTaken, VersionChanged, Conflict),
+    responses=responses_of(HTTPStatus.OK, NameTaken, VersionChanged, Conflict),
     openapi_extensions={"requestBody": {"required": True, "content": FILE}},
 )
 def import_workflow(caller: RequestCaller, dry_run: Annotated[bool, Query()] = False) -> ImportView:
@@ -64,7 +64,7 @@ def import_workflow(caller: RequestCaller, dry_run: Annotated[bool, Query()] = F
     return ImportView.of(imported, dry_run=dry_run)
 
 
-@router.get("/schemas/workflow.json", responses=answers(HTTPStatus.OK))
+@router.get("/schemas/workflow.json", responses=responses_of(HTTPStatus.OK))
 def workflow_schema() -> dict[str, Any]:
-    """The JSON Schema of workflow files, with which editors complete and check them."""
+    """The JSON Schema of workflow files, for completion and validation in editors."""
     return json_schema()

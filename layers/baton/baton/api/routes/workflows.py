@@ -14,7 +14,7 @@ from baton.api.bodies.fields import Listed
 from baton.api.bodies.preflight import PreflightRequest, PreflightView
 from baton.api.bodies.workflows import WorkflowRequest, WorkflowView
 from baton.api.definitions import edit, listed, page_of
-from baton.api.openapi.answers import answers
+from baton.api.openapi.responses import responses_of
 from baton.api.parameters import Cursor, IfMatch, Limit, PathId, Q, RequestCaller
 from baton.domain.access.caller import Caller
 from baton.domain.catalog.definitions import Workflow
@@ -31,14 +31,14 @@ from baton.runtime import wiring
 router = new_router()
 
 
-@router.post("/api/workflows", responses=answers(HTTPStatus.CREATED, NameTaken, Conflict))
+@router.post("/api/workflows", responses=responses_of(HTTPStatus.CREATED, NameTaken, Conflict))
 def create_workflow(caller: RequestCaller, request: Annotated[WorkflowRequest, Body()]) -> Response[WorkflowView]:
     """Create a workflow from existing payloads."""
     workflow = wiring.define().create(caller.tenant, Workflow, request.draft(), wiring.now())
     return created(with_names(caller, [workflow])[0], "/api/workflows")
 
 
-@router.get("/api/workflows/<workflow_id>", responses=answers(HTTPStatus.OK, NotFound))
+@router.get("/api/workflows/<workflow_id>", responses=responses_of(HTTPStatus.OK, NotFound))
 def read_workflow(caller: RequestCaller, workflow_id: PathId) -> Response[WorkflowView]:
     """A workflow, with its payloads' names."""
     return found(with_names(caller, [wiring.catalog_store().read(caller.tenant, Workflow, workflow_id)])[0])
@@ -46,7 +46,7 @@ def read_workflow(caller: RequestCaller, workflow_id: PathId) -> Response[Workfl
 
 @router.put(
     "/api/workflows/<workflow_id>",
-    responses=answers(HTTPStatus.OK, NotFound, NameTaken, VersionChanged, Conflict),
+    responses=responses_of(HTTPStatus.OK, NotFound, NameTaken, VersionChanged, Conflict),
 )
 def replace_workflow(
     caller: RequestCaller, workflow_id: PathId, request: Annotated[WorkflowRequest, Body()], if_match: IfMatch = None
@@ -58,7 +58,7 @@ def replace_workflow(
 
 @router.delete(
     "/api/workflows/<workflow_id>",
-    responses=answers(HTTPStatus.NO_CONTENT, NotFound, VersionChanged, Conflict),
+    responses=responses_of(HTTPStatus.NO_CONTENT, NotFound, VersionChanged, Conflict),
 )
 def delete_workflow(caller: RequestCaller, workflow_id: PathId, if_match: IfMatch = None) -> Response[None]:
     """Delete a workflow, but not its payloads and runs."""
@@ -75,7 +75,7 @@ def list_workflows(
     return listed(page, with_names(caller, page.items), "WORKFLOW")
 
 
-@router.post("/api/workflows/<workflow_id>/preflight", responses=answers(HTTPStatus.OK, NotFound))
+@router.post("/api/workflows/<workflow_id>/preflight", responses=responses_of(HTTPStatus.OK, NotFound))
 def preflight_workflow(
     caller: RequestCaller, workflow_id: PathId, request: Annotated[PreflightRequest | None, Body()] = None
 ) -> PreflightView:

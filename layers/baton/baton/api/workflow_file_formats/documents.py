@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from baton.domain.files.workflow_files import BrokenFile, FieldError, Path
+from baton.domain.field_errors import FieldError, Path
+from baton.domain.files.workflow_files import BrokenFile
 
 MAX_FILE_BYTES = 4_000_000
 """The maximum of a body that API Gateway passes to a function in Base64: such an event has at most 6 MB."""
@@ -16,7 +17,7 @@ MAX_NESTING = 256
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The line on which a value begins, and the places of its parts."""
+    """The line on which a value begins, and the places of its parts by key or index."""
 
     line: int
     parts: dict[str | int, Place] = field(default_factory=dict)
@@ -47,8 +48,8 @@ def broken(detail: str, line: int | None = None, path: Path = ()) -> BrokenFile:
 
 
 TOO_DEEP = f"is nested more than {MAX_NESTING} levels deep"
-TOO_MANY = f"holds more than {MAX_VALUES:,} values"
-NO_NUMBER = "is not a number that JSON can carry"
+TOO_MANY = f"contains more than {MAX_VALUES:,} values"
+UNSUPPORTED_NUMBER = "is not a number that JSON supports"
 
 
 def duplicate_key(key: str) -> str:

@@ -1,4 +1,4 @@
-"""JSON files. Python's own reader accepts more than JSON, and silently keeps the last of two equal keys."""
+"""JSON files. Python's own parser accepts more than JSON, and silently uses the last of two equal keys."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 from baton.api.workflow_file_formats.documents import (
     MAX_NESTING,
     MAX_VALUES,
-    NO_NUMBER,
     TOO_DEEP,
     TOO_MANY,
+    UNSUPPORTED_NUMBER,
     Document,
     broken,
     duplicate_key,
 )
-from baton.domain.files.workflow_files import Path
+from baton.domain.field_errors import Path
 
 EXPECTED = {
     "Expecting value": "a value is expected here",
@@ -28,13 +28,13 @@ EXPECTED = {
     "Illegal trailing comma before end of object": "no comma is expected before the closing brace",
     "Illegal trailing comma before end of array": "no comma is expected before the closing bracket",
     "Unterminated string starting at": "the text that begins here has no closing quote",
-    "Invalid control character at": "a line break, tab or other control character has to be an escape, as \\n",
-    "Invalid \\escape": "a backslash in a text has to be written duplicate_key",
-    "Invalid \\escape: ": "a backslash in a text has to be written duplicate_key",
-    "Invalid \\uXXXX escape": "four hexadecimal digits are expected behind \\u",
-    "Extra data": "nothing is expected behind the end of the value",
+    "Invalid control character at": "a line break, tab or other control character must be escaped, such as \\n",
+    "Invalid \\escape": "a backslash in a text must be written twice",
+    "Invalid \\escape: ": "a backslash in a text must be written twice",
+    "Invalid \\uXXXX escape": "four hexadecimal digits are expected after \\u",
+    "Extra data": "nothing is expected after the end of the value",
 }
-"""The messages of Python's reader, with a clearer wording for each."""
+"""Clearer texts for the messages of Python's parser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +81,16 @@ def _integer(text: str) -> int | _Rejected:
     try:
         return int(text)
     except ValueError:  # Python's bound on digits
-        return _Rejected(NO_NUMBER)
+        return _Rejected(UNSUPPORTED_NUMBER)
 
 
 def _fraction(text: str) -> float | _Rejected:
     value = float(text)
-    return value if math.isfinite(value) else _Rejected(NO_NUMBER)
+    return value if math.isfinite(value) else _Rejected(UNSUPPORTED_NUMBER)
 
 
 def _constant(_: str) -> _Rejected:
-    return _Rejected(NO_NUMBER)
+    return _Rejected(UNSUPPORTED_NUMBER)
 
 
 def _check(value: Any) -> None:
@@ -104,7 +104,7 @@ def _check(value: Any) -> None:
         if isinstance(entry, _Rejected):
             raise broken(entry.detail, path=path)
         if not _is_unicode(entry):
-            raise broken("holds half of a surrogate pair, which is no character", path=path)
+            raise broken("contains half of a surrogate pair, which is not a character", path=path)
 
 
 def _walk(value: Any) -> Iterator[tuple[Path, Any]]:

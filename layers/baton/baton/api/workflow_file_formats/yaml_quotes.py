@@ -14,8 +14,8 @@ _VALUE = re.compile(r"""\s*(?:[-?]\s+)*(?:(?:"[^"]*"|'[^']*'|[^\s"'\[{@`%&*!|>][
 """The value after the dashes and the key of a line."""
 
 _IN_A_LIST = re.compile(r"\[.*\{\{")
-_GOES_ON = re.compile(r""""(?:[^"\\]|\\.)*"\s*[^\s#]|'(?:[^']|'')*'\s*[^\s#]""")
-_BEGINS = re.compile(r"[@`%*&!|>{}\[\],]|[-?:](?=\s)")
+_CONTINUES = re.compile(r""""(?:[^"\\]|\\.)*"\s*[^\s#]|'(?:[^']|'')*'\s*[^\s#]""")
+_INDICATOR = re.compile(r"[@`%*&!|>{}\[\],]|[-?:](?=\s)")
 _COLON = re.compile(r":(?:\s|$)")
 
 
@@ -35,8 +35,8 @@ def _detail(line: str) -> str:
     value = match[1] if match else ""
     if value.startswith("{{") or _IN_A_LIST.match(value):
         return BEGINS_WITH_BRACES
-    if _GOES_ON.match(value):
+    if _CONTINUES.match(value):
         return "text continues after its closing quote; quote it as a whole"
-    if first := _BEGINS.match(value):
+    if first := _INDICATOR.match(value):
         return f"text that begins with {first[0]} means something else in YAML; quote it"
     return "text with a colon and a space in it means something else in YAML; quote it" if _COLON.search(value) else ""

@@ -28,18 +28,18 @@ from yaml.events import (
 from baton.api.workflow_file_formats.documents import (
     MAX_NESTING,
     MAX_VALUES,
-    NO_NUMBER,
     TOO_DEEP,
     TOO_MANY,
+    UNSUPPORTED_NUMBER,
     Document,
     Place,
     broken,
     duplicate_key,
 )
 from baton.api.workflow_file_formats.yaml_quotes import BEGINS_WITH_BRACES, missing_quotes
-from baton.domain.files.workflow_files import Path
+from baton.domain.field_errors import Path
 
-_UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _WORDS = {
     **dict.fromkeys(["", "~", "null", "Null", "NULL"], None),
     **dict.fromkeys(["true", "True", "TRUE"], True),
@@ -55,10 +55,10 @@ MAX_DIGITS = 4000
 
 def read(text: str) -> Document:
     """:raises BrokenFile: if it is not YAML with JSON's types only, or exceeds the maximum of values or nesting."""
-    unreadable = _UNREADABLE.search(text)
-    if unreadable:
-        line = text.count("\n", 0, unreadable.start()) + 1
-        raise broken(f"holds U+{ord(unreadable[0]):04X}; write it in double quotes, as an escape", line)
+    found = _NOT_PRINTABLE.search(text)
+    if found:
+        line = text.count("\n", 0, found.start()) + 1
+        raise broken(f"contains U+{ord(found[0]):04X}; write it in double quotes, as an escape", line)
     builder = _Builder()
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
@@ -76,7 +76,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[str, int | None]:
     lines = _LINE_END.split(text)
     line = lines[mark.line] if mark.line < len(lines) else ""
     if "\t" in line[: len(line) - len(line.lstrip())]:
-        return "is indented with a tab; YAML takes spaces only", mark.line + 1
+        return "is indented with a tab; YAML allows spaces only", mark.line + 1
     before = [] if error.context_mark is None else [error.context_mark.line]
     if found := missing_quotes(lines, [mark.line, *before]):
         return f"is not YAML: {found[0]}", found[1]
@@ -84,7 +84,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[str, int | None]:
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenCollection:
     """A collection that is being read. ``key`` is the one whose value comes next; ``path`` is the collection's own."""
 
     value: dict[str, Any] | list[Any]
@@ -119,7 +119,7 @@ class _Builder:
     def __init__(self) -> None:
         self.value: Any = None
         self.place: Place | None = None
-        self._open: list[_Open] = []
+        self._open: list[_OpenCollection] = []
         self._values = 0
 
     def add_event(self, event: Event) -> None:
@@ -127,7 +127,7 @@ class _Builder:
         line = 1 if event.start_mark is None else event.start_mark.line + 1
         match event:
             case DocumentStartEvent() if self.place is not None:
-                raise broken("begins a second document; a file holds one workflow", line)
+                raise broken("begins a second document; a file contains one workflow", line)
             case CollectionEndEvent():
                 self._open.pop()
             case NodeEvent():
@@ -148,9 +148,9 @@ class _Builder:
         elif isinstance(event, ScalarEvent):
             self._add(self._scalar(event, line), Place(line))
         else:
-            self._enter(_Open({} if isinstance(event, MappingStartEvent) else [], Place(line), self._path()))
+            self._enter(_OpenCollection({} if isinstance(event, MappingStartEvent) else [], Place(line), self._path()))
 
-    def _add_key(self, mapping: _Open, event: NodeEvent, line: int) -> None:
+    def _add_key(self, mapping: _OpenCollection, event: NodeEvent, line: int) -> None:
         if isinstance(event, MappingStartEvent) and event.flow_style:
             raise broken(BEGINS_WITH_BRACES, line, self._path())
         if not isinstance(event, ScalarEvent):
@@ -169,10 +169,10 @@ class _Builder:
             return text
         number = _number(text)
         if number is None:
-            raise broken(NO_NUMBER, line, self._path())
+            raise broken(UNSUPPORTED_NUMBER, line, self._path())
         return number
 
-    def _enter(self, collection: _Open) -> None:
+    def _enter(self, collection: _OpenCollection) -> None:
         if len(collection.path) >= MAX_NESTING:
             raise broken(TOO_DEEP, collection.place.line, collection.path)
         self._add(collection.value, collection.place)

@@ -11,17 +11,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_AS_IT_IS = "\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff"
-"""Characters that no reader takes as line breaks and that need no escape."""
+_UNESCAPED = "\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff"
+"""Characters that need no escape, and that no reader treats as line breaks."""
 
-_BLOCK = re.compile(f"[\t\n{_AS_IT_IS}]+")
-_PLAIN = re.compile(rf"(?:[^\W\d]|/)[{_AS_IT_IS}]*")
+_BLOCK = re.compile(f"[\t\n{_UNESCAPED}]+")
+_PLAIN = re.compile(rf"(?:[^\W\d]|/)[{_UNESCAPED}]*")
 _PLAIN_END = re.compile(r":(?:\s|$)|\s#")
 _PLAIN_IN_LIST = re.compile(r"(?:[^\W\d]|/)[\w /.-]*")
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
-_ESCAPED = re.compile(rf'["\\]|[^{_AS_IT_IS}]')
+_ESCAPED = re.compile(rf'["\\]|[^{_UNESCAPED}]')
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-_NO_TEXT = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+_NOT_TEXT = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 _CHOMPING = ("-", "")
 
 MAX_KEY_CHARACTERS = 1000
@@ -43,7 +43,7 @@ def write(document: Mapping[str, Any]) -> str:
 def _mapping(value: Mapping[str, Any], indent: int) -> list[str]:
     lines: list[str] = []
     for key, entry in value.items():
-        text = key if _PLAIN_KEY.fullmatch(key) and key.lower() not in _NO_TEXT else _quoted(key)
+        text = key if _PLAIN_KEY.fullmatch(key) and key.lower() not in _NOT_TEXT else _quoted(key)
         if len(text) > MAX_KEY_CHARACTERS:
             lines.append(f"{' ' * indent}? {text}")
             text = ""
@@ -106,7 +106,7 @@ def _scalar(value: Any, plain: re.Pattern[str] = _PLAIN) -> str:
 
 
 def _can_be_plain(text: str, plain: re.Pattern[str]) -> bool:
-    is_text = text == text.strip() and text.lower() not in _NO_TEXT
+    is_text = text == text.strip() and text.lower() not in _NOT_TEXT
     return is_text and bool(plain.fullmatch(text)) and not _PLAIN_END.search(text)
 
 

@@ -1,1 +1,1 @@
-"""Who may do what."""
+"""Callers and what they may do."""

@@ -1,4 +1,4 @@
-"""Who makes a request."""
+"""The caller of a request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """The tenant whose objects a request is about, and what the caller's key allows.
+    """The tenant whose objects a request may read and change, and the scopes of the caller's key.
 
     ``key_id`` is ``None`` for a request without a key. ``scopes`` are those of docs/design.md, section 10.
     """

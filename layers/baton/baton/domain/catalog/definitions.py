@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,11 +30,11 @@ MAX_PAYLOADS_PER_WORKFLOW = 200
 MAX_BLOCKS_PER_PAYLOAD = 100
 MAX_REFERENCES_PER_PAYLOAD = 100
 MAX_TEXT_BYTES = 300_000
-"""One block, and one system text."""
+"""The maximum size of the content of a block, and of a system text."""
 
 MAX_TEMPLATE_BYTES = 1_000_000
 MAX_RECORD_BYTES = 1_500_000
-"""A definition as JSON: a payload's own text, a system text, and room for the rest."""
+"""The maximum size of a definition as JSON: a payload's inline blocks, a system text, and its other fields."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ class Ledger:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockDraft:
-    """A reusable piece of prompt text, without what the catalog adds. Its title is its name."""
+    """A reusable piece of prompt text, before the catalog adds an id and a version. Its title is its name."""
 
     kind: ClassVar[Kind] = "BLOCK"
 
@@ -71,7 +72,7 @@ class BlockDraft:
 
     @property
     def name(self) -> str:
-        """The title, under the name of the field that the other kinds have."""
+        """The title, so that every kind has a ``name``."""
         return self.title
 
     @property
@@ -174,7 +175,7 @@ class LlmInstance(LlmInstanceDraft, Record):
     """A stored LLM instance."""
 
     def endpoint(self) -> LlmEndpoint:
-        """Where calls through this instance go."""
+        """The endpoint of calls to this instance."""
         return LlmEndpoint(
             instance_id=self.id,
             instance_name=self.name,
@@ -225,6 +226,16 @@ def new_version[D: Definition](current: D, draft: Draft, now: str) -> D:
 
 
 def draft_fields(draft: Draft) -> dict[str, Any]:
-    """The fields that a draft has, also of a stored definition."""
+    """The fields of the draft, by name; for a stored definition, those that its draft has."""
     names = {f.name for f in fields(draft)} - {f.name for f in fields(Record)}
     return {name: getattr(draft, name) for name in names}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowBundle:
+    """A workflow with everything that it refers to, by id."""
+
+    workflow: Workflow
+    payloads: Mapping[int, Payload]
+    blocks: Mapping[int, Block]
+    instances: Mapping[int, LlmInstance]

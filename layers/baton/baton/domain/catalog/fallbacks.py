@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from baton.domain.catalog.definitions import LlmInstance, LlmInstanceDraft
 from baton.domain.errors import Invalid
+from baton.domain.llm.endpoints import LlmTarget
 from baton.domain.llm.settings import LlmSettings
-from baton.domain.runs.run import LlmTarget
 
 MAX_FALLBACKS = 4
 """The most fallbacks in a chain; after the last one, the payload fails."""

@@ -1,4 +1,4 @@
-"""A workflow as one file, in which every name refers to one definition of the file; LLM instances are only named.
+"""A workflow as one file. Its names refer to definitions in the file, except those of LLM instances.
 
 A file contains definitions whole: fields that it omits have their defaults. A file may contain definitions that its
 workflow does not use.
@@ -6,8 +6,6 @@ workflow does not use.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,21 +15,17 @@ from baton.domain.catalog.definitions import (
     BlockDraft,
     InlineBlock,
     PayloadDraft,
+    WorkflowBundle,
     draft_fields,
     record_bytes,
 )
 from baton.domain.errors import Invalid
+from baton.domain.field_errors import FieldError, Path
 from baton.domain.kinds import KIND_WORDS, Kind
 from baton.domain.llm.settings import LlmSettings
-from baton.domain.runs.run import WorkflowBundle
 from baton.domain.templates import BLOCK_SEPARATOR
 
 MAX_ERRORS_NAMED = 5
-MAX_FIELD_CHARACTERS = 200
-_PLAIN_NAME = re.compile(r"""[^\s."'[\]{}:,]+""")
-
-type Path = tuple[str | int, ...]
-"""The keys and indexes that lead to a value in a file, from the outside in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,39 +48,6 @@ class WorkflowFile:
     blocks: tuple[BlockDraft, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldError:
-    """One error in a file or a request body; ``line`` where it is known."""
-
-    path: Path
-    detail: str
-    line: int | None = None
-
-    @property
-    def field(self) -> str:
-        """``payloads[1].temperature``, or ``file`` for the whole file."""
-        parts = (f"[{part}]" if isinstance(part, int) else f".{_written(part)}" for part in self.path)
-        text = "".join(parts).removeprefix(".") or "file"
-        return text if len(text) <= MAX_FIELD_CHARACTERS else f"{text[:MAX_FIELD_CHARACTERS]}…"
-
-    @property
-    def place(self) -> str:
-        """``line 12: payloads[1].temperature``, or as much of it as is known."""
-        if self.line is None:
-            return self.field
-        return f"line {self.line}: {self.field}" if self.path else f"line {self.line}"
-
-
-def _written(name: str) -> str:
-    """A field's name, in quotes if it contains characters of the path's own syntax.
-
-    Characters that are not printable are escaped as in JSON.
-    """
-    if _PLAIN_NAME.fullmatch(name) and name.isprintable():
-        return name
-    return json.dumps(name, ensure_ascii=not name.isprintable())
-
-
 class BrokenFile(Invalid):
     """A file that can't be imported. The message contains the first errors; ``errors`` has all of them."""
 
@@ -105,12 +66,12 @@ def export(bundle: WorkflowBundle) -> WorkflowFile:
     :raises Invalid: if the workflow refers to a definition that was deleted.
     """
     order = bundle.workflow.payloads
-    payloads = [_found(bundle.payloads, "PAYLOAD", id_, "payloads") for id_ in dict.fromkeys(order)]
+    payloads = [_required(bundle.payloads, "PAYLOAD", id_, "payloads") for id_ in dict.fromkeys(order)]
     block_ids = dict.fromkeys(id_ for payload in payloads for id_ in payload.block_ids)
-    blocks = {id_: _found(bundle.blocks, "BLOCK", id_, "blocks") for id_ in block_ids}
+    blocks = {id_: _required(bundle.blocks, "BLOCK", id_, "blocks") for id_ in block_ids}
 
     def instance_name(id_: int) -> str:
-        return _found(bundle.instances, "LLM_INSTANCE", id_, "llm_instance").name
+        return _required(bundle.instances, "LLM_INSTANCE", id_, "llm_instance").name
 
     return WorkflowFile(
         name=bundle.workflow.name,
@@ -120,7 +81,7 @@ def export(bundle: WorkflowBundle) -> WorkflowFile:
     )
 
 
-def _found[D](definitions: Mapping[int, D], kind: Kind, definition_id: int, where: str) -> D:
+def _required[D](definitions: Mapping[int, D], kind: Kind, definition_id: int, where: str) -> D:
     if definition_id not in definitions:
         raise Invalid(where, f"the workflow refers to {KIND_WORDS[kind]} {definition_id}, which was deleted.")
     return definitions[definition_id]
@@ -139,7 +100,10 @@ def payload_in_file(
 
 
 def check(file: WorkflowFile) -> None:
-    """:raises BrokenFile: if a name is defined twice or not at all, or a definition is too large to be stored."""
+    """Check what the file's schema can't express.
+
+    :raises BrokenFile: if a name is defined twice or not at all, or a definition is too large to be stored.
+    """
     raise_any([*_duplicates(file), *_unresolved(file), *_long_templates(file), *_long_records(file)])
 
 

@@ -20,13 +20,8 @@ from baton.domain.catalog.definitions import (
     Workflow,
     WorkflowDraft,
 )
-from baton.domain.files.workflow_files import (
-    FieldError,
-    FilePayload,
-    WorkflowFile,
-    payload_in_file,
-    raise_any,
-)
+from baton.domain.field_errors import FieldError
+from baton.domain.files.workflow_files import FilePayload, WorkflowFile, payload_in_file, raise_any
 from baton.domain.kinds import Kind
 
 type Named = tuple[Kind, str]
@@ -34,7 +29,7 @@ type Ids = Mapping[Named, int]
 """The id of each definition by kind and name."""
 
 type Facts = dict[str, Any]
-"""The fields of a definition in a file, without its name, as plain values; settings that are left open are absent."""
+"""The fields of a definition in a file, without its name, as plain values; omitted settings are absent."""
 
 type Current = Block | Payload | Workflow
 type FileDraft = BlockDraft | PayloadDraft | WorkflowDraft
@@ -55,7 +50,7 @@ class FileChange:
     """The change to one definition.
 
     ``current`` is the stored definition, ``None`` if there is none. ``differences`` has ``(old, new)`` for each field
-    that differs, ``None`` for a setting that is left open or unset.
+    that differs, ``None`` for a setting that is omitted or unset.
     """
 
     kind: Kind
@@ -67,7 +62,7 @@ class FileChange:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The changes of an import: blocks, then payloads, then the workflow. ``ids`` has the stored definitions."""
+    """The changes of an import: blocks, then payloads, then the workflow. ``ids`` has the ids of stored definitions."""
 
     file: WorkflowFile
     changes: tuple[FileChange, ...]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from baton.domain.runs.plan import completed_before
-from baton.domain.runs.run import PartialAnswer, Response, Run, RunHistory, Status
+from baton.domain.runs.responses import PartialAnswer, Response
+from baton.domain.runs.run import Run, RunHistory, Status
 
 MessageType = Literal[
     "execution_progress", "payload_completed", "workflow_completed", "workflow_failed", "workflow_cancelled"

@@ -1,4 +1,4 @@
-"""Headers that may carry an instance's API key."""
+"""Headers that may contain an instance's API key."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RESERVED_HEADERS = frozenset(
 
 
 def header_name_error(name: str) -> str | None:
-    """Why a header of this name can't carry a key, to follow the name in a detail."""
+    """Why a header of this name can't contain a key, to follow the name in a detail; ``None`` if it can."""
     if not HEADER_NAME.fullmatch(name):
         return "is not a valid header name"
     return "is a header that HTTP itself uses" if name.lower() in RESERVED_HEADERS else None

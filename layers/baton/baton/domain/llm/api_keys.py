@@ -18,7 +18,7 @@ MAX_TEXT_BYTES = 4096
 """The limit of a standard SSM parameter."""
 
 NO_KEY = ""
-"""In place of a key: remove the instance's key."""
+"""The value that removes the instance's key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,11 @@ class ApiKey:
     def for_call(self, instance_id: int, destination: Destination) -> str:
         """The key, for a call to this destination.
 
-        :raises LlmRefused: if the key was given for another destination.
+        :raises LlmRefused: if the key was set for another destination.
         """
         if not self.is_for(destination):
             raise LlmRefused(
-                f"The API key of LLM instance {instance_id} was given for {self.destination}, but this call goes to "
+                f"The API key of LLM instance {instance_id} was set for {self.destination}, but this call goes to "
                 f"{destination}; nothing was sent. Set the key again for the new address, or start a new run with "
                 f"the newest definitions."
             )
@@ -77,7 +77,7 @@ class ApiKey:
 def key_from(text: str, instance_id: int, destination: Destination) -> str:
     """The key stored as this text, for a call to this destination.
 
-    :raises LlmRefused: if the key was given for another destination, or stored without one.
+    :raises LlmRefused: if the key was set for another destination, or stored without one.
     """
     key = ApiKey.from_text(text)
     if key is None:

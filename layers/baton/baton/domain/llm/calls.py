@@ -16,7 +16,7 @@ class AnswerListener(Protocol):
     """Receives an answer while it is streamed."""
 
     def on_start(self) -> None:
-        """A new answer begins; text received before it is void."""
+        """A new answer begins; text that was received before is discarded."""
 
     def on_text(self, text: str) -> None:
         """The next chunk of the answer's text."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from baton.domain.llm.settings import LlmSettings
+from baton.domain.prompts import Reference
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmPrice:
@@ -26,7 +29,7 @@ class LlmLimits:
 class LlmEndpoint:
     """Where a call goes. ``has_api_key``: a key is stored for the instance; it is never part of this record.
 
-    ``api_key_header`` is the header that carries the key, if it is not the provider's default.
+    ``api_key_header`` is the header that contains the key, if it is not the provider's default.
     """
 
     instance_id: int
@@ -38,3 +41,15 @@ class LlmEndpoint:
     has_api_key: bool = False
     api_key_header: str | None = None
     limits: LlmLimits | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LlmTarget:
+    """One of the instances that may answer a payload, and the payload's settings with its defaults.
+
+    ``references`` are those of the ``system`` text, which is the payload's or, by default, the instance's.
+    """
+
+    endpoint: LlmEndpoint
+    settings: LlmSettings
+    references: tuple[Reference, ...] = ()

@@ -38,10 +38,10 @@ GLOBAL_IPV6 = ip_network("2000::/3")
 """The rest of IPv6 is not in use for hosts."""
 
 PRIVATE = frozenset({"private", "shared by a carrier"})
-"""What ``allow_private`` opens: models in the operator's own network."""
+"""The kinds of addresses that ``allow_private`` allows: models in the operator's own network."""
 
 NEVER_PRIVATE = (METADATA, "loopback", "link-local")
-"""What ``allow_private`` does not open on AWS: addresses of the machine itself and of its own link."""
+"""The kinds of addresses that ``allow_private`` does not allow: of the machine itself and of its own link."""
 
 CARRIERS = (
     ("64:ff9b::/96", 0),
@@ -121,10 +121,11 @@ def _range_of(address: Address) -> str | None:
 class HostPolicy:
     """Which hosts this deployment calls; by default any public host over https.
 
-    ``allow_private`` opens private addresses, and http. ``allow_loopback`` with it opens the machine itself and all
-    other non-public addresses, for a local stack. ``allowed`` contains exact names in lower case, ``*.suffix`` for all
-    names below one, or ``*``. Each method returns a reason that follows the host in a detail, or ``None`` if the host
-    is allowed.
+    ``allow_private`` allows private addresses, and http. Together with it, ``allow_loopback`` allows the machine
+    itself and all other non-public addresses, for a local stack.
+
+    ``allowed`` contains exact names in lower case, ``*.suffix`` for all names below one, or ``*``. Each method returns
+    a reason that follows the host in a detail, or ``None`` if the host is allowed.
     """
 
     allow_private: bool = False

@@ -1,4 +1,4 @@
-"""The settings of an LLM call, in the same words for every provider."""
+"""The settings of an LLM call, the same for every provider."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ type ResponseFormat = Literal["text", "json"] | Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmSettings:
-    """The settings of one call. ``None`` means that a setting is left open; 0 is a value.
+    """The settings of one call. ``None`` means that a setting is omitted; 0 is a value.
 
-    ``stream`` is whether the answer is requested in chunks, so that it can be read while it grows; it is, unless this
-    is ``False``. ``options`` are the provider's own settings and are passed on unchanged. ``unset`` names, in
+    ``stream`` is whether the answer is requested in chunks, which are published to subscribers; ``None`` is the same
+    as ``True``. ``options`` are the provider's own settings and are passed on unchanged. ``unset`` names, in
     alphabetical order, the settings that are ``None`` on purpose: an instance's default does not replace them.
     """
 
@@ -33,13 +33,13 @@ class LlmSettings:
     unset: tuple[str, ...] = ()
 
     def with_defaults(self, defaults: LlmSettings) -> LlmSettings:
-        """These settings, with ``defaults`` for those that are left open; ``options`` are merged key by key."""
+        """These settings, with ``defaults`` for omitted ones; ``options`` are merged key by key."""
         options = {**({} if "options" in self.unset else defaults.options), **self.options}
         merged = LlmSettings.from_dict(defaults.to_dict() | self.to_dict())
         return replace(merged, options=options, unset=())
 
     def to_dict(self) -> dict[str, Any]:
-        """The explicit settings as plain JSON values: ``None`` for those that are unset, no key for those left open."""
+        """The explicit settings as plain JSON values: ``None`` for those that are unset, no key for omitted ones."""
         return {
             name: None if name in self.unset else self._plain(name) for name in SETTING_NAMES if self._is_explicit(name)
         }
@@ -47,9 +47,9 @@ class LlmSettings:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> LlmSettings:
         """The inverse of :meth:`to_dict`."""
-        given = {name: value for name, value in values.items() if value is not None}
-        stop = {"stop": tuple(given["stop"])} if "stop" in given else {}
-        return cls(**(given | stop), unset=tuple(sorted(values.keys() - given.keys())))
+        present = {name: value for name, value in values.items() if value is not None}
+        stop = {"stop": tuple(present["stop"])} if "stop" in present else {}
+        return cls(**(present | stop), unset=tuple(sorted(values.keys() - present.keys())))
 
     def _is_explicit(self, name: str) -> bool:
         value = getattr(self, name)

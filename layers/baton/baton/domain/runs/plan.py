@@ -1,8 +1,8 @@
-"""The plan of a run: which payloads must have answered before which.
+"""The plan of a run: the order of its payloads.
 
-A plan has the positions of all payloads of a run, each with those that come directly before it. Today every run is a
+A plan has the positions of all payloads of a run, each with its direct predecessors. Today every run is a
 sequence; a branching plan changes this module and what compiles a plan, and nothing else. A payload answers only after
-all payloads before it, so a position that is known to be done says the same of all positions before it.
+all payloads before it, so if a position is done, all positions before it are done.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 type Plan = Mapping[int, tuple[int, ...]]
-"""By position: the positions that must have answered first."""
+"""The direct predecessors of each position."""
 
 
 def predecessors(position: int) -> tuple[int, ...]:

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from baton.domain.catalog.definitions import WorkflowBundle
 from baton.domain.llm.endpoints import LlmPrice
 from baton.domain.llm.tokens import EXPECTED_ANSWER_TOKENS, estimated_tokens
 from baton.domain.prompts import Reference, Sources, Where, look_up
-from baton.domain.runs.run import PayloadSnapshot, Variables, WorkflowBundle
-from baton.domain.runs.snapshots import compile_snapshots
+from baton.domain.runs.run import Variables
+from baton.domain.runs.snapshots import PayloadSnapshot, compile_snapshots
 from baton.domain.templates import normalised, render
 
 FoundIn = Literal["response", "variable", "missing", "later"]

@@ -1,25 +1,15 @@
-"""Runs: their snapshots, their state, and the responses of their payloads."""
+"""Runs: their state, the transitions of their status, and their variables."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from itertools import accumulate
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from baton.domain.catalog.definitions import (
-    Block,
-    LlmInstance,
-    Payload,
-    Workflow,
-)
 from baton.domain.errors import Invalid
-from baton.domain.llm.calls import LlmAnswer
-from baton.domain.llm.endpoints import LlmEndpoint
-from baton.domain.llm.settings import LlmSettings
-from baton.domain.prompts import Reference
 from baton.domain.runs.plan import Plan, completed_before, sequence
+from baton.domain.runs.responses import Response
 
 Status = Literal["created", "running", "completed", "failed", "cancelled"]
 Variables = Mapping[str, Any]
@@ -41,11 +31,6 @@ of an execution; a final status changes only by resuming the run."""
 
 RESUMABLE_STATUSES: frozenset[Status] = frozenset(s for s in FINAL_STATUSES if "running" in TRANSITIONS[s])
 
-MAX_LABEL_CHARACTERS = 200
-"""The stored length of a model's name and of a finish reason, which come from the provider."""
-
-MAX_REFERENCES_BYTES = 100_000
-"""Of one response, as JSON. A response is one DynamoDB item, and its two texts may have as many bytes each."""
 
 MAX_VARIABLES_BYTES = 300_000
 """All variables of a run are stored in one DynamoDB item, which has at most 400 KB."""
@@ -92,126 +77,12 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LlmTarget:
-    """One of the instances that may answer a payload, and the payload's settings with its defaults.
-
-    ``references`` are those of the ``system`` text, which is the payload's or, by default, the instance's.
-    """
-
-    endpoint: LlmEndpoint
-    settings: LlmSettings
-    references: tuple[Reference, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PayloadSnapshot:
-    """One payload of a run, compiled: nothing that is edited later reaches it.
-
-    ``references`` are those of the template. ``targets`` are the instances that may answer, the payload's own first and
-    its fallbacks after it; each has the references of its own system text. ``after`` are the positions that must have
-    answered first.
-    """
-
-    position: int
-    payload_id: int
-    payload_name: str
-    template: str
-    references: tuple[Reference, ...]
-    targets: tuple[LlmTarget, ...]
-    after: tuple[int, ...] = ()
-
-    @property
-    def own_target(self) -> LlmTarget:
-        """The payload's own instance."""
-        return self.targets[0]
-
-    def references_with(self, target: LlmTarget) -> tuple[Reference, ...]:
-        """Those of the template and of the target's system text."""
-        return (*self.references, *target.references)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """What one payload of a run answered.
-
-    If ``content_truncated``, ``content`` has only the first bytes of a long answer, and the whole text is stored by
-    itself under ``content_key``. ``content_bytes`` is the size of the whole text. The same holds for the prompt.
-    """
-
-    tenant: str
-    id: int
-    run_id: int
-    workflow_id: int
-    payload_id: int
-    payload_name: str
-    position: int
-    total: int
-    attempt: int
-    content: str
-    started_at: str
-    created_at: str
-    expires_at: int
-    prompt: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    content_truncated: bool = False
-    content_key: str | None = None
-    content_bytes: int | None = None
-    prompt_truncated: bool = False
-    prompt_key: str | None = None
-    prompt_bytes: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartialAnswer:
-    """A part of an answer that is being streamed: ``delta`` starts at ``offset``, in characters.
-
-    An offset of 0 starts the answer, or starts it again after a failed call.
-    """
-
-    tenant: str
-    run_id: int
-    workflow_id: int
-    payload_id: int
-    payload_name: str
-    position: int
-    total: int
-    attempt: int
-    delta: str
-    offset: int
-    tokens_per_second: float | None = None
-    published_at: str
-    expires_at: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunHistory:
     """A run with its variables and all responses so far, in order."""
 
     run: Run
     variables: Variables
     responses: tuple[Response, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepRecords:
-    """What a payload reads before it starts; ``None`` where nothing is stored.
-
-    ``done`` are the positions that have answered, of this payload's own and those directly before it.
-    """
-
-    run: Run | None
-    snapshot: PayloadSnapshot | None
-    done: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkflowBundle:
-    """A workflow with everything that it refers to, by id."""
-
-    workflow: Workflow
-    payloads: Mapping[int, Payload]
-    blocks: Mapping[int, Block]
-    instances: Mapping[int, LlmInstance]
 
 
 def cancelled(run: Run, now: str) -> Run:
@@ -263,35 +134,3 @@ def check_variables(variables: Variables) -> None:
     size = len(json.dumps(variables, ensure_ascii=False).encode())
     if size > MAX_VARIABLES_BYTES:
         raise Invalid("variables", f"{size:,} bytes as JSON; at most {MAX_VARIABLES_BYTES:,} are stored.")
-
-
-def answer_metadata(answer: LlmAnswer, duration_ms: int) -> dict[str, Any]:
-    """The metadata of an answer for its response; ``empty`` is present only if it is true."""
-    completion = answer.completion_tokens
-    known = [count for count in (answer.prompt_tokens, completion) if count is not None]
-    return {
-        "model": answer.model[:MAX_LABEL_CHARACTERS],
-        "prompt_tokens": answer.prompt_tokens,
-        "completion_tokens": completion,
-        "total_tokens": sum(known) if known else None,
-        "duration_ms": duration_ms,
-        "tokens_per_second": round(completion * 1000 / duration_ms, 2) if completion and duration_ms else None,
-        "finish_reason": answer.finish_reason and answer.finish_reason[:MAX_LABEL_CHARACTERS],
-        "truncated": answer.truncated,
-        "format_retries": answer.format_retries,
-        **({"empty": True} if answer.empty else {}),
-    }
-
-
-def references_metadata(references: Iterable[Reference]) -> dict[str, Any]:
-    """The references of a response, up to :data:`MAX_REFERENCES_BYTES`; ``references_truncated`` if there are more."""
-    records = [reference_record(reference) for reference in references]
-    sizes = accumulate(len(json.dumps(record, ensure_ascii=False).encode()) for record in records)
-    stored = [record for record, size in zip(records, sizes, strict=True) if size <= MAX_REFERENCES_BYTES]
-    return {"references": stored} | ({"references_truncated": True} if len(stored) < len(records) else {})
-
-
-def reference_record(reference: Reference) -> dict[str, Any]:
-    """A reference as clients read it: ``{name, where, source, position?}``."""
-    record: dict[str, Any] = {"name": reference.name, "where": reference.where, "source": reference.source}
-    return record if reference.position is None else record | {"position": reference.position}

@@ -1,9 +1,9 @@
-"""Compile a workflow into what a run executes: the text, settings and references of each payload, as of now."""
+"""Snapshots: what a run executes. A workflow is compiled into texts, settings and references, as of now."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from baton.domain import templates
 from baton.domain.catalog import fallbacks
@@ -12,12 +12,14 @@ from baton.domain.catalog.definitions import (
     MAX_TEMPLATE_BYTES,
     Block,
     Payload,
+    WorkflowBundle,
     record_bytes,
 )
 from baton.domain.errors import Invalid
+from baton.domain.llm.endpoints import LlmTarget
 from baton.domain.prompts import Reference, Scope, Where
 from baton.domain.runs.plan import predecessors
-from baton.domain.runs.run import LlmTarget, OnMissing, PayloadSnapshot, Variables, WorkflowBundle
+from baton.domain.runs.run import OnMissing, Variables
 
 MAX_SNAPSHOT_BYTES = 4_000_000
 """A compiled payload, with the system texts of all of its instances."""
@@ -28,7 +30,35 @@ MAX_WORKFLOW_BYTES = 40_000_000
 MAX_MISSING_NAMED = 20
 MAX_MISSING_STORED = 100
 MAX_MISSING_CHARACTERS = 10_000
-"""Of unresolved references, so many and so much is stored for metadata; all others stay text."""
+"""Maximums of the unresolved references that are stored for one template, and of their characters; further ones remain
+plain text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayloadSnapshot:
+    """One payload of a run, compiled: nothing that is edited later reaches it.
+
+    ``references`` are those of the template. ``targets`` are the instances that may answer, the payload's own first and
+    its fallbacks after it; each has the references of its own system text. ``after`` are the positions that must have
+    answered first.
+    """
+
+    position: int
+    payload_id: int
+    payload_name: str
+    template: str
+    references: tuple[Reference, ...]
+    targets: tuple[LlmTarget, ...]
+    after: tuple[int, ...] = ()
+
+    @property
+    def own_target(self) -> LlmTarget:
+        """The payload's own instance."""
+        return self.targets[0]
+
+    def references_with(self, target: LlmTarget) -> tuple[Reference, ...]:
+        """Those of the template and of the target's system text."""
+        return (*self.references, *target.references)
 
 
 def compile_snapshots(
@@ -45,7 +75,7 @@ def compile_snapshots(
     total = 0
     for position, payload in enumerate(payloads):
         snapshot = _compile(payload, position, definitions, Scope(names[:position], variables))
-        total += _checked_bytes(snapshot)
+        total += _checked_size(snapshot)
         if total > MAX_WORKFLOW_BYTES:
             detail = f"texts and settings of all payloads have more than {MAX_WORKFLOW_BYTES:,} bytes."
             raise Invalid("payloads", detail)
@@ -83,7 +113,7 @@ def _compile(
     )
     in_prompt = _resolve(template, scope, "prompt")
     for target in targets:
-        _check_number(payload, (*in_prompt, *target.references))
+        _check_reference_count(payload, (*in_prompt, *target.references))
     return PayloadSnapshot(
         position=position,
         payload_id=payload.id,
@@ -95,7 +125,7 @@ def _compile(
     )
 
 
-def _checked_bytes(snapshot: PayloadSnapshot) -> int:
+def _checked_size(snapshot: PayloadSnapshot) -> int:
     size = record_bytes(snapshot)
     if size > MAX_SNAPSHOT_BYTES:
         payload_id, most = snapshot.payload_id, MAX_SNAPSHOT_BYTES
@@ -105,14 +135,14 @@ def _checked_bytes(snapshot: PayloadSnapshot) -> int:
 
 
 def _reject_unresolved(snapshots: Sequence[PayloadSnapshot]) -> None:
-    every = [
+    unresolved = [
         f"{{{{{reference.name}}}}} in {snapshot.payload_name!r} (position {snapshot.position})"
         for snapshot in snapshots
         for target in snapshot.targets
         for reference in snapshot.references_with(target)
         if reference.source == "missing"
     ]
-    missing = list(dict.fromkeys(every))
+    missing = list(dict.fromkeys(unresolved))
     if missing:
         named = ", ".join(missing[:MAX_MISSING_NAMED])
         more = f" and {len(missing) - MAX_MISSING_NAMED} more" if len(missing) > MAX_MISSING_NAMED else ""
@@ -124,7 +154,7 @@ def _references(target: LlmTarget, scope: Scope) -> tuple[Reference, ...]:
 
 
 def _resolve(template: str, scope: Scope, where: Where) -> tuple[Reference, ...]:
-    """The references that find something, and the first of those that were perhaps meant to."""
+    """The resolved references, and the first of the unresolved ones that could be names."""
     stored: list[Reference] = []
     missing = characters = 0
     for reference in scope.resolve(templates.reference_names(template), where):
@@ -138,7 +168,7 @@ def _resolve(template: str, scope: Scope, where: Where) -> tuple[Reference, ...]
     return tuple(stored)
 
 
-def _check_number(payload: Payload, references: Sequence[Reference]) -> None:
+def _check_reference_count(payload: Payload, references: Sequence[Reference]) -> None:
     found = len({reference.name for reference in references if reference.source != "missing"})
     if found > MAX_REFERENCES_PER_PAYLOAD:
         detail = f"payload {payload.id} refers to {found:,} answers and variables in its prompt and system text; "

@@ -15,13 +15,18 @@ from baton.domain.errors import (
     LlmUnreachable,
 )
 from baton.domain.runs.plan import Plan, next_position
+from baton.domain.runs.run import Run
+from baton.domain.runs.snapshots import PayloadSnapshot
 
 Outcome = Literal["continue", "wait", "completed", "failed"]
 Jitter = Callable[[float], float]
 """From an upper bound in seconds to a random wait below it; an argument, so that tests can choose it."""
 
 MAX_ERROR_CHARACTERS = 500
-"""Keeps the run item small and the state far below the 256 KiB of Step Functions."""
+"""Limits the size of the run item, and of the state, which may have 256 KiB in Step Functions.
+
+Source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+"""
 
 CALLS_BY_ERROR: dict[type[LlmError], int] = {
     LlmThrottled: 5,
@@ -102,7 +107,7 @@ class Step:
         return replace(self, outcome="failed", error=_shorten(detail, MAX_ERROR_CHARACTERS - len(advice)) + advice)
 
     def waiting(self, seconds: int, *, reserved: bool = False) -> Step:
-        """Call, or call again, after so many seconds."""
+        """Call the LLM, or retry, after this many seconds."""
         waited = self.waited_seconds + seconds
         return replace(self, outcome="wait", wait_seconds=seconds, waited_seconds=waited, reserved=reserved)
 
@@ -113,7 +118,7 @@ class Step:
             return counted.failed(str(error) + (f" Given up after {counted.tries} calls." if counted.tries > 1 else ""))
         wait = _wait_seconds(error, self.tries, jitter)
         if wait > MAX_RETRY_AFTER_SECONDS:
-            too_long = f" It asks to wait {wait:,} s, longer than the {MAX_RETRY_AFTER_SECONDS:,} s that a run waits."
+            too_long = f" It requests a wait of {wait:,} s; a run waits at most {MAX_RETRY_AFTER_SECONDS:,} s."
             return counted.failed(str(error) + too_long)
         return replace(counted, cause=_shorten(str(error))).waiting(wait)
 
@@ -128,6 +133,18 @@ class Step:
             cause=self.error,
             error=None,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecords:
+    """What a payload reads before it starts; ``None`` where nothing is stored.
+
+    ``done`` are the positions that have answered, of this payload's own and those directly before it.
+    """
+
+    run: Run | None
+    snapshot: PayloadSnapshot | None
+    done: frozenset[int] = frozenset()
 
 
 def _wait_seconds(error: LlmError, tries: int, jitter: Jitter) -> int:

@@ -29,7 +29,7 @@ from baton.usecases.catalog.ports import CatalogStore
 from baton.usecases.llm.ports import UnsupportedSettings
 
 MAX_TRIES = 10
-"""How often a change is tried when other changes come between its check and its write."""
+"""How often a change is tried while other writes happen between its checks and its own write."""
 
 type Versions = frozenset[int] | None
 

@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from baton.domain.catalog.definitions import Definition, Ledger, Replacement
+from baton.domain.catalog.definitions import Definition, Ledger, Replacement, WorkflowBundle
 from baton.domain.catalog.searches import Search
 from baton.domain.kinds import Kind, Referrer
 from baton.domain.pages import Page
-from baton.domain.runs.run import (
-    WorkflowBundle,
-)
 
 
 class CatalogStore(Protocol):
     """The definitions of all tenants."""
 
     def reserve_id(self, tenant: str, kind: Kind) -> int:
-        """The next id of this kind."""
+        """The next id of this kind; an id that is not used is never returned again."""
 
     def read_ledger(self, tenant: str) -> Ledger:
-        """To be read before references are checked, or referrers are searched for."""
+        """The counters that a later write compares; read them before checking references or searching for referrers."""
 
     def create(self, tenant: str, definition: Definition, ledger: Ledger) -> None:
         """Store a new definition.
@@ -57,7 +54,7 @@ class CatalogStore(Protocol):
         """
 
     def referrers(self, tenant: str, definition: Definition) -> Sequence[Referrer]:
-        """Which definitions refer to this one."""
+        """The definitions that refer to this one."""
 
     def read[D: Definition](self, tenant: str, kind: type[D], definition_id: int) -> D:
         """:raises NotFound:"""
@@ -66,17 +63,17 @@ class CatalogStore(Protocol):
         """The definitions with these names; names that no definition has are omitted."""
 
     def read_many[D: Definition](self, tenant: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
-        """The existing ones of these ids."""
+        """The definitions with these ids, by id; ids of missing definitions are omitted."""
 
     def names(self, tenant: str, kind: Kind, ids: Sequence[int]) -> Mapping[int, str]:
-        """The names of the existing ones of these ids."""
+        """The names of the definitions with these ids, by id; ids of missing definitions are omitted."""
 
     def page[D: Definition](self, tenant: str, kind: type[D], limit: int, after: int | None, search: Search) -> Page[D]:
         """In the order of their ids; a page may be shorter than ``limit`` and not be the last."""
 
 
 class DefinitionSource(Protocol):
-    """Reads the definitions that a run takes its snapshot of."""
+    """Reads the definitions that the snapshot of a run is compiled from."""
 
     def read_workflow(self, tenant: str, workflow_id: int) -> WorkflowBundle:
         """The workflow with all existing definitions that it refers to.

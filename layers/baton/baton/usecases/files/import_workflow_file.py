@@ -22,7 +22,8 @@ from baton.domain.catalog.definitions import (
 )
 from baton.domain.catalog.fallbacks import with_fallbacks
 from baton.domain.errors import Conflict
-from baton.domain.files.workflow_files import FieldError, WorkflowFile, raise_any
+from baton.domain.field_errors import FieldError
+from baton.domain.files.workflow_files import WorkflowFile, raise_any
 from baton.domain.files.workflow_imports import Existing, FileChange, Ids, Plan, drafts, plan
 from baton.domain.times import timestamp
 from baton.usecases.catalog.define import retry_on_conflict, unsupported_by
@@ -52,7 +53,7 @@ class ImportWorkflowFile:
 
         :raises BrokenFile: if an LLM instance that the file names does not exist, or does not support a setting of a
             payload.
-        :raises LedgerConflict: if other writers keep changing the same definitions.
+        :raises LedgerConflict: if other writers repeatedly change the same definitions.
         """
 
         def attempt() -> Imported:

@@ -7,7 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from baton.domain.llm.tokens import estimated_tokens
-from baton.domain.runs.run import PartialAnswer, PayloadSnapshot, Run
+from baton.domain.runs.responses import PartialAnswer
+from baton.domain.runs.run import Run
+from baton.domain.runs.snapshots import PayloadSnapshot
 from baton.domain.times import timestamp
 from baton.usecases.clock import Clock
 from baton.usecases.live.ports import Connections

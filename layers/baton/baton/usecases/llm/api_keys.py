@@ -23,7 +23,7 @@ class ApiKeys:
 
         The endpoint may come from an old snapshot; the key is at most a minute old, or current if ``fresh``.
 
-        :raises LlmRefused: if the key is missing, or was given for another origin or provider.
+        :raises LlmRefused: if the key is missing, or was set for another origin or provider.
         """
         if not endpoint.has_api_key:
             return None

@@ -44,7 +44,7 @@ class Secrets(Protocol):
     def read_api_key(self, tenant: str, instance_id: int, destination: Destination, *, fresh: bool = False) -> str:
         """The key, for a call to this destination; with ``fresh`` never a cached one.
 
-        :raises LlmRefused: if the key is missing, or was given for another destination.
+        :raises LlmRefused: if the key is missing, or was set for another destination.
         """
 
     def write_api_key(self, tenant: str, instance_id: int, api_key: ApiKey) -> None:

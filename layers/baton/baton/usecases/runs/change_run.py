@@ -17,7 +17,7 @@ NOT_RESUMED = "The run could not be resumed: the state machine did not accept it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRun:
-    """The dependencies. Each change is rejected if the status of the run has changed in the meantime."""
+    """Cancels, resumes and deletes runs. A change is rejected if the run's status has changed in the meantime."""
 
     runs: RunStore
     executions: Executions

@@ -1,4 +1,4 @@
-"""Execute one payload of a run: guard, render the prompt, call the LLM, store the response."""
+"""Execute one payload of a run: check the run, render the prompt, call the LLM, store the response."""
 
 from __future__ import annotations
 
@@ -17,19 +17,12 @@ from baton.domain.errors import (
     ResponseAlreadyStored,
 )
 from baton.domain.llm.calls import LlmAnswer, LlmCall
+from baton.domain.llm.endpoints import LlmTarget
 from baton.domain.prompts import Reference, Sources, look_up
-from baton.domain.runs.run import (
-    LlmTarget,
-    OnMissing,
-    PayloadSnapshot,
-    Response,
-    Run,
-    StepRecords,
-    answer_metadata,
-    references_metadata,
-    snapshot_advice,
-)
-from baton.domain.runs.steps import Jitter, Step
+from baton.domain.runs.responses import Response, answer_metadata, references_metadata
+from baton.domain.runs.run import OnMissing, Run, snapshot_advice
+from baton.domain.runs.snapshots import PayloadSnapshot
+from baton.domain.runs.steps import Jitter, Step, StepRecords
 from baton.domain.templates import render
 from baton.domain.times import timestamp
 from baton.usecases.clock import Clock
@@ -40,7 +33,7 @@ from baton.usecases.llm.ports import Llm
 from baton.usecases.runs.ports import StepStore
 
 ERRORS_OF_A_DEFINITION = (LlmRefused, LlmUnreachable, LlmAnswerInvalid)
-"""Errors that a wrong model, key or base URL leads to. The definition may have been corrected since the run started."""
+"""Errors that a wrong model, key or base URL causes. The definition may have been corrected since the run started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +55,7 @@ class PreparedCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutePayload:
-    """The dependencies of a step. ``monotonic`` is in seconds; ``jitter`` returns a random wait up to a bound."""
+    """Executes payloads. ``monotonic`` is in seconds; ``jitter`` returns a random wait up to a bound."""
 
     steps: StepStore
     llm: Llm
@@ -81,7 +74,7 @@ class ExecutePayload:
         records = self.steps.read_step(step.tenant, step.run_id, step.position)
         run = records.run
         if run is None or run.status != "running" or run.attempt != step.attempt:
-            return step.failed("The run no longer waits for this attempt.")
+            return step.failed("The run is no longer running this attempt.")
         if step.position in records.done:
             return step.answered(run.plan)
         if step.position not in run.plan:
@@ -220,7 +213,7 @@ def _render(
 
 
 def _checked_snapshot(records: StepRecords, position: int) -> PayloadSnapshot:
-    """:raises RuntimeError: if the run's records are not as every earlier step leaves them, which is a bug."""
+    """:raises RuntimeError: if a record that earlier steps write is missing, which is a bug."""
     if records.snapshot is None or not records.done.issuperset(records.snapshot.after):
         raise RuntimeError(f"position {position} has no snapshot or no answer before it")
     return records.snapshot

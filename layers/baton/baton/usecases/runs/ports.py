@@ -1,4 +1,4 @@
-"""Runs in storage, and their executions. Each Protocol has one adapter and one fake, held to the same tests."""
+"""Stored runs and their executions. Each Protocol has one adapter and one fake, which run the same tests."""
 
 from __future__ import annotations
 
@@ -7,113 +7,107 @@ from typing import Protocol
 
 from baton.domain.pages import Page
 from baton.domain.prompts import Reference, Sources
-from baton.domain.runs.run import (
-    PartialAnswer,
-    PayloadSnapshot,
-    Response,
-    Run,
-    RunHistory,
-    Status,
-    StepRecords,
-    Variables,
-)
+from baton.domain.runs.responses import PartialAnswer, Response
+from baton.domain.runs.run import Run, RunHistory, Status, Variables
+from baton.domain.runs.snapshots import PayloadSnapshot
+from baton.domain.runs.steps import StepRecords
 
 
 class RunHistories(Protocol):
-    """What has happened in a run so far."""
+    """The state of a run, with its variables and responses so far."""
 
     def read(self, tenant: str, run_id: int) -> Run:
         """:raises NotFound:"""
 
     def read_history(self, tenant: str, run_id: int) -> RunHistory:
-        """The run with all responses so far, without their prompts; a long text is read as its beginning.
+        """The run with all responses so far, without their prompts; only the start of a long text is read.
 
         :raises NotFound:
         """
 
 
 class RunStore(RunHistories, Protocol):
-    """Whole runs: their snapshots, their status and what they answered."""
+    """Whole runs: their snapshots, status and responses."""
 
     def reserve_ids(self, tenant: str, responses: int) -> tuple[int, int]:
-        """A new run id, and the first of so many new response ids."""
+        """A new run id, and the first of ``responses`` new, consecutive response ids."""
 
     def create(self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot]) -> None:
-        """Write the run; it can be read only once all of it is there."""
+        """Write the run; it can be read only after all of its records are written."""
 
     def read_snapshots(self, tenant: str, run_id: int) -> Sequence[PayloadSnapshot]:
-        """What the run executes, in order; an unknown run has none."""
+        """The payloads that the run executes, in order; empty for an unknown run."""
 
     def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
-        """By position, ``after`` one; an unknown run has none. A long text is read as its beginning."""
+        """By position, starting after ``after``; empty for an unknown run. Only the start of a long text is read."""
 
     def read_response(self, tenant: str, run_id: int, position: int) -> Response:
-        """The response at a position; a long text is read as its beginning.
+        """The response at a position; only the start of a long text is read.
 
-        :raises NotFound: if there is no such run, or it has not answered there.
+        :raises NotFound: if there is no such run, or it has no response at this position.
         """
 
     def page(
         self, tenant: str, status: Status | None, workflow_id: int | None, limit: int, after: int | None
     ) -> Page[Run]:
-        """Newest first; an empty page may still have more after it."""
+        """Newest first. With both filters, a page may be shorter than ``limit``, even empty, without being the last."""
 
     def change(self, run: Run, changed: Run) -> None:
-        """Write what differs.
+        """Write the fields that differ.
 
-        :raises AttemptSuperseded: if the run has changed its status since it was read.
+        :raises AttemptSuperseded: if the run's status or attempt has changed since it was read.
         """
 
     def delete(self, run: Run) -> None:
-        """Remove a finished run with everything that belongs to it.
+        """Delete a finished run with all of its records.
 
-        :raises AttemptSuperseded: if the run has changed its status meanwhile.
+        :raises AttemptSuperseded: if the run's status or attempt has changed since it was read.
         """
 
 
 class LongTexts(Protocol):
-    """The texts of responses that are too long to be read with them, by their keys."""
+    """The texts that are too long to be stored with their responses, by key."""
 
     def beginning(self, key: str, max_bytes: int) -> str:
-        """At most so many bytes of it, of whole characters."""
+        """A prefix of the text: at most ``max_bytes`` bytes, of whole characters."""
 
     def url(self, key: str, seconds: int) -> str:
-        """Where a client can read the whole of it for so long."""
+        """A URL of the whole text that is valid for ``seconds``. It must not be logged."""
 
 
 class StepStore(Protocol):
-    """The part of a run that one payload reads and writes, at the same cost at every position."""
+    """The records of a run that one payload reads and writes; the cost is the same at every position."""
 
     def read_step(self, tenant: str, run_id: int, position: int) -> StepRecords:
-        """All that the guard of a payload asks, in one read."""
+        """Everything that the checks before a payload's execution need, in one read."""
 
     def read_sources(self, run: Run, references: Sequence[Reference]) -> Sources:
-        """The answers that are referred to, and the run's variables if one of them is; in one read."""
+        """The responses and variables that the references need, in one read."""
 
     def start_payload(self, run: Run, snapshot: PayloadSnapshot, now: str) -> None:
-        """Note in the run that this payload is under way.
+        """Record in the run that this payload has started.
 
         :raises AttemptSuperseded: if the run is no longer running this attempt.
         """
 
     def store_response(self, response: Response) -> None:
-        """:raises ResponseAlreadyStored: if the position has one; that one stays as it is."""
+        """:raises ResponseAlreadyStored: if the position has a response, which is not changed."""
 
     def publish_part(self, part: PartialAnswer) -> None:
-        """Publish a part of an answer to subscribers, in place of the part before it."""
+        """Publish a part of an answer to subscribers; it replaces the previous part."""
 
     def record_tries(self, run: Run, tries: int, waited_seconds: int) -> None:
-        """Note in the run what was tried for the payload that is given up now.
+        """Record in the run the tries and the waiting time of a payload that has finally failed.
 
         :raises AttemptSuperseded: if the run is no longer running this attempt.
         """
 
 
 class Executions(Protocol):
-    """The state machine's executions, one an attempt."""
+    """The executions of the state machine, one per attempt."""
 
     def start(self, run: Run) -> None:
-        """Begin at ``run.first_position``; starting the same attempt twice starts it once."""
+        """Start at ``run.first_position``; starting the same attempt again does nothing."""
 
     def stop(self, run: Run) -> None:
-        """End the present attempt's execution, if it is still there."""
+        """Stop the current attempt's execution, if it exists."""

@@ -18,21 +18,21 @@ NOT_STARTED = "The run could not be started: the state machine did not accept it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRun:
-    """The dependencies. ``keep`` is how long the records of a run are retained."""
+    """Starts runs. Their records expire after ``retention``."""
 
     definitions: DefinitionSource
     runs: RunStore
     executions: Executions
-    keep: timedelta
+    retention: timedelta
 
     def __call__(
         self, tenant: str, workflow_id: int, variables: Variables, now: datetime, on_missing: OnMissing = "keep"
     ) -> Run:
-        """The new run, whose execution has begun.
+        """The new run, whose execution has been started.
 
         :raises NotFound: if there is no such workflow.
-        :raises Invalid: if it can't be compiled, or the variables are too long, or it is to fail for a reference that
-            can never be found.
+        :raises Invalid: if the workflow can't be compiled, the variables are too large, or ``on_missing`` is ``fail``
+            and a reference can never be resolved.
         """
         definitions = self.definitions.read_workflow(tenant, workflow_id)
         check_variables(variables)
@@ -47,7 +47,7 @@ class StartRun:
             total=len(snapshots),
             first_response_id=first_response_id,
             created_at=timestamp(now),
-            expires_at=expiry(now, self.keep),
+            expires_at=expiry(now, self.retention),
             on_missing=on_missing,
         )
         self.runs.create(run, variables, snapshots)
@@ -55,7 +55,7 @@ class StartRun:
         return run
 
     def _start_execution(self, run: Run, now: datetime) -> None:
-        """If the execution can't be started, the run fails instead of staying ``created`` for ever."""
+        """If the execution can't be started, the run fails instead of having the status ``created`` forever."""
         try:
             self.executions.start(run)
         except Exception:

@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from baton.adapters.dynamodb.codecs.attributes import from_attributes
-from baton.adapters.dynamodb.codecs.definitions import definition_from_item, definition_to_item
-from baton.adapters.dynamodb.codecs.ledger import ledger_from_values
+from baton.adapters.dynamodb.codecs.definitions import definition_from_item, definition_to_item, ledger_from_item
 from baton.domain.catalog.definitions import (
     Block,
     Definition,
@@ -83,6 +82,6 @@ def test_an_item_lists_the_definitions_that_it_refers_to() -> None:
     assert from_attributes(item)["refers_to"] == {"BLOCK#1", "BLOCK#2", "LLM_INSTANCE#3"}
 
 
-def test_a_tenant_without_a_ledger_has_counted_nothing() -> None:
-    assert ledger_from_values({}) == Ledger()
-    assert ledger_from_values({"links": 2, "deletions": 1}) == Ledger(links=2, deletions=1)
+def test_a_tenant_without_a_ledger_has_one_with_counts_of_zero() -> None:
+    assert ledger_from_item({}) == Ledger()
+    assert ledger_from_item({"links": {"N": "2"}, "deletions": {"N": "1"}}) == Ledger(links=2, deletions=1)

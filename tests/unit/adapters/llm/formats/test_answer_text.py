@@ -1,4 +1,4 @@
-"""The text of an answer, and what is said where there is none."""
+"""The text of an answer, and the error if it has none."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_key_is_removed_from_a_finish_reason(a_call: Build) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "there"),
+    ("text", "expected"),
     [
         ("Sweden.", True),
         ("<think>Hm.</think> Sweden.", True),
@@ -86,8 +86,8 @@ def test_the_key_is_removed_from_a_finish_reason(a_call: Build) -> None:
         ("<think></think>" * 100_000 + " " * 100_000, False),
     ],
 )
-def test_reasoning_is_not_an_answer(text: str, there: bool) -> None:
-    assert has_answer(text) is there
+def test_reasoning_is_not_an_answer(text: str, expected: bool) -> None:
+    assert has_answer(text) is expected
 
 
 REASONING: list[dict[str, Any]] = [
@@ -130,8 +130,8 @@ def test_an_empty_reasoning_field_is_ignored(a_call: Build, empty: dict[str, Any
 
 def test_an_error_text_instead_of_an_answer_is_quoted_without_key_and_prompt(a_call: Build) -> None:
     call = a_call(prompt="Tell me about the relay race of 1912.")
-    said = f"flagged {KEY}: Tell me about the relay race of 1912."
-    body = {"choices": None, "base_resp": {"status_code": 9, "status_msg": said}}
+    message = f"flagged {KEY}: Tell me about the relay race of 1912."
+    body = {"choices": None, "base_resp": {"status_code": 9, "status_msg": message}}
     for read in (openai.read, anthropic.read):
         with pytest.raises(LlmAnswerInvalid, match="flagged") as caught:
             read(HttpReply(status=200, headers={}, body=json.dumps(body).encode()), call, NOW)

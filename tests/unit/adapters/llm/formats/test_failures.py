@@ -1,4 +1,4 @@
-"""Statuses, and what a failure may say."""
+"""Errors of LLM calls: the class for each status, and what the message may contain."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_an_empty_account_is_not_retried(a_call: Build, where: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (
             {"error": {"message": "Incorrect API key provided", "type": "invalid_request_error"}},
@@ -90,9 +90,9 @@ def test_an_empty_account_is_not_retried(a_call: Build, where: str) -> None:
         ({"error": {"message": "Odd \ud800 text"}}, "Odd \ufffd text"),
     ],
 )
-def test_the_providers_message_is_found(a_call: Build, body: object, said: str) -> None:
+def test_the_providers_message_is_found(a_call: Build, body: object, message: str) -> None:
     text = str(failed(a_call(), 502, body))
-    assert text.startswith(f"LLM instance 'demo' answered with status 502: {said}")
+    assert text.startswith(f"LLM instance 'demo' answered with status 502: {message}")
     assert "secret" not in text
 
 

@@ -1,4 +1,4 @@
-"""Each vendor's words for why a model stopped come in one form."""
+"""The finish reasons of all vendors are mapped to one set."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def rows(form: str | None, words: list[object] | list[str]) -> list[tuple[object
 
 
 @pytest.mark.parametrize(
-    ("said", "form"),
+    ("sent", "form"),
     [
         *rows("stop", STOP),
         *rows("length", LENGTH),
@@ -80,12 +80,12 @@ def rows(form: str | None, words: list[object] | list[str]) -> list[tuple[object
         ({"type": "abort", "message": "Aborted"}, "error"),
     ],
 )
-def test_each_vendors_finish_reason_has_one_form(said: object, form: str | None) -> None:
-    assert finish_reason(said) == form
+def test_each_vendors_finish_reason_has_one_form(sent: object, form: str | None) -> None:
+    assert finish_reason(sent) == form
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("sent", "expected"),
     [
         ("load", "load"),
         ("UNKNOWN", "unknown"),
@@ -94,5 +94,5 @@ def test_each_vendors_finish_reason_has_one_form(said: object, form: str | None)
         ("x" * 10_000, "x" * 200),
     ],
 )
-def test_unknown_finish_reasons_are_unchanged(said: str, kept: str) -> None:
-    assert finish_reason(said) == kept
+def test_unknown_finish_reasons_are_unchanged(sent: str, expected: str) -> None:
+    assert finish_reason(sent) == expected

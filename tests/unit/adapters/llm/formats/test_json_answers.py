@@ -1,4 +1,4 @@
-"""An answer that is to be JSON is checked, asked for once more when it is broken, and then failed by name."""
+"""A JSON answer is validated; an invalid one is requested once more, and a second invalid one is an error."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ GOOD = '{"items": [{"title": "Sweden"}]}'
 
 
 def seconds(*moments: float) -> Callable[[], float]:
-    left: Iterator[float] = iter(moments)
-    return lambda: next(left)
+    remaining: Iterator[float] = iter(moments)
+    return lambda: next(remaining)
 
 
 @pytest.mark.parametrize("content", [GOOD, f"```json\n{GOOD}\n```", f"\n ```\n{GOOD}\n```\n"])
@@ -83,7 +83,7 @@ def test_a_second_invalid_answer_fails_with_the_place_and_without_quoting_it(
     llm = FakeLlm(content, content)
     with pytest.raises(LlmFormatInvalid) as caught:
         json_answers.complete_json(llm, a_call(response_format=SCHEMA))
-    assert re.search(f"^LLM instance 'demo' gave an answer that .*{sentence}\\.$", str(caught.value))
+    assert re.search(f"^LLM instance 'demo' sent an answer that .*{sentence}\\.$", str(caught.value))
     assert "secret" not in str(caught.value)
     assert (caught.value.calls, len(llm.calls)) == (2, 2)
     assert len(llm.prompts[1]) < len(llm.prompts[0]) + 1000
@@ -104,11 +104,11 @@ def test_a_failure_of_the_second_call_counts_the_tokens_of_both(a_call: Build) -
     assert caught.value.calls == 1
 
 
-@pytest.mark.parametrize(("took", "left"), [(10, 500), (340, 500), (400, 440), (MAX_TIMEOUT_SECONDS - 5, 5)])
-def test_both_calls_together_end_within_the_maximum_timeout(a_call: Build, took: float, left: float) -> None:
+@pytest.mark.parametrize(("elapsed", "remaining"), [(10, 500), (340, 500), (400, 440), (MAX_TIMEOUT_SECONDS - 5, 5)])
+def test_both_calls_together_end_within_the_maximum_timeout(a_call: Build, elapsed: float, remaining: float) -> None:
     llm = FakeLlm("no", "{}")
-    json_answers.complete_json(llm, a_call(response_format="json", timeout_seconds=500), seconds(1000, 1000 + took))
-    assert [call.timeout_seconds for call in llm.calls] == [500, left]
+    json_answers.complete_json(llm, a_call(response_format="json", timeout_seconds=500), seconds(1000, 1000 + elapsed))
+    assert [call.timeout_seconds for call in llm.calls] == [500, remaining]
 
 
 def test_without_time_left_an_invalid_answer_fails_at_once(a_call: Build) -> None:
@@ -125,7 +125,7 @@ def test_without_time_left_an_invalid_answer_fails_at_once(a_call: Build) -> Non
         {"$id": "https://a.example/a", "properties": {"a": {"$id": "b", "$ref": "#/$defs/c"}}, "$defs": {"c": {}}},
     ],
 )
-def test_an_endlessly_recursive_schema_is_a_named_failure(a_call: Build, schema: dict[str, Any]) -> None:
+def test_an_endlessly_recursive_schema_is_an_llm_error(a_call: Build, schema: dict[str, Any]) -> None:
     with pytest.raises(LlmFormatInvalid, match="can't be checked"):
         json_answers.complete_json(FakeLlm('{"a": 1}', '{"a": 1}'), a_call(response_format=schema))
 
@@ -148,7 +148,7 @@ MATCHED = '{"a": "' + "a" * 60 + '!"}'
         {"additionalProperties": {"pattern": ENDLESS}},
     ],
 )
-def test_a_slow_pattern_is_a_named_failure_without_a_retry(
+def test_a_slow_pattern_is_an_llm_error_without_a_retry(
     a_call: Build, monkeypatch: pytest.MonkeyPatch, schema: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(json_answers, "MAX_CHECK_SECONDS", 0.2)
@@ -176,7 +176,7 @@ def test_a_schema_is_saved_without_matching_its_patterns() -> None:
     assert schemas.schema_error({"patternProperties": {ENDLESS: {"pattern": ENDLESS}}, "title": "a" * 60 + "!"}) is None
 
 
-def test_of_several_values_the_valid_one_counts(a_call: Build) -> None:
+def test_of_several_values_the_valid_one_is_used(a_call: Build) -> None:
     content = f"For {GOOD} I made this of it:\n```json\n[]\n```"
     assert json_answers.complete_json(FakeLlm(content), a_call(response_format=SCHEMA)).format_retries == 0
 

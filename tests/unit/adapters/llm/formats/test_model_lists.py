@@ -1,4 +1,4 @@
-"""Whether an endpoint can be called, and what it offers, asked of a real endpoint on this machine."""
+"""Checks of an endpoint and its list of models, with a real endpoint on this machine."""
 
 from __future__ import annotations
 
@@ -41,28 +41,28 @@ ANSWERS = {
 }
 
 
-def answering(listed: tuple[int, object], asked: tuple[int, object]) -> Callable[[Handler], None]:
-    """The list of models, and a question's answer."""
+def replying(list_reply: tuple[int, object], call_reply: tuple[int, object]) -> Callable[[Handler], None]:
+    """Reply to the request for models, and to a call."""
 
     def script(handler: Handler) -> None:
-        status, body = listed if handler.command == "GET" else asked
+        status, body = list_reply if handler.command == "GET" else call_reply
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         handler.reply(status, raw)
 
     return script
 
 
-def question(endpoint: Endpoint) -> dict[str, Any]:
-    """What the model was asked, after the list had been asked for."""
+def sent_call(endpoint: Endpoint) -> dict[str, Any]:
+    """The body of the call that was sent after the request for the list."""
     (_, _, no_body), (_, _, body) = endpoint.requests
     assert no_body == b""
-    asked: dict[str, Any] = json.loads(body)
-    return asked
+    request: dict[str, Any] = json.loads(body)
+    return request
 
 
 @pytest.mark.parametrize("provider", [openai, anthropic])
 def test_models_come_from_the_list_without_a_prompt(endpoint: Endpoint, a_call: Build, provider: Any) -> None:
-    endpoint.script = answering((200, MODELS), (500, {}))
+    endpoint.script = replying((200, MODELS), (500, {}))
     assert provider.check(a_call(base_url=endpoint.url), TRANSPORT) == ("small-1", "big-2")
     ((path, headers, body),) = endpoint.requests
     assert path.startswith("/v1/models")
@@ -89,7 +89,7 @@ def test_models_come_from_the_list_without_a_prompt(endpoint: Endpoint, a_call: 
 def test_without_a_list_one_short_prompt_is_sent(
     endpoint: Endpoint, a_call: Build, provider: Any, listed: tuple[int, object]
 ) -> None:
-    endpoint.script = answering(listed, (200, ANSWERS[provider]))
+    endpoint.script = replying(listed, (200, ANSWERS[provider]))
     call = a_call(
         base_url=endpoint.url,
         max_tokens=4000,
@@ -98,10 +98,10 @@ def test_without_a_list_one_short_prompt_is_sent(
         temperature=0,
     )
     assert provider.check(call, TRANSPORT) is None
-    asked = question(endpoint)
-    assert asked["messages"] == [{"role": "user", "content": checks.QUESTION}]
-    assert (asked["max_tokens"], asked["temperature"], asked["model"]) == (16, 0, "small-1")
-    assert not {"stop", "stop_sequences", "response_format", "stream"} & asked.keys()
+    request = sent_call(endpoint)
+    assert request["messages"] == [{"role": "user", "content": checks.QUESTION}]
+    assert (request["max_tokens"], request["temperature"], request["model"]) == (16, 0, "small-1")
+    assert not {"stop", "stop_sequences", "response_format", "stream"} & request.keys()
 
 
 @pytest.mark.parametrize("provider", [openai, anthropic])
@@ -121,7 +121,7 @@ def test_without_a_list_one_short_prompt_is_sent(
 def test_a_failed_check_raises_the_failure_of_a_call(
     endpoint: Endpoint, a_call: Build, provider: Any, replies: Any, kind: type[LlmError]
 ) -> None:
-    endpoint.script = answering(*replies)
+    endpoint.script = replying(*replies)
     with pytest.raises(LlmError, match="'demo'") as caught:
         provider.check(a_call(base_url=endpoint.url), TRANSPORT)
     assert type(caught.value) is kind
@@ -137,7 +137,7 @@ def test_a_missing_host_is_unreachable(a_call: Build, provider: Any) -> None:
 
 def test_a_model_that_only_reasons_within_the_bound_passes_the_check(endpoint: Endpoint, a_call: Build) -> None:
     thought = {"choices": [{"message": {"content": None, "reasoning": "Hm"}, "finish_reason": "length"}]}
-    endpoint.script = answering((404, {}), (200, thought))
+    endpoint.script = replying((404, {}), (200, thought))
     assert openai.check(a_call(base_url=endpoint.url), TRANSPORT) is None
 
 
@@ -145,7 +145,7 @@ def test_an_anthropic_model_that_only_reasons_within_the_bound_passes_the_check(
     endpoint: Endpoint, a_call: Build
 ) -> None:
     thought = {"content": [{"type": "thinking", "thinking": "Hm"}], "stop_reason": "max_tokens"}
-    endpoint.script = answering((404, {}), (200, thought))
+    endpoint.script = replying((404, {}), (200, thought))
     assert anthropic.check(a_call(base_url=endpoint.url), TRANSPORT) is None
 
 
@@ -172,9 +172,9 @@ def test_if_the_list_is_public_the_key_is_checked_too(
 ) -> None:
     assert openai_dialects.dialect_of("https://openrouter.ai/api/v1").models == "public"
     monkeypatch.setattr(openai_dialects, "BY_HOST", {"127.0.0.1": Dialect(models="public")})
-    endpoint.script = answering((200, MODELS), (200, ANSWERS[openai]))
+    endpoint.script = replying((200, MODELS), (200, ANSWERS[openai]))
     assert openai.check(a_call(base_url=endpoint.url), TRANSPORT) == ("small-1", "big-2")
-    endpoint.script = answering((200, MODELS), (401, {"error": {"message": "No such key"}}))
+    endpoint.script = replying((200, MODELS), (401, {"error": {"message": "No such key"}}))
     with pytest.raises(LlmRefused, match="No such key"):
         openai.check(a_call(base_url=endpoint.url), TRANSPORT)
 
@@ -183,7 +183,7 @@ def test_on_azure_the_prompt_is_sent_first_and_without_a_bound(
     endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(openai_dialects, "BY_HOST", {"127.0.0.1": openai_dialects.AZURE})
-    endpoint.script = answering((200, MODELS), (200, ANSWERS[openai]))
+    endpoint.script = replying((200, MODELS), (200, ANSWERS[openai]))
     assert openai.check(a_call(base_url=endpoint.url), TRANSPORT) is None
     ((path, headers, body),) = endpoint.requests
     assert (path, headers["api-key"]) == ("/v1/chat/completions", "sk-test-0123456789")
@@ -211,7 +211,7 @@ def test_list_and_prompt_share_one_timeout(endpoint: Endpoint, a_call: Build, pr
 
 
 def test_without_time_left_no_prompt_is_sent(endpoint: Endpoint, a_call: Build) -> None:
-    endpoint.script = answering((404, {}), (200, ANSWERS[openai]))
+    endpoint.script = replying((404, {}), (200, ANSWERS[openai]))
     call = a_call(base_url=endpoint.url, timeout_seconds=5)
     moments = iter([0.0, 5.0])
     check = checks.ModelCheck(listing=openai.models_request(call), ask=openai.complete)

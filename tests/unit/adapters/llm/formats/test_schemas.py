@@ -1,4 +1,4 @@
-"""A JSON Schema is checked before anything is saved or sent, in bounded time, and nothing is fetched for it."""
+"""A JSON Schema is checked before it is saved or sent, in bounded time and without network access."""
 
 from __future__ import annotations
 

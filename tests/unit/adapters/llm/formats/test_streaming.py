@@ -1,4 +1,4 @@
-"""Answers that are heard while they grow, from a real endpoint on this machine."""
+"""Streamed answers, from a real endpoint on this machine."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ ANSWERS = {
 
 
 class Waiting(RecordingListener):
-    """Says when it has heard something."""
+    """``texts_received`` is released for each text."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.heard = threading.Semaphore(0)
+        self.texts_received = threading.Semaphore(0)
 
     def on_text(self, text: str) -> None:
         super().on_text(text)
-        self.heard.release()
+        self.texts_received.release()
 
 
 def hang_up(*chunks: bytes) -> Callable[[Handler], None]:
@@ -83,7 +83,7 @@ def test_each_text_is_published_before_the_next_one_is_sent(
 ) -> None:
     listener = Waiting()
     packer = zlib.compressobj(wbits=31)
-    heard_in_time: list[bool] = []
+    received_in_time: list[bool] = []
 
     def script(handler: Handler) -> None:
         encoding = b"Content-Encoding: gzip\r\n" if framed == "compressed" else b""
@@ -93,7 +93,7 @@ def test_each_text_is_published_before_the_next_one_is_sent(
         for number, sent in enumerate(ANSWERS[provider]):
             handler.wfile.write(wrapped(sent))
             if number < 2:
-                heard_in_time.append(listener.heard.acquire(timeout=5))
+                received_in_time.append(listener.texts_received.acquire(timeout=5))
         handler.wfile.write(b"0\r\n\r\n" if framed == "chunked" else b"")
 
     def wrapped(sent: bytes) -> bytes:
@@ -104,25 +104,25 @@ def test_each_text_is_published_before_the_next_one_is_sent(
     endpoint.script = script
     answer = complete(a_call(provider=provider, base_url=endpoint.url), listener)
     assert (answer.content, answer.finish_reason) == ("Sweden.", "stop")
-    assert (heard_in_time, listener.pieces) == ([True, True], ["Swe", "den."])
+    assert (received_in_time, listener.pieces) == ([True, True], ["Swe", "den."])
 
 
 @pytest.mark.parametrize("label", ["application/json", "text/plain", ""])
 def test_a_stream_with_a_wrong_content_type_is_streamed_too(endpoint: Endpoint, a_call: Build, label: str) -> None:
     listener = Waiting()
-    heard_in_time: list[bool] = []
+    received_in_time: list[bool] = []
 
     def script(handler: Handler) -> None:
         handler.close_connection = True
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: " + label.encode() + b"\r\n\r\n: ping\n\n")
         for sent in ANSWERS["openai"][:2]:
             handler.wfile.write(sent)
-            heard_in_time.append(listener.heard.acquire(timeout=5))
+            received_in_time.append(listener.texts_received.acquire(timeout=5))
         handler.wfile.write(b"".join(ANSWERS["openai"][2:]))
 
     endpoint.script = script
     assert complete(a_call(base_url=endpoint.url), listener).content == "Sweden."
-    assert (heard_in_time, listener.pieces) == ([True, True], ["Swe", "den."])
+    assert (received_in_time, listener.pieces) == ([True, True], ["Swe", "den."])
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
@@ -130,8 +130,8 @@ def test_a_stream_that_exceeds_the_bound_after_its_stop_reason_is_an_answer(
     endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:
     monkeypatch.setattr(transport, "MAX_BODY_BYTES", 100_000)
-    begun = ANSWERS[provider][:-1]
-    endpoint.script = lambda handler: handler.stream(*begun, *repeat(b": ping\n\n" * 1_000, 100))
+    unfinished = ANSWERS[provider][:-1]
+    endpoint.script = lambda handler: handler.stream(*unfinished, *repeat(b": ping\n\n" * 1_000, 100))
     assert complete(a_call(provider=provider, base_url=endpoint.url), RecordingListener()).content == "Sweden."
 
 
@@ -139,8 +139,8 @@ def test_a_stream_that_exceeds_the_bound_after_its_stop_reason_is_an_answer(
 def test_a_stream_that_continues_after_its_stop_reason_until_the_timeout_is_an_answer(
     endpoint: Endpoint, a_call: Build, provider: str
 ) -> None:
-    begun = b"".join(ANSWERS[provider][:-1])
-    endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + begun, b": ping\n\n")
+    unfinished = b"".join(ANSWERS[provider][:-1])
+    endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + unfinished, b": ping\n\n")
     call = a_call(provider=provider, base_url=endpoint.url, timeout_seconds=0.5)
     assert complete(call, RecordingListener()).content == "Sweden."
 
@@ -151,8 +151,8 @@ def test_after_the_stop_reason_a_stream_that_stays_open_is_closed_early(
     endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch, provider: str, still_sent: bytes
 ) -> None:
     monkeypatch.setattr(streaming, "SECONDS_AFTER_FINISH", 0.2)
-    begun = b"".join(ANSWERS[provider][:-1])
-    endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + begun, still_sent)
+    unfinished = b"".join(ANSWERS[provider][:-1])
+    endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + unfinished, still_sent)
     for listener in (RecordingListener(), None):
         call = a_call(provider=provider, base_url=endpoint.url, timeout_seconds=600)
         assert complete(call, listener).content == "Sweden."
@@ -162,9 +162,9 @@ def test_token_counts_after_the_stop_reason_are_read(
     endpoint: Endpoint, a_call: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streaming, "SECONDS_AFTER_FINISH", 0.5)
-    begun = b"".join(ANSWERS["openai"][:-1])
+    unfinished = b"".join(ANSWERS["openai"][:-1])
     counts = b'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}\n\n'
-    endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + begun, counts)
+    endpoint.script = lambda handler: handler.trickle(HEAD + b"\r\n" + unfinished, counts)
     answer = complete(a_call(base_url=endpoint.url, timeout_seconds=600), RecordingListener())
     assert (answer.content, answer.prompt_tokens, answer.completion_tokens) == ("Sweden.", 3, 2)
 
@@ -254,7 +254,7 @@ def test_exceptions_of_the_listener_pass_through_and_close_the_connection(
 
 
 def test_a_listener_can_make_calls(endpoint: Endpoint, a_call: Build) -> None:
-    """The end of the call that it listens to is not the end of these."""
+    """Its own calls are independent of the call that it listens to."""
     other = HttpRequest(instance_name="other", url=endpoint.url, headers={}, body=b"other")
 
     class Calling(RecordingListener):
@@ -274,8 +274,8 @@ def test_a_listener_can_make_calls(endpoint: Endpoint, a_call: Build) -> None:
 
 
 def test_an_invalid_json_answer_is_restarted_and_streamed_again(endpoint: Endpoint, a_call: Build) -> None:
-    said = iter(["no", "{}"])
-    endpoint.script = lambda handler: handler.stream(piece(next(said), "stop"), DONE)
+    answers = iter(["no", "{}"])
+    endpoint.script = lambda handler: handler.stream(piece(next(answers), "stop"), DONE)
     listener = RecordingListener()
     answer = complete(a_call(base_url=endpoint.url, response_format="json"), listener)
     assert (answer.content, answer.format_retries) == ("{}", 1)
@@ -288,7 +288,7 @@ def test_the_host_policy_also_applies_to_streams(endpoint: Endpoint, a_call: Bui
     assert endpoint.connections == 0
 
 
-# --- what goes wrong on the way ------------------------------------------------------------------------------------
+# --- failures ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ def test_a_broken_connection_fails_the_answer_only_before_its_end(
 def test_a_slow_stream_ends_at_the_timeout(endpoint: Endpoint, a_call: Build, start: bytes) -> None:
     endpoint.script = lambda handler: handler.trickle(start)
     began = time.monotonic()
-    with pytest.raises(LlmTimeout, match=r"'demo' gave no complete answer within 0.2 s\."):
+    with pytest.raises(LlmTimeout, match=r"'demo' sent no complete answer within 0.2 s\."):
         complete(a_call(base_url=endpoint.url, timeout_seconds=0.2), RecordingListener())
     assert 0.19 <= time.monotonic() - began < 1.5
 
@@ -354,7 +354,7 @@ def test_an_endless_stream_ends_at_the_size_bound(
 
 @pytest.mark.parametrize("body", [b"<html>Sign in</html>", b"", b'{"choices": []}', b"\xff\xfe", b"data: [DONE]"])
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
-def test_an_invalid_stream_is_a_named_failure(endpoint: Endpoint, a_call: Build, provider: str, body: bytes) -> None:
+def test_an_invalid_stream_is_an_llm_error(endpoint: Endpoint, a_call: Build, provider: str, body: bytes) -> None:
     endpoint.script = lambda handler: handler.reply(200, body, Content_Type="text/event-stream")
     with pytest.raises(LlmError, match="'demo'"):
         complete(a_call(provider=provider, base_url=endpoint.url), RecordingListener())

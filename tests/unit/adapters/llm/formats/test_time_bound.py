@@ -1,4 +1,4 @@
-"""A block of Python code ends within its time, and leaves the timers and handlers of others as they were."""
+"""A block of Python code ends within its time bound, and restores the timers and handlers of its callers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No connection to an address that this deployment doesn't call: seen from the sockets, on this machine."""
+"""No connection is made to a forbidden address, as observed at sockets on this machine."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ PUBLIC = "93.184.215.14"
 Build = Callable[..., LlmCall]
 
 
-class Witness:
-    """A socket that listens on this machine, and sees whether anybody comes."""
+class ListeningSocket:
+    """A socket that listens on this machine, and shows whether a client has connected."""
 
     def __init__(self, listening: socket.socket) -> None:
         self._listening = listening
         self.port: int = listening.getsockname()[1]
 
     @property
-    def has_seen_nobody(self) -> bool:
+    def has_no_connection(self) -> bool:
         self._listening.settimeout(0.05)
         try:
             self._listening.accept()[0].close()
@@ -49,9 +49,9 @@ class Witness:
 
 
 @pytest.fixture
-def witness() -> Iterator[Witness]:
+def listening() -> Iterator[ListeningSocket]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        yield Witness(listening)
+        yield ListeningSocket(listening)
 
 
 @pytest.fixture(autouse=True)
@@ -71,21 +71,21 @@ def found(address: str, port: int) -> AddressInfo:
 
 
 class Dns:
-    """Answers each look-up with the next of its answers, and the last one from then on."""
+    """Returns the next of its answers for each look-up; the last one is repeated."""
 
     def __init__(self, *answers: Sequence[str], port: int | None = None) -> None:
         self.answers = list(answers)
-        self.asked: list[str] = []
+        self.lookups: list[str] = []
         self.port = port
 
     def __call__(self, host: str, port: int, *_: object, **__: object) -> list[AddressInfo]:
-        self.asked.append(host)
+        self.lookups.append(host)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return [found(address, self.port or port) for address in answer]
 
 
-class Recorded(socket.socket):
-    """Goes nowhere; tells where it should have gone."""
+class RecordingSocket(socket.socket):
+    """Records addresses instead of connecting to them."""
 
     to: list[Any]
 
@@ -95,9 +95,9 @@ class Recorded(socket.socket):
 
 @pytest.fixture
 def connected_to(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    Recorded.to = []
-    monkeypatch.setattr(socket, "socket", Recorded)
-    return Recorded.to
+    RecordingSocket.to = []
+    monkeypatch.setattr(socket, "socket", RecordingSocket)
+    return RecordingSocket.to
 
 
 def seconds() -> float:
@@ -131,22 +131,24 @@ def seconds() -> float:
         ("10.0.0.1", "private"),
     ],
 )
-def test_a_non_public_address_is_rejected_in_any_notation(witness: Witness, scheme: str, host: str, kind: str) -> None:
+def test_a_non_public_address_is_rejected_in_any_notation(
+    listening: ListeningSocket, scheme: str, host: str, kind: str
+) -> None:
     with pytest.raises(LlmRefused) as caught:
-        send(to(f"{scheme}://{host}:{witness.port}/v1?key=secret"), 2, PUBLIC_ONLY)
+        send(to(f"{scheme}://{host}:{listening.port}/v1?key=secret"), 2, PUBLIC_ONLY)
     shown = str(caught.value)
     assert shown.startswith("LLM instance 'demo' may not call ")
     assert shown.endswith(f": its address is {kind}, which this deployment doesn't call.")
     assert "secret" not in shown
     assert "sk-test" not in shown
-    assert witness.has_seen_nobody
+    assert listening.has_no_connection
 
 
 @pytest.mark.parametrize("host", ["127。0。0。1", "①②⑦.0.0.1", "127.0.0.1\\@a.example"])
-def test_other_characters_are_rejected(witness: Witness, host: str) -> None:
+def test_other_characters_are_rejected(listening: ListeningSocket, host: str) -> None:
     with pytest.raises(LlmRefused):
-        send(to(f"https://{host}:{witness.port}/v1"), 2, PUBLIC_ONLY)
-    assert witness.has_seen_nobody
+        send(to(f"https://{host}:{listening.port}/v1"), 2, PUBLIC_ONLY)
+    assert listening.has_no_connection
 
 
 @pytest.mark.parametrize(
@@ -154,16 +156,16 @@ def test_other_characters_are_rejected(witness: Witness, host: str) -> None:
     [["10.0.0.1"], ["127.0.0.1"], ["::ffff:10.0.0.1"], ["64:ff9b::a00:1"], [PUBLIC, "127.0.0.1"], ["::1", PUBLIC]],
 )
 def test_a_name_with_any_non_public_address_is_rejected(
-    witness: Witness, monkeypatch: pytest.MonkeyPatch, answer: list[str], connected_to: list[Any]
+    listening: ListeningSocket, monkeypatch: pytest.MonkeyPatch, answer: list[str], connected_to: list[Any]
 ) -> None:
     dns = Dns(answer)
     monkeypatch.setattr(socket, "getaddrinfo", dns)
     with pytest.raises(LlmRefused, match=r"may not call inside\.example: its address is") as caught:
-        send(to(f"https://inside.example:{witness.port}/v1"), 2, PUBLIC_ONLY)
-    assert not any(address in str(caught.value) for address in answer)  # a network's inner addresses are its own
-    assert dns.asked == ["inside.example"]
+        send(to(f"https://inside.example:{listening.port}/v1"), 2, PUBLIC_ONLY)
+    assert not any(address in str(caught.value) for address in answer)  # internal addresses are not disclosed
+    assert dns.lookups == ["inside.example"]
     assert connected_to == []
-    assert witness.has_seen_nobody
+    assert listening.has_no_connection
 
 
 def test_http_is_rejected_before_the_name_is_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +173,7 @@ def test_http_is_rejected_before_the_name_is_resolved(monkeypatch: pytest.Monkey
     monkeypatch.setattr(socket, "getaddrinfo", dns)
     with pytest.raises(LlmRefused, match=r"may not call a\.example: this deployment calls https"):
         send(to("http://a.example/v1"), 2, PUBLIC_ONLY)
-    assert dns.asked == []
+    assert dns.lookups == []
 
 
 def test_an_unlisted_host_is_rejected_before_the_name_is_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,14 +182,16 @@ def test_an_unlisted_host_is_rejected_before_the_name_is_resolved(monkeypatch: p
     hosts = HostPolicy(allowed=("api.example", "*.azure.example"))
     with pytest.raises(LlmRefused, match=r"may not call a\.example: it is none of the hosts"):
         send(to("https://a.example/v1"), 2, hosts)
-    assert dns.asked == []
+    assert dns.lookups == []
 
 
-def test_a_redirect_to_a_non_public_address_is_rejected(endpoint: Endpoint, witness: Witness, a_call: Build) -> None:
-    endpoint.script = lambda handler: handler.reply(307, b"", Location=f"http://127.0.0.1:{witness.port}/")
+def test_a_redirect_to_a_non_public_address_is_rejected(
+    endpoint: Endpoint, listening: ListeningSocket, a_call: Build
+) -> None:
+    endpoint.script = lambda handler: handler.reply(307, b"", Location=f"http://127.0.0.1:{listening.port}/")
     with pytest.raises(LlmRefused, match=r"status 307.*not followed"):
         complete(a_call(base_url=endpoint.url))
-    assert witness.has_seen_nobody
+    assert listening.has_no_connection
 
 
 def test_the_metadata_service_is_rejected_even_if_private_hosts_are_allowed(connected_to: list[Any]) -> None:
@@ -224,7 +228,7 @@ def test_a_name_is_resolved_only_once(connected_to: list[Any]) -> None:
     rebinding = Dns([PUBLIC], ["127.0.0.1"])
     target = ("rebinding.example", 443)
     connect(target, PUBLIC_ONLY, seconds, (), rebinding).close()
-    assert rebinding.asked == ["rebinding.example"]
+    assert rebinding.lookups == ["rebinding.example"]
     assert connected_to == [(PUBLIC, 443)]
     with pytest.raises(ForbiddenHost):
         connect(target, PUBLIC_ONLY, seconds, (), rebinding)
@@ -232,17 +236,17 @@ def test_a_name_is_resolved_only_once(connected_to: list[Any]) -> None:
 
 
 def test_the_connection_uses_the_resolved_address(
-    endpoint: Endpoint, witness: Witness, monkeypatch: pytest.MonkeyPatch
+    endpoint: Endpoint, listening: ListeningSocket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = endpoint.server_address[1]
     dns = Dns(["127.0.0.1"], ["127.0.0.9"], port=port)
     monkeypatch.setattr(socket, "getaddrinfo", dns)
     for _ in range(2):
-        assert send(to(f"http://model.example:{witness.port}/v1"), 5).status == 200
-    assert dns.asked == ["model.example"]
-    assert [headers["Host"] for _, headers, _ in endpoint.requests] == [f"model.example:{witness.port}"] * 2
+        assert send(to(f"http://model.example:{listening.port}/v1"), 5).status == 200
+    assert dns.lookups == ["model.example"]
+    assert [headers["Host"] for _, headers, _ in endpoint.requests] == [f"model.example:{listening.port}"] * 2
     assert endpoint.connections == 1
-    assert witness.has_seen_nobody
+    assert listening.has_no_connection
 
 
 def test_connections_are_not_shared_between_policies(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,15 +259,15 @@ def test_connections_are_not_shared_between_policies(endpoint: Endpoint, monkeyp
     assert len(endpoint.requests) == 1
 
 
-def test_if_an_address_does_not_respond_the_next_one_is_tried(witness: Witness) -> None:
+def test_if_an_address_does_not_respond_the_next_one_is_tried(listening: ListeningSocket) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         gone = closed.getsockname()[1]
 
     def resolve(_host: str, port: int) -> Sequence[AddressInfo]:
         return [found("127.0.0.1", gone), found("127.0.0.1", port)]
 
-    with connect(("model.example", witness.port), ANY_HOST, seconds, [], resolve) as made:
-        assert made.getpeername() == ("127.0.0.1", witness.port)
+    with connect(("model.example", listening.port), ANY_HOST, seconds, [], resolve) as made:
+        assert made.getpeername() == ("127.0.0.1", listening.port)
 
 
 def test_a_name_without_an_address_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,10 +276,10 @@ def test_a_name_without_an_address_is_unreachable(monkeypatch: pytest.MonkeyPatc
         send(to("http://model.example/v1"), 2)
 
 
-def test_the_systems_resolver_is_the_default(witness: Witness) -> None:
-    """It reads ``127.1`` as an address; so it is its answer, and not the text, that has to be checked."""
-    (only,) = resolve_host("127.1", witness.port)
-    assert only[4] == ("127.0.0.1", witness.port)
+def test_the_systems_resolver_is_the_default(listening: ListeningSocket) -> None:
+    """It reads ``127.1`` as an address, so its result has to be checked and not the text."""
+    (only,) = resolve_host("127.1", listening.port)
+    assert only[4] == ("127.0.0.1", listening.port)
 
 
 # --- proxies ---------------------------------------------------------------------------------------------------------
@@ -283,14 +287,14 @@ def test_the_systems_resolver_is_the_default(witness: Witness) -> None:
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 def test_no_proxy_is_used_if_only_public_hosts_are_allowed(
-    witness: Witness, monkeypatch: pytest.MonkeyPatch, name: str
+    listening: ListeningSocket, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv(name, f"http://127.0.0.1:{witness.port}")
+    monkeypatch.setenv(name, f"http://127.0.0.1:{listening.port}")
     monkeypatch.setattr(socket, "getaddrinfo", dns := Dns(["10.0.0.1"]))
     with pytest.raises(LlmRefused, match="its address is private"):
         send(to("https://inside.example/v1"), 2, PUBLIC_ONLY)
-    assert dns.asked == ["inside.example"]
-    assert witness.has_seen_nobody
+    assert dns.lookups == ["inside.example"]
+    assert listening.has_no_connection
 
 
 def test_the_list_of_hosts_also_applies_behind_a_proxy(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The address is chosen by the look-up, the certificate is for the name."""
+"""The connection uses the resolved address, and the certificate is checked against the name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Key and certificate of ``model.example``, good for an hour."""
+    """Key and certificate of ``model.example``, valid for an hour."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
     now = datetime.now(UTC)
@@ -54,7 +54,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TlsEndpoint:
-    """Answers each connection once; ``names`` are those that clients asked for in the TLS handshake (SNI)."""
+    """Sends one response per connection; ``names`` are those that clients sent in the TLS handshake (SNI)."""
 
     def __init__(self, certificate: Path) -> None:
         self.names: list[str | None] = []
@@ -77,7 +77,7 @@ class TlsEndpoint:
 
 
 def read_all(connection: ssl.SSLSocket) -> None:
-    """To the end of the body: closing before would reset the connection."""
+    """Read to the end of the body, since an earlier close would reset the connection."""
     read = b""
     while not read.endswith(b"{}"):
         read += connection.recv(65536)
@@ -85,7 +85,7 @@ def read_all(connection: ssl.SSLSocket) -> None:
 
 @pytest.fixture
 def tls(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TlsEndpoint]:
-    """Trusted, and what every name leads to."""
+    """A trusted endpoint to which every name is resolved."""
     served = TlsEndpoint(certificate)
     here = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", served.port))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: here)

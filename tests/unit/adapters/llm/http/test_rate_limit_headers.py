@@ -1,4 +1,4 @@
-"""When to come back, in all the forms in which endpoints say it."""
+"""How long to wait after a rate limit, in all forms that endpoints send."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ type Headers = dict[str, str]
         ({"retry-after": ""}, None),
     ],
 )
-def test_retry_after_in_all_its_forms(headers: Headers, seconds: float | None) -> None:
+def test_retry_after_is_read_in_all_its_forms(headers: Headers, seconds: float | None) -> None:
     assert retry_after(headers, NOW) == seconds
 
 
@@ -119,7 +119,7 @@ def test_openrouters_milliseconds_are_found_in_headers_and_in_the_error() -> Non
         ({"ratelimit": ";;=,=;"}, None),
     ],
 )
-def test_the_fields_of_the_ietfs_draft(headers: Headers, seconds: float | None) -> None:
+def test_the_fields_of_the_ietf_draft_are_read(headers: Headers, seconds: float | None) -> None:
     assert retry_after(headers, NOW) == seconds
 
 
@@ -145,18 +145,18 @@ def test_retry_after_has_priority_over_resets() -> None:
     assert retry_after(openai("6m0s") | {"retry-after": "soon"}, NOW) == 360.0
 
 
-def test_the_longest_reset_of_the_exhausted_limits_counts() -> None:
+def test_the_longest_reset_of_the_exhausted_limits_is_used() -> None:
     both = openai("1s", what="requests") | openai("20s")
     assert retry_after(both, NOW) == 20.0
     assert retry_after(both | openai("6m0s", "150", "tokens-per-day"), NOW) == 20.0
 
 
-def test_resets_of_other_limits_do_not_count() -> None:
+def test_resets_of_other_limits_are_ignored() -> None:
     assert retry_after(openai("6m0s", "149984"), NOW) is None
     assert retry_after(openai("0", "-1"), NOW) is None, "Azure: not known"
 
 
-def test_a_single_reset_counts_if_no_limit_is_exhausted() -> None:
+def test_a_single_reset_is_used_if_no_limit_is_exhausted() -> None:
     azure = {"x-rate-limit-reset-tokens": "55", "x-ratelimit-remaining-requests": "119"}
     assert retry_after(azure, NOW) == 55.0
     assert retry_after(openai("20s", "some"), NOW) == 20.0
@@ -164,10 +164,10 @@ def test_a_single_reset_counts_if_no_limit_is_exhausted() -> None:
 
 
 def test_a_wait_of_a_day_is_capped() -> None:
-    """A bucket of 200 requests a day is full after a day, and has one to give after seven minutes."""
+    """A bucket of 200 requests a day is full after a day, and has one request after seven minutes."""
     assert retry_after(openai("23h59m45s", what="requests"), NOW) == MAX_RETRY_AFTER_SECONDS
     assert retry_after(openai("33011.38", what="requests-day"), NOW) == MAX_RETRY_AFTER_SECONDS
-    assert retry_after(openai(f"{EPOCH + 90_000}", what="requests"), NOW) == 90_000, "a moment is meant as it is said"
+    assert retry_after(openai(f"{EPOCH + 90_000}", what="requests"), NOW) == 90_000, "a time is used unchanged"
 
 
 NAMES = st.sampled_from(
@@ -187,7 +187,7 @@ NAMES = st.sampled_from(
 NUMBERS = st.integers(-(10**30), 10**30).map(str) | st.floats().map(str)
 DURATIONS = st.lists(NUMBERS.flatmap(lambda number: st.sampled_from([f"{number}{unit}" for unit in "hms"])), max_size=3)
 DATES = st.datetimes().map(str) | st.datetimes().map(lambda date: f"{date:%a, %d %b %Y %H:%M:%S} -1200")
-POLICIES = st.tuples(NUMBERS, NUMBERS).map(lambda said: f'"a";r={said[0]};t={said[1]}, "b";r=0')
+POLICIES = st.tuples(NUMBERS, NUMBERS).map(lambda numbers: f'"a";r={numbers[0]};t={numbers[1]}, "b";r=0')
 TEXTS = st.just("0") | NUMBERS | DURATIONS.map("".join) | DATES | POLICIES | st.text(max_size=60)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,

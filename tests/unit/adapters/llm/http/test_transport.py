@@ -1,4 +1,4 @@
-"""The POST against a real endpoint on this machine. Only 127.0.0.1 can be connected to."""
+"""HTTP requests to a real endpoint on this machine. Only connections to 127.0.0.1 are possible."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_compressed_answer_is_read(endpoint: Endpoint) -> None:
 def test_a_server_that_sends_slowly_ends_at_the_timeout(endpoint: Endpoint, start: bytes) -> None:
     endpoint.script = lambda handler: handler.trickle(start)
     started = time.monotonic()
-    with pytest.raises(LlmTimeout, match=r"'demo' gave no complete answer within 0.3 s."):
+    with pytest.raises(LlmTimeout, match=r"'demo' sent no complete answer within 0.3 s."):
         send(to(endpoint.url), 0.3)
     assert 0.29 <= time.monotonic() - started < 1.5
 

@@ -1,4 +1,4 @@
-"""What goes wrong on the way, by name; and the table of foreign errors is whole."""
+"""Failures of the transport are mapped to LLM errors, and the mapping is complete."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def test_a_name_that_is_not_found_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 def test_connecting_has_a_shorter_timeout_per_address_and_ends_with_the_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seen: list[float] = []
+    timeouts: list[float] = []
     now = [0.0]
 
     class Silent(socket.socket):
         def connect(self, _address: object) -> None:
             seconds = self.gettimeout() or 0
-            seen.append(seconds)
+            timeouts.append(seconds)
             now[0] += seconds
             raise TimeoutError("timed out")
 
@@ -76,7 +76,7 @@ def test_connecting_has_a_shorter_timeout_per_address_and_ends_with_the_call(
     for seconds in (60, 12, 1):
         with pytest.raises(LlmUnreachable, match="can't be reached"):
             send(to("http://model.example/"), seconds, clock=lambda: now[0])
-    assert seen == [*(5, 5, 5, 5), *(5, 5, 2), 1]
+    assert timeouts == [*(5, 5, 5, 5), *(5, 5, 2), 1]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_connecting_has_a_shorter_timeout_per_address_and_ends_with_the_call(
         (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n", LlmError),
     ],
 )
-def test_an_incomplete_http_response_is_a_named_failure(endpoint: Endpoint, sent: bytes, kind: type[LlmError]) -> None:
+def test_an_incomplete_http_response_is_an_llm_error(endpoint: Endpoint, sent: bytes, kind: type[LlmError]) -> None:
     def hang_up(handler: Handler) -> None:
         handler.close_connection = True
         handler.wfile.write(sent)
@@ -119,14 +119,14 @@ def test_an_incomplete_http_response_is_a_named_failure(endpoint: Endpoint, sent
         f"http://{'a' * 300}.example/",
     ],
 )
-def test_a_url_that_cannot_be_called_is_a_named_failure(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_that_cannot_be_called_is_an_llm_error(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", _unknown)
     with pytest.raises(LlmError) as caught:
         send(to(url), 2)
     str(caught.value).encode("utf-8")
 
 
-def test_http_spoken_to_a_tls_client_is_unreachable(endpoint: Endpoint) -> None:
+def test_an_http_response_to_a_tls_client_is_unreachable(endpoint: Endpoint) -> None:
     with pytest.raises(LlmUnreachable, match="over TLS"):
         send(to(endpoint.url.replace("http", "https")), 2)
 

@@ -1,10 +1,9 @@
-"""Request as sent, answer as read, each failure by name, on bodies as the Messages API sends them. No sockets."""
+"""Requests, answers and errors, with bodies of the Messages API. No sockets."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,9 +11,9 @@ import pytest
 from baton.adapters.llm.providers.anthropic import messages as anthropic
 from baton.domain.errors import LlmError, LlmRefused, LlmServerError, LlmThrottled
 from baton.domain.llm.calls import LlmCall
-from tests.support.providers.anthropic import GOOD, an_error, reply
+from tests.support.providers.anthropic import GOOD, an_error
+from tests.support.providers.contract import NOW, reply
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -143,9 +142,9 @@ FAILURES = [
 def test_each_failure_has_its_class_and_the_providers_message(
     a_call: Build, status: int, kind: str, message: str, failure: type[LlmError]
 ) -> None:
-    for told in (status, 200):
+    for sent_status in (status, 200):
         with pytest.raises(LlmError) as caught:
-            anthropic.read(reply(an_error(kind, message), told), a_call(), NOW)
+            anthropic.read(reply(an_error(kind, message), sent_status), a_call(), NOW)
         assert type(caught.value) is failure
         assert f"status {status}: {message}" in str(caught.value)
 

@@ -1,10 +1,9 @@
-"""Streamed answers of the Messages API: asked for, read, and each failure by name. No sockets."""
+"""Streamed answers of the Messages API: requests, answers and errors. No sockets."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,16 @@ from baton.adapters.llm.http.server_sent_events import Event, events
 from baton.adapters.llm.providers.anthropic import messages as anthropic
 from baton.domain.errors import LlmAnswerInvalid
 from baton.domain.llm.calls import LlmAnswer, LlmCall
-from tests.support.providers.anthropic import STOP, events_of, read_stream, start, stop, text
+from tests.support.providers.anthropic import ANTHROPIC, STOP, events_of, start, stop, text
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+read_stream = ANTHROPIC.read_stream
 RECORDED = (Path(__file__).parent / "streams" / "anthropic.sse").read_bytes()
 Build = Callable[..., LlmCall]
 
 
 def test_with_a_listener_a_stream_is_requested(a_call: Build) -> None:
-    asked = json.loads(anthropic.request(a_call(), streamed=True).body)
-    assert asked == json.loads(anthropic.request(a_call()).body) | {"stream": True}
+    sent = json.loads(anthropic.request(a_call(), streamed=True).body)
+    assert sent == json.loads(anthropic.request(a_call()).body) | {"stream": True}
     for stream in (False, True):
         assert anthropic.request(a_call(stream=stream)) == anthropic.request(a_call())
 
@@ -41,9 +40,9 @@ def test_a_recorded_stream_yields_its_texts_without_thinking_and_the_whole_answe
     )
 
 
-def test_the_latest_counts_win_and_missing_ones_do_not_overwrite(a_call: Build) -> None:
-    begun = start(usage={"input_tokens": 12, "cache_read_input_tokens": 5, "output_tokens": 1})
-    sent = [begun, text("Sweden."), stop(None, output_tokens=2), stop("max_tokens", output_tokens=7, input_tokens=None)]
+def test_the_latest_counts_are_used_and_missing_ones_do_not_overwrite(a_call: Build) -> None:
+    first = start(usage={"input_tokens": 12, "cache_read_input_tokens": 5, "output_tokens": 1})
+    sent = [first, text("Sweden."), stop(None, output_tokens=2), stop("max_tokens", output_tokens=7, input_tokens=None)]
     answer = read_stream(events_of(*sent, STOP), a_call())[1]
     assert (answer.prompt_tokens, answer.completion_tokens, answer.finish_reason) == (17, 7, "length")
 
@@ -72,6 +71,6 @@ def test_a_stream_that_breaks_after_the_stop_reason_is_an_answer(a_call: Build) 
 
 
 @pytest.mark.parametrize("raw", ["<html>", "5", "[]", "null"])
-def test_an_event_that_is_not_an_object_is_a_named_failure(a_call: Build, raw: str) -> None:
+def test_an_event_that_is_not_an_object_is_an_llm_error(a_call: Build, raw: str) -> None:
     with pytest.raises(LlmAnswerInvalid, match="event"):
         read_stream([Event(raw)], a_call())

@@ -1,4 +1,4 @@
-"""Request as given to boto3, and answer as read from it. No sockets, and no boto3."""
+"""Parameters for boto3, and answers read from its results. No sockets, and no boto3."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def test_a_lone_surrogate_is_replaced_before_sending(a_call: Build) -> None:
 
 
 def test_json_and_schemas_are_requested_in_the_system_prompt(a_call: Build) -> None:
-    told = "Answer with JSON that follows this JSON Schema, and with nothing else:\n" + json.dumps(SCHEMA)
+    instruction = "Answer with JSON that follows this JSON Schema, and with nothing else:\n" + json.dumps(SCHEMA)
     for settings, system in (
         ({"response_format": "json"}, "Answer with JSON and nothing else."),
-        ({"response_format": SCHEMA, "system": "Be brief."}, f"Be brief.\n\n{told}"),
+        ({"response_format": SCHEMA, "system": "Be brief."}, f"Be brief.\n\n{instruction}"),
     ):
         assert bedrock.request(a_call(**settings))["system"] == [{"text": system}]
     for wanted in ("text", None):
@@ -52,7 +52,7 @@ def test_an_option_that_is_not_json_is_rejected_without_its_value(a_call: Build,
 
 
 def test_an_instance_with_a_base_url_is_rejected_before_any_call(a_call: Build) -> None:
-    with pytest.raises(LlmRefused, match="'demo' is of bedrock, which is called in this deployment's own region"):
+    with pytest.raises(LlmRefused, match="'demo' has a base URL, which is not supported by bedrock"):
         bedrock.complete(a_call(base_url="https://llm.example/v1"), None, TRANSPORT)
 
 

@@ -1,4 +1,4 @@
-"""The whole way through boto3 and our own transport, to an endpoint on this machine and back."""
+"""Calls through boto3 and our own transport to an endpoint on this machine."""
 
 from __future__ import annotations
 
@@ -74,17 +74,17 @@ def _account(endpoint: Endpoint) -> Iterator[None]:
 
 
 @pytest.fixture
-def ask(a_call: Build) -> Callable[..., LlmAnswer]:
-    """A call from the registry on, as the use case makes it."""
+def converse(a_call: Build) -> Callable[..., LlmAnswer]:
+    """Call Bedrock through the registry, as the use case does."""
 
-    def asked(transport: HttpTransport = TRANSPORT, **given: Any) -> LlmAnswer:
-        call = a_call(provider="bedrock", base_url=None, api_key=None, **{"model": MODEL} | given)
+    def send_call(transport: HttpTransport = TRANSPORT, **fields: Any) -> LlmAnswer:
+        call = a_call(provider="bedrock", base_url=None, api_key=None, **{"model": MODEL} | fields)
         return complete(call, transport=transport)
 
-    return asked
+    return send_call
 
 
-type Ask = Callable[..., LlmAnswer]
+type Converse = Callable[..., LlmAnswer]
 
 
 def answering(body: object, status: int = 200, **headers: str) -> Callable[[Handler], None]:
@@ -95,8 +95,8 @@ def answering(body: object, status: int = 200, **headers: str) -> Callable[[Hand
 # --- request and answer --------------------------------------------------------------------------------------------
 
 
-def test_a_call_is_signed_and_its_answer_is_read(endpoint: Endpoint, ask: Ask) -> None:
-    answer = ask(system="Be brief.", temperature=0, stop=("END",), options={"top_k": 3}, prompt="Grüße")
+def test_a_call_is_signed_and_its_answer_is_read(endpoint: Endpoint, converse: Converse) -> None:
+    answer = converse(system="Be brief.", temperature=0, stop=("END",), options={"top_k": 3}, prompt="Grüße")
     assert answer == LlmAnswer(
         content="Sweden.", model=MODEL, prompt_tokens=15, completion_tokens=6, finish_reason="stop"
     )
@@ -112,9 +112,9 @@ def test_a_call_is_signed_and_its_answer_is_read(endpoint: Endpoint, ask: Ask) -
 
 
 @pytest.mark.parametrize("model", [MODEL, "arn:aws:bedrock:x::inference-profile/a.b", "odd name~*'()é"])
-def test_the_received_request_equals_the_signed_one(endpoint: Endpoint, ask: Ask, model: str) -> None:
-    """Neither requests nor urllib3 writes the path in another way, which would break the signature."""
-    ask(model=model)
+def test_the_received_request_equals_the_signed_one(endpoint: Endpoint, converse: Converse, model: str) -> None:
+    """Neither requests nor urllib3 may change the path, since the signature would no longer match."""
+    converse(model=model)
     ((path, headers, body),) = endpoint.requests
     scope, names, signature = headers["Authorization"].partition(" ")[2].split(", ")
     arrived = {name.lower(): value for name, value in headers.items()}
@@ -128,14 +128,14 @@ def test_the_received_request_equals_the_signed_one(endpoint: Endpoint, ask: Ask
     assert scope.endswith(f"/{REGION}/bedrock/aws4_request")
 
 
-def test_calls_share_one_client_and_one_connection(endpoint: Endpoint, ask: Ask) -> None:
-    assert [ask().content for _ in range(3)] == ["Sweden."] * 3
+def test_calls_share_one_client_and_one_connection(endpoint: Endpoint, converse: Converse) -> None:
+    assert [converse().content for _ in range(3)] == ["Sweden."] * 3
     assert endpoint.connections == 1
 
 
-def test_a_schema_is_sent_and_an_invalid_answer_is_requested_again(endpoint: Endpoint, ask: Ask) -> None:
+def test_a_schema_is_sent_and_an_invalid_answer_is_requested_again(endpoint: Endpoint, converse: Converse) -> None:
     with pytest.raises(LlmError, match="isn't JSON"):
-        ask(response_format={"type": "object"})
+        converse(response_format={"type": "object"})
     systems = [json.loads(body)["system"][0]["text"] for _, _, body in endpoint.requests]
     assert [system.endswith('{"type": "object"}') for system in systems] == [True, True]
 
@@ -169,24 +169,24 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize(("told", "failure"), FAILURES)
+@pytest.mark.parametrize(("reply", "failure"), FAILURES)
 def test_each_failure_has_its_class_and_the_services_message_and_no_retry(
-    endpoint: Endpoint, ask: Ask, told: tuple[int, str, str], failure: type[LlmError]
+    endpoint: Endpoint, converse: Converse, reply: tuple[int, str, str], failure: type[LlmError]
 ) -> None:
-    status, code, message = told
+    status, code, message = reply
     for name in ("message", "Message"):
         endpoint.requests.clear()
         kind = f"{code}:http://internal.amazon.com/coral/com.amazon.bedrock/"
         endpoint.script = answering({name: message}, status, x_amzn_ErrorType=kind)
         with pytest.raises(LlmError) as caught:
-            ask()
+            converse()
         assert type(caught.value) is failure
         assert f"LLM instance 'demo' answered with status {status}: {message}" in str(caught.value)
         assert len(endpoint.requests) == 1
 
 
 @pytest.mark.parametrize(
-    ("sent", "failure", "said"),
+    ("sent", "failure", "expected"),
     [
         ((503, b"no healthy upstream"), LlmThrottled, "status 503: no healthy upstream."),
         ((502, b"<html><h1>502</h1></html>"), LlmServerError, "status 502: Bad Gateway."),
@@ -200,28 +200,28 @@ def test_each_failure_has_its_class_and_the_services_message_and_no_retry(
     ],
 )
 def test_a_failure_in_an_unknown_form_is_mapped_by_its_status(
-    endpoint: Endpoint, ask: Ask, sent: tuple[int, object], failure: type[LlmError], said: str
+    endpoint: Endpoint, converse: Converse, sent: tuple[int, object], failure: type[LlmError], expected: str
 ) -> None:
     status, body = sent
     endpoint.script = answering(body, status, Location="/elsewhere")
     with pytest.raises(LlmError) as caught:
-        ask()
+        converse()
     assert type(caught.value) is failure
-    assert f"'demo' answered with {said}" in str(caught.value)
+    assert f"'demo' answered with {expected}" in str(caught.value)
     assert len(endpoint.requests) == 1
 
 
-def test_a_throttled_call_returns_its_retry_after(endpoint: Endpoint, ask: Ask) -> None:
+def test_a_throttled_call_returns_its_retry_after(endpoint: Endpoint, converse: Converse) -> None:
     endpoint.script = answering({"message": "Slow down"}, 429, Retry_After="17")
     with pytest.raises(LlmThrottled) as caught:
-        ask()
+        converse()
     assert caught.value.retry_after == 17
 
 
-def test_neither_message_nor_traceback_of_a_failure_quotes_the_prompt(endpoint: Endpoint, ask: Ask) -> None:
+def test_neither_message_nor_traceback_of_a_failure_quotes_the_prompt(endpoint: Endpoint, converse: Converse) -> None:
     endpoint.script = answering({"message": "Malformed: my very own secret words and more"}, 400)
     with pytest.raises(LlmRefused, match="Malformed") as caught:
-        ask(prompt="my very own secret words and more")
+        converse(prompt="my very own secret words and more")
     assert "secret" not in str(caught.value)
     assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)
 
@@ -235,24 +235,27 @@ def test_neither_message_nor_traceback_of_a_failure_quotes_the_prompt(endpoint: 
         ([], "whose body is of type list"),
         (None, "without body"),
         ({}, "without output"),
-        ({**GOOD, "usage": {"inputTokens": float("inf")}}, "isn't what Converse promises"),
-        ({"output": []}, "isn't what Converse promises"),
-        ({"output": {"message": 5}}, "isn't what Converse promises"),
-        ({"output": {"message": {"content": "Sweden."}}}, "isn't what Converse promises"),
-        ({"output": {"message": {"content": [{"text": "a", "image": {}}]}}}, "isn't what Converse promises"),
+        ({**GOOD, "usage": {"inputTokens": float("inf")}}, "does not match Converse's response format"),
+        ({"output": []}, "does not match Converse's response format"),
+        ({"output": {"message": 5}}, "does not match Converse's response format"),
+        ({"output": {"message": {"content": "Sweden."}}}, "does not match Converse's response format"),
+        (
+            {"output": {"message": {"content": [{"text": "a", "image": {}}]}}},
+            "does not match Converse's response format",
+        ),
     ],
 )
-def test_a_success_status_without_an_answer_is_a_named_failure(
-    endpoint: Endpoint, ask: Ask, body: object, named: str
+def test_a_success_status_without_an_answer_is_an_llm_error(
+    endpoint: Endpoint, converse: Converse, body: object, named: str
 ) -> None:
     endpoint.script = answering(body)
     with pytest.raises(LlmAnswerInvalid, match=f"'demo' sent an answer .*{named}"):
-        ask()
+        converse()
 
 
-def test_an_invalid_byte_is_replaced(endpoint: Endpoint, ask: Ask) -> None:
+def test_an_invalid_byte_is_replaced(endpoint: Endpoint, converse: Converse) -> None:
     endpoint.script = answering(b"\xef\xbb\xbf" + json.dumps(GOOD).encode().replace(b"Sweden", b"Swe\xffden"))
-    assert ask().content == "Swe\ufffdden."
+    assert converse().content == "Swe\ufffdden."
 
 
 # --- the way out ---------------------------------------------------------------------------------------------------
@@ -261,65 +264,90 @@ def test_an_invalid_byte_is_replaced(endpoint: Endpoint, ask: Ask) -> None:
 @pytest.mark.parametrize(
     "start", [b"", b"HTTP/1.1 200 OK\r\n\r\n{", b"HTTP/1.1 500 Oh\r\nContent-Length: 99999\r\n\r\n"]
 )
-def test_an_endpoint_that_sends_slowly_ends_at_the_timeout(endpoint: Endpoint, ask: Ask, start: bytes) -> None:
-    ask()
+def test_an_endpoint_that_sends_slowly_ends_at_the_timeout(
+    endpoint: Endpoint, converse: Converse, start: bytes
+) -> None:
+    converse()
     endpoint.script = lambda handler: handler.trickle(start)
     started = time.monotonic()
-    with pytest.raises(LlmTimeout, match=r"'demo' gave no complete answer within 0.3 s."):
-        ask(timeout_seconds=0.3)
+    with pytest.raises(LlmTimeout, match=r"'demo' sent no complete answer within 0.3 s."):
+        converse(timeout_seconds=0.3)
     assert 0.29 <= time.monotonic() - started < 1.5
 
 
-def test_an_answer_over_the_size_bound_is_rejected(endpoint: Endpoint, ask: Ask) -> None:
+def test_an_answer_over_the_size_bound_is_rejected(endpoint: Endpoint, converse: Converse) -> None:
     endpoint.script = answering(b'{"output": "' + b"x" * 11_000_000)
     with pytest.raises(LlmAnswerInvalid, match="'demo' sent an answer of more than 10,485,760 bytes"):
-        ask(timeout_seconds=10)
+        converse(timeout_seconds=10)
 
 
-def test_only_allowed_hosts_are_called(endpoint: Endpoint, ask: Ask) -> None:
+def test_only_allowed_hosts_are_called(endpoint: Endpoint, converse: Converse) -> None:
     for hosts, why in (
         (HostPolicy(), "its address is loopback"),
         (HostPolicy(allow_private=True, allow_loopback=True, allowed=("api.example",)), "none of the hosts"),
     ):
         with pytest.raises(LlmRefused, match=f"'demo' may not call 127.0.0.1: .*{why}"):
-            ask(transport=HttpTransport(hosts))
+            converse(transport=HttpTransport(hosts))
     assert endpoint.connections == 0
     only_this_host = HostPolicy(allow_private=True, allow_loopback=True, allowed=("127.0.0.1",))
-    assert ask(transport=HttpTransport(only_this_host)).content == "Sweden."
+    assert converse(transport=HttpTransport(only_this_host)).content == "Sweden."
 
 
-def test_the_default_endpoint_is_that_of_the_region(ask: Ask) -> None:
-    """The host that an operator writes into the list of allowed ones."""
+def test_the_default_endpoint_is_that_of_the_region(converse: Converse) -> None:
+    """Operators add this host to the list of allowed ones."""
     regions_own = rf"bedrock-runtime\.{REGION}\.amazonaws\.com"
     elsewhere = HttpTransport(HostPolicy(allowed=("api.example",)))
     with account_at(None), pytest.raises(LlmRefused, match=f"may not call {regions_own}: .*none"):
-        ask(transport=elsewhere)
+        converse(transport=elsewhere)
 
 
 def test_concurrent_calls_have_their_own_names_and_timeouts(endpoint: Endpoint, a_call: Build) -> None:
     models = ["slow", "model-1", "model-2", "model-3"]
-    all_begun = threading.Barrier(len(models), timeout=10)
+    all_started = threading.Barrier(len(models), timeout=10)
 
     def named(handler: Handler) -> None:
         if "slow" in handler.path:
             endpoint.stopped.wait(5)
         handler.reply(400, b'{"message": "No."}')
 
-    def told(model: str) -> str:
+    def failure_of(model: str) -> str:
         call = a_call(base_url=None, model=model, timeout_seconds=0.5 if model == "slow" else 10)
         with pytest.raises(LlmError) as caught:
             bedrock.complete(replace(call, endpoint=replace(call.endpoint, instance_name=model)), None, TRANSPORT)
         return str(caught.value)
 
     endpoint.script = named
-    bedrock_client.bedrock().meta.events.register("before-sign", lambda **_: all_begun.wait())
+    bedrock_client.bedrock().meta.events.register("before-sign", lambda **_: all_started.wait())
     with ThreadPoolExecutor(max_workers=len(models)) as pool:
-        slow, *others = [pool.submit(copy_context().run, told, model) for model in models]
-        assert slow.result() == "LLM instance 'slow' gave no complete answer within 0.5 s."
+        slow, *others = [pool.submit(copy_context().run, failure_of, model) for model in models]
+        assert slow.result() == "LLM instance 'slow' sent no complete answer within 0.5 s."
         answers = [other.result() for other in others]
     assert answers == [f"LLM instance '{model}' answered with status 400: No." for model in models[1:]]
 
 
-def test_a_closed_endpoint_is_unreachable(ask: Ask) -> None:
+def test_a_closed_endpoint_is_unreachable(converse: Converse) -> None:
     with account_at("http://127.0.0.1:1"), pytest.raises(LlmUnreachable, match="can't be reached"):
-        ask()
+        converse()
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + json.dumps(GOOD).encode()[:60],
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n{",
+        b"HTTP/1.1 429 Slow\r\nRetry-After: ",
+    ],
+)
+def test_an_endless_answer_ends_at_the_timeout(endpoint: Endpoint, a_call: Build, start: bytes) -> None:
+    endpoint.script = lambda handler: handler.trickle(start)
+    started = time.monotonic()
+    with pytest.raises(LlmError, match=r"within 0\.2 s"):
+        bedrock.complete(a_call(base_url=None, timeout_seconds=0.2), None, TRANSPORT)
+    assert time.monotonic() - started < 1.5
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_of_many_megabytes_is_an_llm_error(endpoint: Endpoint, a_call: Build, status: int) -> None:
+    endpoint.script = lambda handler: handler.reply(status, b'{"message": "' + b"x" * 11_000_000)
+    with pytest.raises(LlmError, match="'demo'"):
+        bedrock.complete(a_call(base_url=None), None, TRANSPORT)

@@ -1,4 +1,4 @@
-"""What boto3 itself may raise, before a byte is sent: each by name, and the table of them is whole."""
+"""Errors that boto3 raises before a byte is sent are mapped to LLM errors, and the mapping is complete."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROWS = bedrock_failures.FAILURES.keys()
 
 
 @pytest.mark.parametrize(
-    ("environment", "said"),
+    ("environment", "message"),
     [
         (
             {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None},
@@ -38,15 +38,15 @@ ROWS = bedrock_failures.FAILURES.keys()
     ],
 )
 def test_missing_or_wrong_aws_configuration_is_named(
-    a_call: Build, environment: dict[str, str | None], said: str
+    a_call: Build, environment: dict[str, str | None], message: str
 ) -> None:
-    with account_at(None, **environment), pytest.raises(LlmRefused, match=f"LLM instance 'demo' .*{said}"):
+    with account_at(None, **environment), pytest.raises(LlmRefused, match=f"LLM instance 'demo' .*{message}"):
         bedrock.complete(a_call(base_url=None), None, TRANSPORT)
 
 
 @pytest.mark.parametrize("settings", [{"max_tokens": 0}, {"top_p": "a secret"}])
 def test_a_parameter_rejected_by_boto3_is_named_without_its_value(a_call: Build, settings: dict[str, Any]) -> None:
-    with account_at(None), pytest.raises(LlmRefused, match=r"setting that Converse doesn't take \(Param") as caught:
+    with account_at(None), pytest.raises(LlmRefused, match=r"setting that Converse doesn't accept \(Param") as caught:
         bedrock.complete(a_call(base_url=None, **settings), None, TRANSPORT)
     assert "secret" not in str(caught.value)
     no_traceback = (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)

@@ -1,10 +1,9 @@
-"""Request as sent, answer as read, each failure by name. No sockets."""
+"""Requests, answers and errors. No sockets."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,9 +18,9 @@ from baton.domain.errors import (
     LlmTimeout,
 )
 from baton.domain.llm.calls import LlmCall
-from tests.support.providers.openai import GOOD, reply, saying
+from tests.support.providers.contract import NOW, reply
+from tests.support.providers.openai import GOOD, answer_of
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 Build = Callable[..., LlmCall]
 
 
@@ -124,7 +123,7 @@ def test_neither_key_nor_prompt_is_in_a_repr(a_call: Build) -> None:
 
 
 def test_a_truncated_answer_has_finish_reason_length(a_call: Build) -> None:
-    assert openai.read(reply(saying({"content": "Swe"}, "length")), a_call(), NOW).finish_reason == "length"
+    assert openai.read(reply(answer_of({"content": "Swe"}, "length")), a_call(), NOW).finish_reason == "length"
 
 
 @pytest.mark.parametrize("usage", [None, [], "many", {}, {"prompt_tokens": "12", "completion_tokens": True}])
@@ -148,7 +147,7 @@ def test_a_byte_order_mark_is_removed_and_an_invalid_byte_replaced(a_call: Build
 )
 def test_filtered_and_declined_answers_fail(a_call: Build, message: object, finish_reason: str, named: str) -> None:
     with pytest.raises(LlmRefused, match=named) as caught:
-        openai.read(reply(saying(message, finish_reason)), a_call(), NOW)
+        openai.read(reply(answer_of(message, finish_reason)), a_call(), NOW)
     assert "relay" not in str(caught.value)
 
 

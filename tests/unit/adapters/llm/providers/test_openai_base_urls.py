@@ -1,4 +1,4 @@
-"""A check of an instance whose base URL lacks ``/v1`` says which base URL is the right one."""
+"""A check of an instance whose base URL lacks ``/v1`` names the base URL that works."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ HTML = b"<html>404</html>"
 
 
 def api_below(
-    root: str, listed: tuple[int, object], asked: tuple[int, object], elsewhere: tuple[int, object]
+    root: str, list_reply: tuple[int, object], call_reply: tuple[int, object], elsewhere: tuple[int, object]
 ) -> Script:
-    """An API below ``root``, and what the rest of the host answers."""
+    """An API below ``root``, and the reply for all other paths."""
 
     def script(handler: Handler) -> None:
         path = handler.path.partition("?")[0]
-        there = path in (f"{root}/models", f"{root}/chat/completions")
-        status, body = (listed if handler.command == "GET" else asked) if there else elsewhere
+        is_below_root = path in (f"{root}/models", f"{root}/chat/completions")
+        status, body = (list_reply if handler.command == "GET" else call_reply) if is_below_root else elsewhere
         handler.reply(status, body if isinstance(body, bytes) else json.dumps(body).encode())
 
     return script
@@ -64,12 +64,12 @@ def test_an_error_names_the_base_url_that_works(
     endpoint: Endpoint, a_call: Build, elsewhere: tuple[int, object], listed: tuple[int, object]
 ) -> None:
     endpoint.script = api_below("/v1", listed, (200, ANSWER), elsewhere)
-    said = failure(a_call(base_url=endpoint.url.removesuffix("/v1")))
-    assert said.endswith(f" It answers at {endpoint.url}: set base_url to {endpoint.url}.")
+    error = failure(a_call(base_url=endpoint.url.removesuffix("/v1")))
+    assert error.endswith(f" The API answers at {endpoint.url}: set base_url to {endpoint.url}.")
 
 
 @pytest.mark.parametrize(
-    ("given", "root"),
+    ("path", "root"),
     [
         ("", "/v1"),
         ("/", "/v1"),
@@ -87,43 +87,43 @@ def test_an_error_names_the_base_url_that_works(
     ],
 )
 def test_base_urls_below_the_path_and_beside_a_native_api_are_tried(
-    endpoint: Endpoint, a_call: Build, given: str, root: str
+    endpoint: Endpoint, a_call: Build, path: str, root: str
 ) -> None:
     endpoint.script = api_below(root, (200, MODELS), (200, ANSWER), (404, {}))
     host = endpoint.url.removesuffix("/v1")
-    assert failure(a_call(base_url=host + given)).endswith(f": set base_url to {host}{root}.")
+    assert failure(a_call(base_url=host + path)).endswith(f": set base_url to {host}{root}.")
 
 
 @pytest.mark.parametrize("status", [401, 403, 429])
-def test_a_base_url_that_rejects_the_key_also_counts(endpoint: Endpoint, a_call: Build, status: int) -> None:
+def test_a_base_url_that_rejects_the_key_is_also_named(endpoint: Endpoint, a_call: Build, status: int) -> None:
     endpoint.script = api_below("/v1", (status, REFUSED), (status, REFUSED), (404, {}))
-    said = failure(a_call(base_url=endpoint.url.removesuffix("/v1")))
-    assert said.endswith(f"It answers at {endpoint.url} (with status {status}): set base_url to {endpoint.url}.")
+    error = failure(a_call(base_url=endpoint.url.removesuffix("/v1")))
+    assert error.endswith(f"The API answers at {endpoint.url} (with status {status}): set base_url to {endpoint.url}.")
 
 
 def test_a_query_is_sent_but_not_quoted(endpoint: Endpoint, a_call: Build) -> None:
     endpoint.script = api_below("/v1", (200, MODELS), (200, ANSWER), (404, {}))
-    said = failure(a_call(base_url=endpoint.url.removesuffix("/v1") + "?key=secret"))
-    assert said.endswith(f"set base_url to {endpoint.url} (with the same query).")
-    assert "secret" not in said
+    error = failure(a_call(base_url=endpoint.url.removesuffix("/v1") + "?key=secret"))
+    assert error.endswith(f"set base_url to {endpoint.url} (with the same query).")
+    assert "secret" not in error
     assert all(path.endswith("?key=secret") for path, _, _ in endpoint.requests)
 
 
-@pytest.mark.parametrize("given", ["/v1", "/v1/", "/v1/chat/completions", "/v1beta/openai", "/api/v3"])
-def test_a_base_url_with_a_version_is_the_only_one_tried(endpoint: Endpoint, a_call: Build, given: str) -> None:
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/chat/completions", "/v1beta/openai", "/api/v3"])
+def test_a_base_url_with_a_version_is_the_only_one_tried(endpoint: Endpoint, a_call: Build, path: str) -> None:
     endpoint.script = lambda handler: handler.reply(404, b"{}")
-    said = failure(a_call(base_url=endpoint.url.removesuffix("/v1") + given))
-    assert said == "LLM instance 'demo' answered with status 404: Not Found."
+    error = failure(a_call(base_url=endpoint.url.removesuffix("/v1") + path))
+    assert error == "LLM instance 'demo' answered with status 404: Not Found."
     assert len(endpoint.requests) == 2
 
 
-@pytest.mark.parametrize("there", [(404, {}), (500, {}), (200, HTML), (302, {})])
+@pytest.mark.parametrize("reply", [(404, {}), (500, {}), (200, HTML), (302, {})])
 def test_if_no_base_url_works_the_first_failure_is_raised(
-    endpoint: Endpoint, a_call: Build, there: tuple[int, object]
+    endpoint: Endpoint, a_call: Build, reply: tuple[int, object]
 ) -> None:
-    endpoint.script = api_below("/v1", there, there, (404, {}))
-    said = failure(a_call(base_url=endpoint.url.removesuffix("/v1")))
-    assert said == "LLM instance 'demo' answered with status 404: Not Found."
+    endpoint.script = api_below("/v1", reply, reply, (404, {}))
+    error = failure(a_call(base_url=endpoint.url.removesuffix("/v1")))
+    assert error == "LLM instance 'demo' answered with status 404: Not Found."
 
 
 @pytest.mark.parametrize("elsewhere", [(401, REFUSED), (500, {}), (429, {}), (400, {})])
@@ -141,8 +141,8 @@ def test_the_search_ends_within_the_timeout_of_the_call(endpoint: Endpoint, a_ca
         handler.reply(404, b"{}")
 
     endpoint.script = slow_below_version
-    said = failure(a_call(base_url=endpoint.url.removesuffix("/v1"), timeout_seconds=0.5))
-    assert said == "LLM instance 'demo' answered with status 404: Not Found."
+    error = failure(a_call(base_url=endpoint.url.removesuffix("/v1"), timeout_seconds=0.5))
+    assert error == "LLM instance 'demo' answered with status 404: Not Found."
 
 
 def test_anthropic_base_urls_need_no_version(endpoint: Endpoint, a_call: Build) -> None:

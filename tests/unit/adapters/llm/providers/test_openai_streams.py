@@ -1,10 +1,9 @@
-"""Streamed answers of servers that speak OpenAI's API: asked for, read, and each failure by name. No sockets."""
+"""Streamed answers of servers with OpenAI's API: requests, answers and errors. No sockets."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ from baton.domain.errors import (
     LlmUnreachable,
 )
 from baton.domain.llm.calls import LlmAnswer, LlmCall
-from tests.support.providers.openai import chunk, events_of, read_stream
+from tests.support.providers.openai import OPENAI, chunk, events_of
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+read_stream = OPENAI.read_stream
 STREAMS = Path(__file__).parent / "streams"
 Build = Callable[..., LlmCall]
 
@@ -35,8 +34,8 @@ def body(call: LlmCall, *, streamed: bool = True) -> dict[str, Any]:
 
 
 def test_with_a_listener_a_stream_with_token_counts_is_requested(a_call: Build) -> None:
-    asked = body(a_call())
-    assert asked == body(a_call(), streamed=False) | {"stream": True, "stream_options": {"include_usage": True}}
+    sent = body(a_call())
+    assert sent == body(a_call(), streamed=False) | {"stream": True, "stream_options": {"include_usage": True}}
 
 
 @pytest.mark.parametrize("stream", [False, True, None])
@@ -50,9 +49,9 @@ def test_a_stream_options_option_overrides_the_default(a_call: Build) -> None:
 
 
 def test_no_stream_options_are_sent_to_mistral(a_call: Build) -> None:
-    asked = body(a_call(base_url="https://api.mistral.ai/v1"))
-    assert asked["stream"] is True
-    assert "stream_options" not in asked
+    sent = body(a_call(base_url="https://api.mistral.ai/v1"))
+    assert sent["stream"] is True
+    assert "stream_options" not in sent
 
 
 # --- answer --------------------------------------------------------------------------------------------------------
@@ -86,12 +85,12 @@ def test_each_recorded_stream_yields_its_texts_and_the_whole_answer(
     )
 
 
-def test_of_several_choices_the_first_counts(a_call: Build) -> None:
+def test_of_several_choices_the_first_is_used(a_call: Build) -> None:
     both = {"choices": [{"index": 1, "delta": {"content": "No"}}, {"index": 0, "delta": {"content": "Swe"}}]}
     other = {"choices": [{"index": 1, "delta": {"content": "rway"}, "finish_reason": "stop"}]}
     last = chunk({"content": "den."}, "stop")
-    heard, answer = read_stream(events_of(both, other, last, "[DONE]"), a_call())
-    assert (heard, answer.content) == (["Swe", "den."], "Sweden.")
+    pieces, answer = read_stream(events_of(both, other, last, "[DONE]"), a_call())
+    assert (pieces, answer.content) == (["Swe", "den."], "Sweden.")
 
 
 def test_empty_fields_of_later_chunks_do_not_overwrite(a_call: Build) -> None:

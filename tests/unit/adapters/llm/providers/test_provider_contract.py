@@ -1,4 +1,4 @@
-"""The provider contract: every provider keeps it, each with the cases of its own API. No sockets."""
+"""The provider contract: every provider passes it, with the cases of its own API. No sockets."""
 
 from __future__ import annotations
 
@@ -12,29 +12,10 @@ from hypothesis import strategies as st
 from baton.adapters.llm.http.server_sent_events import Event
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmUnreachable
 from baton.domain.llm.calls import LlmAnswer, LlmCall
-from tests.support.providers.anthropic import ANTHROPIC
-from tests.support.providers.bedrock import BEDROCK
 from tests.support.providers.contract import ProviderCases
-from tests.support.providers.openai import OPENAI
+from tests.support.providers.parametrized import each, every_provider, with_event_streams
 
-PROVIDERS = [OPENAI, ANTHROPIC, BEDROCK]
-Build = Callable[..., LlmCall]
-
-
-def each(*names: str, of: str) -> pytest.MarkDecorator:
-    """Parametrise with the provider and each of its cases in the field ``of``."""
-    cases = [
-        pytest.param(provider, *(case if len(names) > 1 else (case,)), id=f"{provider.name}-{number}")
-        for provider in PROVIDERS
-        for number, case in enumerate(getattr(provider, of))
-    ]
-    return pytest.mark.parametrize(("provider", *names), cases)
-
-
-every_provider = pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
-with_event_streams = pytest.mark.parametrize(
-    "provider", [provider for provider in PROVIDERS if provider.read_stream], ids=lambda provider: provider.name
-)
+type Build = Callable[..., LlmCall]
 
 
 # --- request -------------------------------------------------------------------------------------------------------
@@ -120,24 +101,19 @@ def test_an_answer_of_the_wrong_shape_fails_and_the_error_names_the_place(
 # --- streams -------------------------------------------------------------------------------------------------------
 
 
-def read_stream(provider: ProviderCases, events: Any, call: LlmCall) -> LlmAnswer:
-    assert provider.read_stream is not None
-    return provider.read_stream(events, call)[1]
-
-
 @with_event_streams
 def test_nothing_is_read_after_the_end_of_the_answer(a_call: Build, provider: ProviderCases) -> None:
     def events() -> Iterator[Event]:
         yield from provider.complete_stream
         raise AssertionError("an event after the end was read")
 
-    assert read_stream(provider, events(), a_call()) == provider.complete_stream_answer
+    assert provider.read_stream(events(), a_call())[1] == provider.complete_stream_answer
 
 
 @each("events", of="unfinished_streams")
-def test_a_stream_without_an_end_is_broken_off(a_call: Build, provider: ProviderCases, events: list[Event]) -> None:
+def test_a_stream_without_an_end_is_unreachable(a_call: Build, provider: ProviderCases, events: list[Event]) -> None:
     with pytest.raises(LlmUnreachable, match=r"^LLM instance 'demo' broke off its answer\.$"):
-        read_stream(provider, events, a_call())
+        provider.read_stream(events, a_call())
 
 
 @each("events", "kind", "message", of="stream_errors")
@@ -145,7 +121,7 @@ def test_an_error_in_a_stream_fails_as_in_a_whole_answer(
     a_call: Build, provider: ProviderCases, events: list[Event], kind: type[LlmError], message: str
 ) -> None:
     with pytest.raises(LlmError) as caught:
-        read_stream(provider, events, a_call())
+        provider.read_stream(events, a_call())
     assert type(caught.value) is kind
     assert message in str(caught.value)
 
@@ -155,7 +131,7 @@ def test_an_event_of_the_wrong_shape_fails_and_the_error_names_the_place(
     a_call: Build, provider: ProviderCases, events: list[Event], named: str
 ) -> None:
     with pytest.raises(LlmAnswerInvalid, match=f"^LLM instance 'demo' sent an answer .*{named}"):
-        read_stream(provider, events, a_call())
+        provider.read_stream(events, a_call())
 
 
 @with_event_streams
@@ -171,5 +147,5 @@ def test_a_streamed_answer_equals_the_whole_one_and_so_does_a_failure(
         except LlmError as error:
             return type(error), str(error)
 
-    streamed = outcome(lambda: read_stream(provider, events, a_call()))
+    streamed = outcome(lambda: provider.read_stream(events, a_call())[1])
     assert streamed == outcome(lambda: provider.read(whole, a_call()))

@@ -70,8 +70,8 @@ def test_the_delay_ends_at_the_timeout(a_call: Build) -> None:
     assert slept == [2.5, 2.5, 1]
 
 
-class Timed(RecordingListener):
-    """Keeps what it hears and how long was slept before."""
+class TimedListener(RecordingListener):
+    """Records each text with the time slept before it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Timed(RecordingListener):
 
 
 def test_words_are_streamed_evenly_over_the_delay(a_call: Build) -> None:
-    listener = Timed()
+    listener = TimedListener()
     call = a_call(options={"answer": " one\n two  three four ", "delay_seconds": 2})
     answer = simulated.complete(call, listener, sleep=listener.slept.append)
     assert answer == simulated.complete(a_call(options={"answer": call.settings.options["answer"]}))
@@ -92,7 +92,7 @@ def test_words_are_streamed_evenly_over_the_delay(a_call: Build) -> None:
 
 
 def test_without_a_delay_words_are_streamed_at_once_and_without_streaming_not_at_all(a_call: Build) -> None:
-    listener = Timed()
+    listener = TimedListener()
     options = {"answer": "one two"}
     simulated.complete(a_call(options=options), listener, sleep=listener.slept.append)
     complete(a_call(provider="simulated", options=options, stream=False), listener)
@@ -101,25 +101,25 @@ def test_without_a_delay_words_are_streamed_at_once_and_without_streaming_not_at
 
 
 def test_an_empty_answer_has_the_same_delay(a_call: Build) -> None:
-    listener = Timed()
+    listener = TimedListener()
     simulated.complete(a_call(options={"answer": "", "delay_seconds": 2}), listener, sleep=listener.slept.append)
     assert (listener.answers, listener.slept) == ([[]], [2])
 
 
 @pytest.mark.parametrize(
-    ("seconds", "heard"), [(1, ["a ", "b "]), (0.4, []), (0.5, ["a "]), (2, ["a ", "b ", "c ", "d"])]
+    ("seconds", "expected"), [(1, ["a ", "b "]), (0.4, []), (0.5, ["a "]), (2, ["a ", "b ", "c ", "d"])]
 )
-def test_words_after_the_timeout_are_not_streamed(a_call: Build, seconds: float, heard: list[str]) -> None:
-    listener = Timed()
+def test_words_after_the_timeout_are_not_streamed(a_call: Build, seconds: float, expected: list[str]) -> None:
+    listener = TimedListener()
     call = a_call(timeout_seconds=seconds, options={"answer": "a b c d", "delay_seconds": 2})
     with pytest.raises(LlmTimeout) if seconds < 2 else nullcontext():
         simulated.complete(call, listener, sleep=listener.slept.append)
-    assert (listener.pieces, sum(listener.slept)) == (heard, seconds)
+    assert (listener.pieces, sum(listener.slept)) == (expected, seconds)
 
 
 @pytest.mark.parametrize("options", [{"throttle_tries": 1}, {"fail_status": 500, "delay_seconds": 2}])
 def test_a_scripted_failure_starts_an_answer_without_text(a_call: Build, options: dict[str, Any]) -> None:
-    listener = Timed()
+    listener = TimedListener()
     with pytest.raises(LlmError):
         simulated.complete(a_call(options=options), listener, sleep=listener.slept.append)
     assert (listener.answers, sum(listener.slept)) == ([[]], options.get("delay_seconds", 0))
@@ -127,7 +127,7 @@ def test_a_scripted_failure_starts_an_answer_without_text(a_call: Build, options
 
 @given(answer=st.text(), seconds=st.floats(0, 100))
 def test_the_pieces_joined_are_the_answer(a_call: Build, answer: str, seconds: float) -> None:
-    listener = Timed()
+    listener = TimedListener()
     call = a_call(timeout_seconds=100, options={"answer": answer, "delay_seconds": seconds})
     assert simulated.complete(call, listener, sleep=listener.slept.append).content == "".join(listener.pieces)
     assert sum(listener.slept) == pytest.approx(seconds)
@@ -189,9 +189,9 @@ def test_unset_options_and_those_of_other_providers_are_ignored(a_call: Build) -
     assert simulated.complete(a_call(options={"answer": None, "top_k": 3})) == simulated.complete(a_call())
 
 
-@pytest.mark.parametrize("told", [{"prompt": "a\ud800b"}, {"options": {"answer": "a\ud800b"}}])
-def test_a_lone_surrogate_is_replaced(a_call: Build, told: dict[str, Any]) -> None:
-    assert "a\ufffdb" in simulated.complete(a_call(**told)).content
+@pytest.mark.parametrize("fields", [{"prompt": "a\ud800b"}, {"options": {"answer": "a\ud800b"}}])
+def test_a_lone_surrogate_is_replaced(a_call: Build, fields: dict[str, Any]) -> None:
+    assert "a\ufffdb" in simulated.complete(a_call(**fields)).content
 
 
 @given(
@@ -214,16 +214,16 @@ def test_json_answers_are_a_small_object(a_call: Build) -> None:
     assert simulated.complete(a_call(response_format="text")) == simulated.complete(a_call())
 
 
-SAID = "m read 2 words: “a b”."
+TEXT = "m read 2 words: “a b”."
 
 
 @pytest.mark.parametrize(
     ("schema", "value"),
     [
-        ({}, SAID),
-        ({"type": "string", "title": "T", "description": "D"}, SAID),
+        ({}, TEXT),
+        ({"type": "string", "title": "T", "description": "D"}, TEXT),
         ({"type": "string", "maxLength": 3}, "m r"),
-        ({"type": "string", "minLength": 24}, SAID + ".."),
+        ({"type": "string", "minLength": 24}, TEXT + ".."),
         ({"type": "integer"}, 2),
         ({"type": "integer", "minimum": 4.5}, 5),
         ({"type": "integer", "maximum": -4.5}, -5),
@@ -238,7 +238,7 @@ SAID = "m read 2 words: “a b”."
         ({"items": {"type": "integer"}}, [2]),
         ({"items": {"type": "integer"}, "minItems": 3}, [2, 2, 2]),
         ({"items": {"type": "integer"}, "maxItems": 0}, []),
-        ({"properties": {"n": {"type": "integer"}}, "required": ["n", "x"]}, {"x": SAID, "n": 2}),
+        ({"properties": {"n": {"type": "integer"}}, "required": ["n", "x"]}, {"x": TEXT, "n": 2}),
         (
             {"type": "object", "required": ["x"], "additionalProperties": {"type": "null"}},
             {"x": None},
@@ -276,9 +276,9 @@ def test_an_unsupported_schema_is_rejected_by_keyword_unless_the_answer_is_given
         simulated.complete(call)
     (refusal,) = simulated.unsupported_settings(call.settings)
     assert refusal.setting == "response_format"
-    given = a_call(response_format=schema, options={"answer": "{}"})
-    assert simulated.complete(given).content == "{}"
-    assert list(simulated.unsupported_settings(given.settings)) == []
+    call = a_call(response_format=schema, options={"answer": "{}"})
+    assert simulated.complete(call).content == "{}"
+    assert list(simulated.unsupported_settings(call.settings)) == []
 
 
 names = st.sampled_from(["a", "b", "c"])

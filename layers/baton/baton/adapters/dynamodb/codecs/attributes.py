@@ -38,7 +38,7 @@ def as_json(value: Any) -> str | None:
 
 
 def from_json(text: str | None) -> Any:
-    """What :func:`as_json` was given."""
+    """The inverse of :func:`as_json`."""
     return None if text is None else json.loads(text)
 
 

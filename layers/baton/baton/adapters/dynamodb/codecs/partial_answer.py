@@ -7,7 +7,7 @@ from typing import Any
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.codecs.attributes import Item, as_json, from_attributes, from_json, to_attributes
-from baton.domain.runs.run import PartialAnswer
+from baton.domain.runs.responses import PartialAnswer
 
 
 def partial_answer_to_item(part: PartialAnswer) -> Item:
@@ -34,7 +34,7 @@ def partial_answer_to_item(part: PartialAnswer) -> Item:
 
 
 def partial_answer_from_item(item: Mapping[str, Any]) -> PartialAnswer:
-    """The part that an item holds. Before parts had ``published_at``, the attribute was called ``told_at``."""
+    """The part that an item contains. Items of an older version have ``told_at`` instead of ``published_at``."""
     stored = from_attributes(item)
     return PartialAnswer(
         tenant=stored["tenant"],

@@ -9,10 +9,11 @@ from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.codecs.attributes import Item, as_json, from_attributes, from_json, to_attributes
 from baton.adapters.dynamodb.codecs.llm_instance import limits_from_map, limits_to_map
 from baton.adapters.dynamodb.codecs.settings import settings_from_map, settings_to_map
-from baton.domain.llm.endpoints import LlmEndpoint
+from baton.domain.llm.endpoints import LlmEndpoint, LlmTarget
 from baton.domain.prompts import Reference
 from baton.domain.runs.plan import predecessors
-from baton.domain.runs.run import LlmTarget, PayloadSnapshot, Run
+from baton.domain.runs.run import Run
+from baton.domain.runs.snapshots import PayloadSnapshot
 
 
 def snapshot_to_item(run: Run, snapshot: PayloadSnapshot) -> Item:
@@ -34,30 +35,38 @@ def snapshot_to_item(run: Run, snapshot: PayloadSnapshot) -> Item:
 
 
 def snapshot_from_item(item: Mapping[str, Any]) -> PayloadSnapshot:
-    """The snapshot that an item holds, of this version or an older one."""
-    stored = from_attributes(item)
-    references = _references(from_json(stored["references"]))
-    targets = from_json(stored["targets"]) if "targets" in stored else _targets_of_an_older_version(stored)
+    """The snapshot that an item contains."""
+    stored = _in_the_current_form(from_attributes(item))
     return PayloadSnapshot(
         position=stored["position"],
         payload_id=stored["payload_id"],
         payload_name=stored["payload_name"],
         template=stored["template"],
-        references=tuple(reference for reference in references if reference.where == "prompt"),
-        targets=tuple(_target_from_map(target) for target in targets),
-        after=stored.get("after", predecessors(stored["position"])),
+        references=_references(from_json(stored["references"])),
+        targets=tuple(_target_from_map(target) for target in from_json(stored["targets"])),
+        after=stored["after"],
     )
 
 
-def _targets_of_an_older_version(stored: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Older items have the own target split over several attributes."""
-    references = from_json(stored["references"])
+def _in_the_current_form(stored: dict[str, Any]) -> dict[str, Any]:
+    """Items without ``targets`` are older: the parts of the own target are attributes of their own.
+
+    They have the references of the own system text beside those of the template, and no ``after``.
+    """
+    if "targets" in stored:
+        return stored
+    references = [{"where": "prompt", **reference} for reference in from_json(stored["references"])]
     own = {
         "endpoint": from_json(stored["endpoint"]),
         "settings": from_json(stored["settings"]),
-        "references": [reference for reference in references if reference.get("where") == "system"],
+        "references": [reference for reference in references if reference["where"] == "system"],
     }
-    return [own, *(from_json(stored.get("fallbacks")) or [])]
+    return {
+        **stored,
+        "references": as_json([reference for reference in references if reference["where"] == "prompt"]),
+        "targets": as_json([own, *(from_json(stored.get("fallbacks")) or [])]),
+        "after": predecessors(stored["position"]),
+    }
 
 
 def _target_to_map(target: LlmTarget) -> dict[str, Any]:

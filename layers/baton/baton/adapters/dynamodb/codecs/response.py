@@ -1,35 +1,18 @@
-"""The item of a response. Of a long text it has the beginning, and the key of the whole."""
+"""The item of a response. A long text is cut there; its attribute ``…_key`` is the S3 key of the whole text."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.codecs.attributes import Item, as_json, from_attributes, from_json, to_attributes
-from baton.domain.runs.run import Response
+from baton.domain.runs.responses import Response
 
-ATTRIBUTES = [
-    "tenant",
-    "id",
-    "run_id",
-    "workflow_id",
-    "payload_id",
-    "payload_name",
-    "position",
-    "total",
-    "attempt",
-    "content",
-    "started_at",
-    "created_at",
-    "expires_at",
-    "metadata",
-    "content_truncated",
-    "content_key",
-    "content_bytes",
-]
 PROMPT_ATTRIBUTES = ("prompt", "prompt_truncated", "prompt_key", "prompt_bytes")
-"""Those that :func:`response_from_item` reads; a response can be read without its prompt."""
+ATTRIBUTES = tuple(field.name for field in fields(Response) if field.name not in PROMPT_ATTRIBUTES)
+"""Those that :func:`response_from_item` reads, named as the fields; a response can be read without its prompt."""
 
 
 def response_to_item(response: Response) -> Item:
@@ -64,7 +47,7 @@ def response_to_item(response: Response) -> Item:
 
 
 def response_from_item(item: Mapping[str, Any]) -> Response:
-    """The response that an item holds."""
+    """The response that an item contains. Older items lack ``content_bytes`` and ``prompt_bytes``."""
     stored = from_attributes({name: item[name] for name in (*ATTRIBUTES, *PROMPT_ATTRIBUTES) if name in item})
     return Response(
         tenant=stored["tenant"],
@@ -81,8 +64,8 @@ def response_from_item(item: Mapping[str, Any]) -> Response:
         created_at=stored["created_at"],
         expires_at=stored["expires_at"],
         prompt=stored.get("prompt"),
-        metadata=from_json(stored.get("metadata")) or {},
-        content_truncated=stored.get("content_truncated", False),
+        metadata=from_json(stored["metadata"]),
+        content_truncated=stored["content_truncated"],
         content_key=stored.get("content_key"),
         content_bytes=stored.get("content_bytes"),
         prompt_truncated=stored.get("prompt_truncated", False),

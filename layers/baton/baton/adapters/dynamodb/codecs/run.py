@@ -1,39 +1,18 @@
-"""The item of a run, with the attributes of its indexes."""
+"""The items of a run: its own, with the attributes of its indexes, and that of the variables it was started with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
+from types import MappingProxyType
 from typing import Any
 
 from baton.adapters.dynamodb import keys
-from baton.adapters.dynamodb.codecs.attributes import Item, from_attributes, to_attributes
-from baton.domain.runs.run import Run
+from baton.adapters.dynamodb.codecs.attributes import Item, as_json, from_attributes, from_json, to_attributes
+from baton.domain.runs.run import Run, Variables
 
-ATTRIBUTES = [
-    "tenant",
-    "id",
-    "workflow_id",
-    "workflow_name",
-    "status",
-    "total",
-    "first_response_id",
-    "created_at",
-    "expires_at",
-    "completed",
-    "position",
-    "attempt",
-    "first_position",
-    "on_missing",
-    "started_at",
-    "completed_at",
-    "payload_id",
-    "payload_name",
-    "payload_started_at",
-    "error",
-    "tries",
-    "waited_seconds",
-]
-"""Those that :func:`run_from_item` reads."""
+ATTRIBUTES = tuple(field.name for field in fields(Run))
+"""Those that :func:`run_from_item` reads; they are named as the fields."""
 
 
 def run_to_item(run: Run) -> Item:
@@ -71,9 +50,13 @@ def run_to_item(run: Run) -> Item:
     )
 
 
-def run_from_item(item: Mapping[str, Any]) -> Run:
-    """The run that an item holds; one from an older version may lack what has been added since."""
-    stored = from_attributes({name: item[name] for name in ATTRIBUTES if name in item})
+def run_from_item(item: Mapping[str, Any], snapshot: Mapping[str, Any] = MappingProxyType({})) -> Run:
+    """The run that an item contains.
+
+    Older items lack ``on_missing``, which was stored with each snapshot; ``snapshot`` is the item of any of them.
+    """
+    on_missing = {name: value for name, value in snapshot.items() if name == "on_missing"}
+    stored = from_attributes(on_missing | {name: item[name] for name in ATTRIBUTES if name in item})
     return Run(
         tenant=stored["tenant"],
         id=stored["id"],
@@ -84,10 +67,10 @@ def run_from_item(item: Mapping[str, Any]) -> Run:
         first_response_id=stored["first_response_id"],
         created_at=stored["created_at"],
         expires_at=stored["expires_at"],
-        completed=stored.get("completed", 0),
-        position=stored.get("position", 0),
-        attempt=stored.get("attempt", 1),
-        first_position=stored.get("first_position", 0),
+        completed=stored["completed"],
+        position=stored["position"],
+        attempt=stored["attempt"],
+        first_position=stored["first_position"],
         on_missing=stored.get("on_missing", "keep"),
         started_at=stored.get("started_at"),
         completed_at=stored.get("completed_at"),
@@ -98,3 +81,14 @@ def run_from_item(item: Mapping[str, Any]) -> Run:
         tries=stored.get("tries"),
         waited_seconds=stored.get("waited_seconds"),
     )
+
+
+def variables_to_item(run: Run, variables: Variables) -> Item:
+    """The variables under the run's key."""
+    key = keys.variables(run.tenant, run.id)
+    return to_attributes({**key, "variables": as_json(dict(variables)), "expires_at": run.expires_at})
+
+
+def variables_from_item(item: Mapping[str, Any] | None) -> Variables:
+    """The variables; none if there is no item."""
+    return dict(from_json(from_attributes(item)["variables"])) if item else {}

@@ -9,7 +9,7 @@ from baton.domain.llm.settings import SETTING_NAMES, LlmSettings
 
 
 def settings_to_map(settings: LlmSettings) -> dict[str, Any]:
-    """Every setting; ``unset`` has the names of those that are unset. ``None`` is written for these and for open ones.
+    """Every setting. Omitted and unset ones are ``None``; ``unset`` has the names of the unset ones.
 
     The same settings always give the same text: the key of a large record is made from it.
     """

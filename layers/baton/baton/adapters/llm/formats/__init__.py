@@ -1,1 +1,1 @@
-"""What the bodies of several providers have in common, and JSON answers."""
+"""Request and reply formats that several providers share, streaming, and the validation of JSON answers."""

@@ -18,8 +18,8 @@ SPACES = re.compile(r"\s*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """A model's output. ``reason`` is the provider's own finish reason; ``declined`` is whether a separate field says
-    that the model refused; the other flags say what there was besides text."""
+    """A model's output. ``reason`` is the provider's own finish reason; ``declined`` is whether a separate field
+    reports a refusal; the other flags are whether the output contains reasoning, tool calls or parts of other types."""
 
     text: str
     reason: object
@@ -37,14 +37,14 @@ def answer_text(output: Output, call: LlmCall) -> str:
     """
     reason = finish_reason(output.reason)
     if output.declined or reason == CONTENT_FILTER:
-        raise _filtered(output, call)
+        raise _filter_error(output, call)
     if reason == ERROR:
-        raise LlmServerError(f"{_instance(call)} failed while it answered{_quoted_reason(output, call)}.")
+        raise LlmServerError(f"{_subject(call)} failed while it answered{_quoted_reason(output, call)}.")
     if has_answer(output.text):
         return output.text
     if reason == STOP and not (output.reasoning or output.tool_calls or output.other_parts or output.text.strip()):
         return output.text
-    raise LlmAnswerInvalid(f"{_instance(call)} {_content_error(output, reason, call)}.")
+    raise LlmAnswerInvalid(f"{_subject(call)} {_content_error(output, reason, call)}.")
 
 
 def has_answer(text: str) -> bool:
@@ -72,7 +72,7 @@ def _content_error(output: Output, reason: str | None, call: LlmCall) -> str:
     if output.reasoning or output.text.strip():
         return "sent only reasoning, no answer; raise max_tokens"
     if output.tool_calls or reason == TOOL_CALLS:
-        return "sent only tool calls, no answer; take the tools out of its options"
+        return "sent only tool calls, no answer; remove the tools from its options"
     if reason == LENGTH:
         return f"was cut off before the first word of its answer{_quoted_reason(output, call)}; raise max_tokens"
     if reason is None:
@@ -80,7 +80,7 @@ def _content_error(output: Output, reason: str | None, call: LlmCall) -> str:
     return f"sent an answer without text{_quoted_reason(output, call)}"
 
 
-def _filtered(output: Output, call: LlmCall) -> LlmError:
+def _filter_error(output: Output, call: LlmCall) -> LlmError:
     declined = output.declined or (name_of(output.reason) or "").strip().lower() == "refusal"
     if declined:
         return refused(call, "answered that the model declines this request (refusal)")
@@ -92,5 +92,5 @@ def _quoted_reason(output: Output, call: LlmCall) -> str:
     return f" (finish reason {reason})" if reason else ""
 
 
-def _instance(call: LlmCall) -> str:
+def _subject(call: LlmCall) -> str:
     return f"LLM instance {call.endpoint.instance_name!r}"

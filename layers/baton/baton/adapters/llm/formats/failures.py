@@ -64,13 +64,8 @@ def failure_in_success(body: object, call: LlmCall) -> LlmError:
     if status is not None:
         return failure(call, status, body)
     message = provider_message(body, call)
-    what = "sent an answer that holds an error instead"
+    what = "sent an answer that contains an error instead"
     return LlmAnswerInvalid(f"LLM instance {call.endpoint.instance_name!r} {what}{_suffix(message)}")
-
-
-def timed_out(instance_name: str, seconds: float) -> LlmTimeout:
-    """The failure of a call without a complete answer within its timeout."""
-    return LlmTimeout(f"LLM instance {instance_name!r} gave no complete answer within {seconds:g} s.")
 
 
 def parsed(body: bytes) -> object:

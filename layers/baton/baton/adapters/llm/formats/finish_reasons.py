@@ -89,22 +89,22 @@ def finish_reason(value: object) -> str | None:
     if isinstance(value, dict):  # SGLang: {"type": "length", "length": 16}
         value = value.get("type")
     label = name_of(value) or ""
-    word = _normal(label)
+    word = _normalized(label)
     if word in MISSING:
         return None
-    return _form(word) or (label.lower() if label.isupper() else label).strip()
+    return _classified(word) or (label.lower() if label.isupper() else label).strip()
 
 
-def _normal(label: str) -> str:
+def _normalized(label: str) -> str:
     word = SEPARATORS.sub("_", CAMEL_CASE_BOUNDARY.sub("_", label).lower()).strip("_")
     return PREFIXES.sub("", word)
 
 
-def _form(word: str) -> str | None:
-    exact = next((form for form, words in WORDS.items() if word in words), None)
+def _classified(word: str) -> str | None:
+    exact = next((reason for reason, words in WORDS.items() if word in words), None)
     if exact is not None:
         return exact
     parts = frozenset(word.split("_"))
     if MALFORMED_OUTPUT in parts:
         return ERROR
-    return next((form for form, known in PARTS.items() if parts & known), None)
+    return next((reason for reason, known in PARTS.items() if parts & known), None)

@@ -4,9 +4,9 @@ JSON in any usual wrapping is accepted (``domain.llm.json_answers``), and the an
 
 The second call is made at once, in the same invocation, and not after a Wait: it needs the validator's error, and no
 text passes through the state machine. It counts as a try of its own. Each call has its timeout, and both together end
-within the longest timeout of one call, so the timeouts nest as before.
+within ``MAX_TIMEOUT_SECONDS``, so the payload function's own timeout is long enough for both.
 
-A schema's ``pattern`` runs on Python's ``re``, where some patterns take forever: checking an answer has
+A schema's ``pattern`` runs on Python's ``re``, where some patterns take exponential time: checking an answer has
 ``MAX_CHECK_SECONDS``. After that the call fails at once, since another answer would not make the pattern faster. When
 a schema is saved, its patterns are only compiled.
 """
@@ -25,11 +25,11 @@ from baton.domain.errors import LlmError, LlmFormatInvalid
 from baton.domain.llm.calls import MAX_TIMEOUT_SECONDS, LlmAnswer, LlmCall
 from baton.domain.llm.json_answers import json_values
 
-MIN_SECONDS = 5.0
-"""With less time left, there is no second call."""
+MIN_SECONDS_FOR_RETRY = 5.0
+"""The least time that must be left for a second call."""
 
 MAX_CHECK_SECONDS = 2.0
-"""For checking an answer against its schema."""
+"""The time limit for checking an answer against its schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,17 @@ class AnswerError:
 def complete_json(
     complete: Callable[[LlmCall], LlmAnswer], call: LlmCall, clock: Callable[[], float] = time.monotonic
 ) -> LlmAnswer:
-    """The first or second answer, whichever matches the call's response format; raises ``LlmFormatInvalid``."""
+    """The first answer that matches the call's response format, after one or two calls.
+
+    :raises LlmFormatInvalid: if neither matches, or there is no time left for a second call.
+    """
     began = clock()
     first = complete(call)
     invalid = find_error(first, call)
     if invalid is None:
         return first
     left = MAX_TIMEOUT_SECONDS - (clock() - began)
-    if left < MIN_SECONDS or not invalid.correction:
+    if left < MIN_SECONDS_FOR_RETRY or not invalid.correction:
         raise _format_error(call, invalid)
     try:
         second = complete(_retry_call(call, invalid, left))
@@ -121,7 +124,7 @@ def _retry_call(call: LlmCall, error: AnswerError, seconds_left: float) -> LlmCa
 
 
 def _format_error(call: LlmCall, error: AnswerError) -> LlmFormatInvalid:
-    return LlmFormatInvalid(f"LLM instance {call.endpoint.instance_name!r} gave an answer that {error.detail}.")
+    return LlmFormatInvalid(f"LLM instance {call.endpoint.instance_name!r} sent an answer that {error.detail}.")
 
 
 def _sum(first: int | None, second: int | None) -> int | None:

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 
-from baton.adapters.llm.formats.failures import failure_of, parsed, timed_out
+from baton.adapters.llm.formats.failures import failure_of, parsed
 from baton.adapters.llm.formats.response_parts import name_of
 from baton.adapters.llm.http.http_transport import HttpTransport
-from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest
+from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest, timed_out
 from baton.domain.llm.calls import LlmCall
 
 type Clock = Callable[[], float]
+"""Seconds, monotonic."""
 
 QUESTION = "Answer with the word yes, and nothing else."
 MAX_QUESTION_TOKENS = 16

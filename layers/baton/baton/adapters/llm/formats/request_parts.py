@@ -1,4 +1,7 @@
-"""Building a request's parts. Values that can't be sent raise ``LlmRefused``, which doesn't quote the value."""
+"""Builds the parts of a request: URL, headers and body.
+
+A value that can't be sent raises ``LlmRefused``, whose text does not contain the value.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ def api_key(call: LlmCall) -> str:
     """The key as a header value; empty if the instance has none."""
     key = (call.api_key or "").strip()
     if not (key.isascii() and key.isprintable()):
-        raise refused(call, "has an API key with a character that no header can carry")
+        raise refused(call, "has an API key with a character that HTTP headers don't allow")
     return key
 
 
@@ -47,21 +50,21 @@ def key_header(call: LlmCall, usual: str) -> dict[str, str]:
     key = api_key(call)
     name = call.endpoint.api_key_header or usual
     if header_name_error(name):
-        raise refused(call, "can't have its API key in the header that it names")
+        raise refused(call, "has an api_key_header that can't contain a key")
     if not key:
         return {}
     return {BEARER: f"Bearer {key}"} if name.lower() == BEARER.lower() else {name: key}
 
 
-def json_body(call: LlmCall, body: Mapping[str, Any]) -> bytes:
-    """The body as UTF-8 without escapes, which keeps prompts in other scripts short. ``None`` values are omitted;
-    options are added as further keys, and override settings."""
+def encoded_body(call: LlmCall, body: Mapping[str, Any]) -> bytes:
+    """The body as UTF-8. Characters are not escaped, so that prompts in other scripts stay short. ``None`` values are
+    omitted; options are added as further keys, and override settings."""
     for name in RESERVED_KEYS:
         if name in call.settings.options:
-            raise refused(call, f"can't be given the option {name!r}: Baton sets it")
-    given = {name: value for name, value in body.items() if value is not None}
+            raise refused(call, f"has the option {name!r}, which Baton sets; remove it")
+    present = {name: value for name, value in body.items() if value is not None}
     try:
-        return json.dumps({**given, **call.settings.options}, ensure_ascii=False, allow_nan=False).encode(
+        return json.dumps({**present, **call.settings.options}, ensure_ascii=False, allow_nan=False).encode(
             "utf-8", "replace"
         )
     except (TypeError, ValueError, RecursionError):
@@ -69,10 +72,10 @@ def json_body(call: LlmCall, body: Mapping[str, Any]) -> bytes:
 
 
 def unsupported_options(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
-    """Options that only Baton may set."""
+    """The options of these settings that only Baton may set."""
     for name in RESERVED_KEYS:
         if name in settings.options:
-            yield UnsupportedSetting("options", f"{name!r} can't be one: Baton sets it")
+            yield UnsupportedSetting("options", f"{name!r} is set by Baton; remove it")
 
 
 def refused(call: LlmCall, what: str) -> LlmRefused:

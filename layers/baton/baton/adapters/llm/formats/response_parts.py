@@ -1,4 +1,4 @@
-"""Reading an answer's parts: types are checked, and errors name the place of a wrong value, never the value."""
+"""Reads the parts of a reply: types are checked, and errors name the place of a wrong value, never the value."""
 
 from __future__ import annotations
 

@@ -30,11 +30,12 @@ type OnFinish = Callable[[], None]
 """Called when the finish reason has arrived."""
 
 SECONDS_AFTER_FINISH = 5.0
-"""For the rest of a stream after the finish reason: it can only contain counts, and some servers never end a stream."""
+"""The time limit for the rest of a stream after the finish reason: the rest can only contain counts, and some servers
+never end a stream."""
 
 
 def ignore() -> None:
-    """The default ``OnFinish``, for events that are already there."""
+    """The default ``OnFinish``: does nothing, for events that have all been received."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,9 @@ class AnswerForm:
 
 class Accumulator(Protocol):
     """Builds a body from a provider's events."""
+
+    answer_field: str
+    """The field of an unstreamed reply that contains the answer."""
 
     @property
     def reason(self) -> object:
@@ -185,7 +189,7 @@ class _Stream:
             self.error = value
             self.is_done = not self.is_valid
             return ""
-        if _is_error_without_a_known_form(value):
+        if _is_error_without_a_known_form(value, self._accumulator.answer_field):
             self.error = value
         was_finished = self.is_finished
         text = self._accumulator.add(value)
@@ -195,9 +199,12 @@ class _Stream:
         return text
 
 
-def _is_error_without_a_known_form(value: object) -> bool:
-    """Whether an event is no part of an answer but has a message: it is an error, unless an answer follows."""
-    if not isinstance(value, dict) or value.get("choices"):
+def _is_error_without_a_known_form(value: object, answer_field: str) -> bool:
+    """Whether an event is no part of an answer but has a message: it is an error, unless an answer follows.
+
+    An event with the answer's field is no error, since it would be read as an answer of which no text was published.
+    """
+    if not isinstance(value, dict) or value.get("choices") or value.get(answer_field):
         return False
     return bool(message_without_answer(value))
 

@@ -14,7 +14,7 @@ REPEAT_SECONDS = 0.5
 
 
 class OutOfTime(Exception):
-    """The time limit of the block is over."""
+    """The block was not finished within its time limit."""
 
 
 @contextmanager

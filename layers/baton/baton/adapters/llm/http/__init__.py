@@ -1,1 +1,1 @@
-"""HTTP to LLM endpoints: connections, deadlines, streams, and the failures that they end in."""
+"""HTTP to LLM endpoints: connections, deadlines, streams, and the translation of their errors to ``LlmError``."""

@@ -2,7 +2,7 @@
 
 A name is resolved once for a connection, and the connection is made to one of the addresses that were checked, so a
 second DNS answer (rebinding) can't replace them. If the policy rejects one of the addresses, the whole host is
-rejected: no honest host has a public and a private address at the same time.
+rejected: no legitimate host has a public and a private address at the same time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ type Resolver = Callable[[str, int], Sequence[AddressInfo]]
 
 
 class ForbiddenHost(Exception):
-    """A host that this deployment doesn't call. Its class is none that urllib3 or requests would catch and retry."""
+    """A host that this deployment doesn't call. It has no base class that urllib3 or requests would catch and retry."""
 
     def __init__(self, host: str, error: str) -> None:
         super().__init__(f"{host}: {error}")
@@ -69,15 +69,15 @@ def connect(
     host, port = target
     failure = OSError(f"{host} has no address.")
     for family, kind, protocol, _, address in checked_addresses(host, port, policy, resolve):
-        made = socket.socket(family, kind, protocol)
+        sock = socket.socket(family, kind, protocol)
         try:
             for option in options:
-                made.setsockopt(*option)
-            made.settimeout(seconds_left())
-            made.connect(address)
+                sock.setsockopt(*option)
+            sock.settimeout(seconds_left())
+            sock.connect(address)
         except OSError as error:
-            made.close()
+            sock.close()
             failure = error
         else:
-            return made
+            return sock
     raise failure

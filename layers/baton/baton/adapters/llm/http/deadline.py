@@ -37,7 +37,7 @@ SOCKET_OPTIONS = [
 """Keep-alive probes while a model is thinking: a NAT gateway drops a connection that is silent for 350 s."""
 
 MAX_INTERIM_RESPONSES = 20
-INTERIM = frozenset(range(100, 200)) - {101}
+INTERIM_STATUSES = frozenset(range(100, 200)) - {101}
 
 
 class Deadline:
@@ -84,7 +84,7 @@ def deadline_scope(deadline: Deadline) -> Iterator[None]:
 
 
 class _Reader(io.RawIOBase):
-    """What ``http.client`` reads from: a socket on which each read has the remaining time."""
+    """The file object that ``http.client`` reads from. Each read of the socket may take the remaining time."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
         self._sock = sock
@@ -112,11 +112,11 @@ class _Response(http.client.HTTPResponse):
     def _read_status(self) -> tuple[str, int, str]:
         """The final response's status. Interim ones may precede it (RFC 9110, 15.2); ``http.client`` skips only 100.
 
-        101 is final, since no request asks to switch protocols.
+        101 is final, since no request contains ``Upgrade``.
         """
         for _ in range(MAX_INTERIM_RESPONSES + 1):
             line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # not in typeshed
-            if line[1] not in INTERIM:
+            if line[1] not in INTERIM_STATUSES:
                 return line
             http.client.parse_headers(self.fp)
         raise http.client.HTTPException(f"more than {MAX_INTERIM_RESPONSES} interim responses")

@@ -10,8 +10,8 @@ Rate limits: when each is reset, and how much of it remains:
 
 - ``x-ratelimit-reset-tokens: 6m0s``, ``x-ratelimit-remaining-tokens``: OpenAI, Groq
   (https://developers.openai.com/api/docs/guides/rate-limits, https://console.groq.com/docs/rate-limits)
-- the same in seconds: Cerebras (https://inference-docs.cerebras.ai/support/rate-limits), and Azure, also with a hyphen
-  more, ``x-rate-limit-reset-tokens`` (https://github.com/openai/openai-python/issues/937)
+- the same in seconds: Cerebras (https://inference-docs.cerebras.ai/support/rate-limits), and Azure, also with one more
+  hyphen, ``x-rate-limit-reset-tokens`` (https://github.com/openai/openai-python/issues/937)
 - the same in epoch seconds: DigitalOcean
   (https://docs.digitalocean.com/products/inference/reference/quota-specific-response-headers), as GitHub's
 - ``anthropic-ratelimit-input-tokens-reset``, ``…-remaining``, in RFC 3339 dates: Anthropic
@@ -55,10 +55,10 @@ FIRST_EPOCH_MILLISECOND = 1e11
 
 
 def retry_after(headers: Mapping[str, str], now: datetime, error: Error = NO_ERROR) -> float | None:
-    """Seconds to wait before a retry, more than 0; ``None`` if the reply says nothing valid. Past times don't count.
+    """Seconds to wait before a retry, more than 0; ``None`` if the reply has no valid time. Past times are ignored.
 
-    An explicit delay comes first; else the longest reset of the exhausted limits; else, of the limits whose remaining
-    amount is unknown. Names in ``headers`` are in lower case.
+    An explicit delay takes precedence. Otherwise it is the longest reset of the exhausted limits or, if none is known
+    to be exhausted, of the limits whose remaining amount is unknown. Names in ``headers`` are in lower case.
     """
     all_headers = {**_headers_in(error), **headers}
     delay = next((seconds for seconds in _explicit_delays(all_headers, error, now) if seconds), None)
@@ -148,7 +148,7 @@ def _epoch(text: str) -> float | None:
 def _date(text: str) -> float | None:
     """In epoch seconds; a date without a zone is in UTC."""
     for read in (datetime.fromisoformat, parsedate_to_datetime):
-        with suppress(ValueError, TypeError, IndexError, OverflowError):  # what both raise for a non-date
+        with suppress(ValueError, TypeError, IndexError, OverflowError):  # both raise these for a text that is no date
             date = read(text.strip())
             return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
     return None

@@ -37,12 +37,12 @@ END, COMMENT = "", ":"
 """Field names for lines that are no field."""
 
 MIN_PREFIX_BYTES = 64
-"""Enough to recognise any body."""
+"""So many bytes are enough to recognise any body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event; ``name`` is empty where none was given."""
+    """One event; ``name`` is empty if the event has none."""
 
     data: str
     name: str = ""

@@ -32,16 +32,16 @@ from baton.domain.llm.hosts import HostPolicy
 CONNECT_SECONDS = 5.0
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_FAILURE_BYTES = 64 * 1024
-"""Of a failure's body only this much is read: enough for its message."""
+"""The part of a failure's body that is read: enough for its message."""
 
 CHUNK_BYTES = 64 * 1024
 END_SECONDS = 0.2
-"""For the end of a body after a complete answer: some servers never close it."""
+"""The time limit for the end of a body after a complete answer: some servers never close it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """A body in chunks as they arrive; can be iterated once."""
+    """The chunks of a body as they arrive; can be iterated only one time."""
 
     _arriving: Iterator[bytes]
     _deadline: Deadline
@@ -50,7 +50,7 @@ class Chunks:
         return self._arriving
 
     def end_within(self, seconds: float) -> None:
-        """Shorten the deadline for the rest to this."""
+        """Shorten the deadline for the rest of the body to ``seconds`` from now."""
         self._deadline.shorten(seconds)
 
 

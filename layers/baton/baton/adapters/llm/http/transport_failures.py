@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from requests import exceptions as theirs
-from urllib3 import exceptions as urllib3
+from requests import exceptions as requests_errors
+from urllib3 import exceptions as urllib3_errors
 
-from baton.adapters.llm.formats.failures import timed_out
 from baton.adapters.llm.http.addresses import ForbiddenHost
 from baton.adapters.llm.http.deadline import Deadline, deadline_scope
-from baton.adapters.llm.http.wire import HttpRequest, encodable
+from baton.adapters.llm.http.wire import HttpRequest, encodable, timed_out
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmTimeout, LlmUnreachable
 
 CANT_CONNECT = "can't be reached"
@@ -23,37 +22,40 @@ BAD_REQUEST = "can't be called as it is configured; check its base URL"
 NOT_HTTP = "sent something that isn't a whole HTTP answer"
 
 FAILURES: Mapping[type[Exception], tuple[type[LlmError], str]] = {
-    theirs.ConnectTimeout: (LlmUnreachable, CANT_CONNECT),
-    theirs.ProxyError: (LlmUnreachable, "can't be reached through the proxy"),
-    theirs.SSLError: (LlmUnreachable, "can't be reached over TLS"),
-    theirs.ConnectionError: (LlmUnreachable, CANT_CONNECT),
-    theirs.ReadTimeout: (LlmTimeout, ""),
-    theirs.Timeout: (LlmTimeout, ""),
-    theirs.ChunkedEncodingError: (LlmUnreachable, BROKE),
-    theirs.ContentDecodingError: (LlmAnswerInvalid, NOT_HTTP),
-    theirs.StreamConsumedError: (LlmAnswerInvalid, NOT_HTTP),
-    theirs.JSONDecodeError: (LlmAnswerInvalid, NOT_HTTP),
-    theirs.InvalidJSONError: (LlmRefused, BAD_REQUEST),
-    theirs.InvalidProxyURL: (LlmRefused, "has a proxy URL that can't be used"),
-    theirs.InvalidURL: (LlmRefused, BAD_REQUEST),
-    theirs.InvalidSchema: (LlmRefused, BAD_REQUEST),
-    theirs.MissingSchema: (LlmRefused, BAD_REQUEST),
-    theirs.URLRequired: (LlmRefused, BAD_REQUEST),
-    theirs.InvalidHeader: (LlmRefused, "can't be called: a header, perhaps the API key, has a forbidden character"),
-    theirs.TooManyRedirects: (LlmRefused, BAD_REQUEST),
-    theirs.UnrewindableBodyError: (LlmUnreachable, BROKE),
-    theirs.RetryError: (LlmUnreachable, CANT_CONNECT),
-    theirs.HTTPError: (LlmUnreachable, CANT_CONNECT),
-    theirs.RequestException: (LlmUnreachable, CANT_CONNECT),
-    urllib3.TimeoutError: (LlmTimeout, ""),
-    urllib3.NewConnectionError: (LlmUnreachable, CANT_CONNECT),
-    urllib3.ConnectTimeoutError: (LlmUnreachable, CANT_CONNECT),
-    urllib3.SSLError: (LlmUnreachable, BROKE),
-    urllib3.InvalidHeader: (LlmAnswerInvalid, NOT_HTTP),
-    urllib3.DecodeError: (LlmAnswerInvalid, NOT_HTTP),
-    urllib3.ProtocolError: (LlmUnreachable, BROKE),
-    urllib3.LocationValueError: (LlmRefused, BAD_REQUEST),
-    urllib3.HTTPError: (LlmUnreachable, BROKE),
+    requests_errors.ConnectTimeout: (LlmUnreachable, CANT_CONNECT),
+    requests_errors.ProxyError: (LlmUnreachable, "can't be reached through the proxy"),
+    requests_errors.SSLError: (LlmUnreachable, "can't be reached over TLS"),
+    requests_errors.ConnectionError: (LlmUnreachable, CANT_CONNECT),
+    requests_errors.ReadTimeout: (LlmTimeout, ""),
+    requests_errors.Timeout: (LlmTimeout, ""),
+    requests_errors.ChunkedEncodingError: (LlmUnreachable, BROKE),
+    requests_errors.ContentDecodingError: (LlmAnswerInvalid, NOT_HTTP),
+    requests_errors.StreamConsumedError: (LlmAnswerInvalid, NOT_HTTP),
+    requests_errors.JSONDecodeError: (LlmAnswerInvalid, NOT_HTTP),
+    requests_errors.InvalidJSONError: (LlmRefused, BAD_REQUEST),
+    requests_errors.InvalidProxyURL: (LlmRefused, "has a proxy URL that can't be used"),
+    requests_errors.InvalidURL: (LlmRefused, BAD_REQUEST),
+    requests_errors.InvalidSchema: (LlmRefused, BAD_REQUEST),
+    requests_errors.MissingSchema: (LlmRefused, BAD_REQUEST),
+    requests_errors.URLRequired: (LlmRefused, BAD_REQUEST),
+    requests_errors.InvalidHeader: (
+        LlmRefused,
+        "can't be called: a header, perhaps the API key, has a forbidden character",
+    ),
+    requests_errors.TooManyRedirects: (LlmRefused, BAD_REQUEST),
+    requests_errors.UnrewindableBodyError: (LlmUnreachable, BROKE),
+    requests_errors.RetryError: (LlmUnreachable, CANT_CONNECT),
+    requests_errors.HTTPError: (LlmUnreachable, CANT_CONNECT),
+    requests_errors.RequestException: (LlmUnreachable, CANT_CONNECT),
+    urllib3_errors.TimeoutError: (LlmTimeout, ""),
+    urllib3_errors.NewConnectionError: (LlmUnreachable, CANT_CONNECT),
+    urllib3_errors.ConnectTimeoutError: (LlmUnreachable, CANT_CONNECT),
+    urllib3_errors.SSLError: (LlmUnreachable, BROKE),
+    urllib3_errors.InvalidHeader: (LlmAnswerInvalid, NOT_HTTP),
+    urllib3_errors.DecodeError: (LlmAnswerInvalid, NOT_HTTP),
+    urllib3_errors.ProtocolError: (LlmUnreachable, BROKE),
+    urllib3_errors.LocationValueError: (LlmRefused, BAD_REQUEST),
+    urllib3_errors.HTTPError: (LlmUnreachable, BROKE),
     ssl.SSLCertVerificationError: (LlmRefused, "shows a certificate that isn't trusted"),
     http.client.InvalidURL: (LlmRefused, BAD_REQUEST),
     http.client.HTTPException: (LlmAnswerInvalid, NOT_HTTP),
@@ -63,7 +65,7 @@ FAILURES: Mapping[type[Exception], tuple[type[LlmError], str]] = {
 }
 """Everything that requests, urllib3 and sockets may raise here; the nearest base class in the table counts."""
 
-FOREIGN = (OSError, urllib3.HTTPError, http.client.HTTPException, UnicodeError)
+FOREIGN = (OSError, urllib3_errors.HTTPError, http.client.HTTPException, UnicodeError)
 
 
 @contextmanager
@@ -80,17 +82,20 @@ def translate_errors(request: HttpRequest, deadline: Deadline) -> Iterator[None]
 
 
 def _translated(error: Exception, request: HttpRequest, deadline: Deadline) -> LlmError:
-    kind, what = _row(error)
-    late = kind is LlmUnreachable and deadline.is_over and not isinstance(error, theirs.ConnectTimeout)
+    kind, what = _classified(error)
+    late = kind is LlmUnreachable and deadline.is_over and not isinstance(error, requests_errors.ConnectTimeout)
     if kind is LlmTimeout or late:  # requests reports a send that timed out as a broken connection
         return timed_out(request.instance_name, deadline.seconds)
     reason = _reason(error) if kind is LlmUnreachable else ""
     return kind(f"LLM instance {request.instance_name!r} {what} ({_host(request.url)}){reason}.")
 
 
-def _row(error: Exception) -> tuple[type[LlmError], str]:
-    """The table's row for the nearest class; a certificate or response header error counts anywhere in the chain."""
-    for kind in (ssl.SSLCertVerificationError, urllib3.InvalidHeader):
+def _classified(error: Exception) -> tuple[type[LlmError], str]:
+    """The entry of ``FAILURES`` for the error's nearest base class.
+
+    A certificate error and an invalid response header take precedence, anywhere in the chain of causes.
+    """
+    for kind in (ssl.SSLCertVerificationError, urllib3_errors.InvalidHeader):
         if any(isinstance(cause, kind) for cause in _chain(error)):
             return FAILURES[kind]
     return next(FAILURES[kind] for kind in type(error).__mro__ if kind in FAILURES)
@@ -111,7 +116,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _quotes_header(error: Exception) -> bool:
     """Whether its text quotes a header, which would put the key into a traceback."""
-    return isinstance(error, theirs.InvalidHeader | UnicodeError)
+    return isinstance(error, requests_errors.InvalidHeader | UnicodeError)
 
 
 def _host(url: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from baton.domain.errors import LlmTimeout
+
 SUCCESSES = range(200, 300)
 REDIRECTS = range(300, 400)
 FAILURES = range(300, 600)
@@ -37,3 +39,8 @@ class HttpReply:
 def encodable(text: str) -> str:
     r"""The same text with U+FFFD for each lone surrogate, which JSON allows (``"\ud800"``) and UTF-8 does not."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def timed_out(instance_name: str, seconds: float) -> LlmTimeout:
+    """The failure of a call without a complete answer within its timeout."""
+    return LlmTimeout(f"LLM instance {instance_name!r} sent no complete answer within {seconds:g} s.")

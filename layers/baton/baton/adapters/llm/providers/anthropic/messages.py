@@ -57,11 +57,11 @@ INPUT_COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input
 def unsupported_settings(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
     """Settings that no Anthropic model supports. For those that only some models lack, the API returns an error."""
     if settings.seed is not None:
-        yield UnsupportedSetting("seed", "anthropic has no such setting")
+        yield UnsupportedSetting("seed", "is not supported by anthropic")
     if settings.temperature is not None and settings.temperature > MAX_TEMPERATURE:
-        yield UnsupportedSetting("temperature", "anthropic takes 0 to 1")
+        yield UnsupportedSetting("temperature", "must be between 0 and 1 for anthropic")
     if any(not text.strip() for text in settings.stop or ()):
-        yield UnsupportedSetting("stop", "anthropic takes no sequence of spaces and line breaks alone")
+        yield UnsupportedSetting("stop", "anthropic rejects sequences of only spaces and line breaks")
     yield from request_parts.unsupported_options(settings)
 
 
@@ -107,7 +107,7 @@ def request(call: LlmCall, *, streamed: bool = False) -> HttpRequest:
         instance_name=call.endpoint.instance_name,
         url=request_parts.url(call, call.endpoint.base_url or BASE_URL, PATH, MODELS_PATH, "/v1"),
         headers=request_parts.JSON_HEADERS | _headers(call),
-        body=request_parts.json_body(call, body),
+        body=request_parts.encoded_body(call, body),
     )
 
 
@@ -187,7 +187,7 @@ def _answer(body: object, call: LlmCall) -> LlmAnswer:
 
 
 def _output(message: dict[str, Any], call: LlmCall) -> Output:
-    """The text blocks are joined."""
+    """The joined text blocks, and which other blocks the message has."""
     blocks = expect(message.get("content"), list, "content", call)
     kinds = [type_of(block) for block in blocks]
     return Output(

@@ -20,6 +20,8 @@ DELTAS = {"thinking_delta": "thinking", "signature_delta": "thinking", "input_js
 class Message:
     """An ``Accumulator``. Text blocks arrive one after the other, so their texts can be joined as they arrive."""
 
+    answer_field = "content"
+
     def __init__(self, call: LlmCall) -> None:
         self._call = call
         self._message: dict[str, Any] = {}

@@ -34,7 +34,7 @@ from baton.domain.llm.calls import LlmCall
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
 
-ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1})
+WITHOUT_RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 1})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ class _Exchange:
 
 
 _exchange: ContextVar[_Exchange] = ContextVar("exchange")
-"""For the client's event handlers: the client is shared by all calls, and botocore passes them nothing of the call."""
+"""Read by the client's event handlers: all calls share the client, and botocore does not pass the call to them."""
 
 
 def converse(parameters: Mapping[str, Any], call: LlmCall, transport: HttpTransport) -> dict[str, Any]:
-    """What Converse returns. Raises only ``LlmError``."""
+    """Call Converse and return its response. Raises only ``LlmError``."""
     client = _client_for(call)
     try:
         with _exchange_scope(_Exchange(call, transport)):
@@ -61,10 +61,10 @@ def converse(parameters: Mapping[str, Any], call: LlmCall, transport: HttpTransp
     except BotoCoreError as error:
         raise client_failure(error, call) from None
     except UNREADABLE:
-        raise invalid(call, "that isn't what Converse promises") from None
+        raise invalid(call, "that does not match Converse's response format") from None
 
 
-def signed(parameters: Mapping[str, Any], call: LlmCall) -> HttpRequest:
+def sign_stream_request(parameters: Mapping[str, Any], call: LlmCall) -> HttpRequest:
     """The signed request for ConverseStream, for the caller to send. Raises only ``LlmError``."""
     client = _client_for(call)
     if not hasattr(client, "converse_stream"):
@@ -80,8 +80,8 @@ def signed(parameters: Mapping[str, Any], call: LlmCall) -> HttpRequest:
 
 @cache
 def bedrock() -> Any:
-    """One client, in boto3's default session, which has loaded AWS's endpoints already: that saves most of the time."""
-    client: Any = boto3.client("bedrock-runtime", config=ONCE)
+    """One client, in boto3's default session, which has already loaded AWS's endpoints; loading them is slow."""
+    client: Any = boto3.client("bedrock-runtime", config=WITHOUT_RETRIES)
     client.meta.events.register("before-send.bedrock-runtime.Converse", _send)
     client.meta.events.register("before-send.bedrock-runtime.ConverseStream", _store_signed)
     return client

@@ -2,9 +2,9 @@
 
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html.
 
-A call is made in the function's own region and with its role, so an instance has no base URL, and the key of an earlier
-provider isn't used. JSON and JSON Schemas are written into the system prompt: the API's own field for schemas works for
-some models only, and Lambda's boto3 may not support it.
+A call is made in the function's own region and with its role, so an instance has no base URL, and no
+key is used. JSON and JSON Schemas are written into the system prompt: the API's own field for schemas works for some
+models only, and Lambda's boto3 may not support it.
 
 With a listener, the answer is streamed through ConverseStream.
 """
@@ -40,13 +40,13 @@ INPUT_COUNTS = ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
 def unsupported_settings(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
     """Settings that Converse has for no model. For those that only some models lack, the API returns an error."""
     if settings.seed is not None:
-        yield UnsupportedSetting("seed", "bedrock has no such setting")
+        yield UnsupportedSetting("seed", "is not supported by bedrock")
     if settings.temperature is not None and settings.temperature > MAX_TEMPERATURE:
-        yield UnsupportedSetting("temperature", "bedrock takes 0 to 1")
+        yield UnsupportedSetting("temperature", "must be between 0 and 1 for bedrock")
     if "" in (settings.stop or ()):
-        yield UnsupportedSetting("stop", "bedrock takes no empty sequence")
+        yield UnsupportedSetting("stop", "bedrock rejects empty sequences")
     if len(settings.stop or ()) > MAX_STOP_SEQUENCES:
-        yield UnsupportedSetting("stop", f"bedrock takes at most {MAX_STOP_SEQUENCES:,} sequences")
+        yield UnsupportedSetting("stop", f"bedrock accepts at most {MAX_STOP_SEQUENCES:,} sequences")
     yield from request_parts.unsupported_options(settings)
 
 
@@ -57,7 +57,7 @@ def complete(
     from baton.adapters.llm.providers.bedrock import client as bedrock_client  # noqa: PLC0415 - cold start: only bedrock needs boto3
 
     if call.endpoint.base_url:
-        raise refused(call, "is of bedrock, which is called in this deployment's own region: it takes no base URL")
+        raise refused(call, "has a base URL, which is not supported by bedrock; remove it")
     if listener is None:
         return read(bedrock_client.converse(request(call), call, transport), call)
     form = streaming.AnswerForm(
@@ -66,7 +66,9 @@ def complete(
         is_stream=bedrock_streams.is_stream,
         events=partial(bedrock_streams.events, call=call),
     )
-    return streaming.complete_call(bedrock_client.signed(request(call), call), call, form, listener, transport)
+    return streaming.complete_call(
+        bedrock_client.sign_stream_request(request(call), call), call, form, listener, transport
+    )
 
 
 def request(call: LlmCall) -> dict[str, Any]:

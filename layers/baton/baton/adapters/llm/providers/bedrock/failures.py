@@ -35,10 +35,10 @@ STATUS_BY_EVENT: Mapping[str, int] = {
 
 type Row = tuple[type[LlmError], str]
 
-NO_CREDENTIALS: Row = (LlmRefused, "has no AWS credentials to be called with")
-CREDENTIALS_AWAY: Row = (LlmUnreachable, "can't be called: its AWS credentials can't be fetched")
+NO_CREDENTIALS: Row = (LlmRefused, "has no AWS credentials for the call")
+CREDENTIALS_UNAVAILABLE: Row = (LlmUnreachable, "can't be called: its AWS credentials can't be fetched")
 NO_REGION: Row = (LlmRefused, "can't be called: it has no AWS region, or one where boto3 knows no Bedrock")
-BAD_PARAMETER: Row = (LlmRefused, "has a model or setting that Converse doesn't take")
+BAD_PARAMETER: Row = (LlmRefused, "has a model or setting that Converse doesn't accept")
 CANT_CONNECT: Row = (LlmUnreachable, "can't be reached")
 OLD_BOTO: Row = (LlmRefused, "can't be called with this version of boto3")
 BAD_CONFIG: Row = (LlmRefused, "can't be called with boto3 as it is configured here")
@@ -55,7 +55,7 @@ NAMES_BY_ROW: Mapping[Row, tuple[str, ...]] = {
         "SSOError",
         "LoginError",
     ),
-    CREDENTIALS_AWAY: ("CredentialRetrievalError", "TokenRetrievalError", "MetadataRetrievalError"),
+    CREDENTIALS_UNAVAILABLE: ("CredentialRetrievalError", "TokenRetrievalError", "MetadataRetrievalError"),
     NO_REGION: (
         "BaseEndpointResolverError",
         "EndpointProviderError",

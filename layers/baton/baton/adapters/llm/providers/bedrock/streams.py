@@ -70,6 +70,8 @@ def _object(text: str) -> dict[str, Any] | None:
 class ConverseMessage:
     """An ``Accumulator``. Unknown types of events are ignored."""
 
+    answer_field = "output"
+
     def __init__(self, call: LlmCall) -> None:
         self._call = call
         self._texts: list[str] = []
@@ -82,7 +84,7 @@ class ConverseMessage:
         event = expect(value, dict, "event", self._call)
         match event.get("type"):
             case "contentBlockStart":
-                self._note_block(event.get("start"))
+                self._add_other_block(event.get("start"))
             case "contentBlockDelta":
                 return self._delta(expect(event.get("delta"), dict, "delta", self._call))
             case "messageStop" if replaces(event.get("stopReason"), self.reason):
@@ -94,13 +96,13 @@ class ConverseMessage:
 
     def _delta(self, delta: dict[str, Any]) -> str:
         if "text" not in delta:
-            self._note_block(delta)
+            self._add_other_block(delta)
             return ""
         self._texts.append(expect(delta["text"], str, "delta.text", self._call))
         return self._texts[-1]
 
-    def _note_block(self, part: object) -> None:
-        """Note a block that is no text, by its name."""
+    def _add_other_block(self, part: object) -> None:
+        """Record the name of a block that is not text."""
         self._others |= dict.fromkeys(part if isinstance(part, dict) else ())
 
     def body(self) -> object:

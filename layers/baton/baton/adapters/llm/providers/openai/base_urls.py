@@ -1,6 +1,6 @@
-"""Suggests another base URL if the API isn't at the given one: usually ``/v1`` is missing.
+"""Suggests another base URL if the API is not at the instance's own: usually ``/v1`` is missing.
 
-Ollama, vLLM, LM Studio and most vendors have the API below ``/v1``, and a base URL without it is the commonest mistake.
+Ollama, vLLM, LM Studio and most vendors have the API below ``/v1``; a base URL without it is a common mistake.
 The error only suggests the other URL: an instance never calls another one than its own.
 """
 
@@ -50,14 +50,17 @@ def check(call: LlmCall, offered: Callable[[LlmCall], Models], clock: Callable[[
             seconds_left = call.timeout_seconds - (clock() - began)
             if seconds_left <= 0:
                 break
-            if (remark := _remark(_with_base_url(call, base_url, seconds_left), offered)) is not None:
+            if (status := _status_phrase(_with_base_url(call, base_url, seconds_left), offered)) is not None:
                 shown = _shown(base_url)
-                raise LlmRefused(f"{error} It answers at {shown}{remark}: set base_url to {shown}.") from None
+                raise LlmRefused(f"{error} The API answers at {shown}{status}: set base_url to {shown}.") from None
         raise
 
 
-def _remark(call: LlmCall, offered: Callable[[LlmCall], Models]) -> str | None:
-    """How the API answers at this base URL, as a phrase to follow the URL; ``None`` if it isn't there."""
+def _status_phrase(call: LlmCall, offered: Callable[[LlmCall], Models]) -> str | None:
+    """The status with which the API rejects the call at this base URL, as a phrase; ``""`` if it accepts the call.
+
+    ``None`` if the API is not at this URL.
+    """
     try:
         offered(call)
     except LlmError as error:
@@ -67,10 +70,10 @@ def _remark(call: LlmCall, offered: Callable[[LlmCall], Models]) -> str | None:
 
 def _alternatives(base_url: str) -> Iterator[str]:
     parts = urlsplit(base_url.strip())
-    given = parts.path.rstrip("/").removesuffix(PATH)
-    path = ENDPOINT.sub("", given)
+    original = parts.path.rstrip("/").removesuffix(PATH)
+    path = ENDPOINT.sub("", original)
     if HAS_VERSION.search(path):
-        if path != given:
+        if path != original:
             yield parts._replace(path=path).geturl()
         return
     yield parts._replace(path=path + VERSION).geturl()
@@ -87,7 +90,7 @@ def _with_base_url(call: LlmCall, base_url: str, seconds: float) -> LlmCall:
 
 
 def _shown(base_url: str) -> str:
-    """The URL without user and query, either of which may contain a key."""
+    """The URL to show in an error: without user and query, either of which may contain a key."""
     parts = urlsplit(base_url)
     shown = SplitResult(parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "").geturl()
     return f"{shown} (with the same query)" if parts.query else shown

@@ -25,7 +25,7 @@ from typing import Any
 from baton.adapters.llm.formats import model_lists, request_parts, streaming
 from baton.adapters.llm.formats.answer_text import Output, answer_text
 from baton.adapters.llm.formats.error_bodies import is_error, message_without_answer
-from baton.adapters.llm.formats.failures import failure_in_success, failure_of, timed_out
+from baton.adapters.llm.formats.failures import failure_in_success, failure_of
 from baton.adapters.llm.formats.finish_reasons import finish_reason
 from baton.adapters.llm.formats.response_parts import (
     count_of,
@@ -40,14 +40,14 @@ from baton.adapters.llm.formats.response_parts import (
 from baton.adapters.llm.formats.schemas import instruction, is_strict
 from baton.adapters.llm.http.http_transport import PUBLIC_ONLY, HttpTransport
 from baton.adapters.llm.http.server_sent_events import Event
-from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest, encodable
+from baton.adapters.llm.http.wire import SUCCESSES, HttpReply, HttpRequest, encodable, timed_out
 from baton.adapters.llm.providers.openai import base_urls as openai_base_urls
 from baton.adapters.llm.providers.openai import stream_options as openai_stream_options
 from baton.adapters.llm.providers.openai.dialects import MAX_COMPLETION_TOKENS, MAX_TOKENS, Dialect, dialect_of
 from baton.adapters.llm.providers.openai.stream_options import StreamOptionsRejected
 from baton.adapters.llm.providers.openai.streams import (
-    CALLS,
-    REASONING,
+    REASONING_FIELDS,
+    TOOL_CALL_FIELDS,
     Completion,
     has_content,
     has_reasoning,
@@ -82,7 +82,7 @@ def complete(
     began = clock()
     url = _url(call)
     streamed = listener is not None
-    with_counts = streamed and _asks_for_counts(call, url)
+    with_counts = streamed and _requests_counts(call, url)
     form = streaming.AnswerForm(read=partial(read, with_counts=with_counts), read_events=read_events)
     try:
         return streaming.complete_call(request(call, streamed=streamed), call, form, listener, transport)
@@ -135,7 +135,7 @@ def request(call: LlmCall, *, streamed: bool = False, with_counts: bool = True) 
     """The POST for this call; ``with_counts`` requests the token counts of a stream where the endpoint supports it.
     Raises ``LlmRefused`` for a base URL, key or option that could never be sent."""
     url = _url(call)
-    counts = with_counts and _asks_for_counts(call, url)
+    counts = with_counts and _requests_counts(call, url)
     dialect = dialect_of(url)
     settings = {name: getattr(call.settings, name) for name in SETTINGS}
     wanted = _response_format(call.settings.response_format)
@@ -144,7 +144,7 @@ def request(call: LlmCall, *, streamed: bool = False, with_counts: bool = True) 
         instance_name=call.endpoint.instance_name,
         url=url,
         headers=request_parts.JSON_HEADERS | request_parts.key_header(call, dialect.key_header),
-        body=request_parts.json_body(
+        body=request_parts.encoded_body(
             call, body | _max_tokens(call, dialect) | _stream(streamed=streamed, counts=counts)
         ),
     )
@@ -174,10 +174,10 @@ def _stream(*, streamed: bool, counts: bool) -> dict[str, Any]:
     return {"stream": True, openai_stream_options.NAME: openai_stream_options.INCLUDE_USAGE if counts else None}
 
 
-def _asks_for_counts(call: LlmCall, url: str) -> bool:
-    """Whether a stream's request has ``stream_options`` that are Baton's own."""
-    ours = openai_stream_options.are_ours(call)
-    return ours and dialect_of(url).requests_usage and not openai_stream_options.are_rejected_by(url)
+def _requests_counts(call: LlmCall, url: str) -> bool:
+    """Whether the request for a stream contains Baton's own ``stream_options``."""
+    are_ours = openai_stream_options.are_ours(call)
+    return are_ours and dialect_of(url).requests_usage and not openai_stream_options.are_rejected_by(url)
 
 
 def _response_format(wanted: ResponseFormat | None) -> dict[str, Any] | None:
@@ -267,10 +267,10 @@ def _output(choice: dict[str, Any], counts: dict[str, Any], call: LlmCall) -> Ou
         text="" if text is None else expect(text, str, "choices[0].message.content", call),
         reason=choice.get("finish_reason"),
         declined=has_content(message.get("refusal")) or any(type_of(part) == "refusal" for part in parts),
-        reasoning=any(has_content(message.get(name)) for name in REASONING)
+        reasoning=any(has_content(message.get(name)) for name in REASONING_FIELDS)
         or has_reasoning(parts)
         or _has_reasoning_tokens(counts),
-        tool_calls=any(has_content(message.get(name)) for name in CALLS),
+        tool_calls=any(has_content(message.get(name)) for name in TOOL_CALL_FIELDS),
         other_parts=not all(map(is_text, parts)),
     )
 

@@ -31,29 +31,29 @@ class StreamOptionsRejected(Exception):
 
 
 def is_rejection(reply: HttpReply) -> bool:
-    """Whether a reply rejects it by name."""
+    """Whether a reply rejects ``stream_options`` by name."""
     return reply.status in STATUSES and any(NAMED.search(text) for text in _texts(parsed(reply.body)))
 
 
 def are_ours(call: LlmCall) -> bool:
-    """Whether they aren't one of the call's own options, which are sent unchanged."""
+    """Whether Baton sets ``stream_options``: an option of this name in the call's settings is sent unchanged."""
     return NAME not in call.settings.options
 
 
 def are_rejected_by(url: str) -> bool:
-    """Whether this endpoint has rejected them before."""
+    """Whether this endpoint has rejected ``stream_options`` before."""
     return _without_query(url) in _rejecting
 
 
 def remember(url: str) -> None:
-    """Remember that this endpoint answers without them."""
+    """Remember that this endpoint rejects ``stream_options`` and answers without them."""
     _rejecting[_without_query(url)] = None
     while len(_rejecting) > MAX_REMEMBERED:
         del _rejecting[next(iter(_rejecting))]
 
 
 def forget() -> None:
-    """Forget all endpoints."""
+    """Forget all endpoints; for tests."""
     _rejecting.clear()
 
 

@@ -2,7 +2,7 @@
 
 Source: https://platform.openai.com/docs/api-reference/chat-streaming. Variants: usage in a separate chunk
 without choices, in the last chunk with text, or in each; Azure's chunks with filter results and no ``delta``;
-``content`` as parts (Mistral); a choice that holds an error (OpenRouter).
+``content`` as parts (Mistral); a choice that contains an error (OpenRouter).
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from baton.adapters.llm.formats.finish_reasons import ERROR, finish_reason, repl
 from baton.adapters.llm.formats.response_parts import TEXT_PARTS, expect, invalid, is_text, joined_text, type_of
 from baton.domain.llm.calls import LlmCall
 
-CALLS = ("tool_calls", "function_call")
-REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_content", "thoughts")
+TOOL_CALL_FIELDS = ("tool_calls", "function_call")
+REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_content", "thoughts")
 """Names of fields with a model's reasoning."""
 
 
 class Completion:
     """An ``Accumulator``. Of several choices only the first counts, as in an unstreamed reply."""
+
+    answer_field = "choices"
 
     def __init__(self, call: LlmCall) -> None:
         self._call = call
@@ -49,7 +51,11 @@ class Completion:
     def _add(self, value: object) -> str:
         choice = expect(value, dict, "choices[0]", self._call)
         delta = self._delta(choice)
-        self._extras |= {name: delta[name] for name in ("refusal", *CALLS, *REASONING) if has_content(delta.get(name))}
+        self._extras |= {
+            name: delta[name]
+            for name in ("refusal", *TOOL_CALL_FIELDS, *REASONING_FIELDS)
+            if has_content(delta.get(name))
+        }
         content = delta.get("content")
         if isinstance(content, list):
             self._others += [{"type": _kind_of(part)} for part in content if not is_text(part)]
@@ -94,7 +100,7 @@ def message_in(choice: dict[str, Any]) -> object:
 
 
 def _kind_of(part: object) -> str:
-    """The type of a part that is no text, even if its type says that it is."""
+    """The type of a part without valid text; ``other`` if its type is one of text."""
     return "other" if type_of(part) in TEXT_PARTS else type_of(part)
 
 

@@ -30,9 +30,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from baton.adapters.llm.formats.failures import failure_of, timed_out
+from baton.adapters.llm.formats.failures import failure_of
 from baton.adapters.llm.http.http_transport import PUBLIC_ONLY, HttpTransport
-from baton.adapters.llm.http.wire import FAILURES, HttpReply, encodable
+from baton.adapters.llm.http.wire import FAILURES, HttpReply, encodable, timed_out
 from baton.adapters.llm.providers.simulated.schema_samples import UnsupportedSchema, sample
 from baton.domain.errors import LlmError, LlmRefused
 from baton.domain.llm.calls import AnswerListener, LlmAnswer, LlmCall
@@ -59,7 +59,10 @@ class Simulation:
 
     @classmethod
     def of(cls, call: LlmCall) -> Simulation:
-        """Raises ``LlmRefused`` naming the first option of the wrong type."""
+        """The simulation that the call's options describe.
+
+        :raises LlmRefused: if an option has the wrong type.
+        """
         for unsupported in _unsupported_options(call.settings):
             raise _refused(call, f"its {unsupported.detail}")
         return cls(**_options(call.settings))
@@ -110,7 +113,7 @@ def _unsupported_options(settings: LlmSettings) -> Iterator[UnsupportedSetting]:
 
 
 def _options(settings: LlmSettings) -> dict[str, Any]:
-    """The options in ``CHECKS``; ``None`` means not set."""
+    """The options in ``CHECKS`` that are set; ``None`` is not set."""
     return {name: settings.options[name] for name in CHECKS if settings.options.get(name) is not None}
 
 
@@ -124,7 +127,7 @@ def complete(
     _transport: HttpTransport = PUBLIC_ONLY,
     sleep: Callable[[float], None] = time.sleep,
 ) -> LlmAnswer:
-    """Answer or fail as the options say. Raises ``LlmError``, and what the listener raises."""
+    """Answer or fail, as the options specify. Raises ``LlmError``, and what the listener raises."""
     simulation = Simulation.of(call)
     if listener is not None:
         listener.on_start()

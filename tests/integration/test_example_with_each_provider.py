@@ -24,7 +24,7 @@ from tests.support.template import ROOT
 
 STREAMS = ROOT / "tests" / "unit" / "adapters" / "llm" / "providers" / "streams"
 PAYLOADS = 4
-SAID = "Sweden won, in 3:16.6."
+CONTENT = "Sweden won, in 3:16.6."
 
 OPENAI = {
     "id": "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT",
@@ -34,7 +34,7 @@ OPENAI = {
     "choices": [
         {
             "index": 0,
-            "message": {"role": "assistant", "content": SAID, "refusal": None, "annotations": []},
+            "message": {"role": "assistant", "content": CONTENT, "refusal": None, "annotations": []},
             "logprobs": None,
             "finish_reason": "stop",
         }
@@ -47,7 +47,7 @@ ANTHROPIC = {
     "type": "message",
     "role": "assistant",
     "model": "claude-sonnet-4-5-20250929",
-    "content": [{"type": "text", "text": SAID}],
+    "content": [{"type": "text", "text": CONTENT}],
     "stop_reason": "end_turn",
     "stop_sequence": None,
     "usage": {"input_tokens": 19, "output_tokens": 10},
@@ -55,8 +55,8 @@ ANTHROPIC = {
 BEDROCK_STREAM = b"".join(
     [
         event("messageStart", {"role": "assistant"}),
-        event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": SAID[:7]}, "p": "abc"}),
-        event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": SAID[7:]}, "p": "abcdefgh"}),
+        event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": CONTENT[:7]}, "p": "abc"}),
+        event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": CONTENT[7:]}, "p": "abcdefgh"}),
         event("contentBlockStop", {"contentBlockIndex": 0}),
         event("messageStop", {"stopReason": "end_turn"}),
         event("metadata", {"usage": {"inputTokens": 19, "outputTokens": 10, "totalTokens": 29}, "metrics": {}}),
@@ -64,7 +64,7 @@ BEDROCK_STREAM = b"".join(
 )
 BEDROCK = {
     "metrics": {"latencyMs": 551},
-    "output": {"message": {"content": [{"text": SAID}], "role": "assistant"}},
+    "output": {"message": {"content": [{"text": CONTENT}], "role": "assistant"}},
     "stopReason": "end_turn",
     "usage": {"inputTokens": 19, "outputTokens": 10, "totalTokens": 29},
 }
@@ -74,7 +74,7 @@ BEDROCK = {
 class Wire:
     """How a provider's server answers, and where its request contains the prompt.
 
-    ``asks_for_stream`` is whether the instance leaves it at that; Bedrock has a call of its own for streams.
+    ``requests_stream`` is whether streaming is on. Bedrock has another operation for streams.
     """
 
     provider: str
@@ -82,7 +82,7 @@ class Wire:
     content_type: str
     path: str
     prompt: Callable[[Any], str]
-    asks_for_stream: bool = True
+    requests_stream: bool = True
 
     def reply(self, handler: Handler) -> None:
         handler.reply(200, self.body, Content_Type=self.content_type)
@@ -107,7 +107,7 @@ def streamed(provider: str, file: Path, path: str) -> Wire:
 WIRES = {
     "openai, whole": whole("openai", OPENAI, "/v1/chat/completions"),
     "anthropic, whole": whole("anthropic", ANTHROPIC, "/v1/messages"),
-    "bedrock, whole": replace(whole("bedrock", BEDROCK, "/model/m/converse", _of_converse), asks_for_stream=False),
+    "bedrock, whole": replace(whole("bedrock", BEDROCK, "/model/m/converse", _of_converse), requests_stream=False),
     "bedrock, streamed": Wire(
         "bedrock", BEDROCK_STREAM, "application/vnd.amazon.eventstream", "/model/m/converse-stream", _of_converse
     ),
@@ -150,7 +150,7 @@ def test_the_example_completes_with_the_responses_of_each_provider(
 ) -> None:
     endpoint.script = wire.reply
     where = {} if wire.provider == "bedrock" else {"base_url": endpoint.url, "api_key": "sk-test-1"}
-    how = {} if wire.asks_for_stream else {"defaults": {"stream": False}}
+    how = {} if wire.requests_stream else {"defaults": {"stream": False}}
     baton.create("/api/llm/instances", {"name": "example", "provider": wire.provider, "model": "m", **where, **how})
     yaml = {"content-type": "application/yaml"}
     imported = request("POST", "/api/workflows/import", text=FILE.read_text(), headers=yaml)
@@ -167,6 +167,6 @@ def test_the_example_completes_with_the_responses_of_each_provider(
         assert metadata["finish_reason"] in ("stop", "length")
         assert metadata["model"]
         assert metadata["completion_tokens"] is None or metadata["completion_tokens"] > 0
-    asked = [wire.prompt(json.loads(body)) for _, _, body in endpoint.requests]
+    prompts = [wire.prompt(json.loads(body)) for _, _, body in endpoint.requests]
     assert [path for path, _, _ in endpoint.requests] == [wire.path] * PAYLOADS
-    assert all(content in prompt for prompt in asked[1:]), "each answer is handed on to the next prompt"
+    assert all(content in prompt for prompt in prompts[1:]), "each prompt contains the previous answer"

@@ -27,7 +27,7 @@ class Endpoint:
     """An LLM server on this machine that records the headers of its requests."""
 
     status: int = 401
-    seen: list[str] = field(default_factory=list)
+    received: list[str] = field(default_factory=list)
     url: str = ""
 
 
@@ -40,7 +40,7 @@ def new_endpoint() -> Iterator[Callable[[int], Endpoint]]:
 
         class Handler(BaseHTTPRequestHandler):
             def answer(self) -> None:
-                endpoint.seen.append(str(self.headers))
+                endpoint.received.append(str(self.headers))
                 self.rfile.read(int(self.headers.get("content-length", 0)))
                 answer = {"choices": [{"message": {"content": "Yes."}, "finish_reason": "stop"}], "data": []}
                 body = json.dumps(answer).encode()
@@ -106,13 +106,13 @@ def test_a_key_is_not_sent_to_another_address_or_provider(
     )
     tested = request("POST", f"{INSTANCES}/1/test").body
     assert tested["connected"] is False
-    assert "was given for" in json.dumps(tested)
+    assert "was set for" in json.dumps(tested)
     assert "sk-home-1" not in json.dumps(tested)
-    assert other.seen == []
+    assert other.received == []
     assert request("PUT", f"{INSTANCES}/1", openai(original.url, api_key="sk-home-1")).status == 200
     assert request("PUT", f"{INSTANCES}/1", openai(original.url)).status == 200
     assert request("POST", f"{INSTANCES}/1/test").body["connected"] is True
-    assert "sk-home-1" in original.seen[-1]
+    assert "sk-home-1" in original.received[-1]
 
 
 def test_a_resumed_run_does_not_send_the_new_key_to_the_old_base_url(
@@ -122,7 +122,7 @@ def test_a_resumed_run_does_not_send_the_new_key_to_the_old_base_url(
     made = workflow(local, local.create(INSTANCES, openai(old.url, api_key="sk-old-1")))
     run_id = local.execute(made)
     assert local.finish(run_id)["status"] == "failed"
-    assert "sk-old-1" in old.seen.pop()
+    assert "sk-old-1" in old.received.pop()
     assert request("PUT", f"{INSTANCES}/1", openai(new.url, api_key="sk-new-1")).status == 200
     old.status = 200
     assert request("POST", f"/api/runs/{run_id}/resume").status == 202
@@ -130,9 +130,9 @@ def test_a_resumed_run_does_not_send_the_new_key_to_the_old_base_url(
     assert run["status"] == "failed"
     assert "nothing was sent" in run["metadata"]["error"]
     assert not {"sk-new-1", "sk-old-1"} & set(run["metadata"]["error"].split())
-    assert (old.seen, new.seen) == ([], [])
+    assert (old.received, new.received) == ([], [])
     assert local.finish(local.execute(made))["status"] == "completed"
-    assert "sk-new-1" in new.seen[-1]
+    assert "sk-new-1" in new.received[-1]
 
 
 def test_null_deletes_a_key_and_an_absent_field_does_not(local: Deployment) -> None:

@@ -29,9 +29,11 @@ from baton.domain.catalog.definitions import (
     new_definition,
     record_bytes,
 )
+from baton.domain.llm.endpoints import LlmTarget
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs.run import MAX_VARIABLES_BYTES, LlmTarget, check_variables, reference_record
+from baton.domain.runs.responses import reference_record
+from baton.domain.runs.run import MAX_VARIABLES_BYTES, check_variables
 from baton.domain.runs.snapshots import MAX_WORKFLOW_BYTES
 from baton.runtime import wiring
 from local.openapi import DOCUMENT

@@ -1,7 +1,7 @@
-"""Servers that are wrong in several hundred ways: each is an answer that is right, or a failure by name.
+"""Several hundred faulty servers: each yields a correct answer or an LLM error.
 
-Every row of the table is sent by both kinds of server, streamed and whole, asked for as a stream and not, under random
-framings and labels, and cut at random places (by a seed of its own, so a case is the same each time).
+Every row of the table is sent by both kinds of server, streamed and whole, with and without a requested stream, with
+random framings and content types, cut at random places. Each case has its own seed, so it is always the same.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import pytest
 from baton.adapters.llm.providers.openai import stream_options as openai_stream_options
 from baton.domain.errors import LlmAnswerInvalid, LlmError, LlmRefused, LlmServerError, LlmThrottled, LlmUnreachable
 from baton.domain.llm.calls import LlmCall
+from tests.support.faulty_servers import Reply, Script, serving
 from tests.support.llm_calls import complete
 from tests.support.llm_endpoint import RecordingListener
-from tests.support.wrong_servers import Reply, Script, serving
 
 pytestmark = [pytest.mark.allow_hosts(["127.0.0.1"]), pytest.mark.timeout(60)]
 Build = Callable[..., LlmCall]
@@ -30,7 +30,7 @@ ASIDE = {"choices": None, "base_resp": {"status_code": 9999, "status_msg": "the 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is right: this text and this finish reason."""
+    """The expected text and finish reason."""
 
     content: str
     finish_reason: str | None
@@ -45,7 +45,7 @@ def event(value: object, name: str = "") -> bytes:
 
 
 class OpenAI:
-    """``/chat/completions``, in the words that each row needs."""
+    """``/chat/completions``, with the fields that the rows need."""
 
     name = "openai"
     stop, length = "stop", "length"
@@ -55,8 +55,8 @@ class OpenAI:
     def chunk(self, delta: object, reason: object = None, **more: object) -> bytes:
         return event({"choices": [{"index": 0, "delta": delta, "finish_reason": reason}], **more})
 
-    def text(self, said: str) -> bytes:
-        return self.chunk({"content": said})
+    def text(self, sent: str) -> bytes:
+        return self.chunk({"content": sent})
 
     def end(self, reason: object) -> bytes:
         return self.chunk({}, reason)
@@ -84,15 +84,15 @@ class Anthropic:
     def named(self, kind: str, **more: object) -> bytes:
         return event({"type": kind, **more}, kind)
 
-    def text(self, said: str) -> bytes:
-        return self.named("content_block_delta", index=1, delta={"type": "text_delta", "text": said})
+    def text(self, sent: str) -> bytes:
+        return self.named("content_block_delta", index=1, delta={"type": "text_delta", "text": sent})
 
     def end(self, reason: object) -> bytes:
         return self.named("message_delta", delta={"stop_reason": reason}, usage={"output_tokens": 2})
 
     def thinking(self) -> bytes:
-        begun = self.named("content_block_start", index=0, content_block={"type": "thinking", "thinking": ""})
-        return begun + self.named("content_block_delta", delta={"type": "thinking_delta", "thinking": "Hm."})
+        start = self.named("content_block_start", index=0, content_block={"type": "thinking", "thinking": ""})
+        return start + self.named("content_block_delta", delta={"type": "thinking_delta", "thinking": "Hm."})
 
     def tools(self) -> bytes:
         return self.named("content_block_start", index=0, content_block={"type": "tool_use", "name": "f", "input": {}})
@@ -117,21 +117,21 @@ def whole(server: Server, text: object = "Hello", reason: object = "stop", **mor
     return json.dumps(server.whole(text, reason, **more)).encode()
 
 
-# --- the rows: a name, what is sent, what is right -----------------------------------------------------------------
+# --- the rows: a name, the reply, the expected result -----------------------------------------------------------------
 
 type Row = tuple[str, Form, Reply, Right]
 
 
 def no_stop_reason(server: Server) -> Iterator[Row]:
     for word in (None, "", " ", "null", "None", "\n"):
-        begun = server.text("The total is 1") + server.end(word)
-        yield f"broken after {word!r}", "streamed", Reply(body=begun, breaks=True), LlmUnreachable
-        yield f"ends after {word!r}", "streamed", Reply(body=begun), LlmUnreachable
-        said_later = begun + server.end(server.stop) + server.last
-        yield f"{word!r} and then one", "streamed", Reply(body=said_later), Answer("The total is 1", "stop")
-        said_before = server.text("Hello") + server.end(server.stop) + server.end(word)
-        yield f"{word!r} after one", "streamed", Reply(body=said_before), HELLO
-        yield f"{word!r} and the end", "streamed", Reply(body=begun + server.last), Answer("The total is 1", None)
+        start = server.text("The total is 1") + server.end(word)
+        yield f"broken after {word!r}", "streamed", Reply(body=start, breaks=True), LlmUnreachable
+        yield f"ends after {word!r}", "streamed", Reply(body=start), LlmUnreachable
+        stopped_later = start + server.end(server.stop) + server.last
+        yield f"{word!r} and then one", "streamed", Reply(body=stopped_later), Answer("The total is 1", "stop")
+        stopped_before = server.text("Hello") + server.end(server.stop) + server.end(word)
+        yield f"{word!r} after one", "streamed", Reply(body=stopped_before), HELLO
+        yield f"{word!r} and the end", "streamed", Reply(body=start + server.last), Answer("The total is 1", None)
         yield f"whole with {word!r}", "whole", Reply(body=whole(server, "Hello", word)), Answer("Hello", None)
         yield f"nothing and {word!r}", "streamed", Reply(body=server.end(word) + server.last), LlmAnswerInvalid
         yield f"whole, nothing and {word!r}", "whole", Reply(body=whole(server, None, word)), LlmAnswerInvalid
@@ -178,7 +178,7 @@ def words(server: Server) -> Iterator[Row]:
 
 
 def several_reasons(server: Server) -> Iterator[Row]:
-    """A cut and a filter count, whatever comes after them; a failure only where nothing else is said."""
+    """``length`` and ``content_filter`` have priority over other reasons; ``error`` is used only without another."""
     orders: dict[tuple[object, ...], Right] = {
         (server.length, server.stop): Answer("Hello", "length"),
         (server.stop, server.length): Answer("Hello", "length"),
@@ -196,34 +196,34 @@ def several_reasons(server: Server) -> Iterator[Row]:
 def no_text(server: Server) -> Iterator[Row]:
     stop, length, last = server.stop, server.length, server.last
     for text in ("", " \n"):
-        said = server.text(text)
+        sent = server.text(text)
         for reason in (stop, length):
-            thought = server.thinking() + said + server.end(reason) + last
+            thought = server.thinking() + sent + server.end(reason) + last
             yield f"only thinking {text!r} {reason}", "streamed", Reply(body=thought), LlmAnswerInvalid
             thought = whole(server, text, reason, thinking=True)
             yield f"only thinking whole {text!r} {reason}", "whole", Reply(body=thought), LlmAnswerInvalid
         for reason in (stop, "tool_use", "tool_calls"):
-            called = server.tools() + said + server.end(reason) + last
+            called = server.tools() + sent + server.end(reason) + last
             yield f"only tools {text!r} {reason}", "streamed", Reply(body=called), LlmAnswerInvalid
             called = whole(server, text, reason, tools=True)
             yield f"only tools whole {text!r} {reason}", "whole", Reply(body=called), LlmAnswerInvalid
-        yield f"a cut {text!r}", "streamed", Reply(body=said + server.end(length) + last), LlmAnswerInvalid
+        yield f"a cut {text!r}", "streamed", Reply(body=sent + server.end(length) + last), LlmAnswerInvalid
         yield f"a cut whole {text!r}", "whole", Reply(body=whole(server, text, length)), LlmAnswerInvalid
-        yield f"said {text!r}", "streamed", Reply(body=said + server.end(stop) + last), Answer(text, "stop")
-        yield f"said {text!r} whole", "whole", Reply(body=whole(server, text, stop)), Answer(text, "stop")
+        yield f"text {text!r}", "streamed", Reply(body=sent + server.end(stop) + last), Answer(text, "stop")
+        yield f"text {text!r} whole", "whole", Reply(body=whole(server, text, stop)), Answer(text, "stop")
     thoughts = ("<think>Hm.</think>\n", "<think>Hm", "<THINKING>a</THINKING> <think>b</think>", "Hm.\n</think>\n")
     others = ("[THINK]Hm.[/THINK]", "[THINK]Hm", "<seed:think>Hm.</seed:think>", "<thoughts>Hm</thoughts>")
     for text in (*thoughts, *others, "\u25c1think\u25b7Hm.\u25c1/think\u25b7"):
         yield f"only {text!r}", "streamed", Reply(body=server.text(text) + server.end(stop) + last), LlmAnswerInvalid
         yield f"only {text!r} whole", "whole", Reply(body=whole(server, text, stop)), LlmAnswerInvalid
     both = Answer("<think>Hm.</think>Hello", "stop")
-    yield "thought and said", "streamed", Reply(body=server.text(both.content) + server.end(stop) + last), both
+    yield "a thought and a text", "streamed", Reply(body=server.text(both.content) + server.end(stop) + last), both
     headed = Answer("[Reasoning] It is four.", "stop")
     yield "a heading", "whole", Reply(body=whole(server, headed.content, stop)), headed
-    yield "said nothing at all", "streamed", Reply(body=server.end(stop) + last), Answer("", "stop")
+    yield "no text at all", "streamed", Reply(body=server.end(stop) + last), Answer("", "stop")
     yield "null", "whole", Reply(body=whole(server, None, stop)), Answer("", "stop")
-    spoken = server.thinking() + hello(server, last)
-    yield "thinking and text", "streamed", Reply(body=spoken), HELLO
+    thinking_and_text = server.thinking() + hello(server, last)
+    yield "thinking and text", "streamed", Reply(body=thinking_and_text), HELLO
     yield "thinking and text whole", "whole", Reply(body=whole(server, thinking=True)), HELLO
 
 
@@ -259,14 +259,14 @@ def after_the_stop_reason(server: Server) -> Iterator[Row]:
 
 
 def last_events(server: Server) -> Iterator[Row]:
-    begun, end = server.text("Hello"), server.end(server.stop)
+    start, end = server.text("Hello"), server.end(server.stop)
     for ending in (b"", b"\n", b"\r\n", b"\r"):
         last = end.rstrip(b"\n") + ending
-        yield f"ends in {ending!r}", "streamed", Reply(body=begun + last), HELLO
-        done = begun + server.last.rstrip(b"\n") + ending
+        yield f"ends in {ending!r}", "streamed", Reply(body=start + last), HELLO
+        done = start + server.last.rstrip(b"\n") + ending
         yield f"the end ends in {ending!r}", "streamed", Reply(body=done), Answer("Hello", None)
-    yield "half of the last event", "streamed", Reply(body=begun + end.rstrip()[:-1]), LlmUnreachable
-    yield "text without a line", "streamed", Reply(body=begun + server.text("x").rstrip()), LlmUnreachable
+    yield "half of the last event", "streamed", Reply(body=start + end.rstrip()[:-1]), LlmUnreachable
+    yield "text without a line", "streamed", Reply(body=start + server.text("x").rstrip()), LlmUnreachable
 
 
 def first_bytes(server: Server) -> Iterator[Row]:
@@ -305,7 +305,7 @@ def first_bytes(server: Server) -> Iterator[Row]:
 
 
 def words_elsewhere(server: Server) -> Iterator[Row]:
-    for told, kind in (
+    for error, kind in (
         ({"choices": None, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}, LlmRefused),
         ({"choices": None, "base_resp": {"status_code": 1002, "status_msg": "rate limit"}}, LlmThrottled),
         ({"choices": [], "base_resp": {"status_code": 1013, "status_msg": "internal"}}, LlmServerError),
@@ -333,12 +333,12 @@ def words_elsewhere(server: Server) -> Iterator[Row]:
         ({"success": False}, LlmAnswerInvalid),
         ({"status": "failed"}, LlmAnswerInvalid),
     ):
-        yield f"{json.dumps(told)[:60]}", "whole", Reply(body=json.dumps(told).encode()), kind
-        yield f"an event {json.dumps(told)[:60]}", "streamed", Reply(body=event(told) + server.last), kind
-        said = server.text("Hel") + event(told)
-        yield f"text and {json.dumps(told)[:60]}", "streamed", Reply(body=said), kind
+        yield f"{json.dumps(error)[:60]}", "whole", Reply(body=json.dumps(error).encode()), kind
+        yield f"an event {json.dumps(error)[:60]}", "streamed", Reply(body=event(error) + server.last), kind
+        sent = server.text("Hel") + event(error)
+        yield f"text and {json.dumps(error)[:60]}", "streamed", Reply(body=sent), kind
         if server.name == "openai":
-            yield f"text, {json.dumps(told)[:60]}, [DONE]", "streamed", Reply(body=said + server.last), kind
+            yield f"text, {json.dumps(error)[:60]}, [DONE]", "streamed", Reply(body=sent + server.last), kind
     good: dict[str, Any] = {
         "base_resp": {"status_code": 0, "status_msg": "success"},
         "message": "",
@@ -346,13 +346,13 @@ def words_elsewhere(server: Server) -> Iterator[Row]:
         "error": None,
     }
     body = json.dumps(server.whole("Hello", server.stop) | good).encode()
-    yield "all went well beside the answer", "whole", Reply(body=body), HELLO
-    yield "an event that says all went well", "streamed", Reply(body=event(good) + hello(server, server.last)), HELLO
+    yield "a report of success beside the answer", "whole", Reply(body=body), HELLO
+    yield "an event that reports success", "streamed", Reply(body=event(good) + hello(server, server.last)), HELLO
     yield "words, and an answer all the same", "streamed", Reply(body=event(ASIDE) + hello(server, server.last)), HELLO
 
 
 def parts(server: Server) -> Iterator[Row]:
-    """The forms that OpenAI's imitators have for the text of a choice."""
+    """The forms in which compatible servers send the text of a choice."""
     if server.name != "openai":
         for odd in (
             {"type": "completion", "completion": "Hello", "stop_reason": "stop_sequence"},
@@ -381,10 +381,10 @@ def parts(server: Server) -> Iterator[Row]:
         ({"content": "Hello"}, LlmAnswerInvalid),
         ({"index": "0", "delta": {"content": "Hello"}}, HELLO),
     )
-    for said, right in choices:
-        chosen = {"choices": [{**said, "finish_reason": "stop"}]}
-        yield f"{said}", "streamed", Reply(body=event(chosen) + OpenAI.last), right
-        yield f"{said} whole", "whole", Reply(body=json.dumps(chosen).encode()), right
+    for sent, right in choices:
+        chosen = {"choices": [{**sent, "finish_reason": "stop"}]}
+        yield f"{sent}", "streamed", Reply(body=event(chosen) + OpenAI.last), right
+        yield f"{sent} whole", "whole", Reply(body=json.dumps(chosen).encode()), right
     second = {"index": 1, "message": {"content": "No"}, "finish_reason": "stop"}
     first = {"index": 0, "message": {"content": "Hello"}, "finish_reason": "stop"}
     yield "choices out of order", "whole", Reply(body=json.dumps({"choices": [second, first]}).encode()), HELLO
@@ -418,7 +418,7 @@ class Case:
     path: str
     name: str
     provider: str
-    asked: bool
+    requests_stream: bool
     reply: Reply
     right: Right
 
@@ -426,9 +426,16 @@ class Case:
 def cases() -> list[Case]:
     rows = [(server, row) for server in SERVERS for rows in ROWS for row in rows(server)]
     return [
-        Case(f"case-{number}-{asked}", f"{server.name}, {form}, {name}", server.name, asked, reply, right)
+        Case(
+            f"case-{number}-{requests_stream}",
+            f"{server.name}, {form}, {name}",
+            server.name,
+            requests_stream,
+            reply,
+            right,
+        )
         for number, (server, (name, form, reply, right)) in enumerate(rows)
-        for asked in (True, False)
+        for requests_stream in (True, False)
     ]
 
 
@@ -446,17 +453,21 @@ def origin(script: Script) -> Iterator[str]:
         yield origin
 
 
-def test_there_are_more_than_two_hundred_wrong_servers() -> None:
+def test_there_are_more_than_two_hundred_faulty_servers() -> None:
     assert len(CASES) > 200
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name}, {'asked' if case.asked else 'not asked'}")
-def test_a_wrong_server_yields_a_correct_answer_or_a_named_failure(
+@pytest.mark.parametrize(
+    "case",
+    CASES,
+    ids=lambda case: f"{case.name}, {'stream requested' if case.requests_stream else 'no stream requested'}",
+)
+def test_a_faulty_server_yields_a_correct_answer_or_an_llm_error(
     a_call: Build, origin: str, script: Script, case: Case
 ) -> None:
-    listener = RecordingListener() if case.asked else None
-    given = {"provider": case.provider, "base_url": f"{origin}/{case.path}/v1", "timeout_seconds": SECONDS}
-    call = a_call(**given)
+    listener = RecordingListener() if case.requests_stream else None
+    fields = {"provider": case.provider, "base_url": f"{origin}/{case.path}/v1", "timeout_seconds": SECONDS}
+    call = a_call(**fields)
     if isinstance(case.right, Answer):
         answer = complete(call, listener)
         assert Answer(answer.content, answer.finish_reason) == case.right
@@ -466,8 +477,8 @@ def test_a_wrong_server_yields_a_correct_answer_or_a_named_failure(
     else:
         with pytest.raises(case.right, match=r"^LLM instance 'demo' ") as caught:
             complete(call, listener)
-        assert "gave no complete answer within" not in str(caught.value)
-    assert script.asked[case.path] == 1
+        assert "sent no complete answer within" not in str(caught.value)
+    assert script.calls[case.path] == 1
 
 
 # --- stream_options ------------------------------------------------------------------------------------------------
@@ -501,18 +512,18 @@ def _nothing_remembered() -> Iterator[None]:
     openai_stream_options.forget()
 
 
-def refused(status: bytes, told: object) -> Reply:
-    return Reply(body=told.encode() if isinstance(told, str) else json.dumps(told).encode(), status=status)
+def refused(status: bytes, error: object) -> Reply:
+    return Reply(body=error.encode() if isinstance(error, str) else json.dumps(error).encode(), status=status)
 
 
 @pytest.mark.usefixtures("_nothing_remembered")
-@pytest.mark.parametrize(("status", "told"), REFUSALS)
+@pytest.mark.parametrize(("status", "error"), REFUSALS)
 @pytest.mark.parametrize("streams", [True, False])
 def test_rejected_stream_options_are_omitted_in_the_retry_and_in_later_calls(
-    a_call: Build, status: bytes, told: object, streams: bool
+    a_call: Build, status: bytes, error: object, streams: bool
 ) -> None:
     good = hello(OpenAI(), OpenAI.last) if streams else whole(OpenAI())
-    script = Script({"old": [refused(status, told), Reply(body=good)]})
+    script = Script({"old": [refused(status, error), Reply(body=good)]})
     with serving(script) as origin:
         for _ in range(2):
             call = a_call(base_url=f"{origin}/old/v1")
@@ -523,8 +534,10 @@ def test_rejected_stream_options_are_omitted_in_the_retry_and_in_later_calls(
 
 @pytest.mark.usefixtures("_nothing_remembered")
 def test_stream_options_are_still_sent_to_other_base_urls(a_call: Build) -> None:
-    status, told = REFUSALS[0]
-    script = Script({"old": [refused(status, told), Reply(body=whole(OpenAI()))], "new": [Reply(body=whole(OpenAI()))]})
+    status, error = REFUSALS[0]
+    script = Script(
+        {"old": [refused(status, error), Reply(body=whole(OpenAI()))], "new": [Reply(body=whole(OpenAI()))]}
+    )
     with serving(script) as origin:
         for path in ("old", "new"):
             complete(a_call(base_url=f"{origin}/{path}/v1"), RecordingListener())
@@ -533,7 +546,7 @@ def test_stream_options_are_still_sent_to_other_base_urls(a_call: Build) -> None
 
 @pytest.mark.usefixtures("_nothing_remembered")
 @pytest.mark.parametrize(
-    ("reply", "given", "asked"),
+    ("reply", "fields", "calls"),
     [
         (refused(*REFUSALS[0]), {}, 2),
         (refused(*REFUSALS[0]), {"options": {"stream_options": {"include_usage": False}}}, 1),
@@ -545,12 +558,12 @@ def test_stream_options_are_still_sent_to_other_base_urls(a_call: Build) -> None
     ],
 )
 def test_other_rejections_are_not_retried_without_stream_options(
-    a_call: Build, reply: Reply, given: dict[str, Any], asked: int
+    a_call: Build, reply: Reply, fields: dict[str, Any], calls: int
 ) -> None:
     script = Script({"old": [reply]})
     with serving(script) as origin, pytest.raises(LlmRefused):
-        complete(a_call(base_url=f"{origin}/old/v1", **given), RecordingListener())
-    assert script.asked["old"] == asked
+        complete(a_call(base_url=f"{origin}/old/v1", **fields), RecordingListener())
+    assert script.calls["old"] == calls
     assert not openai_stream_options.are_rejected_by(f"{origin}/old/v1/chat/completions")
 
 

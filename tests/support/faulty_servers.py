@@ -1,4 +1,4 @@
-"""A server on this machine that sends bytes as a script has them, in pieces of any size."""
+"""A server on this machine that sends the bytes of a script, in pieces of any size."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Reply:
 
 @dataclass(slots=True)
 class Script:
-    """``replies`` by path; the last of a path is repeated. ``asked`` counts requests, ``bodies`` stores them."""
+    """``replies`` by path; the last of a path is repeated. ``calls`` counts requests, ``bodies`` stores them."""
 
     replies: dict[str, list[Reply]] = field(default_factory=dict)
-    asked: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
     bodies: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
 
 
@@ -73,8 +73,8 @@ class _Handler(socketserver.StreamRequestHandler):
         script = self.server.script  # type: ignore[attr-defined]  # of the one server below
         script.bodies.setdefault(path, []).append(json.loads(self.rfile.read(length)))
         replies = script.replies[path]
-        reply = replies[min(script.asked[path], len(replies) - 1)]
-        script.asked[path] += 1
+        reply = replies[min(script.calls[path], len(replies) - 1)]
+        script.calls[path] += 1
         with suppress(ConnectionError):
             for piece in on_the_wire(reply, random.Random(path)):  # noqa: S311 - the same cuts each time
                 self.wfile.write(piece)

@@ -1,4 +1,4 @@
-"""What a route says of its answers: the part of the OpenAPI document that Python's types have no words for."""
+"""The responses of a route in the OpenAPI document, as far as Python's types don't describe them."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ if TYPE_CHECKING:
 SCHEMAS = "#/components/schemas/"
 
 
-def answers(
+def responses_of(
     status: HTTPStatus, *problems: type[BatonError], content: dict[str, Any] | None = None
 ) -> dict[int, OpenAPIResponse]:
-    """The status of success, and the errors that the call may end in.
+    """The status of success, and the errors that the call may return.
 
-    The body is of the handler's own type, unless ``content`` says otherwise. Errors that any call may end in go without
-    saying: a request that is invalid, too large or of an unknown media type, and a bug.
+    The body has the type that the handler returns, unless ``content`` describes another one. Errors that any call may
+    return are added for all routes: an invalid or too large request, an unknown media type, an internal error.
     """
     success: OpenAPIResponse = {"description": status.phrase}
     if status is HTTPStatus.NO_CONTENT or content:
         success["content"] = content or {}
-    return {int(status): success, **problem_answers(*(PROBLEM_TYPES[error] for error in problems))}
+    return {int(status): success, **problem_responses(*(PROBLEM_TYPES[error] for error in problems))}
 
 
 def content_of(model: str, *media_types: str) -> dict[str, Any]:
-    """A body that Powertools has no hand in, by the name of its type in the document."""
+    """A body that Powertools does not validate, by the name of its type in the document."""
     return {media_type: {"schema": {"$ref": f"{SCHEMAS}{model}"}} for media_type in media_types}
 
 
-def problem_answers(*kinds: ProblemType) -> dict[int, OpenAPIResponse]:
-    """One entry a status; several problems may share it, and their slugs tell them apart."""
+def problem_responses(*kinds: ProblemType) -> dict[int, OpenAPIResponse]:
+    """One entry per status. Several problems may have the same status; their slugs distinguish them."""
     slugs: dict[HTTPStatus, list[str]] = {}
     for kind in kinds:
         slugs.setdefault(kind.status, []).append(kind.slug)
-    return {int(status): _problem_answer(status, sorted(found)) for status, found in slugs.items()}
+    return {int(status): _problem_response(status, sorted(found)) for status, found in slugs.items()}
 
 
-def _problem_answer(status: HTTPStatus, slugs: list[str]) -> OpenAPIResponse:
+def _problem_response(status: HTTPStatus, slugs: list[str]) -> OpenAPIResponse:
     kinds = {"properties": {"type": {"enum": slugs}}}
     return {
         "description": f"{status.phrase}: {', '.join(f'`{slug}`' for slug in slugs)}.",
