@@ -22,6 +22,7 @@ from baton.domain.llm.slots import SlotQueue, Ticket
 from baton.runtime import wiring
 from baton.usecases.llm.ports import LimitStore
 from tests.support.aws import Account, shared_client
+from tests.support.environments import in_function
 from tests.support.records import EXPIRES_AT, OTHER_TENANT, TENANT
 
 STATE = LimitState(
@@ -173,8 +174,8 @@ def test_a_function_sends_a_write_once(aws: Account, monkeypatch: pytest.MonkeyP
         raise ReadTimeoutError(endpoint_url="https://dynamodb")
 
     monkeypatch.setattr(boto3, "client", client)
-    aws.become("execute_payload")
-    store = wiring.execute_payload().limiter.store
+    aws.restart_functions()
+    store = in_function("execute_payload", wiring.execute_payload).limiter.store
     for made in clients:
         made.meta.events.register_first("before-send.dynamodb.PutItem", fail)
     try:

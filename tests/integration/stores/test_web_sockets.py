@@ -25,6 +25,7 @@ from local.network import LOOPBACK, free_port
 from tests.fakes.clients import FakeWebSockets
 from tests.support.aws import REGION, Account
 from tests.support.callback_server import DROPPED, CallbackServer, callback_server
+from tests.support.environments import in_function
 
 KEY = Credentials("AKIDEXAMPLE", "secret", "token")
 
@@ -181,10 +182,9 @@ def test_certificates_are_verified_with_those_that_boto3_trusts() -> None:
 
 def test_api_gateway_has_a_second_to_connect_and_two_to_respond(aws: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """The emulator has ten."""
-    aws.become("notify_subscribers")
-    timeout = wiring.web_sockets()._pool.timeout  # type: ignore[attr-defined] # noqa: SLF001 - no other place shows it
+    timeout = in_function("notify_subscribers", wiring.web_sockets)._pool.timeout  # type: ignore[attr-defined] # noqa: SLF001 - no other place shows it
     assert (timeout.connect_timeout, timeout.read_timeout) == (1, 2)
-    wiring.web_sockets.cache_clear()
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost")
-    timeout = wiring.web_sockets()._pool.timeout  # type: ignore[attr-defined] # noqa: SLF001 - as above
+    aws.restart_functions()
+    timeout = in_function("notify_subscribers", wiring.web_sockets)._pool.timeout  # type: ignore[attr-defined] # noqa: SLF001 - as above
     assert (timeout.connect_timeout, timeout.read_timeout) == (1, 10)
