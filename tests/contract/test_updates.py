@@ -1,6 +1,6 @@
 """An update changes a function, its callers and the state machine together, and can be undone.
 
-docs/decisions/0040-an-execution-calls-one-version-of-its-function.md has the reasons.
+docs/decisions/0031-an-execution-calls-one-version-of-its-function.md has the reasons.
 """
 
 from __future__ import annotations
