@@ -161,6 +161,12 @@ def test_a_failed_write_raises_what_is_known_about_it(
     assert type(caught.value) is raised
 
 
+def test_a_claim_that_fails_for_another_reason_is_an_error(aws: Account) -> None:
+    """Without a claim, the slot may be used by another delivery."""
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        DynamoLimitStore(aws.dynamodb, aws.dynamodb, "another-table").claim_slot(TENANT, 1, 5, EXPIRES_AT)
+
+
 def test_a_function_sends_a_write_once(aws: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK's own retries would hide whether the first request was stored."""
     clients, requests = [], []
