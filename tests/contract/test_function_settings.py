@@ -23,11 +23,12 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
         "memory": 512,
         "timeout": 900,
         "logs": "ExecutePayloadLogs",
+        "more": {"ReservedConcurrentExecutions": 7},
     },
     "notify_subscribers": {
         "resource": "NotifySubscribersFunction",
-        "memory": 256,
-        "timeout": 60,
+        "memory": 1769,
+        "timeout": 300,
         "logs": "NotifySubscribersLogs",
     },
     "websocket": {"resource": "WebSocketFunction", "memory": 256, "timeout": 29, "logs": "WebSocketLogs"},
@@ -92,6 +93,7 @@ WITHOUT_EFFECT: list[Parameters] = [
     {"LogWebSocketAccess": "true"},
     {"ShiftTrafficGradually": "true"},
     {"AllowBedrock": "true"},
+    {"MaxParallelPayloads": "7"},
 ]
 
 

@@ -20,6 +20,7 @@ from baton.runtime import wiring
 from baton.runtime.logging import logger
 from tests.support import aws, functions, template
 from tests.support.aws import Account
+from tests.support.environments import running
 from tests.support.events import http_event, stream_event, websocket_event
 from tests.support.functions import Context, load
 
@@ -129,7 +130,8 @@ def test_an_unexpected_error_is_logged_without_its_message(
     monkeypatch.setattr(wiring, needed, lambda *_: fail())
     raised, reply = "", None
     try:
-        reply = load(function).handler(event, Context())
+        with running(function):
+            reply = load(function).handler(event, Context())
     except Exception as error:  # noqa: BLE001 - any, as in Lambda
         raised = f"{error!r} {error.__cause__!r} {error.__context__!r}"
     logged = log.getvalue()

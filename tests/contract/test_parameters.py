@@ -29,6 +29,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "AllowPrivateLlmHosts": {**YES_OR_NO, "Default": "false"},
     "AllowedLlmHosts": {**TEXT, "AllowedPattern": "[A-Za-z0-9.:_*, -]*", "MaxLength": 200},
     "AllowBedrock": {**YES_OR_NO, "Default": "false"},
+    "MaxParallelPayloads": {"Type": "Number", "Default": 0, "MinValue": 0},
     "ShiftTrafficGradually": {**YES_OR_NO, "Default": "false"},
     "EmulatorHost": TEXT,
 }
@@ -48,6 +49,7 @@ VALUES = {
     "AllowedOrigins": ["", "https://a.example"],
     "AllowedLlmHosts": ["", "api.example"],
     "AlarmTopicArn": ["", "arn:of:a:topic"],
+    "MaxParallelPayloads": ["0", "7"],
 }
 """Of each parameter that a condition refers to."""
 
@@ -59,6 +61,7 @@ CONDITIONS = {
     "LimitsLlmHosts": {"AllowedLlmHosts": "api.example"},
     "NotifiesAlarms": {"AlarmTopicArn": "arn:of:a:topic"},
     "LogsWebSocketAccess": {"LogWebSocketAccess": "true"},
+    "LimitsParallelPayloads": {"MaxParallelPayloads": "7"},
 }
 """Parameters for which each condition is true."""
 

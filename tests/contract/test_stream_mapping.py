@@ -12,7 +12,7 @@ MAPPING: dict[str, Any] = {
     "FunctionName": "NotifySubscribersFunction.Alias",
     "EventSourceArn": "RunsTable.StreamArn",
     "StartingPosition": "TRIM_HORIZON",
-    "BatchSize": 100,
+    "BatchSize": 50,
     "ParallelizationFactor": 1,
     "FunctionResponseTypes": ["ReportBatchItemFailures"],
     "BisectBatchOnFunctionError": True,

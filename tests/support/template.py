@@ -32,6 +32,7 @@ CHANGED: Parameters = {
     "RequestBurstLimit": "22",
     "AlarmTopicArn": "arn:of:a:topic",
     "AllowedLlmHosts": "api.example,*.b.example",
+    "MaxParallelPayloads": "7",
 }
 """Values that differ from the defaults and from each other: a value that is not from its parameter is noticed."""
 
