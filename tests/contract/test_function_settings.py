@@ -23,7 +23,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
         "memory": 512,
         "timeout": 900,
         "logs": "ExecutePayloadLogs",
-        "more": {"ReservedConcurrentExecutions": 7},
+        "more": {"ReservedConcurrentExecutions": "7"},
     },
     "notify_subscribers": {
         "resource": "NotifySubscribersFunction",
