@@ -25,7 +25,7 @@ from tests.support.executions import (
 from tests.support.records import AT_NOON, NOON
 
 NORMAL = ["MarkRunning", "ExecutePayload", "NextStep?"]
-SECOND_PAYLOAD = 1
+THIRD_PAYLOAD = 2
 COMPLETING = answering(outcome="completed")
 MANY = 1_000
 
@@ -36,7 +36,7 @@ class Path:
 
     states: list[str]
     payload: Invocation = COMPLETING
-    position: int = SECOND_PAYLOAD
+    position: int = THIRD_PAYLOAD
     start_fails: bool = False
     error: str | None = None
 
@@ -61,13 +61,13 @@ NOT_STARTED = Path(
 CRASHED = Path(
     states=["MarkRunning", "ExecutePayload", "DescribeCrash", "MarkFailed"],
     payload=failing(ZeroDivisionError("the prompt was: secret")),
-    error="Payload 2 of the run stopped without an answer (ZeroDivisionError). "
+    error="Payload 3 of the run stopped without an answer (ZeroDivisionError). "
     "The log of the execute_payload function says why.",
 )
 UNKNOWN_OUTCOME = Path(
     states=[*NORMAL, "DescribeUnknownOutcome", "MarkFailed"],
     payload=answering(outcome="paused"),
-    error="Payload 2 of the run ended in an outcome that the state machine does not know. "
+    error="Payload 3 of the run ended in an outcome that the state machine does not know. "
     "Deploy functions and state machine together.",
 )
 PATHS = {
@@ -168,12 +168,12 @@ def test_the_next_attempt_does_not_change_when_the_run_was_started(baton: Deploy
 
 
 def test_a_completed_run_has_completed_all_payloads(baton: Deployment) -> None:
-    executed = execute(baton, COMPLETED, unchanged, completed=1, total=7)
+    executed = execute(baton, COMPLETED, unchanged, completed=1, total=9)
     assert executed.written["MarkCompleted"] == {
         "status": "completed",
         "tenant_status": "default#completed",
         "completed_at": entered(3),
-        "completed": "7",
+        "completed": "9",
     }
     assert baton.states(executed.run.id) == [*COMPLETED.states, "RunCompleted"]
     assert baton.status(executed.run.id) == "SUCCEEDED"

@@ -26,8 +26,8 @@ ENTERED = timedelta(seconds=1)
 
 
 def created_run(**fields: Any) -> Run:
-    """A run of two payloads before its first execution, without records."""
-    return a_run(**({"tenant": DEFAULT_TENANT, "status": "created", "started_at": None} | fields))
+    """A run of three payloads before its first execution; its id is neither a position nor an attempt."""
+    return a_run(**({"tenant": DEFAULT_TENANT, "id": 7, "total": 3, "status": "created", "started_at": None} | fields))
 
 
 def start(baton: Deployment, run: Run) -> None:

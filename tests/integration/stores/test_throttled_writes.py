@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from baton.adapters.dynamodb import throttling, transactions
 from baton.adapters.dynamodb.large_records import MAX_ITEM_BYTES, item_bytes
 from baton.adapters.dynamodb.runs import DynamoRunStore
+from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.dynamodb.transactions import Write, transact
 from baton.adapters.s3 import S3Texts
 from baton.api.caller import DEFAULT_TENANT
@@ -22,7 +23,7 @@ from tests.support.aws import Account
 from tests.support.deployment import Deployment, deployment
 from tests.support.executions import answering
 from tests.support.functions import request
-from tests.support.records import TENANT, a_run, a_snapshot
+from tests.support.records import AT_NOON, TENANT, a_response, a_run, a_snapshot
 
 UNIT = 1_000
 UNITS_A_SECOND = 1_000
@@ -59,6 +60,10 @@ class Partition:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
+    def use_up(self) -> None:
+        """Another writer uses the capacity of this second."""
+        self._units, self._at = 0.0, self._time.now
+
     def batch_write_item(self, RequestItems: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:  # noqa: N803 - boto3's
         self.largest_request = max(self.largest_request, len(json.dumps(RequestItems)))
         ((table, requests),) = RequestItems.items()
@@ -73,6 +78,11 @@ class Partition:
         if not self._admits({"PutRequest": put}):
             raise throttled("ProvisionedThroughputExceededException")
         return self._client.put_item(**put)
+
+    def update_item(self, **update: Any) -> Any:
+        if not self._admits({}):
+            raise throttled("ThrottlingException")
+        return self._client.update_item(**update)
 
     def _admits(self, write: dict[str, Any]) -> bool:
         """Deleting an item costs as much as writing it; here it costs one unit, since its size is not known."""
@@ -163,6 +173,23 @@ def test_the_time_for_writing_includes_what_was_read_before(aws: Account, time: 
     with pytest.raises(Overloaded):
         runs.create(a_run(), {}, [a_snapshot(position, template="x" * 210_000) for position in range(25)], seconds=3)
     assert time.now <= 3
+
+
+def test_a_step_writes_as_soon_as_the_partition_has_capacity(aws: Account, time: SimulatedTime) -> None:
+    """The writes of the start may have used it."""
+    partition: Any = Partition(aws.dynamodb, time)
+    store(aws, partition).create(a_run(), {}, [a_snapshot()])
+    steps = DynamoStepStore(partition, aws.runs_table, S3Texts(lambda: aws.s3, aws.texts_bucket))
+    writes: list[Callable[[], None]] = [
+        lambda: steps.start_payload(a_run(), a_snapshot(), AT_NOON),
+        lambda: steps.store_response(a_response(content="x" * 90_000, prompt="x" * 90_000)),
+    ]
+    for write in writes:
+        before = time.now
+        partition.use_up()
+        write()
+        assert before < time.now < before + 2
+    assert steps.read_step(TENANT, 1, 0).done == {0}
 
 
 def test_other_errors_are_not_retried(aws: Account, time: SimulatedTime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from baton.adapters.dynamodb import keys
@@ -12,6 +13,7 @@ from baton.adapters.dynamodb.codecs.partial_answer import partial_answer_to_item
 from baton.adapters.dynamodb.codecs.payload_snapshot import snapshot_from_item
 from baton.adapters.dynamodb.codecs.run import run_from_item, variables_from_item
 from baton.adapters.dynamodb.large_records import Texts, store_long_texts, whole_content, with_long_fields
+from baton.adapters.dynamodb.throttling import Deadline, retry_throttled
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
 from baton.domain.prompts import Reference, Sources
 from baton.domain.runs.plan import completed_before, predecessors
@@ -94,33 +96,37 @@ class DynamoStepStore:
 
         :raises AttemptSuperseded: if the run is no longer running this attempt.
         """
+        update = partial(
+            self._client.update_item,
+            TableName=self._table,
+            Key=to_attributes(keys.run(run.tenant, run.id)),
+            UpdateExpression="SET #position = :position, #completed = :completed, #payload_id = :payload_id, "
+            "#payload_name = :payload_name, #payload_started_at = :now",
+            ConditionExpression=ATTEMPT_IS_RUNNING,
+            ExpressionAttributeNames=expression_names(
+                "status", "attempt", "position", "completed", "payload_id", "payload_name", "payload_started_at"
+            ),
+            ExpressionAttributeValues=values(
+                running="running",
+                attempt=run.attempt,
+                position=snapshot.position,
+                completed=completed_before(snapshot.position),
+                payload_id=snapshot.payload_id,
+                payload_name=snapshot.payload_name,
+                now=now,
+            ),
+        )
         with condition_failing_as(AttemptSuperseded(f"Run {run.id} is no longer running attempt {run.attempt}.")):
-            self._client.update_item(
-                TableName=self._table,
-                Key=to_attributes(keys.run(run.tenant, run.id)),
-                UpdateExpression="SET #position = :position, #completed = :completed, #payload_id = :payload_id, "
-                "#payload_name = :payload_name, #payload_started_at = :now",
-                ConditionExpression=ATTEMPT_IS_RUNNING,
-                ExpressionAttributeNames=expression_names(
-                    "status", "attempt", "position", "completed", "payload_id", "payload_name", "payload_started_at"
-                ),
-                ExpressionAttributeValues=values(
-                    running="running",
-                    attempt=run.attempt,
-                    position=snapshot.position,
-                    completed=completed_before(snapshot.position),
-                    payload_id=snapshot.payload_id,
-                    payload_name=snapshot.payload_name,
-                    now=now,
-                ),
-            )
+            retry_throttled(update, Deadline())
 
     def store_response(self, response: Response) -> None:
         """:raises ResponseAlreadyStored: if the position has a response, which is not changed."""
         never_stored = "attribute_not_exists(pk)"  # a payload may be delivered twice; the first answer wins
+        put = partial(
+            self._client.put_item,
+            TableName=self._table,
+            Item=store_long_texts(response, self._texts),
+            ConditionExpression=never_stored,
+        )
         with condition_failing_as(ResponseAlreadyStored(response.position)):
-            self._client.put_item(
-                TableName=self._table,
-                Item=store_long_texts(response, self._texts),
-                ConditionExpression=never_stored,
-            )
+            retry_throttled(put, Deadline())
