@@ -173,6 +173,17 @@ def test_missing_credentials_concern_all_clients(server: CallbackServer) -> None
     assert server.received == []
 
 
+def test_only_a_connection_that_cannot_be_opened_is_tried_again(web_sockets: ApiGatewayWebSockets) -> None:
+    """Once, on the next address of the host. The callers retry a post; a redirect would send it elsewhere."""
+    pool = web_sockets._pool  # noqa: SLF001 - no other place shows it
+    retries = pool.retries
+    assert isinstance(retries, urllib3.Retry)
+    assert (retries.connect, retries.read, retries.redirect) == (1, False, 0)
+    assert (retries.status, retries.other) == (False, False)
+    assert pool.pool is not None
+    assert pool.pool.maxsize == 32
+
+
 def test_certificates_are_verified_with_those_that_boto3_trusts() -> None:
     pool = ApiGatewayWebSockets("https://websocket.example/live", KEY, REGION, 2.0)._pool  # noqa: SLF001 - no other place shows it
     assert isinstance(pool, urllib3.HTTPSConnectionPool)

@@ -170,6 +170,12 @@ def test_a_part_is_an_execution_progress_with_what_is_new(
     assert second.data["metadata"]["tokens_per_second"] == pytest.approx(12.5, rel=0.3), "5 characters in 0.1 s"
 
 
+def test_tokens_per_second_count_from_the_first_text(fake_baton: FakeBaton, publisher: PartialAnswerPublisher) -> None:
+    follow(fake_baton)
+    stream(fake_baton, publisher, 4, seconds=3.7, piece="four")
+    assert [part.tokens_per_second for part in parts(fake_baton)] == [None, 0.54, 0.41, 0.36]
+
+
 def test_without_subscribers_nothing_is_written_and_polls_become_rare(
     fake_baton: FakeBaton, publisher: PartialAnswerPublisher
 ) -> None:
