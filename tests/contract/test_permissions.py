@@ -61,7 +61,7 @@ STATEMENTS: dict[str, Statements] = {
     "WebSocketFunction": {
         "StoreConnections": ("dynamodb:GetItem UpdateItem DeleteItem BatchWriteItem", "ConnectionsTable.Arn"),
         "ReadRuns": ("dynamodb:GetItem Query", "RunsTable.Arn"),
-        "SendMessages": ("execute-api:ManageConnections", SEND),
+        "SendMessages": ("execute-api:ManageConnections", [SEND, DISCONNECT]),
     },
     "StateMachine": {
         "MarkRuns": ("dynamodb:UpdateItem", "RunsTable.Arn"),
