@@ -24,7 +24,9 @@ LONG_ANSWER = "A baton is passed. " * 4_500
 def test_a_client_that_never_reads_is_disconnected_and_all_others_receive_every_message_once(
     baton: Baton, cloud: Cloud
 ) -> None:
-    workflow_id = baton.workflow("beside a silent client", [Prompt("long", options={"answer": LONG_ANSWER})])
+    workflow_id = baton.workflow(
+        "beside a silent client", [Prompt("long beside a silent client", options={"answer": LONG_ANSWER})]
+    )
     before = connection_ids(cloud)
     with ExitStack() as connections, ThreadPoolExecutor(READERS + AT_ONCE) as pool:
         silent = connections.enter_context(silent_client(baton.websocket_url))

@@ -9,6 +9,7 @@ import pytest
 from baton.domain.runs.run import Run
 from baton.runtime import wiring
 from tests.support.deployment import JITTER, Deployment, ServiceFailure
+from tests.support.environments import in_function
 from tests.support.executions import answering, created_run, failing, start
 
 NO_CAPACITY = [
@@ -57,7 +58,7 @@ def executed(baton: Deployment) -> Run:
     run = created_run()
     start(baton, run)
     baton.status(run.id)
-    return wiring.run_store().read(run.tenant, run.id)
+    return in_function("runs_api", wiring.run_store).read(run.tenant, run.id)
 
 
 @pytest.mark.parametrize("error", NO_CAPACITY)

@@ -11,6 +11,7 @@ import pytest
 from baton.domain.runs.run import Run, Status, cancelled, failed, resumed
 from baton.runtime import wiring
 from tests.support.deployment import Deployment, Invocation
+from tests.support.environments import in_function
 from tests.support.executions import (
     answering,
     changes,
@@ -115,7 +116,7 @@ def execute(baton: Deployment, path: Path, before_mark: Callable[[Run], None], *
     def update(state: str, write: Callable[[], None]) -> None:
         fail_start(state)
         if state == path.mark:
-            before_mark(wiring.run_store().read(run.tenant, run.id))
+            before_mark(in_function("runs_api", wiring.run_store).read(run.tenant, run.id))
         before = record(baton, run)
         write()
         executed.written[state] = changes(before, record(baton, run))
@@ -136,10 +137,10 @@ def test_a_run_that_changes_just_before_a_write_stays_as_it_is(baton: Deployment
         after = CHANGES[change](run)
         if after is None:
             cancel = cancelled(run, AT_NOON)
-            wiring.run_store().change(run, cancel)
-            wiring.run_store().delete(cancel)
+            in_function("runs_api", wiring.run_store).change(run, cancel)
+            in_function("runs_api", wiring.run_store).delete(cancel)
         else:
-            wiring.run_store().change(run, after)
+            in_function("runs_api", wiring.run_store).change(run, after)
         changed.append(record(baton, run))
 
     executed = execute(baton, PATHS[path], change_run)
@@ -203,7 +204,7 @@ def test_a_write_is_repeated_after_an_error_of_dynamodb(baton: Deployment, path:
     executed = execute(baton, PATHS[path], fail_once)
     assert baton.states(executed.run.id)[: len(PATHS[path].states)] == PATHS[path].states
     assert baton.states(executed.run.id)[-1] == ("RunFailed" if path in FAILURES else "RunCompleted")
-    assert wiring.run_store().read(executed.run.tenant, executed.run.id).status == (
+    assert in_function("runs_api", wiring.run_store).read(executed.run.tenant, executed.run.id).status == (
         "failed" if path in FAILURES else "completed"
     )
     assert baton.pauses[-1:] == [0.5]
@@ -213,7 +214,7 @@ def test_a_run_that_cannot_be_marked_as_running_fails_after_six_tries(baton: Dep
     executed = execute(baton, NOT_STARTED, unchanged)
     assert baton.status(executed.run.id) == "FAILED"
     assert baton.pauses == [0.5, 1, 2, 4, 8]
-    stored = wiring.run_store().read(executed.run.tenant, executed.run.id)
+    stored = in_function("runs_api", wiring.run_store).read(executed.run.tenant, executed.run.id)
     assert (stored.status, stored.started_at) == ("failed", None)
 
 
@@ -229,14 +230,14 @@ def test_a_run_that_cannot_be_marked_as_ended_stays_running_after_nine_tries(bat
     assert baton.ended(executed.run.id)[:2] == ("FAILED", "DynamoDB.ProvisionedThroughputExceededException")
     assert baton.pauses[-8:] == [0.5, 1, 2, 4, 8, 16, 30, 30]
     assert len(baton.pauses) == (8 if path != "MarkFailed-not-started" else 13)
-    status = wiring.run_store().read(executed.run.tenant, executed.run.id).status
+    status = in_function("runs_api", wiring.run_store).read(executed.run.tenant, executed.run.id).status
     assert status == ("created" if path == "MarkFailed-not-started" else "running")
-    wiring.change_run().cancel(executed.run.tenant, executed.run.id, NOON)
+    in_function("runs_api", wiring.change_run).cancel(executed.run.tenant, executed.run.id, NOON)
     baton.update = lambda _, write: write()
     baton.payload_function = answering(outcome="completed")
-    wiring.change_run().resume(executed.run.tenant, executed.run.id, NOON)
+    in_function("runs_api", wiring.change_run).resume(executed.run.tenant, executed.run.id, NOON)
     assert baton.status(executed.run.id, attempt=2) == "SUCCEEDED"
-    assert wiring.run_store().read(executed.run.tenant, executed.run.id).status == "completed"
+    assert in_function("runs_api", wiring.run_store).read(executed.run.tenant, executed.run.id).status == "completed"
 
 
 def unchanged(_: Run) -> None:

@@ -19,6 +19,7 @@ from baton.domain.times import timestamp
 from baton.runtime import wiring
 from tests.support.aws import STATE_MACHINE_ARN
 from tests.support.deployment import Deployment, Invocation
+from tests.support.environments import in_function
 from tests.support.records import NOON, a_run
 
 ENTERED = timedelta(seconds=1)
@@ -33,7 +34,7 @@ def created_run(**fields: Any) -> Run:
 def start(baton: Deployment, run: Run) -> None:
     """Store the run and start its execution, whose states are entered at :func:`entered`."""
     baton.clock = (entered_at for entered_at in _ticks()).__next__
-    wiring.run_store().create(run, {}, [])
+    in_function("runs_api", wiring.run_store).create(run, {}, [])
     StepFunctionsExecutions(baton.aws.stepfunctions, STATE_MACHINE_ARN).start(run)
 
 

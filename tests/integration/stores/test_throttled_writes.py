@@ -21,6 +21,7 @@ from baton.domain.errors import NotFound, Overloaded
 from baton.runtime import wiring
 from tests.support.aws import Account
 from tests.support.deployment import Deployment, deployment
+from tests.support.environments import in_function
 from tests.support.executions import answering
 from tests.support.functions import request
 from tests.support.records import AT_NOON, TENANT, a_response, a_run, a_snapshot
@@ -205,7 +206,7 @@ def test_a_workflow_of_25_payloads_of_210_kb_starts(deployed: Deployment, time: 
     answer = request("POST", f"/api/execute/workflow/{workflow}")
     assert answer.status == 202
     assert time.now > 3
-    assert len(wiring.run_store().read_snapshots(DEFAULT_TENANT, 1)) == 25
+    assert len(in_function("runs_api", wiring.run_store).read_snapshots(DEFAULT_TENANT, 1)) == 25
     assert deployed.finish(1)["status"] == "completed"
 
 
@@ -214,8 +215,7 @@ def test_a_start_without_capacity_is_a_503_and_starts_nothing(
 ) -> None:
     workflow = large_workflow(deployed)
     client = deployed.aws.dynamodb
-    wiring.run_store.cache_clear()
-    wiring.start_run.cache_clear()
+    deployed.aws.restart_functions()
     monkeypatch.setattr(wiring, "_dynamodb", lambda: Partition(client, time, units_a_second=215))
     answer = request("POST", f"/api/execute/workflow/{workflow}")
     assert (answer.status, answer.headers["Retry-After"]) == (503, "10")

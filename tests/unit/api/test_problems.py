@@ -12,6 +12,7 @@ from baton.domain.errors import (
     AttemptSuperseded,
     BatonError,
     Conflict,
+    ConnectionFailing,
     ConnectionGone,
     Invalid,
     LimitsConflict,
@@ -26,7 +27,7 @@ from baton.domain.errors import (
     VersionChanged,
 )
 
-NOT_FOR_HTTP = (LlmError, LimitsConflict, ReferenceMissing, ResponseAlreadyStored, ConnectionGone)
+NOT_FOR_HTTP = (LlmError, LimitsConflict, ReferenceMissing, ResponseAlreadyStored, ConnectionGone, ConnectionFailing)
 """Met only where a payload is executed or a WebSocket is written to."""
 
 
