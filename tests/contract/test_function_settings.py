@@ -69,8 +69,32 @@ ENVIRONMENTS: dict[str, dict[str, str]] = {
 }
 """The environment of each function with the default parameters, beside that of all functions."""
 
-COMPARED_ELSEWHERE = ("Policies", "VersionDescription", "DeploymentPreference")
-"""In test_permissions.py and test_updates.py."""
+COMPARED_ELSEWHERE = ("Policies", "VersionDescription", "DeploymentPreference", "Environment")
+"""In test_permissions.py, and below."""
+
+VERSION_DESCRIPTIONS: dict[str, tuple[str, str]] = {
+    "runs_api": ("arm64 log=INFO retention=90", "x86_64 log=WARN retention=45"),
+    "catalog_api": (
+        "arm64 log=INFO private=false hosts=*",
+        "x86_64 log=WARN private=false hosts=api.example,*.b.example",
+    ),
+    "execute_payload": (
+        "arm64 log=INFO private=false hosts=*",
+        "x86_64 log=WARN private=false hosts=api.example,*.b.example",
+    ),
+    "notify_subscribers": ("arm64 log=INFO emulator=", "x86_64 log=WARN emulator="),
+    "websocket": ("arm64 log=INFO emulator=", "x86_64 log=WARN emulator="),
+}
+"""With the default parameters and with ``CHANGED``. A changed description is what publishes a version."""
+
+DEPLOYMENT_ALARMS = [
+    "RunsApiErrorsAlarm",
+    "CatalogApiErrorsAlarm",
+    "ExecutePayloadErrorsAlarm",
+    "NotifySubscribersErrorsAlarm",
+    "WebSocketErrorsAlarm",
+    "HttpErrorsAlarm",
+]
 
 COMMON = {"POWERTOOLS_SERVICE_NAME": "baton", "POWERTOOLS_LOG_LEVEL": "INFO"}
 
@@ -130,11 +154,7 @@ def test_no_other_parameter_changes_an_environment(function: str) -> None:
 def test_each_function_has_exactly_these_properties(function: str) -> None:
     stated = FUNCTIONS[function]
     resource = template.deployed(CHANGED)[stated["resource"]]
-    properties = {
-        name: value
-        for name, value in resource["Properties"].items()
-        if name not in (*COMPARED_ELSEWHERE, "Environment")
-    }
+    properties = {name: value for name, value in resource["Properties"].items() if name not in COMPARED_ELSEWHERE}
     assert set(resource["Properties"]["Environment"]) == {"Variables"}
     assert properties == {
         "CodeUri": f"functions/{function}",
@@ -150,6 +170,32 @@ def test_each_function_has_exactly_these_properties(function: str) -> None:
         "Layers": ["DependenciesLayer", "BatonLayer"],
         **stated.get("more", {}),
     }
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_each_version_is_described_by_the_parameters_of_its_function(function: str) -> None:
+    described = tuple(
+        template.deployed(parameters)[FUNCTIONS[function]["resource"]]["Properties"]["VersionDescription"]
+        for parameters in (DEFAULTS, CHANGED)
+    )
+    assert described == VERSION_DESCRIPTIONS[function]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("gradual", ["true", "false"])
+def test_an_update_shifts_gradually_if_demanded_and_each_alarm_ends_it(function: str, gradual: str) -> None:
+    resource = template.deployed({"ShiftTrafficGradually": gradual})[FUNCTIONS[function]["resource"]]
+    preference = {"Type": "Canary10Percent5Minutes", "Alarms": DEPLOYMENT_ALARMS}
+    enabled = False if function == "execute_payload" else gradual
+    assert resource["Properties"]["DeploymentPreference"] == {**preference, "Enabled": enabled}
+
+
+def test_without_a_bound_no_concurrency_is_reserved() -> None:
+    for parameters in (DEFAULTS, EMULATOR):
+        functions = template.deployed(parameters)
+        assert not [
+            name for name in functions if "ReservedConcurrentExecutions" in functions[name].get("Properties", {})
+        ]
 
 
 @pytest.mark.parametrize(
