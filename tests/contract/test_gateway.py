@@ -147,3 +147,8 @@ def test_the_websocket_api_throttles_and_logs_and_sends_each_route_to_its_functi
         "Routes": {name: {"FunctionArn": "WebSocketFunction.Alias"} for name in WEBSOCKET_ROUTES},
         "DefaultRouteSettings": THROTTLES,
     }
+
+
+def test_without_the_accounts_role_the_websocket_api_has_no_access_log() -> None:
+    for parameters in (DEFAULTS, EMULATOR):
+        assert "AccessLogSettings" not in properties("WebSocketApi", parameters)
