@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from baton.adapters.dynamodb import throttling
 from baton.adapters.dynamodb.calls import get_many, write_many
 from baton.adapters.dynamodb.codecs.attributes import to_attributes
 from baton.adapters.dynamodb.keys import Key
+from tests.support.simulated_clock import SimulatedClock
 
 KEYS: list[Key] = [{"pk": f"p{number}", "sk": "s"} for number in range(60)]
 
@@ -25,6 +25,7 @@ class Table:
 
     def batch_get_item(self, RequestItems: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N803 - the name in AWS
         request = RequestItems["t"]
+        assert request["ConsistentRead"]
         done, rest = self._split(request["Keys"])
         self.read += done
         unprocessed = {"t": {**request, "Keys": rest}} if rest else {}
@@ -41,20 +42,23 @@ class Table:
 
 
 @pytest.fixture
-def table(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(throttling.time, "sleep", lambda _: None)
+def table(clock: SimulatedClock) -> Any:  # noqa: ARG001 - pauses take no time
     return Table()
 
 
-def test_unprocessed_keys_are_read_again(table: Any) -> None:
+def test_unprocessed_keys_are_read_again_after_a_pause_that_doubles(table: Any, clock: SimulatedClock) -> None:
     found = get_many(table, "t", [*KEYS, KEYS[0]])
     assert sorted(item["pk"]["S"] for item in found) == sorted(key["pk"] for key in KEYS)
     assert table.sizes == [60, 53, 46, 39, 32, 25, 18, 11, 4]
+    assert clock.bounds == [(0, most) for most in (0.08, 0.16, 0.32, 0.64, 1.28, 2, 2, 2)]
 
 
 def test_unprocessed_writes_are_sent_again_in_batches_of_25(table: Any) -> None:
     write_many(table, "t", puts=[to_attributes(key) for key in KEYS[:30]], deletes=KEYS[30:])
     assert len(table.written) == 60
+    assert [entry["PutRequest"]["Item"] for entry in table.written if "PutRequest" in entry] == [
+        to_attributes(key) for key in KEYS[:30]
+    ]
     assert [entry["DeleteRequest"]["Key"] for entry in table.written if "DeleteRequest" in entry] == [
         to_attributes(key) for key in KEYS[30:]
     ]
