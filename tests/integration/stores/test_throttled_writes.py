@@ -112,7 +112,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> SimulatedTime:
     simulated = SimulatedTime()
     for module in (throttling, transactions):
         monkeypatch.setattr(module, "time", simulated)
-        monkeypatch.setattr(module, "random", SimpleNamespace(uniform=lambda _, most: most / 2))
+        monkeypatch.setattr(module, "random", SimpleNamespace(uniform=lambda least, most: least + (most - least) / 2))
     return simulated
 
 
@@ -253,6 +253,7 @@ WRITES = [Write(request={"Delete": {"TableName": "t", "Key": {"pk": {"S": "x"}}}
         cancelled("None", "ThrottlingError"),
         cancelled("ProvisionedThroughputExceeded", "None"),
         cancelled("TransactionConflict", "ThrottlingError"),
+        cancelled("TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"),
         throttled("ThrottlingException"),
         throttled("ProvisionedThroughputExceededException"),
     ],
@@ -271,7 +272,15 @@ def test_a_transaction_without_capacity_ends_in_time(time: SimulatedTime) -> Non
     assert time.now <= throttling.MAX_SECONDS
 
 
-@pytest.mark.parametrize("error", [cancelled("ValidationError", "ThrottlingError"), cancelled(), throttled("Other")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        cancelled("ValidationError", "ThrottlingError"),
+        cancelled("ConditionalCheckFailed"),
+        cancelled(),
+        throttled("Other"),
+    ],
+)
 def test_an_invalid_transaction_is_not_repeated(time: SimulatedTime, error: ClientError) -> None:
     client: Any = Transactions(error)
     with pytest.raises(ClientError):

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from baton.adapters.dynamodb.calls import get_many, write_many
+from baton.adapters.dynamodb.calls import condition_failing_as, get_many, write_many
 from baton.adapters.dynamodb.codecs.attributes import to_attributes
 from baton.adapters.dynamodb.keys import Key
-from tests.support.simulated_clock import SimulatedClock
+from baton.adapters.dynamodb.throttling import Deadline
+from baton.domain.errors import Overloaded
+from tests.support.simulated_clock import START, SimulatedClock
 
 KEYS: list[Key] = [{"pk": f"p{number}", "sk": "s"} for number in range(60)]
 
@@ -67,8 +70,20 @@ def test_unprocessed_writes_are_sent_again_in_batches_of_25(table: Any) -> None:
 
 def test_a_batch_is_at_most_one_megabyte_unless_it_is_one_item(table: Any) -> None:
     puts = [to_attributes({"pk": f"p{size}", "sk": "s", "text": "x" * size}) for size in (600_000, 300_000, 200_000)]
-    write_many(table, "t", puts=[*puts, to_attributes({"pk": "p", "sk": "s", "text": "x" * 1_200_000})])
-    assert table.sizes == [2, 1, 1]
+    write_many(table, "t", puts=[to_attributes({"pk": "p", "sk": "s", "text": "x" * 1_200_000}), *puts])
+    assert table.sizes == [1, 2, 1]
+
+
+def test_writes_end_with_the_deadline_of_the_caller(table: Any, clock: SimulatedClock) -> None:
+    with pytest.raises(Overloaded):
+        write_many(table, "t", deletes=KEYS, deadline=Deadline(0.01))
+    assert clock.now == START
+
+
+def test_only_a_failed_condition_raises_the_error_that_it_means() -> None:
+    for code, raised in (("ConditionalCheckFailedException", Overloaded), ("ValidationException", ClientError)):
+        with pytest.raises(raised), condition_failing_as(Overloaded()):
+            raise ClientError({"Error": {"Code": code, "Message": "-"}}, "PutItem")
 
 
 def test_nothing_is_requested_for_no_items(table: Any) -> None:
