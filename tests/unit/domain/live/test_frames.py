@@ -30,7 +30,7 @@ def test_a_ping_needs_no_run_id() -> None:
 
 @pytest.mark.parametrize("run_id", ["1", 0, -1, 1.0, True, None, [1], {"id": 1}, 10**12, "NaN"], ids=repr)
 def test_an_invalid_run_id_is_rejected_with_its_field(run_id: object) -> None:
-    with pytest.raises(Invalid, match="runId: is not the id of a run"):
+    with pytest.raises(Invalid, match="runId: must be the id of a run"):
         parse_frame(json.dumps({"action": "subscribe", "runId": run_id}))
 
 
@@ -44,7 +44,7 @@ def test_invalid_json_is_rejected(text: str) -> None:
     "text", ["null", "[]", '"ping"', "1", "NaN", "{}", '{"action": null}', '{"action": ["ping"]}', '{"action": "PING"}']
 )
 def test_an_unknown_action_is_rejected(text: str) -> None:
-    with pytest.raises(Invalid, match="action: is none of subscribe, unsubscribe, ping"):
+    with pytest.raises(Invalid, match="action: must be subscribe, unsubscribe or ping"):
         parse_frame(text)
 
 
@@ -71,7 +71,7 @@ def test_a_run_id_in_the_query_is_parsed(text: str, run_id: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "+1", "1.0", " 1", "1_000", "one", "٣", "²", "9" * 5000, "1" * 13])
 def test_an_invalid_run_id_in_the_query_is_rejected(text: str) -> None:
-    with pytest.raises(Invalid, match="runId: is not the id of a run"):
+    with pytest.raises(Invalid, match="runId: must be the id of a run"):
         parse_run_id(text)
 
 

@@ -34,8 +34,12 @@ def test_a_subscribe_sends_the_run_and_an_unsubscribe_ends_it(fake_baton: FakeBa
     ("tenant", "text", "detail"),
     [
         (TENANT, "hello", "body: is not valid JSON."),
-        (TENANT, '{"action": "dance"}', "action: is none of subscribe, unsubscribe, ping."),
-        (TENANT, '{"action": "subscribe", "runId": 0}', "runId: is not the id of a run, a whole number from 1 on."),
+        (TENANT, '{"action": "dance"}', "action: must be subscribe, unsubscribe or ping."),
+        (
+            TENANT,
+            '{"action": "subscribe", "runId": 0}',
+            "runId: must be the id of a run, a whole number of at least 1.",
+        ),
         (TENANT, '{"action": "subscribe", "runId": 2}', "There is no run 2."),
         (OTHER_TENANT, '{"action": "subscribe", "runId": 1}', "There is no run 1."),
     ],

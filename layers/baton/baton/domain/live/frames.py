@@ -37,7 +37,7 @@ def parse_frame(text: str) -> Frame:
         case {"action": "subscribe" | "unsubscribe" as action}:
             return Frame(action=action, run_id=_run_id(parsed.get("runId")))
         case _:
-            raise Invalid("action", "is none of subscribe, unsubscribe, ping.")
+            raise Invalid("action", "must be subscribe, unsubscribe or ping.")
 
 
 def parse_run_id(text: str) -> int:
@@ -57,4 +57,4 @@ def error_frame(message_id: str, timestamp: str, detail: str) -> bytes:
 def _run_id(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_ID:
         return value
-    raise Invalid("runId", "is not the id of a run, a whole number from 1 on.")
+    raise Invalid("runId", "must be the id of a run, a whole number of at least 1.")
