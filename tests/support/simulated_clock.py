@@ -1,16 +1,18 @@
-"""A clock that only sleeping advances."""
+"""Time that only sleeping advances, for code that pauses between retries."""
 
 from __future__ import annotations
 
-START = 100.0
-
 
 class SimulatedClock:
-    """A clock that only sleeping advances; ``bounds`` are those between which each pause was drawn."""
+    """Replaces the modules ``time`` and ``random``.
 
-    def __init__(self) -> None:
-        self.now = START
+    ``jitter`` is the share of a range that each pause has; ``bounds`` are the ranges from which pauses were drawn.
+    """
+
+    def __init__(self, jitter: float = 1) -> None:
+        self.now = 0.0
         self.bounds: list[tuple[float, float]] = []
+        self._jitter = jitter
 
     def monotonic(self) -> float:
         return self.now
@@ -20,4 +22,4 @@ class SimulatedClock:
 
     def uniform(self, least: float, most: float) -> float:
         self.bounds.append((least, most))
-        return most
+        return least + (most - least) * self._jitter

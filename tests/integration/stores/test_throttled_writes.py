@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,8 +24,10 @@ from tests.support.environments import in_function
 from tests.support.executions import answering
 from tests.support.functions import request
 from tests.support.records import AT_NOON, TENANT, a_response, a_run, a_snapshot
+from tests.support.simulated_clock import SimulatedClock
 
 UNIT = 1_000
+
 UNITS_A_SECOND = 1_000
 MAX_REQUEST_BYTES = 16_000_000
 FUNCTION_SECONDS = 29
@@ -34,23 +35,10 @@ CLIENT_RETRIES_SECONDS = 7
 """Three retries of the client itself, after up to 1, 2 and 4 s."""
 
 
-class SimulatedTime:
-    """Replaces the module ``time``."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
 class Partition:
     """A client of one partition of a table, with the capacity of one second saved up."""
 
-    def __init__(self, client: Any, time: SimulatedTime, units_a_second: int = UNITS_A_SECOND) -> None:
+    def __init__(self, client: Any, time: SimulatedClock, units_a_second: int = UNITS_A_SECOND) -> None:
         self._client = client
         self._time = time
         self._units_a_second = units_a_second
@@ -108,16 +96,16 @@ def cancelled(*codes: str) -> ClientError:
 
 
 @pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> SimulatedTime:
-    simulated = SimulatedTime()
+def time(monkeypatch: pytest.MonkeyPatch) -> SimulatedClock:
+    simulated = SimulatedClock(jitter=0.5)
     for module in (throttling, transactions):
         monkeypatch.setattr(module, "time", simulated)
-        monkeypatch.setattr(module, "random", SimpleNamespace(uniform=lambda least, most: least + (most - least) / 2))
+        monkeypatch.setattr(module, "random", simulated)
     return simulated
 
 
 @pytest.fixture
-def deployed(time: SimulatedTime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+def deployed(time: SimulatedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     """Baton on moto, whose Runs table is throttled while runs are started."""
     with deployment() as baton:
         client = baton.aws.dynamodb
@@ -130,7 +118,7 @@ def store(aws: Account, partition: Partition) -> DynamoRunStore:
     return DynamoRunStore(client, aws.runs_table, S3Texts(lambda: aws.s3, aws.texts_bucket))
 
 
-def test_25_payloads_of_210_kb_are_written_as_fast_as_the_partition_allows(aws: Account, time: SimulatedTime) -> None:
+def test_25_payloads_of_210_kb_are_written_as_fast_as_the_partition_allows(aws: Account, time: SimulatedClock) -> None:
     snapshots = [a_snapshot(position, template="x" * 210_000) for position in range(25)]
     runs = store(aws, Partition(aws.dynamodb, time))
     runs.create(a_run(total=25), {}, snapshots)
@@ -139,7 +127,7 @@ def test_25_payloads_of_210_kb_are_written_as_fast_as_the_partition_allows(aws: 
     assert runs.read(TENANT, 1).total == 25
 
 
-def test_a_run_of_40_mb_is_written_in_time(aws: Account, time: SimulatedTime) -> None:
+def test_a_run_of_40_mb_is_written_in_time(aws: Account, time: SimulatedClock) -> None:
     """Most of it is stored in S3, which accepts more a second."""
     snapshots = [a_snapshot(position, template="x" * 200_000) for position in range(200)]
     partition = Partition(aws.dynamodb, time)
@@ -148,7 +136,7 @@ def test_a_run_of_40_mb_is_written_in_time(aws: Account, time: SimulatedTime) ->
     assert partition.largest_request < MAX_REQUEST_BYTES
 
 
-def test_items_of_escaped_characters_fit_into_a_request(aws: Account, time: SimulatedTime) -> None:
+def test_items_of_escaped_characters_fit_into_a_request(aws: Account, time: SimulatedClock) -> None:
     """As JSON, such an item has six times as many bytes."""
     template = "\x01" * (MAX_ITEM_BYTES - 30_000)
     partition = Partition(aws.dynamodb, time)
@@ -158,7 +146,7 @@ def test_items_of_escaped_characters_fit_into_a_request(aws: Account, time: Simu
     assert partition.largest_request < MAX_REQUEST_BYTES / 4
 
 
-def test_a_run_that_cannot_be_written_in_time_does_not_exist(aws: Account, time: SimulatedTime) -> None:
+def test_a_run_that_cannot_be_written_in_time_does_not_exist(aws: Account, time: SimulatedClock) -> None:
     runs = store(aws, Partition(aws.dynamodb, time, units_a_second=220))
     with pytest.raises(Overloaded):
         runs.create(a_run(total=25), {}, [a_snapshot(position, template="x" * 210_000) for position in range(25)])
@@ -169,14 +157,14 @@ def test_a_run_that_cannot_be_written_in_time_does_not_exist(aws: Account, time:
     assert all("expires_at" in item for item in aws.items(aws.runs_table))
 
 
-def test_the_time_for_writing_includes_what_was_read_before(aws: Account, time: SimulatedTime) -> None:
+def test_the_time_for_writing_includes_what_was_read_before(aws: Account, time: SimulatedClock) -> None:
     runs = store(aws, Partition(aws.dynamodb, time))
     with pytest.raises(Overloaded):
         runs.create(a_run(), {}, [a_snapshot(position, template="x" * 210_000) for position in range(25)], seconds=3)
     assert time.now <= 3
 
 
-def test_a_step_writes_as_soon_as_the_partition_has_capacity(aws: Account, time: SimulatedTime) -> None:
+def test_a_step_writes_as_soon_as_the_partition_has_capacity(aws: Account, time: SimulatedClock) -> None:
     """The writes of the start may have used it."""
     partition: Any = Partition(aws.dynamodb, time)
     store(aws, partition).create(a_run(), {}, [a_snapshot()])
@@ -193,7 +181,7 @@ def test_a_step_writes_as_soon_as_the_partition_has_capacity(aws: Account, time:
     assert steps.read_step(TENANT, 1, 0).done == {0}
 
 
-def test_other_errors_are_not_retried(aws: Account, time: SimulatedTime) -> None:
+def test_other_errors_are_not_retried(aws: Account, time: SimulatedClock) -> None:
     runs = store(aws, Partition(aws.dynamodb, time))
     runs.create(a_run(), {}, [])
     with pytest.raises(ClientError, match="ConditionalCheckFailed"):
@@ -201,7 +189,7 @@ def test_other_errors_are_not_retried(aws: Account, time: SimulatedTime) -> None
     assert time.now == 0
 
 
-def test_a_workflow_of_25_payloads_of_210_kb_starts(deployed: Deployment, time: SimulatedTime) -> None:
+def test_a_workflow_of_25_payloads_of_210_kb_starts(deployed: Deployment, time: SimulatedClock) -> None:
     workflow = large_workflow(deployed)
     answer = request("POST", f"/api/execute/workflow/{workflow}")
     assert answer.status == 202
@@ -211,7 +199,7 @@ def test_a_workflow_of_25_payloads_of_210_kb_starts(deployed: Deployment, time: 
 
 
 def test_a_start_without_capacity_is_a_503_and_starts_nothing(
-    deployed: Deployment, time: SimulatedTime, monkeypatch: pytest.MonkeyPatch
+    deployed: Deployment, time: SimulatedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workflow = large_workflow(deployed)
     client = deployed.aws.dynamodb
@@ -258,14 +246,14 @@ WRITES = [Write(request={"Delete": {"TableName": "t", "Key": {"pk": {"S": "x"}}}
         throttled("ProvisionedThroughputExceededException"),
     ],
 )
-def test_a_transaction_without_capacity_is_repeated(time: SimulatedTime, error: ClientError) -> None:
+def test_a_transaction_without_capacity_is_repeated(time: SimulatedClock, error: ClientError) -> None:
     client: Any = Transactions(*[error] * 12)
     transact(client, WRITES)
     assert client.calls == 13
     assert 0 < time.now < throttling.MAX_SECONDS
 
 
-def test_a_transaction_without_capacity_ends_in_time(time: SimulatedTime) -> None:
+def test_a_transaction_without_capacity_ends_in_time(time: SimulatedClock) -> None:
     client: Any = Transactions(*[cancelled("ThrottlingError")] * 1_000)
     with pytest.raises(Overloaded):
         transact(client, WRITES)
@@ -281,14 +269,14 @@ def test_a_transaction_without_capacity_ends_in_time(time: SimulatedTime) -> Non
         throttled("Other"),
     ],
 )
-def test_an_invalid_transaction_is_not_repeated(time: SimulatedTime, error: ClientError) -> None:
+def test_an_invalid_transaction_is_not_repeated(time: SimulatedClock, error: ClientError) -> None:
     client: Any = Transactions(error)
     with pytest.raises(ClientError):
         transact(client, WRITES)
     assert (client.calls, time.now) == (1, 0)
 
 
-def test_a_transaction_in_conflict_has_eight_tries(time: SimulatedTime) -> None:
+def test_a_transaction_in_conflict_has_eight_tries(time: SimulatedClock) -> None:
     """Pauses of at most 40, 80, … 2,560 ms, of which the simulated jitter leaves half."""
     client: Any = Transactions(*[cancelled("TransactionConflict", "None")] * 1_000)
     with pytest.raises(ClientError):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 from baton.adapters.dynamodb import throttling
@@ -14,5 +12,5 @@ from tests.support.simulated_clock import SimulatedClock
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimulatedClock:
     made = SimulatedClock()
     monkeypatch.setattr(throttling, "time", made)
-    monkeypatch.setattr(throttling, "random", SimpleNamespace(uniform=made.uniform))
+    monkeypatch.setattr(throttling, "random", made)
     return made

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from itertools import count
 
 from botocore.exceptions import ClientError
 
@@ -50,14 +49,15 @@ def retry_throttled[T](call: Callable[[], T], deadline: Deadline) -> T:
 
     :raises Overloaded: if it had none until the deadline.
     """
-    for tries in count(1):
+    tries = 0
+    while True:
         try:
             return call()
         except ClientError as error:
             if not is_throttled(error):
                 raise
-            deadline.pause(tries)
-    raise AssertionError("unreachable")
+        tries += 1
+        deadline.pause(tries)
 
 
 def is_throttled(error: ClientError) -> bool:
