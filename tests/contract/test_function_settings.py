@@ -199,12 +199,18 @@ def test_without_a_bound_no_concurrency_is_reserved() -> None:
 
 
 @pytest.mark.parametrize(
-    ("layer", "folder"), [("DependenciesLayer", "layers/dependencies"), ("BatonLayer", "layers/baton")]
+    ("layer", "folder", "makefile"),
+    [
+        ("DependenciesLayer", "layers/dependencies", {"ContextPath": "layers/dependencies/x86_64"}),
+        ("BatonLayer", "layers/baton", {}),
+    ],
 )
-def test_each_layer_is_built_for_the_runtime_and_the_architecture_of_the_functions(layer: str, folder: str) -> None:
+def test_each_layer_is_built_for_the_runtime_and_the_architecture_of_the_functions(
+    layer: str, folder: str, makefile: dict[str, str]
+) -> None:
     resource = template.deployed(CHANGED)[layer]
     properties = {name: value for name, value in resource["Properties"].items() if name != "Description"}
-    assert resource["Metadata"] == {"BuildMethod": "python3.13", "BuildArchitecture": "x86_64"}
+    assert resource["Metadata"] == {"BuildMethod": "makefile", "BuildArchitecture": "x86_64"} | makefile
     assert properties == {
         "ContentUri": folder,
         "CompatibleRuntimes": ["python3.13"],
