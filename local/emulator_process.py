@@ -2,22 +2,31 @@
 
 MiniStack's own main waits for open WebSockets and running functions, which may never end; it would be killed before it
 had saved anything.
+
+A burst of calls starts many workers, the processes of functions. MiniStack unpacks all layers for each of them, and starts
+all at the same time. Here they share the unpacked layers, and only as many start at the same time as there are
+processors: the first are ready soon, and serve most of the burst.
 """
 
 import asyncio
 import json
 import os
 import signal
+import threading
 from typing import Any
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app
-from ministack.services import apigateway
+from ministack.core import lambda_runtime
+from ministack.services import apigateway, lambda_svc
 
 SECONDS_TO_SETTLE = 0.7
 SECONDS_KEPT_ALIVE = 75
 MAX_WAITING_FRAMES = 64
+MAX_STARTING_WORKERS = os.process_cpu_count() or 1
+SECONDS_TO_WAIT_FOR_A_WORKER = 10
+"""A call that has waited for so long starts a worker in any case."""
 
 
 async def emulate() -> None:
@@ -25,6 +34,8 @@ async def emulate() -> None:
     config.bind = [f"{os.environ['BIND_HOST']}:{os.environ['GATEWAY_PORT']}"]
     config.keep_alive_timeout = SECONDS_KEPT_ALIVE
     apigateway.handle_connections_api = handle_connections_api
+    lambda_runtime.Worker = Worker
+    lambda_svc.acquire_worker, lambda_svc.release_worker = acquire_worker, release_worker
     await serve(app, config, shutdown_trigger=stop_requested)
     os._exit(0)  # the state is saved; threads that wait for a function would delay a regular exit
 
@@ -43,6 +54,64 @@ async def handle_connections_api(method: str, api_id: str, stage: str, connectio
             json.dumps({"message": error}).encode(),
         )
     return await ministack_connections_api(method, api_id, stage, connection_id, *request)
+
+
+class Worker(lambda_runtime.Worker):  # type: ignore[misc] # MiniStack has no types
+    """A process of a function. It reads its layers from folders that all workers share, as those in /opt on AWS."""
+
+    def __init__(self, function: str, config: dict[str, Any], code: bytes) -> None:
+        super().__init__(function, with_shared_layers(config), code)
+
+    def _spawn(self) -> None:
+        try:
+            super()._spawn()
+        finally:
+            with workers_changed:
+                starting_workers.discard(self)
+                workers_changed.notify_all()
+
+
+def with_shared_layers(config: dict[str, Any]) -> dict[str, Any]:
+    """The function's configuration with its layers as unpacked folders: one per content, so versions are never mixed.
+
+    MiniStack removes the folders with its other temporary files. Its workers put the layers of this variable on their
+    path in the same way as those that they have unpacked themselves.
+    """
+    zips = [lambda_svc._resolve_layer_zip(layer) for layer in config.get("Layers", [])]  # noqa: SLF001
+    folders = [lambda_svc._docker_extracted_dir(each, "layer") for each in zips if each]  # noqa: SLF001
+    variables = config.get("Environment", {}).get("Variables", {})
+    layers = {"_LAMBDA_LAYERS_DIRS": os.pathsep.join(folders)}
+    return config | {"Layers": [], "Environment": {"Variables": variables | layers}}
+
+
+workers_changed = threading.Condition()
+starting_workers: set[Worker] = set()
+ministack_acquire_worker = lambda_runtime.acquire_worker
+ministack_release_worker = lambda_runtime.release_worker
+
+
+def acquire_worker(
+    function: str, config: dict[str, Any], code: bytes, qualifier: str = "$LATEST", max_concurrency: int | None = None
+) -> Any:
+    """A free worker, or a new one as soon as it may start; a worker that becomes free in the meantime is used."""
+    key = lambda_runtime._worker_key(function, config, qualifier)  # noqa: SLF001
+
+    def is_available() -> bool:
+        workers = lambda_runtime._workers.get(key, [])  # noqa: SLF001
+        return len(starting_workers) < MAX_STARTING_WORKERS or not all(worker.in_use for worker in workers)
+
+    with workers_changed:
+        workers_changed.wait_for(is_available, SECONDS_TO_WAIT_FOR_A_WORKER)
+        worker, origin = ministack_acquire_worker(function, config, code, qualifier, max_concurrency)
+        if origin == "spawn":
+            starting_workers.add(worker)
+        return worker, origin
+
+
+def release_worker(worker: Any) -> None:
+    ministack_release_worker(worker)
+    with workers_changed:
+        workers_changed.notify_all()
 
 
 async def stop_requested() -> None:
