@@ -3,8 +3,8 @@
 MiniStack's own main waits for open WebSockets and running functions, which may never end; it would be killed before it
 had saved anything.
 
-A burst of calls starts many workers, the processes of functions. MiniStack unpacks all layers for each of them, and starts
-all at the same time. Here they share the unpacked layers, and only as many start at the same time as there are
+A burst of calls starts many workers, the processes of functions. MiniStack unpacks all layers for each of them, and
+starts all at the same time. Here they share the unpacked layers, and only as many start at the same time as there are
 processors: the first are ready soon, and serve most of the burst.
 """
 
@@ -12,7 +12,10 @@ import asyncio
 import json
 import os
 import signal
+import sysconfig
+import tempfile
 import threading
+from pathlib import Path
 from typing import Any
 
 from hypercorn.asyncio import serve
@@ -25,8 +28,14 @@ SECONDS_TO_SETTLE = 0.7
 SECONDS_KEPT_ALIVE = 75
 MAX_WAITING_FRAMES = 64
 MAX_STARTING_WORKERS = os.process_cpu_count() or 1
-SECONDS_TO_WAIT_FOR_A_WORKER = 10
-"""A call that has waited for so long starts a worker in any case."""
+SECONDS_FOR_A_FREE_WORKER = 0.5
+"""About as long as a worker takes to start. A call waits so long for one that becomes free before it starts another."""
+
+SECONDS_FOR_A_TURN = 5
+"""A call that has waited for so long, since other workers were starting, starts one in any case."""
+
+RUNTIME_PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
+"""boto3 and what it needs: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html#python-sdk-included"""
 
 
 async def emulate() -> None:
@@ -35,6 +44,7 @@ async def emulate() -> None:
     config.keep_alive_timeout = SECONDS_KEPT_ALIVE
     apigateway.handle_connections_api = handle_connections_api
     lambda_runtime.Worker = Worker
+    lambda_runtime._PYTHON_WORKER_SCRIPT = path_of_the_runtime() + lambda_runtime._PYTHON_WORKER_SCRIPT  # noqa: SLF001
     lambda_svc.acquire_worker, lambda_svc.release_worker = acquire_worker, release_worker
     await serve(app, config, shutdown_trigger=stop_requested)
     os._exit(0)  # the state is saved; threads that wait for a function would delay a regular exit
@@ -59,11 +69,11 @@ async def handle_connections_api(method: str, api_id: str, stage: str, connectio
 class Worker(lambda_runtime.Worker):  # type: ignore[misc] # MiniStack has no types
     """A process of a function. It reads its layers from folders that all workers share, as those in /opt on AWS."""
 
-    def __init__(self, function: str, config: dict[str, Any], code: bytes) -> None:
-        super().__init__(function, with_shared_layers(config), code)
+    config: dict[str, Any]
 
     def _spawn(self) -> None:
         try:
+            self.config = with_shared_layers(self.config)
             super()._spawn()
         finally:
             with workers_changed:
@@ -84,6 +94,18 @@ def with_shared_layers(config: dict[str, Any]) -> dict[str, Any]:
     return config | {"Layers": [], "Environment": {"Variables": variables | layers}}
 
 
+def path_of_the_runtime() -> str:
+    """The first statement of a worker: its path has the packages of the Lambda runtime, and no others of .venv.
+
+    So a package that is missing in a layer is missing here, too. And boto3 loads awscrt, cryptography and pyOpenSSL if
+    it finds them, which takes as long as loading the function.
+    """
+    installed, folder = Path(sysconfig.get_path("purelib")), Path(tempfile.mkdtemp(prefix="runtime-"))
+    for name in RUNTIME_PACKAGES:
+        (folder / name).symlink_to(installed / name)
+    return f"import sys; sys.path[:] = [*(x for x in sys.path if x != {str(installed)!r}), {str(folder)!r}]\n"
+
+
 workers_changed = threading.Condition()
 starting_workers: set[Worker] = set()
 ministack_acquire_worker = lambda_runtime.acquire_worker
@@ -93,15 +115,21 @@ ministack_release_worker = lambda_runtime.release_worker
 def acquire_worker(
     function: str, config: dict[str, Any], code: bytes, qualifier: str = "$LATEST", max_concurrency: int | None = None
 ) -> Any:
-    """A free worker, or a new one as soon as it may start; a worker that becomes free in the meantime is used."""
+    """A free worker, or a new one; a worker that becomes free in the meantime is used."""
     key = lambda_runtime._worker_key(function, config, qualifier)  # noqa: SLF001
 
-    def is_available() -> bool:
-        workers = lambda_runtime._workers.get(key, [])  # noqa: SLF001
-        return len(starting_workers) < MAX_STARTING_WORKERS or not all(worker.in_use for worker in workers)
+    def workers() -> list[Worker]:
+        return lambda_runtime._workers.get(key, [])  # type: ignore[no-any-return]  # noqa: SLF001
+
+    def is_free() -> bool:
+        return not all(worker.in_use for worker in workers())
+
+    def may_start() -> bool:
+        return is_free() or len(starting_workers) < MAX_STARTING_WORKERS
 
     with workers_changed:
-        workers_changed.wait_for(is_available, SECONDS_TO_WAIT_FOR_A_WORKER)
+        if not workers_changed.wait_for(is_free, SECONDS_FOR_A_FREE_WORKER if workers() else 0):
+            workers_changed.wait_for(may_start, SECONDS_FOR_A_TURN)
         worker, origin = ministack_acquire_worker(function, config, code, qualifier, max_concurrency)
         if origin == "spawn":
             starting_workers.add(worker)
