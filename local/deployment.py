@@ -38,13 +38,18 @@ def build_and_deploy(emulator: Emulator, home: Path) -> dict[str, str]:
     return outputs(emulator)
 
 
-def build_options() -> list[str]:
+def build_options(folder: Path = BUILD) -> list[str]:
     return [
         *("--template-file", str(ROOT / "template.yaml")),
-        *("--build-dir", str(BUILD)),
+        *("--build-dir", str(folder)),
         *("--cache-dir", str(CACHE)),
         *("--parameter-overrides", f"Architecture={architecture()}"),
     ]
+
+
+def layer_paths(build: Path = BUILD) -> list[Path]:
+    """The folders of the built layers from which functions import, in the order of their path."""
+    return [build / layer / "python" for layer in ("BatonLayer", "DependenciesLayer")]
 
 
 def deploy_options(emulator: Emulator) -> list[str]:
