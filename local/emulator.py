@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sysconfig
 from pathlib import Path
 
 from local.background import BackgroundProcess
@@ -21,6 +22,10 @@ NETWORK = {
 }
 
 
+RUNTIME_PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
+"""boto3 and what it needs: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html#python-sdk-included"""
+
+
 class Emulator:
     """All of its files are in ``home``: its state, its log and the temporary files of its functions.
 
@@ -34,6 +39,7 @@ class Emulator:
         self._state = home / "state"
         self._objects = home / "s3"
         self._temporary = home / "tmp"
+        self._runtime = self._temporary / "runtime"
         self._process = BackgroundProcess(home, "emulator")
         self.log = self._process.log
 
@@ -77,6 +83,7 @@ class Emulator:
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(self._objects),
             "TMPDIR": str(self._temporary),
+            "RUNTIME_PACKAGES": str(self._runtime),
             "NO_PROXY": f"localhost,{LOOPBACK}",
             "no_proxy": f"localhost,{LOOPBACK}",
             # No other listeners, and no Docker daemon, whose containers the emulator would remove
@@ -88,11 +95,19 @@ class Emulator:
     def _prepare_state(self) -> None:
         shutil.rmtree(self._temporary, ignore_errors=True)
         self._temporary.mkdir()
+        link_runtime_packages(self._runtime)
         saved = self._state / "lambda.json"
         if saved.exists():
             forget_stream_positions(saved)
         else:
             shutil.rmtree(self._objects, ignore_errors=True)  # left by a start that did not save its state
+
+
+def link_runtime_packages(folder: Path) -> None:
+    """Create a folder with the packages that the Lambda runtime brings, which are not in a layer."""
+    folder.mkdir()
+    for name in RUNTIME_PACKAGES:
+        (folder / name).symlink_to(Path(sysconfig.get_path("purelib"), name))
 
 
 def require_free(port: int) -> None:

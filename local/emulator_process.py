@@ -13,9 +13,7 @@ import json
 import os
 import signal
 import sysconfig
-import tempfile
 import threading
-from pathlib import Path
 from typing import Any
 
 from hypercorn.asyncio import serve
@@ -34,9 +32,6 @@ SECONDS_FOR_A_FREE_WORKER = 0.5
 SECONDS_FOR_A_TURN = 5
 """A call that has waited for so long, since other workers were starting, starts one in any case."""
 
-RUNTIME_PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
-"""boto3 and what it needs: https://docs.aws.amazon.com/lambda/latest/dg/lambda-python.html#python-sdk-included"""
-
 
 async def emulate() -> None:
     config = Config()
@@ -44,7 +39,9 @@ async def emulate() -> None:
     config.keep_alive_timeout = SECONDS_KEPT_ALIVE
     apigateway.handle_connections_api = handle_connections_api
     lambda_runtime.Worker = Worker
-    lambda_runtime._PYTHON_WORKER_SCRIPT = path_of_the_runtime() + lambda_runtime._PYTHON_WORKER_SCRIPT  # noqa: SLF001
+    lambda_runtime._PYTHON_WORKER_SCRIPT = (  # noqa: SLF001
+        replace_installed_packages() + lambda_runtime._PYTHON_WORKER_SCRIPT  # noqa: SLF001
+    )
     lambda_svc.acquire_worker, lambda_svc.release_worker = acquire_worker, release_worker
     await serve(app, config, shutdown_trigger=stop_requested)
     os._exit(0)  # the state is saved; threads that wait for a function would delay a regular exit
@@ -94,16 +91,14 @@ def with_shared_layers(config: dict[str, Any]) -> dict[str, Any]:
     return config | {"Layers": [], "Environment": {"Variables": variables | layers}}
 
 
-def path_of_the_runtime() -> str:
-    """The first statement of a worker: its path has the packages of the Lambda runtime, and no others of .venv.
+def replace_installed_packages() -> str:
+    """The first statement of a worker: instead of the packages of .venv, it finds those of the Lambda runtime.
 
     So a package that is missing in a layer is missing here, too. And boto3 loads awscrt, cryptography and pyOpenSSL if
     it finds them, which takes as long as loading the function.
     """
-    installed, folder = Path(sysconfig.get_path("purelib")), Path(tempfile.mkdtemp(prefix="runtime-"))
-    for name in RUNTIME_PACKAGES:
-        (folder / name).symlink_to(installed / name)
-    return f"import sys; sys.path[:] = [*(x for x in sys.path if x != {str(installed)!r}), {str(folder)!r}]\n"
+    installed, runtime = sysconfig.get_path("purelib"), os.environ["RUNTIME_PACKAGES"]
+    return f"import sys; sys.path[:] = [*(x for x in sys.path if x != {installed!r}), {runtime!r}]\n"
 
 
 workers_changed = threading.Condition()

@@ -20,8 +20,7 @@ import grimp
 import pytest
 
 from local import deployment
-from local.emulator import Emulator
-from local.emulator_process import RUNTIME_PACKAGES
+from local.emulator import Emulator, link_runtime_packages
 from tests.support import template
 from tests.support.aws import KNOWN
 
@@ -63,9 +62,8 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the packages of the Lambda runtime."""
-    folder = tmp_path_factory.mktemp("runtime")
-    for name in RUNTIME_PACKAGES:
-        (folder / name).symlink_to(Path(INSTALLED, name))
+    folder = tmp_path_factory.mktemp("packages") / "runtime"
+    link_runtime_packages(folder)
     return folder
 
 
