@@ -110,7 +110,7 @@ ministack_release_worker = lambda_runtime.release_worker
 def acquire_worker(
     function: str, config: dict[str, Any], code: bytes, qualifier: str = "$LATEST", max_concurrency: int | None = None
 ) -> Any:
-    """A free worker, or a new one; a worker that becomes free in the meantime is used."""
+    """A free worker, or a new one; one that becomes free in the meantime is used by the call that waits longest."""
     key = lambda_runtime._worker_key(function, config, qualifier)  # noqa: SLF001
 
     def workers() -> list[Worker]:
