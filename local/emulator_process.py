@@ -14,6 +14,7 @@ import os
 import signal
 import sysconfig
 import threading
+from collections import defaultdict
 from typing import Any
 
 from hypercorn.asyncio import serve
@@ -29,7 +30,7 @@ MAX_STARTING_WORKERS = os.process_cpu_count() or 1
 SECONDS_FOR_A_FREE_WORKER = 0.5
 """About as long as a worker takes to start. A call waits so long for one that becomes free before it starts another."""
 
-SECONDS_FOR_A_TURN = 5
+SECONDS_FOR_A_TURN = 20
 """A call that has waited for so long, since other workers were starting, starts one in any case."""
 
 
@@ -103,6 +104,7 @@ def replace_installed_packages() -> str:
 
 workers_changed = threading.Condition()
 starting_workers: set[Worker] = set()
+waiting_calls: defaultdict[str, list[object]] = defaultdict(list)
 ministack_acquire_worker = lambda_runtime.acquire_worker
 ministack_release_worker = lambda_runtime.release_worker
 
@@ -111,20 +113,24 @@ def acquire_worker(
     function: str, config: dict[str, Any], code: bytes, qualifier: str = "$LATEST", max_concurrency: int | None = None
 ) -> Any:
     """A free worker, or a new one; one that becomes free in the meantime is used by the call that waits longest."""
-    key = lambda_runtime._worker_key(function, config, qualifier)  # noqa: SLF001
+    key, call = lambda_runtime._worker_key(function, config, qualifier), object()  # noqa: SLF001
+    calls = waiting_calls[key]
 
     def workers() -> list[Worker]:
         return lambda_runtime._workers.get(key, [])  # type: ignore[no-any-return]  # noqa: SLF001
 
     def is_free() -> bool:
-        return not all(worker.in_use for worker in workers())
+        return sum(not worker.in_use for worker in workers()) > calls.index(call)
 
     def may_start() -> bool:
         return is_free() or len(starting_workers) < MAX_STARTING_WORKERS
 
     with workers_changed:
+        calls.append(call)
         if not workers_changed.wait_for(is_free, SECONDS_FOR_A_FREE_WORKER if workers() else 0):
             workers_changed.wait_for(may_start, SECONDS_FOR_A_TURN)
+        calls.remove(call)
+        workers_changed.notify_all()
         worker, origin = ministack_acquire_worker(function, config, code, qualifier, max_concurrency)
         if origin == "spawn":
             starting_workers.add(worker)

@@ -38,7 +38,7 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadPoolExecutor]:
     monkeypatch.setattr(lambda_runtime, "_worker_class_for", lambda _config: Worker)
     monkeypatch.setattr(emulator_process, "MAX_STARTING_WORKERS", 2)
     monkeypatch.setattr(emulator_process, "SECONDS_FOR_A_FREE_WORKER", 0)
-    monkeypatch.setattr(emulator_process, "SECONDS_FOR_A_TURN", 60)
+    monkeypatch.setattr(emulator_process, "SECONDS_FOR_A_TURN", 10)
     with ThreadPoolExecutor() as threads:
         yield threads
     emulator_process.starting_workers.clear()
@@ -89,10 +89,12 @@ def test_a_busy_worker_is_waited_for_before_another_starts(
 
 
 def test_the_call_that_waits_longest_is_served_first(pool: ThreadPoolExecutor) -> None:
-    (first, _), (other, _) = acquire(), acquire()
-    third, fourth = waiting(pool, 1), waiting(pool, 2)
-    emulator_process.release_worker(first)
-    assert third.result() == (first, "reused")
-    assert not fourth.done()
-    emulator_process.release_worker(other)
-    assert fourth.result() == (other, "reused")
+    """A call that arrives when a worker becomes free does not get it before a call that has waited for it."""
+    (first, _), (second, _) = acquire(), acquire()
+    waits = waiting(pool, 1)
+    with emulator_process.workers_changed:
+        emulator_process.release_worker(first)
+        waits.add_done_callback(lambda _: emulator_process.release_worker(second))
+        arrives = acquire()
+    assert arrives == (second, "reused")
+    assert waits.result() == (first, "reused")
