@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local import terminal
-from local.bench import bursts, fan_out, imports, lag, memory, overhead
+from local.bench import bursts, cost, fan_out, imports, lag, memory, overhead
 from local.bench.session import Session
 from local.problem import Problem
 
@@ -23,6 +23,7 @@ MEASUREMENTS: dict[str, Callable[[Session], Iterator[Table]]] = {
     "fan-out": fan_out.tables,
     "silent-client": fan_out.silent_client_tables,
     "fresh-stack": bursts.fresh_tables,
+    "cost": cost.tables,
 }
 
 DESCRIPTION = """\
@@ -36,6 +37,7 @@ Measure Baton on this machine, which takes minutes. The measurements, all by def
   fan-out        a message to 200 and 1,000 clients
   silent-client  what a client that never reads delays
   fresh-stack    20 runs at once on a stack that has just been started
+  cost           calls, units, posts, peak memory and list price of 1,000 runs of 1, 5, 20 and 100 payloads
 """
 
 
@@ -48,8 +50,9 @@ def bench(console: Console) -> None:
 
     with ExitStack() as resources:
         session = Session(report, resources)
-        for name in names:
-            print_measurement(console, MEASUREMENTS[name](session))
+        failed = [name for name in names if not print_measurement(console, MEASUREMENTS[name](session))]
+    if failed:
+        raise Problem(f"Not measured: {', '.join(failed)}. The errors are above.")
 
 
 def chosen_names(arguments: Sequence[str] | None = None) -> list[str]:
@@ -67,14 +70,19 @@ def chosen_names(arguments: Sequence[str] | None = None) -> list[str]:
     return [name for name in MEASUREMENTS if name in chosen or not chosen]
 
 
-def print_measurement(console: Console, tables: Iterator[Table]) -> None:
-    """Each table with the load of the machine before and after it was measured."""
+def print_measurement(console: Console, tables: Iterator[Table]) -> bool:
+    """Print each table with the load of the machine before and after it was measured; returns whether all were."""
     before = os.getloadavg()[0]
-    for table in tables:
-        after = os.getloadavg()[0]
-        table.caption = f"load of the machine: {before:.1f} before, {after:.1f} after, on {os.cpu_count()} processors"
-        console.print(table)
-        before = after
+    try:
+        for table in tables:
+            after = os.getloadavg()[0]
+            table.caption = f"load: {before:.1f} before, {after:.1f} after; {os.cpu_count()} processors"
+            console.print(table)
+            before = after
+    except (Problem, OSError) as error:  # also all errors of requests
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        return False
+    return True
 
 
 if __name__ == "__main__":

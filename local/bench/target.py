@@ -13,11 +13,13 @@ from botocore.config import Config
 
 from local.bench.llm_stub import MODEL, llm_stub
 from local.deployment import STACK_NAME, session
+from local.emulator import PROGRAM
 from local.example import Api
 from local.network import free_port
 from local.stack import Addresses, Stack
 
 OPEN_FILES = 8_192
+SECONDS_TO_RESPOND = 300  # many cold starts at once
 FINAL = {"workflow_completed", "workflow_failed", "workflow_cancelled"}
 
 names = count(1)
@@ -34,7 +36,7 @@ class Target:
     @property
     def api(self) -> Api:
         """A connection of its own."""
-        return Api(self.addresses.http_url)
+        return Api(self.addresses.http_url, SECONDS_TO_RESPOND)
 
     def aws(self, service: Any) -> Any:
         """A client for a service of the emulator."""
@@ -56,16 +58,16 @@ class Target:
 
 
 @contextmanager
-def running_target(report: Callable[[str], None]) -> Iterator[Target]:
+def running_target(report: Callable[[str], None], emulator_program: str = PROGRAM) -> Iterator[Target]:
     """A stack that was just started: none of its functions that execute runs has been called."""
     allow_open_files()
     with (
         llm_stub() as base_url,
         tempfile.TemporaryDirectory() as folder,
-        Stack(free_port(), Path(folder), report) as stack,
+        Stack(free_port(), Path(folder), report, emulator_program=emulator_program) as stack,
     ):
         body = {"name": "stub", "provider": "openai", "base_url": base_url, "model": MODEL}
-        instance = Api(stack.addresses.http_url).call("POST", "/api/llm/instances", body)
+        instance = Api(stack.addresses.http_url, SECONDS_TO_RESPOND).call("POST", "/api/llm/instances", body)
         yield Target(stack, stack.addresses, int(instance["id"]))
 
 
