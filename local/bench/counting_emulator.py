@@ -39,7 +39,7 @@ SERVICE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/")
 PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 
 calls: Counter[str] = Counter()
-units: Counter[str] = Counter()
+units: dict[str, float] = {"read units": 0, "write units": 0}
 functions: dict[str, Counter[str]] = defaultdict(Counter)
 lock = threading.Lock()
 current = threading.local()
