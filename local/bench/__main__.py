@@ -19,9 +19,9 @@ MEASUREMENTS: dict[str, Callable[[Session], Iterator[Table]]] = {
     "memory": memory.tables,
     "overhead": overhead.tables,
     "lag": lag.tables,
-    "bursts": bursts.warm_tables,
     "fan-out": fan_out.tables,
     "silent-client": fan_out.silent_client_tables,
+    "bursts": bursts.warm_tables,
     "fresh-stack": bursts.fresh_tables,
     "cost": cost.tables,
 }
@@ -33,9 +33,9 @@ Measure Baton on this machine, which takes minutes. The measurements, all by def
   memory         memory of the functions for the largest texts
   overhead       ms a payload beside the floor of the stack, for runs of 5, 20 and 100 payloads
   lag            from the end of an LLM's answer to the message at a subscriber
+  fan-out        a message to 200 and 1,000 clients, from the first to the last
+  silent-client  how much a client that never reads delays the others
   bursts         1, 20 and 50 runs at once
-  fan-out        a message to 200 and 1,000 clients
-  silent-client  what a client that never reads delays
   fresh-stack    20 runs at once on a stack that has just been started
   cost           calls, units, posts, peak memory and list price of 1,000 runs of 1, 5, 20 and 100 payloads
 """

@@ -10,7 +10,6 @@ from rich.table import Table
 from local.bench import llm_stub
 from local.bench.runs import Subscriber, start, subscriber
 from local.bench.session import Session
-from local.bench.target import running_target
 from local.example import Api
 
 AT_ONCE = (1, 20, 50)
@@ -36,7 +35,7 @@ def warm_tables(session: Session) -> Iterator[Table]:
 
 
 def fresh_tables(session: Session) -> Iterator[Table]:
-    with running_target(session.report) as target, subscriber(target) as client:
+    with session.own_target() as target, subscriber(target) as client:
         workflow_id = target.new_workflow(1)
         session.report(f"Fresh stack: {ON_A_FRESH_STACK} runs of 1 payload at once")
         seconds = burst(client, [target.api for _ in range(ON_A_FRESH_STACK)], workflow_id)

@@ -14,7 +14,7 @@ from local.bench import llm_stub
 from local.bench.prices import PRICES, price
 from local.bench.runs import Subscriber, start, subscriber
 from local.bench.session import Session
-from local.bench.target import Target, running_target
+from local.bench.target import Target
 
 RUNS = {1: 10, 5: 5, 20: 3, 100: 1}
 """How many runs of so many payloads are counted."""
@@ -36,7 +36,7 @@ class Usage:
 
 
 def tables(session: Session) -> Iterator[Table]:
-    with running_target(session.report, EMULATOR_PROGRAM) as target, subscriber(target) as client:
+    with session.own_target(EMULATOR_PROGRAM) as target, subscriber(target) as client:
         used = {}
         for payloads, runs in RUNS.items():
             session.report(f"Cost: {runs} runs of {payloads} payloads, after a first one")
