@@ -13,7 +13,7 @@ from local.bench import llm_stub
 from local.bench.floor import Floor, deployed_floor
 from local.bench.runs import Subscriber, start, subscriber
 from local.bench.session import Session
-from local.example import Api
+from local.bench.target import Target
 
 RUNS = {5: 7, 20: 5, 100: 3}
 """How many runs of so many payloads are measured."""
@@ -29,32 +29,31 @@ class Overheads:
 
 
 def tables(session: Session) -> Iterator[Table]:
-    target, report = session.target, session.report
-    api = target.api
+    target = session.target
     with subscriber(target) as client:
-        report("Overhead: the first runs, which are not measured")
-        warm_up(api, client, target.new_workflow(5))
+        session.report("Overhead: the first runs, which are not measured")
+        warm_up(target, client)
         with deployed_floor(target) as floor:
-            floor.run(5)
+            floor.run(min(RUNS))
             measured = {}
             for payloads, runs in RUNS.items():
-                report(f"Overhead: {runs} runs of {payloads} payloads, and as many of the floor")
-                workflow_id = target.new_workflow(payloads)
-                measured[payloads] = measure(api, client, floor, (workflow_id, payloads, runs))
+                session.report(f"Overhead: {runs} runs of {payloads} payloads, and as many of the floor")
+                measured[payloads] = measure(target, client, floor, payloads)
     yield overhead_table(measured)
 
 
-def warm_up(api: Api, client: Subscriber, workflow_id: int) -> None:
+def warm_up(target: Target, client: Subscriber) -> None:
+    api, workflow_id = target.api, target.new_workflow(min(RUNS))
     for _ in range(3):
         start(api, workflow_id)
         client.follow()
 
 
-def measure(api: Api, client: Subscriber, floor: Floor, what: tuple[int, int, int]) -> Overheads:
+def measure(target: Target, client: Subscriber, floor: Floor, payloads: int) -> Overheads:
     """Runs of Baton and of the floor alternate, so that other load affects both."""
-    workflow_id, payloads, runs = what
+    api, workflow_id = target.api, target.new_workflow(payloads)
     overheads = Overheads()
-    for _ in range(runs):
+    for _ in range(RUNS[payloads]):
         posted = time.time()
         run_id = start(api, workflow_id)
         last = client.follow()[-1].at
@@ -84,7 +83,7 @@ def overhead_table(measured: dict[int, Overheads]) -> Table:
         "above the floor",
         "times the floor",
         "POST → last message",
-        title=f"Overhead in ms a payload, median of {'/'.join(map(str, RUNS.values()))} warm runs, "
+        title=f"Overhead in ms a payload: median of {'/'.join(map(str, RUNS.values()))} warm runs with one subscriber, "
         f"with an LLM of {llm_stub.SECONDS * 1000:.0f} ms",
     )
     for payloads, overheads in measured.items():
