@@ -76,8 +76,8 @@ def print_measurement(console: Console, tables: Iterator[Table]) -> bool:
     try:
         for table in tables:
             after = os.getloadavg()[0]
-            table.caption = f"load: {before:.1f} before, {after:.1f} after; {os.cpu_count()} processors"
             console.print(table)
+            console.print(f"Load: {before:.1f} before, {after:.1f} after, on {os.cpu_count()} processors\n")
             before = after
     except (Problem, OSError) as error:  # also all errors of requests
         console.print(str(error), style="red", markup=False, soft_wrap=True)

@@ -47,7 +47,7 @@ def test_a_measurement_that_fails_does_not_stop_the_others_and_has_the_load_besi
     assert command.print_measurement(console, iter(()))
     printed = console.file.getvalue()  # type: ignore[attr-defined] # a StringIO
     assert "measured" in printed
-    assert "before" in printed.partition("load: ")[2]
+    assert "before" in printed.partition("Load: ")[2]
     assert "Port 1 is in use." in printed
 
 
