@@ -46,12 +46,15 @@ def fresh_tables(session: Session) -> Iterator[Table]:
 
 def burst(client: Subscriber, apis: Sequence[Api], workflow_id: int) -> float:
     """The seconds from the first POST to the last message, with one run for each connection."""
-    with ThreadPoolExecutor(len(apis)) as threads:
+    threads = ThreadPoolExecutor(len(apis))
+    try:
         began = time.time()
         started = [threads.submit(start, api, workflow_id) for api in apis]
         last = client.follow(len(apis))[-1]
-    for each in started:
-        each.result()
+        for each in started:
+            each.result()
+    finally:
+        threads.shutdown(wait=False)  # after Ctrl-C, the requests end with the stack
     return last.at - began
 
 

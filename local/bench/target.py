@@ -68,7 +68,10 @@ def running_target(report: Callable[[str], None], emulator_program: str = PROGRA
     ):
         body = {"name": "stub", "provider": "openai", "base_url": base_url, "model": MODEL}
         instance = Api(stack.addresses.http_url, SECONDS_TO_RESPOND).call("POST", "/api/llm/instances", body)
-        yield Target(stack, stack.addresses, int(instance["id"]))
+        try:
+            yield Target(stack, stack.addresses, int(instance["id"]))
+        finally:
+            report("Stopping the local stack")
 
 
 def allow_open_files() -> None:
