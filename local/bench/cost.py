@@ -15,6 +15,7 @@ from local.bench.prices import PRICES, price
 from local.bench.runs import Subscriber, start, subscriber
 from local.bench.session import Session
 from local.bench.target import Target
+from local.problem import Problem
 
 RUNS = {1: 10, 5: 5, 20: 3, 100: 1}
 """How many runs of so many payloads are counted."""
@@ -52,11 +53,13 @@ def measure(target: Target, client: Subscriber, payloads: int, runs: int) -> Usa
     api, workflow_id = target.api, target.new_workflow(payloads)
     start(api, workflow_id)
     client.follow()
-    before = when_quiet(target)
+    before, messages = when_quiet(target), 0
     for _ in range(runs):
         start(api, workflow_id)
-        client.follow()
+        messages += len(client.follow())
     after = when_quiet(target)
+    if charged(after)["websocket posts"] - charged(before)["websocket posts"] < messages:
+        raise Problem("The emulator has counted fewer posts than there were messages: what do its requests look like?")
     transitions = {"state transitions": state_transitions(target, runs)}
     return Usage(
         calls=difference(Counter(after["calls"]), Counter(before["calls"]), PER / runs),

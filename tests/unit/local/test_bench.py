@@ -75,17 +75,21 @@ def test_the_lag_of_an_answer_is_measured_from_the_time_that_it_contains() -> No
 
 
 class Connection:
-    """A client's socket, with one request; records how it is answered."""
+    """A client's socket, with two requests; records how they are answered."""
 
     def __init__(self, body: dict[str, Any]) -> None:
         content = json.dumps(body).encode()
         head = f"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: {len(content)}\r\n\r\n"
-        self.request = head.encode() + content
+        self.requests = 2 * (head.encode() + content)
         self.options: list[tuple[int, int, object]] = []
         self.writes: list[bytes] = []
 
     def makefile(self, mode: str, bufsize: int) -> io.BufferedIOBase:
-        return io.BytesIO(self.request) if mode == "rb" else io.BufferedWriter(Writes(self.writes), max(bufsize, 8192))
+        """As a socket's, whose buffer has 8 KB by default (-1)."""
+        return io.BytesIO(self.requests) if mode == "rb" else io.BufferedWriter(Writes(self.writes), max(bufsize, 8192))
+
+    def sendall(self, data: bytes) -> None:
+        self.writes.append(data)
 
     def setsockopt(self, *option: Any) -> None:
         self.options.append(option)
@@ -104,22 +108,20 @@ class Writes(io.RawIOBase):
 
 
 @pytest.mark.parametrize("is_streamed", [True, False])
-def test_the_stub_writes_head_and_body_at_once(monkeypatch: pytest.MonkeyPatch, *, is_streamed: bool) -> None:
+def test_the_stub_writes_each_response_of_a_connection_at_once(
+    monkeypatch: pytest.MonkeyPatch, *, is_streamed: bool
+) -> None:
     monkeypatch.setattr(llm_stub, "SECONDS", 0)
     connection: Any = Connection({"messages": [], "stream": is_streamed})
     llm_stub.Handler(connection, ("", 0), None)  # type: ignore[arg-type] # it does not use its server
-    (written,) = connection.writes
-    head, _, body = written.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200 ")
-    assert f"Content-Length: {len(body)}".encode() in head
-    assert body.endswith(b"data: [DONE]\n\n") == is_streamed
-    assert b"Written at " in body
+    assert len(connection.writes) == 2
+    for written in connection.writes:
+        head, _, body = written.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert f"Content-Length: {len(body)}".encode() in head
+        assert body.endswith(b"data: [DONE]\n\n") == is_streamed
+        assert b"Written at " in body
     assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, True) in connection.options
-
-
-def test_the_stub_keeps_connections_and_does_not_buffer_less_than_its_response() -> None:
-    assert llm_stub.Handler.protocol_version == "HTTP/1.1"
-    assert llm_stub.Handler.wbufsize == -1  # a socket's default, 8 KB
 
 
 # ---- The floor -----------------------------------------------------------------------------------------------------
