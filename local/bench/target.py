@@ -72,6 +72,7 @@ def running_target(report: Callable[[str], None], emulator_program: str = PROGRA
             yield Target(stack, stack.addresses, int(instance["id"]))
         finally:
             report("Stopping the local stack")
+            stack.emulator.kill()  # its state is not needed again
 
 
 def allow_open_files() -> None:
