@@ -54,8 +54,8 @@ lint: venv ## Run all static checks
 openapi: venv ## Generate the OpenAPI document of /openapi.json and /docs
 	@PYTHONPATH=layers/baton $(PYTHON) -m local.openapi
 
-bench: venv ## Measure cold imports, the memory for reading the largest runs, and the speed of live messages
-	@$(PYTHON) -m local.bench
+bench: venv ## Measure speed, memory and cost on this machine, in minutes (ONLY="overhead lag": some of it)
+	@$(PYTHON) -m local.bench $(ONLY)
 
 clean: ## Stop the local stack and delete everything that make has created
 	@test ! -x $(PYTHON) || $(PYTHON) -m local.down

@@ -45,12 +45,12 @@ class BackgroundProcess:
         return int(json.loads(self._record.read_text())["port"])
 
     def start(self, script: str, port: int, environment: Mapping[str, str]) -> None:
-        """Run a module of this folder, in its own session, so that Ctrl-C doesn't reach it."""
+        """Run a file of this folder, in its own session, so that Ctrl-C doesn't reach it."""
         with self._lock.open("a") as lock, self.log.open("wb") as log:
             if not acquire(lock):
                 raise Problem("Another command is starting the local stack: try again when it has finished.")
             self._process = subprocess.Popen(
-                [sys.executable, "-P", str(Path(__file__).with_name(script))],
+                [sys.executable, "-P", str(Path(__file__).parent / script)],
                 cwd=self._home,
                 env={**inherited(), **environment},
                 stdin=subprocess.DEVNULL,

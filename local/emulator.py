@@ -10,6 +10,7 @@ from local.background import BackgroundProcess
 from local.network import LOOPBACK, is_in_use
 from local.problem import Problem
 
+PROGRAM = "emulator_process.py"
 REGION = "local"  # not the name of a real region, so that none can be used
 SECONDS_TO_START = 60
 SECONDS_TO_SAVE = 30
@@ -32,8 +33,9 @@ class Emulator:
     State is saved only on a graceful stop: after a kill, the emulator starts with the state of its last start.
     """
 
-    def __init__(self, home: Path, port: int) -> None:
+    def __init__(self, home: Path, port: int, program: str = PROGRAM) -> None:
         self.port = port
+        self._program = program
         self.url = f"http://{LOOPBACK}:{port}"
         self._home = home
         self._state = home / "state"
@@ -53,7 +55,7 @@ class Emulator:
         require_free(self.port)
         self._home.mkdir(parents=True, exist_ok=True)
         self._prepare_state()
-        self._process.start("emulator_process.py", self.port, self._environment())
+        self._process.start(self._program, self.port, self._environment())
         try:
             self._process.wait_until_ready(f"{self.url}/_ministack/ready", SECONDS_TO_START)
         except BaseException:

@@ -40,24 +40,25 @@ SIMULATED = LlmChoice()
 class Api:
     """Baton's HTTP API."""
 
-    def __init__(self, http_url: str) -> None:
+    def __init__(self, http_url: str, seconds_to_respond: float = SECONDS_TO_RESPOND) -> None:
         self._url = http_url
+        self._timeout = seconds_to_respond
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy from the environment can't reach this machine's loopback address
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        return body_of(self._session.request(method, self._url + path, json=body, timeout=SECONDS_TO_RESPOND))
+        return body_of(self._session.request(method, self._url + path, json=body, timeout=self._timeout))
 
     def send_file(self, path: str, text: str, media_type: str) -> Any:
         """Post a file unchanged."""
         response = self._session.post(
-            self._url + path, data=text.encode(), headers={"Content-Type": media_type}, timeout=SECONDS_TO_RESPOND
+            self._url + path, data=text.encode(), headers={"Content-Type": media_type}, timeout=self._timeout
         )
         return body_of(response)
 
     def save(self, path: str, body: dict[str, Any]) -> int:
         """Create the definition, or replace the one with the same name; returns its id."""
-        response = self._session.post(self._url + path, json=body, timeout=SECONDS_TO_RESPOND)
+        response = self._session.post(self._url + path, json=body, timeout=self._timeout)
         if response.status_code == HTTPStatus.CONFLICT:
             holder = response.json()["holder"]
             return int(self.call("PUT", f"{path}/{holder}", body)["id"])

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from local.deployment import ROOT, build_and_deploy
-from local.emulator import Emulator
+from local.emulator import PROGRAM, Emulator
 from local.model import ModelServer
 from local.network import status_of
 from local.problem import Problem
@@ -41,8 +41,9 @@ class Stack:
         report: Callable[[str], None] = lambda _: None,
         *,
         with_model: bool = False,
+        emulator_program: str = PROGRAM,
     ) -> None:
-        self.emulator = Emulator(home, port)
+        self.emulator = Emulator(home, port, emulator_program)
         self.model = ModelServer(home, port)
         self._with_model = with_model
         self._home = home

@@ -32,7 +32,7 @@ from tests.support.template import ROOT
 
 PACKAGE = ROOT / "layers" / "baton" / "baton"
 DECISIONS = ROOT / "docs" / "decisions"
-MAKE_VARIABLES = {"PORT", "LLM", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY"}
+MAKE_VARIABLES = {"PORT", "ONLY", "LLM", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY"}
 ENVIRONMENTS = set(tomllib.loads((ROOT / "samconfig.toml").read_text())) - {"version", "local"}
 MADE_BY_TOOLS = (".venv", ".local", ".aws-sam")
 PATH = re.compile(r"\.?[\w-][\w.-]*(/[\w.-]+)*/?")

@@ -1,26 +1,23 @@
-"""The speed of live messages on a local stack of its own: how long one message takes to reach all clients, and how much
-a client that never reads delays the others."""
+"""Many clients: how long one message takes to reach all of them, and how much a client that never reads delays the
+others."""
 
 import asyncio
 import json
-import resource
 import statistics
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 from websockets.asyncio.client import ClientConnection, connect
 
+from local.bench.session import Session
 from local.example import Api
-from local.network import free_port
 from local.silent_client import silent_client
-from local.stack import Addresses, Stack
+from local.stack import Addresses
 
 FANS = (200, 1_000)
 ROUNDS = 3
@@ -28,25 +25,25 @@ READERS = 10
 RUNS = 50
 CONNECTING_AT_ONCE = 8
 LONG_ANSWER = "A baton is passed. " * 4_500
-OPEN_FILES = 8_192
 SECONDS = 600
 
 type Arrivals = dict[str, list[float]]
 """When the clients received each message, by its id."""
 
 
-def tables() -> Iterator[Table]:
-    allow_open_files()
-    with tempfile.TemporaryDirectory() as folder, Stack(free_port(), Path(folder)) as stack:
-        yield fan_out_table({clients: asyncio.run(fan_out(stack.addresses, clients)) for clients in FANS})
-        delays = {silent: asyncio.run(p95_delay(stack.addresses, silent=silent)) for silent in (False, True)}
-        yield delay_table(delays)
+def tables(session: Session) -> Iterator[Table]:
+    seconds = {}
+    for clients in FANS:
+        session.report(f"Fan-out: messages of {ROUNDS} runs to {clients} clients")
+        seconds[clients] = asyncio.run(fan_out(session.target.addresses, clients))
+    yield fan_out_table(seconds)
 
 
-def allow_open_files() -> None:
-    """For this process and for the emulator that it starts."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, hard), hard))
+def silent_client_tables(session: Session) -> Iterator[Table]:
+    session.report(f"Silent client: {RUNS} runs of long answers to {READERS} clients, without and with it")
+    yield delay_table(
+        {silent: asyncio.run(p95_delay(session.target.addresses, silent=silent)) for silent in (False, True)}
+    )
 
 
 def fan_out_table(seconds: dict[int, list[float]]) -> Table:
@@ -66,7 +63,7 @@ def delay_table(delays: dict[bool, float]) -> Table:
 
 async def fan_out(addresses: Addresses, clients: int) -> list[float]:
     """The seconds between the first and the last arrival of each message of some short runs."""
-    workflow_id = new_workflow(Api(addresses.http_url), "Yes.")
+    workflow_id = simulated_workflow(Api(addresses.http_url), "Yes.")
     seconds = []
     async with connections(addresses.websocket_url, clients) as opened:
         for _ in range(ROUNDS):
@@ -80,7 +77,7 @@ async def fan_out(addresses: Addresses, clients: int) -> list[float]:
 
 async def p95_delay(addresses: Addresses, *, silent: bool) -> float:
     """The seconds between a message's timestamp and its arrival, for 95 % of all messages."""
-    workflow_id = new_workflow(Api(addresses.http_url), LONG_ANSWER)
+    workflow_id = simulated_workflow(Api(addresses.http_url), LONG_ANSWER)
     delays: list[float] = []
     url = addresses.websocket_url
     with silent_client(url) if silent else nullcontext():
@@ -92,7 +89,7 @@ async def p95_delay(addresses: Addresses, *, silent: bool) -> float:
     return statistics.quantiles(delays, n=20)[-1]
 
 
-def new_workflow(api: Api, answer: str) -> int:
+def simulated_workflow(api: Api, answer: str) -> int:
     """A workflow of one payload whose answer is given."""
     name = f"bench {time.time_ns()}"
     llm = api.call("POST", "/api/llm/instances", {"name": name, "provider": "simulated", "model": "parrot"})
