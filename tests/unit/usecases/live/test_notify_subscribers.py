@@ -35,7 +35,7 @@ def connect(fake_baton: FakeBaton, *clients: str, run_id: int | None = None, ten
 
 
 def notify(fake_baton: FakeBaton, changes: list[Change], seconds: float = SECONDS) -> Unsent | None:
-    return fake_baton.notify(changes, seconds)
+    return fake_baton.notify(changes, seconds).unsent
 
 
 def notify_with(
@@ -45,11 +45,12 @@ def notify_with(
     use_case = NotifySubscribers(
         connections=fake_baton.connections,
         sender=RetryingSender(web_sockets=web_sockets, sleep=fake_baton.clock.advance),
+        metrics=fake_baton.metrics,
         clock=fake_baton.clock,
         monotonic=fake_baton.clock.monotonic,
         senders=senders,
     )
-    return use_case(batch(), seconds)
+    return use_case(batch(), seconds).unsent
 
 
 def ids(changes: list[Change]) -> list[str]:
@@ -93,10 +94,11 @@ def test_32_clients_are_sent_to_at_the_same_time(fake_baton: FakeBaton) -> None:
     use_case = NotifySubscribers(
         connections=fake_baton.connections,
         sender=sender,
+        metrics=fake_baton.metrics,
         clock=fake_baton.clock,
         monotonic=fake_baton.clock.monotonic,
     )
-    assert use_case(batch(), SECONDS) is None
+    assert use_case(batch(), SECONDS).unsent is None
     assert len(web_sockets.senders) == 32
     assert len(web_sockets.sent) == 64 * 5
 

@@ -108,7 +108,8 @@ class RunMetadata(View):
     """Details of a run.
 
     For a failed run, ``error`` is the reason, ``tries`` the number of LLM calls of the payload that failed, and
-    ``waited_seconds`` the time waited between them.
+    ``waited_seconds`` the time waited between them. ``correlation_id`` is the `X-Correlation-Id` of the
+    call that started the current attempt; the functions log it.
     """
 
     workflow_name: str
@@ -119,6 +120,7 @@ class RunMetadata(View):
     error: str | None = Field(default=None, exclude_if=_is_none)
     tries: int | None = Field(default=None, exclude_if=_is_none)
     waited_seconds: int | None = Field(default=None, exclude_if=_is_none)
+    correlation_id: str | None = Field(default=None, exclude_if=_is_none)
 
     @classmethod
     def of(cls, run: Run, completed: int, **more: Any) -> Self:
@@ -132,6 +134,7 @@ class RunMetadata(View):
             error=run.error,
             tries=run.tries,
             waited_seconds=run.waited_seconds,
+            correlation_id=run.correlation_id,
             **more,
         )
 

@@ -42,12 +42,13 @@ def response_to_item(response: Response) -> Item:
             "prompt_truncated": response.prompt_truncated,
             "prompt_key": response.prompt_key,
             "prompt_bytes": response.prompt_bytes,
+            "correlation_id": response.correlation_id,
         }
     )
 
 
 def response_from_item(item: Mapping[str, Any]) -> Response:
-    """The response that an item contains. Older items lack ``content_bytes`` and ``prompt_bytes``."""
+    """The response that an item contains. Older items lack the sizes and ``correlation_id``."""
     stored = from_attributes({name: item[name] for name in (*ATTRIBUTES, *PROMPT_ATTRIBUTES) if name in item})
     return Response(
         tenant=stored["tenant"],
@@ -71,4 +72,5 @@ def response_from_item(item: Mapping[str, Any]) -> Response:
         prompt_truncated=stored.get("prompt_truncated", False),
         prompt_key=stored.get("prompt_key"),
         prompt_bytes=stored.get("prompt_bytes"),
+        correlation_id=stored.get("correlation_id"),
     )
