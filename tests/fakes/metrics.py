@@ -19,7 +19,3 @@ class RecordingMetrics:
     def values(self, name: str, **dimensions: str) -> list[float]:
         """The values of a metric with these dimensions, in order."""
         return [each.value for each in self.recorded if (each.name, dict(each.dimensions)) == (name, dimensions)]
-
-    def names(self) -> list[str]:
-        """The names of all metrics, in order."""
-        return [each.name for each in self.recorded]
