@@ -8,7 +8,7 @@ import pytest
 
 from baton.domain.errors import LlmFormatInvalid, LlmRefused, LlmThrottled
 from baton.domain.runs.responses import Response
-from baton.domain.runs.run import cancelled
+from baton.domain.runs.run import Run, cancelled
 from tests.fakes.runs import FakeSteps
 from tests.support.records import AT_NOON
 from tests.support.use_cases import FakeBaton
@@ -71,15 +71,15 @@ def test_a_step_of_a_cancelled_run_counts_nothing(fake_baton: FakeBaton) -> None
 class RacingSteps(FakeSteps):
     """Another delivery of the same payload stores its response just before this one does."""
 
-    def store_response(self, response: Response) -> None:
-        super().store_response(response)
-        super().store_response(response)
+    def store_response(self, run: Run, response: Response) -> None:
+        super().store_response(run, response)
+        super().store_response(run, response)
 
 
 class CrashingSteps(FakeSteps):
     """The response can't be stored."""
 
-    def store_response(self, _: Response) -> None:
+    def store_response(self, run: Run, response: Response) -> None:  # noqa: ARG002
         raise RuntimeError("out of memory")
 
 
