@@ -11,6 +11,9 @@ from baton.runtime.logging import append_keys, common_keys, log_error, logger, r
 from baton.usecases.live.notify_subscribers import NotifySubscribers
 from baton.usecases.runs.execute_payload import ExecutePayload
 
+MAX_CLIENTS_LOGGED = 20
+"""Of one batch; its line has their number."""
+
 
 def handle_step(event: Mapping[str, Any], execute_payload: ExecutePayload) -> dict[str, Any]:
     """The state after the payload, for the state machine."""
@@ -30,7 +33,7 @@ def handle_batch(event: Mapping[str, Any], notify_subscribers: NotifySubscribers
     append_keys(**common_keys([run_keys(change.new) for change in changes]))
     notified = notify_subscribers(changes, seconds)
     of_run = {change.index: run_keys(change.new) for change in changes}
-    for client in notified.dropped:
+    for client in notified.dropped[:MAX_CLIENTS_LOGGED]:
         logger.warning("client disconnected", connection_id=client.connection_id, **of_run[client.index])
     logger.info(
         "subscribers notified",

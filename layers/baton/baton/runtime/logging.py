@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
     type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
-VERBOSE_LOGGERS = ("boto3", "botocore", "s3transfer", "urllib3")
-"""At level DEBUG, which the template can set for a whole function, they log what they send and receive."""
+VERBOSE_LOGGERS = ("aws_lambda_powertools", "boto3", "botocore", "s3transfer", "urllib3")
+"""At level DEBUG, which the template can set for a whole function, they log what they send and receive.
+
+Powertools logs each value of a metric again.
+"""
 
 MAX_FINDINGS = 20
 """Maximum number logged for one validation error, which may have one for each entry of a list."""
