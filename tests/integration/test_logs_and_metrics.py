@@ -23,6 +23,7 @@ from tests.support.functions import invoke, request
 from tests.support.output import Output, captured
 from tests.support.records import an_answer
 from tests.support.streams import records_of_runs
+from tests.support.template import ROOT
 
 CLIENT_ID = "orders-2026.01.31_7"
 EXECUTION = "default-1-1"
@@ -407,6 +408,18 @@ DIMENSIONS: dict[str, set[str]] = {
     "ConnectionsGone": set(),
     "ConnectionsDropped": set(),
 }
+
+
+def test_the_table_of_metrics_has_each_metric_with_its_dimensions() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text().partition("## Metrics")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| `")]
+    documented = {name: row[2] for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    assert set(documented) == set(DIMENSIONS)
+    for name, cell in documented.items():
+        assert {each for each in re.findall(r"`(\w+)`", cell) if each in ALL_DIMENSIONS} == DIMENSIONS[name]
+
+
+ALL_DIMENSIONS = {name for names in DIMENSIONS.values() for name in names}
 
 
 def everything(baton: Deployment, clients: FakeWebSockets) -> None:
