@@ -42,6 +42,7 @@ def batch_response(records: Sequence[Mapping[str, Any]], first_failure: int | No
 
 
 def _written_second(change: Mapping[str, Any]) -> int | None:
+    """Whole seconds: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html."""
     created = change.get("ApproximateCreationDateTime")
     return None if created is None else int(created)
 
