@@ -44,6 +44,9 @@ that it supports. A slash at the end of a path is ignored.
 
 Times are in UTC, as `2026-01-31T09:30:00.000Z`. Ids are whole numbers from 1 on.
 
+Every response has an `X-Correlation-Id`, which the functions log: the request's own, if it has one of up to 64 letters,
+digits, `.`, `_` and `-`, or a new one. A run has that of the call that started it, as `metadata.correlation_id`.
+
 **Problems** are returned as `application/problem+json` (RFC 9457). Distinguish them by `type`, which never changes;
 `detail` is a text for people. API Gateway itself returns 429 and 503, with `{"message": "…"}`, when there are more
 requests than its limits allow; retry after a short wait.

@@ -19,6 +19,9 @@ OWN_STACK = ("tests/e2e/test_limits.py", "tests/e2e/test_restart.py", "tests/e2e
 
 LONGEST_FIRST = ("tests/e2e/test_limits.py", "tests/e2e", "tests/integration", "tests/contract", "tests")
 
+# For functions that a test calls without an account, which would have the environment of the template.
+os.environ |= {"POWERTOOLS_METRICS_NAMESPACE": "Baton", "POWERTOOLS_SERVICE_NAME": "tests"}
+
 # Both limit the wall-clock time of examples, which depends on the other processes of the machine and not on Baton.
 settings.register_profile("shared cores", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared cores")

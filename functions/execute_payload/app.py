@@ -4,10 +4,10 @@ from typing import Any
 
 from baton.runtime import wiring
 from baton.runtime.events import handle_step
-from baton.runtime.logging import redact_unexpected_errors
+from baton.runtime.invocations import observed
 
 
-@redact_unexpected_errors
+@observed
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """From the state before this payload to the state after it."""
     return handle_step(event, wiring.execute_payload())

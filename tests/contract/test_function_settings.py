@@ -96,7 +96,13 @@ DEPLOYMENT_ALARMS = [
     "HttpErrorsAlarm",
 ]
 
-COMMON = {"POWERTOOLS_SERVICE_NAME": "baton", "POWERTOOLS_LOG_LEVEL": "INFO"}
+COMMON = {"POWERTOOLS_METRICS_NAMESPACE": "Baton", "POWERTOOLS_LOG_LEVEL": "INFO"}
+
+
+def at_default(function: str) -> dict[str, str]:
+    """The complete environment with the default parameters; the service is the function."""
+    return {"POWERTOOLS_SERVICE_NAME": function, **COMMON, **ENVIRONMENTS[function]}
+
 
 EFFECTS: list[tuple[Parameters, dict[str, str]]] = [
     ({"LogLevel": "DEBUG"}, {"POWERTOOLS_LOG_LEVEL": "DEBUG"}),
@@ -136,7 +142,7 @@ def environment(function: str, parameters: Parameters) -> dict[str, str]:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_each_function_has_exactly_its_environment_under_each_combination_of_parameters(function: str) -> None:
-    expected = {**COMMON, **ENVIRONMENTS[function]}
+    expected = at_default(function)
     for parameters, changed in combinations():
         own = {name: value for name, value in changed.items() if name in expected}
         assert environment(function, parameters) == {**expected, **own}, parameters
@@ -145,7 +151,7 @@ def test_each_function_has_exactly_its_environment_under_each_combination_of_par
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_no_other_parameter_changes_an_environment(function: str) -> None:
     for parameters in WITHOUT_EFFECT:
-        assert environment(function, parameters) == {**COMMON, **ENVIRONMENTS[function]}, parameters
+        assert environment(function, parameters) == at_default(function), parameters
     given = {name for parameters, *_ in (*EFFECTS, *[(each,) for each in WITHOUT_EFFECT]) for name in parameters}
     assert given == set(template.template()["Parameters"])
 

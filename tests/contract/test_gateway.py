@@ -64,8 +64,15 @@ def test_the_http_api_has_exactly_these_properties() -> None:
     assert made.pop("CorsConfiguration") == {
         "AllowOrigins": ["https://a.example", "https://b.example"],
         "AllowMethods": ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"],
-        "AllowHeaders": ["authorization", "content-type", "idempotency-key", "if-match", "x-api-key"],
-        "ExposeHeaders": ["allow", "etag", "location", "retry-after"],
+        "AllowHeaders": [
+            "authorization",
+            "content-type",
+            "idempotency-key",
+            "if-match",
+            "x-api-key",
+            "x-correlation-id",
+        ],
+        "ExposeHeaders": ["allow", "etag", "location", "retry-after", "x-correlation-id"],
         "MaxAge": 3600,
     }
     assert made == {"Name": "STACK-http", "ProtocolType": "HTTP"}

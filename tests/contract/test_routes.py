@@ -55,5 +55,5 @@ def test_a_preflight_uses_the_options_route(path: str) -> None:
 def test_cors_allows_the_headers_and_methods_that_the_api_uses() -> None:
     cors: dict[str, Any] = template.resources("AWS::ApiGatewayV2::Api")["HttpApi"]["CorsConfiguration"]["Fn::If"][1]
     assert {"if-match", "idempotency-key", "content-type", "authorization"} <= set(cors["AllowHeaders"])
-    assert {"etag", "location", "allow", "retry-after"} <= set(cors["ExposeHeaders"])
+    assert {"etag", "location", "allow", "retry-after", "x-correlation-id"} <= set(cors["ExposeHeaders"])
     assert {"HEAD", *(key.partition(" ")[0] for key in routes() if key != DEFAULT)} <= set(cors["AllowMethods"])

@@ -27,7 +27,11 @@ class FakeExecutions:
         if name not in self.started:
             self.started.append(name)
             self.running[name] = Step(
-                tenant=run.tenant, run_id=run.id, attempt=run.attempt, position=run.first_position
+                tenant=run.tenant,
+                run_id=run.id,
+                attempt=run.attempt,
+                position=run.first_position,
+                correlation_id=run.correlation_id,
             )
 
     def stop(self, run: Run) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import boto3
 import pytest
 
 from baton.domain.errors import LlmRefused
@@ -15,6 +13,7 @@ from tests.fakes.clients import FakeWebSockets
 from tests.support.deployment import Deployment
 from tests.support.events import stream_event, websocket_event
 from tests.support.functions import Context, invoke, request
+from tests.support.streams import records_of_runs
 
 
 @pytest.fixture
@@ -177,7 +176,7 @@ def test_after_an_error_that_concerns_all_clients_a_batch_is_delivered_again_fro
     clients.broken["broken"] = 1
     baton.llm.script("x")
     baton.finish(baton.execute(baton.workflow("a")))
-    records = stream(baton)
+    records = records_of_runs(baton.aws)
     failures = invoke("notify_subscribers", stream_event(records))["batchItemFailures"]
     started = [record for record in records if "started_at" in record["dynamodb"].get("NewImage", {})]
     assert failures == [{"itemIdentifier": started[0]["dynamodb"]["SequenceNumber"]}]
@@ -190,7 +189,7 @@ def test_a_batch_that_does_not_end_in_time_is_continued_from_the_first_unsent_me
     monkeypatch.setattr(Context, "get_remaining_time_in_millis", lambda _: 60_000)
     baton.llm.script("x")
     baton.finish(baton.execute(baton.workflow("a")))
-    records = stream(baton)
+    records = records_of_runs(baton.aws)
     failures = invoke("notify_subscribers", stream_event(records))["batchItemFailures"]
     started = next(record for record in records if "started_at" in record["dynamodb"].get("NewImage", {}))
     assert failures == [{"itemIdentifier": started["dynamodb"]["SequenceNumber"]}]
@@ -268,23 +267,4 @@ def send_frame(connection_id: str, frame: str) -> dict[str, Any]:
 
 def notify(baton: Deployment) -> list[Any]:
     """Deliver all that the stream has in one batch; what is to be delivered again."""
-    return list(invoke("notify_subscribers", stream_event(stream(baton)))["batchItemFailures"])
-
-
-def stream(baton: Deployment) -> list[dict[str, Any]]:
-    """The Runs table's stream from its beginning, as a Lambda event has it."""
-    return list(_records(baton.aws.runs_table))
-
-
-def _records(table: str) -> Iterator[dict[str, Any]]:
-    client = boto3.client("dynamodbstreams")
-    (found,) = client.list_streams(TableName=table)["Streams"]
-    for shard in client.describe_stream(StreamArn=found["StreamArn"])["StreamDescription"]["Shards"]:
-        iterator = client.get_shard_iterator(
-            StreamArn=found["StreamArn"], ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-        )
-        for record in client.get_records(ShardIterator=iterator["ShardIterator"])["Records"]:
-            change = {
-                name: value for name, value in record["dynamodb"].items() if name != "ApproximateCreationDateTime"
-            }
-            yield {"eventName": record["eventName"], "dynamodb": change}
+    return list(invoke("notify_subscribers", stream_event(records_of_runs(baton.aws)))["batchItemFailures"])

@@ -40,10 +40,11 @@ def load(folder: str) -> ModuleType:
     return module
 
 
-def invoke(folder: str, event: dict[str, Any]) -> dict[str, Any]:
+def invoke(folder: str, event: dict[str, Any], request_id: str = "request-1") -> dict[str, Any]:
     """Call a function with its own environment; event and result are converted to JSON and back, as in Lambda."""
     with running(folder):
-        answer: dict[str, Any] = json.loads(json.dumps(load(folder).handler(json.loads(json.dumps(event)), Context())))
+        reply = load(folder).handler(json.loads(json.dumps(event)), Context(aws_request_id=request_id))
+    answer: dict[str, Any] = json.loads(json.dumps(reply))
     return answer
 
 

@@ -35,6 +35,7 @@ _RUN = Run(
     created_at=AT_NOON,
     expires_at=EXPIRES_AT,
     started_at="2026-01-31T12:00:00.100Z",
+    correlation_id="call-1",
 )
 _ENDPOINT = LlmEndpoint(
     instance_id=5,
@@ -61,6 +62,7 @@ _RESPONSE = Response(
     started_at="2026-01-31T12:00:00.200Z",
     created_at="2026-01-31T12:00:01.000Z",
     expires_at=EXPIRES_AT,
+    correlation_id="call-1",
 )
 
 
@@ -118,6 +120,7 @@ def a_part(**fields: Any) -> PartialAnswer:
         tokens_per_second=12.5,
         published_at="2026-01-31T12:00:00.700Z",
         expires_at=EXPIRES_AT,
+        correlation_id="call-1",
     )
     return replace(part, **fields)
 

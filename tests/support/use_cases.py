@@ -27,6 +27,7 @@ from tests.fakes.clients import FakeConnections, FakeWebSockets
 from tests.fakes.clock import FakeClock
 from tests.fakes.limits import FakeLimits
 from tests.fakes.llm import FakeLlm, FakeSecrets, FakeUnsupportedSettings
+from tests.fakes.metrics import RecordingMetrics
 from tests.fakes.runs import FakeRuns, FakeSteps
 from tests.fakes.state_machine import FakeExecutions, FakeStateMachine
 from tests.support.records import AT_NOON, NOON, TENANT, block_draft, instance_draft, payload_draft, workflow_draft
@@ -47,6 +48,7 @@ class FakeBaton:
     unsupported_settings: FakeUnsupportedSettings = field(default_factory=FakeUnsupportedSettings)
     limits: FakeLimits = field(default_factory=FakeLimits)
     llm: FakeLlm = field(default_factory=FakeLlm)
+    metrics: RecordingMetrics = field(default_factory=RecordingMetrics)
     clock: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
@@ -67,6 +69,7 @@ class FakeBaton:
             stream_answer=StreamAnswer(
                 steps=self.steps, connections=self.connections, clock=self.clock, monotonic=self.clock.monotonic
             ),
+            metrics=self.metrics,
             clock=self.clock,
             monotonic=self.clock.monotonic,
             jitter=lambda bound: bound,
@@ -76,7 +79,11 @@ class FakeBaton:
         self.sender = RetryingSender(web_sockets=self.web_sockets, sleep=self.clock.advance)
         self.follow_runs = FollowRuns(connections=self.connections, runs=self.runs, sender=self.sender)
         self.notify = NotifySubscribers(
-            connections=self.connections, sender=self.sender, clock=self.clock, monotonic=self.clock.monotonic
+            connections=self.connections,
+            sender=self.sender,
+            metrics=self.metrics,
+            clock=self.clock,
+            monotonic=self.clock.monotonic,
         )
         self.define = Define(
             catalog=self.catalog,

@@ -48,9 +48,10 @@ def _running(aws: Account) -> dict[str, Step]:
     return {execution["name"]: Step.from_event(json.loads(execution["input"])) for execution in described}
 
 
-def test_an_execution_starts_at_the_first_position_of_the_attempt(machine: Machine) -> None:
-    machine.executions.start(a_run(id=3, attempt=2, first_position=4))
-    assert machine.running() == {"acme-3-2": Step(tenant="acme", run_id=3, attempt=2, position=4)}
+def test_an_execution_starts_at_the_first_position_of_the_attempt_with_its_correlation_id(machine: Machine) -> None:
+    machine.executions.start(a_run(id=3, attempt=2, first_position=4, correlation_id="call-2"))
+    step = Step(tenant="acme", run_id=3, attempt=2, position=4, correlation_id="call-2")
+    assert machine.running() == {"acme-3-2": step}
 
 
 def test_starting_an_attempt_twice_starts_it_once(machine: Machine) -> None:

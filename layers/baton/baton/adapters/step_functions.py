@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from baton.domain.runs.run import Run
+from baton.domain.runs.run import Run, execution_name
 from baton.domain.runs.steps import Step
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class StepFunctionsExecutions:
-    """An execution's name contains the run and its attempt, so an attempt is executed at most once."""
+    """Executions are started and stopped by their names."""
 
     def __init__(self, client: SFNClient, state_machine_arn: str) -> None:
         self._client = client
@@ -23,7 +23,13 @@ class StepFunctionsExecutions:
 
     def start(self, run: Run) -> None:
         """Start at ``run.first_position``; starting the same attempt again does nothing."""
-        step = Step(tenant=run.tenant, run_id=run.id, attempt=run.attempt, position=run.first_position)
+        step = Step(
+            tenant=run.tenant,
+            run_id=run.id,
+            attempt=run.attempt,
+            position=run.first_position,
+            correlation_id=run.correlation_id,
+        )
         try:
             self._client.start_execution(stateMachineArn=self._arn, name=_name(run), input=json.dumps(step.to_event()))
         except ClientError as error:
@@ -41,4 +47,4 @@ class StepFunctionsExecutions:
 
 
 def _name(run: Run) -> str:
-    return f"{run.tenant}-{run.id}-{run.attempt}"
+    return execution_name(run.tenant, run.id, run.attempt)

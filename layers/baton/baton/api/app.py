@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
+from time import monotonic
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,16 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from baton.api import methods, request_bodies
 from baton.api.bodies.fields import Stored, View
 from baton.api.budget import encode_for_lambda
+from baton.api.caller import caller_of
+from baton.api.correlation import HEADER, correlation_id_of
 from baton.api.methods import Api, as_get, plain_path
 from baton.api.parameters import query_errors, query_parameters
 from baton.api.problems import INTERNAL, invalid_fields, invalid_request, problem, problem_of
 from baton.api.request_bodies import JSON, JSON_BODY, RequestBody, from_json
 from baton.domain.errors import BatonError, Invalid
-from baton.runtime.logging import log_error, logger, redact_unexpected_errors
+from baton.domain.ids import PLAIN_ID
+from baton.runtime.invocations import observed
+from baton.runtime.logging import append_keys, log_error, logger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.api_gateway import Route, Router
@@ -75,14 +80,34 @@ def handler_for(api: Api, bodies: Mapping[str, RequestBody] = MappingProxyType({
     ``bodies`` contains the paths that accept other bodies than JSON of the usual size.
     """
 
-    @redact_unexpected_errors
+    @observed
     def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        started = monotonic()
         method, path = _method_and_path(event)
+        correlation_id = correlation_id_of(event)
+        route, run_id = _route_and_run_id(api.routes_at(plain_path(path)), plain_path(path))
+        append_keys(tenant=caller_of(event).tenant, correlation_id=correlation_id, run_id=run_id)
         response = _complete(_resolve(api, event, context, bodies), method)
-        logger.info("request answered", method=method, path=path, status=response["statusCode"])
-        return response
+        logger.info(
+            "request answered",
+            method=method,
+            route=route,
+            status=response["statusCode"],
+            duration_ms=round((monotonic() - started) * 1000),
+            api_request_id=event["requestContext"]["requestId"],
+        )
+        return {**response, "headers": {**response["headers"], HEADER: correlation_id}}
 
     return handler
+
+
+def _route_and_run_id(routes: Mapping[str, Route], path: str) -> tuple[str | None, int | None]:
+    """The template of the path and the run in it. The path itself is not logged: it may contain anything."""
+    for route in routes.values():
+        found = route.rule.match(path)
+        run_id = found.groupdict().get("run_id", "") if found else ""
+        return route.openapi_path, int(run_id) if PLAIN_ID.fullmatch(run_id) else None
+    return None, None
 
 
 def _method_and_path(event: Mapping[str, Any]) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Que
 from pydantic import BeforeValidator
 
 from baton.api.caller import caller_of
+from baton.api.correlation import correlation_id_of
 from baton.domain.access.caller import Caller
 from baton.domain.errors import Invalid
 from baton.domain.field_errors import FieldError
@@ -29,6 +30,15 @@ def caller_of_request(request: Request) -> Caller:
 
 RequestCaller = Annotated[Caller, Depends(caller_of_request)]
 """The caller, as a parameter of a route."""
+
+
+def correlation_id_of_request(request: Request) -> str:
+    """The correlation id of the current request."""
+    return correlation_id_of(request.resolved_event.raw_event)
+
+
+RequestCorrelationId = Annotated[str, Depends(correlation_id_of_request)]
+"""The correlation id, as a parameter of a route."""
 
 
 def _plain_id(value: Any) -> Any:

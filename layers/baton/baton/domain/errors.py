@@ -18,6 +18,7 @@ BatonError
 ├── LimitsConflict           another call used the limits between a read and a write
 │   └── LimitsUnknown        whether the use of the limits was stored is not known
 ├── ConnectionGone           a WebSocket client has disconnected
+│   └── ConnectionDropped    it was disconnected here, because it did not accept a message
 ├── ConnectionFailing        a frame was not accepted for one WebSocket client
 └── LlmError                 an LLM call without a usable answer
     ├── LlmThrottled         429, 503, 529: retry later, after ``retry_after`` if set
@@ -150,6 +151,10 @@ class LimitsUnknown(LimitsConflict):
 
 class ConnectionGone(BatonError):
     """The WebSocket client has disconnected; its connection id is permanently invalid."""
+
+
+class ConnectionDropped(ConnectionGone):
+    """The WebSocket client did not accept a frame, in every retry, and has been disconnected."""
 
 
 class ConnectionFailing(BatonError):

@@ -19,6 +19,11 @@ def timestamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
+def epoch_ms(text: str) -> int:
+    """The inverse of :func:`timestamp`, in milliseconds since 1970."""
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
 def expiry(moment: datetime, lifetime: timedelta) -> int:
     """When a record with this lifetime expires, in epoch seconds as DynamoDB's TTL requires."""
     return int((moment + lifetime).timestamp())

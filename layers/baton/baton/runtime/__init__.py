@@ -1,1 +1,1 @@
-"""The runtime of the functions: settings from the environment, wiring and logging."""
+"""The runtime of the functions: settings from the environment, wiring, logging and metrics of invocations."""

@@ -20,6 +20,7 @@ from baton.adapters.dynamodb.runs import DynamoRunHistories, DynamoRunStore
 from baton.adapters.dynamodb.steps import DynamoStepStore
 from baton.adapters.llm.http.http_transport import HttpTransport
 from baton.adapters.llm.registry import PROVIDERS, base_urls, check, complete, fields_error, unsupported_settings
+from baton.adapters.metrics import EmfMetrics
 from baton.adapters.s3 import S3Texts
 from baton.adapters.secrets import SsmSecrets
 from baton.adapters.step_functions import StepFunctionsExecutions
@@ -165,6 +166,7 @@ def execute_payload() -> ExecutePayload:
         api_keys=_api_keys(),
         limiter=Limiter(store=_limits(), clock=now, jitter=jitter, sleep=time.sleep),
         stream_answer=StreamAnswer(steps=steps, connections=_connections(), clock=now, monotonic=time.monotonic),
+        metrics=metrics(),
         clock=now,
         monotonic=time.monotonic,
         jitter=jitter,
@@ -181,13 +183,21 @@ def follow_runs() -> FollowRuns:
 @cache
 def handle_frame() -> HandleFrame:
     """Handle a WebSocket client's frame."""
-    return HandleFrame(follow_runs=follow_runs(), sender=_sender(PATIENT), clock=now)
+    return HandleFrame(follow_runs=follow_runs(), sender=_sender(PATIENT), metrics=metrics(), clock=now)
 
 
 @cache
 def notify_subscribers() -> NotifySubscribers:
     """Send changes of runs to their subscribers."""
-    return NotifySubscribers(connections=_connections(), sender=_sender(BRIEF), clock=now, monotonic=time.monotonic)
+    return NotifySubscribers(
+        connections=_connections(), sender=_sender(BRIEF), metrics=metrics(), clock=now, monotonic=time.monotonic
+    )
+
+
+@cache
+def metrics() -> EmfMetrics:
+    """The metrics of the current invocation."""
+    return EmfMetrics(setting("POWERTOOLS_METRICS_NAMESPACE"), setting("POWERTOOLS_SERVICE_NAME"))
 
 
 @cache

@@ -153,6 +153,7 @@ def test_a_run_view_has_the_documented_fields() -> None:
             "created_at": AT_NOON,
             "usage": {"prompt_tokens": 3, "completion_tokens": 5},
             "error": "It broke.",
+            "correlation_id": "call-1",
             "variables": {"topic": "relays"},
         },
         "responses": [

@@ -17,6 +17,7 @@ from baton.domain.live.messages import (
     message_of_response,
     messages_of_change,
     messages_of_history,
+    written_ms,
 )
 from baton.domain.runs.responses import NextPayload
 from baton.domain.runs.run import Run, RunHistory, after_response, payload_started
@@ -272,3 +273,28 @@ def test_a_created_run_has_no_history() -> None:
 def test_messages_belong_to_the_tenant_and_run_of_their_record() -> None:
     history = RunHistory(run=a_run(status="completed"), variables={}, responses=(a_response(),))
     assert {(message.tenant, message.run_id) for message in messages_of_history(history)} == {(TENANT, 1)}
+
+
+SECOND = 1_769_860_800
+"""Of ``AT_NOON``."""
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "expected"),
+    [
+        ("2026-01-31T12:00:00.250Z", SECOND * 1000 + 250),
+        ("2026-01-31T11:00:00.250Z", SECOND * 1000),
+        ("2026-01-31T12:00:03.250Z", SECOND * 1000 + 999),
+    ],
+    ids=["in the second of the write", "older, as of a resumed run", "by a clock that is ahead"],
+)
+def test_a_change_is_written_at_the_time_of_its_message_within_the_second_of_the_write(
+    timestamp: str, expected: int
+) -> None:
+    change = Change(index=0, old=None, new=a_response(created_at=timestamp), written_second=SECOND)
+    assert written_ms(change, messages_of_change(change)) == expected
+
+
+def test_without_the_second_of_the_write_its_time_is_not_known() -> None:
+    change = Change(index=0, old=None, new=a_response())
+    assert written_ms(change, messages_of_change(change)) is None

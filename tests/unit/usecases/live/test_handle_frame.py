@@ -13,7 +13,9 @@ from tests.support.use_cases import FakeBaton
 
 @pytest.fixture
 def handle_frame(fake_baton: FakeBaton) -> HandleFrame:
-    return HandleFrame(follow_runs=fake_baton.follow_runs, sender=fake_baton.sender, clock=lambda: NOON)
+    return HandleFrame(
+        follow_runs=fake_baton.follow_runs, sender=fake_baton.sender, metrics=fake_baton.metrics, clock=lambda: NOON
+    )
 
 
 def test_a_ping_is_answered_with_a_pong(fake_baton: FakeBaton, handle_frame: HandleFrame) -> None:

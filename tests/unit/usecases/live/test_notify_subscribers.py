@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Barrier, Event, get_ident
 
 import pytest
 
 from baton.domain.live.messages import Change, messages_of_change
-from baton.usecases.live.notify_subscribers import NotifySubscribers, Unsent
+from baton.usecases.live.notify_subscribers import Dropped, NotifySubscribers, Unsent
 from baton.usecases.live.retrying_sender import RetryingSender
 from tests.fakes.clients import FakeWebSockets
 from tests.support.records import EXPIRES_AT, NOON, OTHER_TENANT, TENANT, a_response, a_run
@@ -35,7 +36,7 @@ def connect(fake_baton: FakeBaton, *clients: str, run_id: int | None = None, ten
 
 
 def notify(fake_baton: FakeBaton, changes: list[Change], seconds: float = SECONDS) -> Unsent | None:
-    return fake_baton.notify(changes, seconds)
+    return fake_baton.notify(changes, seconds).unsent
 
 
 def notify_with(
@@ -45,11 +46,12 @@ def notify_with(
     use_case = NotifySubscribers(
         connections=fake_baton.connections,
         sender=RetryingSender(web_sockets=web_sockets, sleep=fake_baton.clock.advance),
+        metrics=fake_baton.metrics,
         clock=fake_baton.clock,
         monotonic=fake_baton.clock.monotonic,
         senders=senders,
     )
-    return use_case(batch(), seconds)
+    return use_case(batch(), seconds).unsent
 
 
 def ids(changes: list[Change]) -> list[str]:
@@ -93,10 +95,11 @@ def test_32_clients_are_sent_to_at_the_same_time(fake_baton: FakeBaton) -> None:
     use_case = NotifySubscribers(
         connections=fake_baton.connections,
         sender=sender,
+        metrics=fake_baton.metrics,
         clock=fake_baton.clock,
         monotonic=fake_baton.clock.monotonic,
     )
-    assert use_case(batch(), SECONDS) is None
+    assert use_case(batch(), SECONDS).unsent is None
     assert len(web_sockets.senders) == 32
     assert len(web_sockets.sent) == 64 * 5
 
@@ -320,3 +323,56 @@ def test_a_failure_to_read_the_subscribers_is_raised(fake_baton: FakeBaton, monk
     monkeypatch.setattr(fake_baton.connections, "followers", unreachable)
     with pytest.raises(OSError, match="no table"):
         notify(fake_baton, batch())
+
+
+def lags(fake_baton: FakeBaton) -> list[float]:
+    return fake_baton.metrics.values("MessageLag")
+
+
+AT_NOON_SECOND = int(NOON.timestamp())
+
+
+def test_the_lag_is_measured_from_the_write_to_the_last_client(fake_baton: FakeBaton) -> None:
+    connect(fake_baton, "ann", "bob")
+    at_noon = [replace(change, written_second=AT_NOON_SECOND) for change in batch(responses=2)]
+    sender = RetryingSender(web_sockets=OneSecondEach(fake_baton), sleep=fake_baton.clock.advance)
+    notified = replace(fake_baton.notify, sender=sender, senders=1)(at_noon, SECONDS)
+    assert [round(lag, -2) for lag in lags(fake_baton)] == [1900, 3000, 5000]
+    assert lags(fake_baton) == list(notified.lags_ms)
+    assert (notified.messages, notified.clients) == (6, 2)
+
+
+def test_a_change_without_followers_or_without_a_time_has_no_lag(fake_baton: FakeBaton) -> None:
+    notify(fake_baton, [replace(change, written_second=AT_NOON_SECOND) for change in batch()])
+    connect(fake_baton, "ann")
+    notify(fake_baton, batch())
+    assert lags(fake_baton) == []
+
+
+def test_what_is_delivered_again_is_counted_once(fake_baton: FakeBaton) -> None:
+    connect(fake_baton, "ann")
+    ended = Change(index=5, old=a_run(status="running"), new=a_run(status="failed", error="401"))
+    changes = [replace(change, written_second=AT_NOON_SECOND) for change in [*batch(), ended]]
+    fake_baton.web_sockets.broken["ann"] = 2
+    unsent = notify(fake_baton, changes)
+    assert unsent is not None
+    assert (len(lags(fake_baton)), fake_baton.metrics.values("RunsEnded", status="failed")) == (2, [])
+    del fake_baton.web_sockets.broken["ann"]
+    notify(fake_baton, changes[unsent.index :])
+    assert (len(lags(fake_baton)), fake_baton.metrics.values("RunsEnded", status="failed")) == (6, [1])
+
+
+def test_a_run_without_followers_is_counted_when_it_ends(fake_baton: FakeBaton) -> None:
+    notify(fake_baton, [Change(index=0, old=a_run(), new=a_run(status="completed"))])
+    assert fake_baton.metrics.values("RunsEnded", status="completed") == [1]
+
+
+def test_lost_connections_are_counted_and_a_dropped_one_is_named_with_its_change(fake_baton: FakeBaton) -> None:
+    connect(fake_baton, "gone", "stuck", "there")
+    fake_baton.web_sockets.gone.add("gone")
+    fake_baton.web_sockets.failing["stuck"] = 2
+    notified = fake_baton.notify(batch()[1:], SECONDS)
+    assert (notified.gone, notified.dropped) == (1, (Dropped(connection_id="stuck", index=1),))
+    assert fake_baton.metrics.values("ConnectionsGone") == [1]
+    assert fake_baton.metrics.values("ConnectionsDropped") == [1]
+    assert notified.messages == 4

@@ -68,6 +68,15 @@ def test_the_response_records_the_wait_and_a_wait_is_not_a_try(fake_baton: FakeB
     assert "last_failure" not in response.metadata
 
 
+def test_a_wait_for_a_limit_is_counted_and_is_no_call(fake_baton: FakeBaton) -> None:
+    id_ = workflow(fake_baton, requests_per_minute=10)
+    fake_baton.llm.script("An answer.")
+    first_steps(fake_baton, [started(fake_baton, id_) for _ in range(3)])
+    assert fake_baton.metrics.values("Waits", cause="limit") == [1, 1]
+    assert fake_baton.metrics.values("WaitSeconds", cause="limit") == [7, 13]
+    assert [each.name for each in fake_baton.metrics.recorded].count("LlmCalls") == 1
+
+
 def test_an_instance_without_limits_stores_no_state(fake_baton: FakeBaton) -> None:
     id_ = workflow(fake_baton)
     fake_baton.llm.script("An answer.")

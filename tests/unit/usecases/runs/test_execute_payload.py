@@ -19,7 +19,7 @@ from baton.domain.errors import (
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Sources
 from baton.domain.runs.responses import Response
-from baton.domain.runs.run import OnMissing, Run, cancelled
+from baton.domain.runs.run import OnMissing, Run, StartOptions, cancelled
 from baton.domain.runs.steps import Step
 from baton.usecases.runs.execute_payload import ExecutePayload
 from tests.fakes.runs import FakeSteps
@@ -308,7 +308,7 @@ def test_a_missing_reference_is_left_verbatim_and_listed_in_the_metadata(fake_ba
 
 def test_with_on_missing_fail_a_missing_reference_fails_the_run_before_the_llm_call(fake_baton: FakeBaton) -> None:
     workflow = fake_baton.workflow("one", "{{p0.title}}")
-    run = fake_baton.start_run(TENANT, workflow, {}, NOON, "fail")
+    run = fake_baton.start_run(TENANT, workflow, {}, NOON, StartOptions(on_missing="fail"))
     fake_baton.llm.script("no json")
     step = fake_baton.state_machine.execute(fake_baton.step(run))
     assert step.error == "Payload 'p1' (position 1): These references can't be resolved: {{p0.title}}."
@@ -317,7 +317,7 @@ def test_with_on_missing_fail_a_missing_reference_fails_the_run_before_the_llm_c
 
 def test_with_on_missing_empty_a_missing_reference_is_removed(fake_baton: FakeBaton) -> None:
     workflow = fake_baton.workflow("one", "<{{p0.title}}> <{{ nobody }}> <{{p0}}>")
-    run = fake_baton.start_run(TENANT, workflow, {}, NOON, "empty")
+    run = fake_baton.start_run(TENANT, workflow, {}, NOON, StartOptions(on_missing="empty"))
     fake_baton.llm.script("no json", "second")
     fake_baton.state_machine.execute(fake_baton.step(run))
     assert fake_baton.llm.prompts[1] == "<> <> <no json>"
@@ -354,7 +354,7 @@ def with_system(fake_baton: FakeBaton, system: str, on_missing: OnMissing = "kee
     payload = fake_baton.catalog.read(TENANT, Payload, 1)
     changed = replace(payload, settings=LlmSettings(system=system), version=2)
     fake_baton.catalog.replace(TENANT, payload, changed, fake_baton.catalog.read_ledger(TENANT))
-    run = fake_baton.start_run(TENANT, workflow_id, variables, NOON, on_missing)
+    run = fake_baton.start_run(TENANT, workflow_id, variables, NOON, StartOptions(on_missing=on_missing))
     fake_baton.state_machine.start(fake_baton.step(run))
     return fake_baton.step(run)
 

@@ -20,7 +20,12 @@ from baton.domain.runs.run import Run
 def changes(records: Sequence[Mapping[str, Any]]) -> list[Change]:
     """Writes of runs, responses and their parts, in order; other items and removals are skipped."""
     return [
-        Change(index=index, old=_record(record["dynamodb"].get("OldImage")), new=new)
+        Change(
+            index=index,
+            old=_record(record["dynamodb"].get("OldImage")),
+            new=new,
+            written_second=_written_second(record["dynamodb"]),
+        )
         for index, record in enumerate(records)
         if (new := _record(record["dynamodb"].get("NewImage"))) is not None
     ]
@@ -34,6 +39,12 @@ def batch_response(records: Sequence[Mapping[str, Any]], first_failure: int | No
     if first_failure is None:
         return {"batchItemFailures": []}
     return {"batchItemFailures": [{"itemIdentifier": records[first_failure]["dynamodb"]["SequenceNumber"]}]}
+
+
+def _written_second(change: Mapping[str, Any]) -> int | None:
+    """Whole seconds: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_streams_StreamRecord.html."""
+    created = change.get("ApproximateCreationDateTime")
+    return None if created is None else int(created)
 
 
 def _record(image: Item | None) -> Run | Response | PartialAnswer | None:

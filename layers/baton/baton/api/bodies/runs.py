@@ -122,6 +122,7 @@ class RunMetadata(View):
 
     In a list, ``usage`` is missing for runs of an older version of Baton. For a failed run, ``error`` is the reason,
     ``tries`` the number of LLM calls of the payload that failed, and ``waited_seconds`` the time waited between them.
+    ``correlation_id`` is the `X-Correlation-Id` of the call that started the current attempt; the functions log it.
     """
 
     workflow_name: str
@@ -133,6 +134,7 @@ class RunMetadata(View):
     error: str | None = Field(default=None, exclude_if=_is_none)
     tries: int | None = Field(default=None, exclude_if=_is_none)
     waited_seconds: int | None = Field(default=None, exclude_if=_is_none)
+    correlation_id: str | None = Field(default=None, exclude_if=_is_none)
 
     @classmethod
     def of(cls, run: Run, completed: int, **more: Any) -> Self:
@@ -147,6 +149,7 @@ class RunMetadata(View):
             error=run.error,
             tries=run.tries,
             waited_seconds=run.waited_seconds,
+            correlation_id=run.correlation_id,
             **more,
         )
 

@@ -24,15 +24,16 @@ from baton.api.bodies.runs import (
 )
 from baton.api.budget import truncate_page
 from baton.api.openapi.responses import responses_of
-from baton.api.parameters import Cursor, Limit, PathId, PathPosition, QueryId, RequestCaller
+from baton.api.parameters import Cursor, Limit, PathId, PathPosition, QueryId, RequestCaller, RequestCorrelationId
 from baton.domain.errors import (
     AttemptSuperseded,
     NotFound,
     RunFinished,
     RunNotFinished,
 )
-from baton.domain.runs.run import Status
+from baton.domain.runs.run import StartOptions, Status
 from baton.runtime import wiring
+from baton.runtime.logging import append_keys, run_keys
 
 router = new_router()
 
@@ -43,11 +44,16 @@ def _in_lower_case(value: Any) -> Any:
 
 @router.post("/api/execute/workflow/<workflow_id>", responses=responses_of(HTTPStatus.ACCEPTED, NotFound))
 def execute_workflow(
-    caller: RequestCaller, workflow_id: PathId, request: Annotated[ExecuteRequest | None, Body()] = None
+    caller: RequestCaller,
+    correlation_id: RequestCorrelationId,
+    workflow_id: PathId,
+    request: Annotated[ExecuteRequest | None, Body()] = None,
 ) -> Response[ExecuteView]:
     """Start a run of the workflow. Returns immediately, before any LLM is called."""
     body = request or ExecuteRequest()
-    run = wiring.start_run()(caller.tenant, workflow_id, body.variables or {}, wiring.now(), body.on_missing or "keep")
+    options = StartOptions(on_missing=body.on_missing or "keep", correlation_id=correlation_id)
+    run = wiring.start_run()(caller.tenant, workflow_id, body.variables or {}, wiring.now(), options)
+    append_keys(**run_keys(run))
     return accepted(ExecuteView(run_id=run.id))
 
 
@@ -120,12 +126,14 @@ def cancel_run(caller: RequestCaller, run_id: PathId) -> RunSummary:
     "/api/runs/<run_id>/resume",
     responses=responses_of(HTTPStatus.ACCEPTED, NotFound, RunFinished, RunNotFinished, AttemptSuperseded),
 )
-def resume_run(caller: RequestCaller, run_id: PathId) -> Response[RunSummary]:
+def resume_run(caller: RequestCaller, correlation_id: RequestCorrelationId, run_id: PathId) -> Response[RunSummary]:
     """Resume a failed or cancelled run after its last response.
 
     It uses the definition as it was when the run was started; to use the newest one, execute the workflow again.
     """
-    return accepted(RunSummary.of(wiring.change_run().resume(caller.tenant, run_id, wiring.now())))
+    run = wiring.change_run().resume(caller.tenant, run_id, wiring.now(), correlation_id)
+    append_keys(**run_keys(run))
+    return accepted(RunSummary.of(run))
 
 
 @router.delete(

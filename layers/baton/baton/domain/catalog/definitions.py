@@ -186,6 +186,7 @@ class LlmInstance(LlmInstanceDraft, Record):
             has_api_key=self.has_api_key,
             api_key_header=self.api_key_header,
             limits=self.limits,
+            price=self.price,
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from baton.domain.runs.plan import completed_before
 from baton.domain.runs.responses import NextPayload, PartialAnswer, Response
 from baton.domain.runs.run import Run, RunHistory, Status
+from baton.domain.times import epoch_ms
 
 MessageType = Literal[
     "execution_progress", "payload_completed", "workflow_completed", "workflow_failed", "workflow_cancelled"
@@ -50,11 +51,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One write of a run, a response or a partial answer; ``index`` is its place in the stream's batch."""
+    """One write of a run, a response or a partial answer; ``index`` is its place in the stream's batch.
+
+    ``written_second`` is the time of the write in epoch seconds, rounded down, if it is known.
+    """
 
     index: int
     old: Run | Response | PartialAnswer | None
     new: Run | Response | PartialAnswer
+    written_second: int | None = None
 
 
 def messages_of_change(change: Change) -> list[Message]:
@@ -64,6 +69,16 @@ def messages_of_change(change: Change) -> list[Message]:
     if isinstance(change.new, Response):
         return messages_of_new_response(change.new) if change.old is None else []
     return messages_of_run_change(change.old if isinstance(change.old, Run) else None, change.new)
+
+
+def written_ms(change: Change, messages: Iterable[Message]) -> int | None:
+    """When the change was written, in milliseconds since 1970: the time of its newest message, within the second that
+    is known; ``None`` if none is."""
+    if change.written_second is None:
+        return None
+    first = change.written_second * 1000
+    newest = max((epoch_ms(message.timestamp) for message in messages), default=first)
+    return min(max(first, newest), first + 999)
 
 
 def messages_of_run_change(old: Run | None, new: Run) -> list[Message]:

@@ -16,6 +16,13 @@ class LlmPrice:
     completion: float
 
 
+def cost_of(price: LlmPrice | None, prompt_tokens: int | None, completion_tokens: int | None) -> float | None:
+    """In US dollars; ``None`` if the price or a count is not known."""
+    if price is None or prompt_tokens is None or completion_tokens is None:
+        return None
+    return (prompt_tokens * price.prompt + completion_tokens * price.completion) / 1_000_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmLimits:
     """The limits of an instance over all runs together; ``None`` is no limit."""
@@ -41,6 +48,7 @@ class LlmEndpoint:
     has_api_key: bool = False
     api_key_header: str | None = None
     limits: LlmLimits | None = None
+    price: LlmPrice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

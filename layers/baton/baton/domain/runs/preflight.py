@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from baton.domain.catalog.definitions import WorkflowBundle
-from baton.domain.llm.endpoints import LlmPrice
+from baton.domain.llm.endpoints import LlmPrice, cost_of
 from baton.domain.llm.tokens import EXPECTED_ANSWER_TOKENS, estimated_tokens
 from baton.domain.prompts import Reference, Sources, Where, look_up
 from baton.domain.runs.run import Variables
@@ -129,8 +129,7 @@ def _found(reference: Reference, later: Mapping[str, int]) -> ExpectedReference:
 
 def _estimate(text: str, inserted_tokens: int, answer: int, price: LlmPrice | None) -> Estimate:
     tokens = estimated_tokens(len(text)) + inserted_tokens
-    cost = None if price is None else (tokens * price.prompt + answer * price.completion) / 1_000_000
-    return Estimate(prompt_tokens=tokens, completion_tokens=answer, cost=cost)
+    return Estimate(prompt_tokens=tokens, completion_tokens=answer, cost=cost_of(price, tokens, answer))
 
 
 def _warnings(payloads: Sequence[ExpectedPayload], variables: Variables) -> Iterator[str]:

@@ -61,6 +61,7 @@ class Response:
     prompt_truncated: bool = False
     prompt_key: str | None = None
     prompt_bytes: int | None = None
+    correlation_id: str | None = None
 
     @property
     def usage(self) -> TokenUsage:
@@ -91,6 +92,7 @@ class PartialAnswer:
     tokens_per_second: float | None = None
     published_at: str
     expires_at: int
+    correlation_id: str | None = None
 
 
 def answer_metadata(answer: LlmAnswer, duration_ms: int) -> dict[str, Any]:

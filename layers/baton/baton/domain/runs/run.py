@@ -38,6 +38,14 @@ MAX_VARIABLES_BYTES = 300_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartOptions:
+    """What may be chosen when a run is started, and the correlation id of the call that starts it."""
+
+    on_missing: OnMissing = "keep"
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One execution of a workflow; small, since it is written at every step.
 
@@ -47,6 +55,7 @@ class Run:
     1 and is incremented by each resume; ``first_position`` is where the current attempt started. The ids of the
     responses are consecutive from ``first_response_id`` on. ``expires_at`` is in epoch seconds. If a payload failed,
     ``tries`` counts the calls made for it, and ``waited_seconds`` is the time waited between them.
+    ``correlation_id`` is that of the HTTP call that started the current attempt.
     """
 
     tenant: str
@@ -73,6 +82,7 @@ class Run:
     error: str | None = None
     tries: int | None = None
     waited_seconds: int | None = None
+    correlation_id: str | None = None
 
     @property
     def plan(self) -> Plan:
@@ -127,6 +137,11 @@ def payload_started(run: Run, payload: NextPayload, now: str) -> Run:
     )
 
 
+def execution_name(tenant: str, run_id: int, attempt: int) -> str:
+    """The name of the state machine's execution of an attempt; it is unique, so an attempt is executed at most once."""
+    return f"{tenant}-{run_id}-{attempt}"
+
+
 def cancelled(run: Run, now: str) -> Run:
     """The run after a client has cancelled it."""
     return replace(_changed_to(run, "cancelled"), completed_at=now)
@@ -137,7 +152,7 @@ def failed(run: Run, error: str, now: str) -> Run:
     return replace(_changed_to(run, "failed"), error=error, completed_at=now)
 
 
-def resumed(run: Run, position: int, now: str) -> Run:
+def resumed(run: Run, position: int, now: str, correlation_id: str | None = None) -> Run:
     """The run at the start of its next attempt, from this position; ``started_at`` is set if it never was.
 
     The payload there is known if it is the one that was in progress. The state machine records its start.
@@ -158,6 +173,7 @@ def resumed(run: Run, position: int, now: str) -> Run:
         error=None,
         tries=None,
         waited_seconds=None,
+        correlation_id=correlation_id,
     )
 
 

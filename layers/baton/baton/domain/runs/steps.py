@@ -49,6 +49,7 @@ class Step:
     ``fallback`` is the index of the instance that is called: 0 is the payload's own. ``tries`` counts the failed calls
     of this position to that instance, ``earlier_tries`` those to the instances before it. ``reserved`` is whether the
     instance's requests and tokens are reserved for the call already; ``ticket`` is its place in the instance's queue.
+    ``correlation_id`` is that of the HTTP call that started the attempt.
     """
 
     tenant: str
@@ -62,6 +63,7 @@ class Step:
     reserved: bool = False
     ticket: Ticket | None = None
     cause: str | None = None
+    correlation_id: str | None = None
     outcome: Outcome = "continue"
     wait_seconds: int = 0
     error: str | None = None
@@ -84,6 +86,7 @@ class Step:
             reserved=bool(event.get("reserved", False)),
             ticket=None if event.get("ticket") is None else Ticket(**event["ticket"]),
             cause=event.get("cause"),
+            correlation_id=event.get("correlation_id"),
         )
 
     @property
@@ -98,7 +101,13 @@ class Step:
     def answered(self, plan: Plan) -> Step:
         """The response of this position is stored: continue with the next position that may start, or finish."""
         position = next_position(plan, {self.position})
-        following = Step(tenant=self.tenant, run_id=self.run_id, attempt=self.attempt, position=position)
+        following = Step(
+            tenant=self.tenant,
+            run_id=self.run_id,
+            attempt=self.attempt,
+            position=position,
+            correlation_id=self.correlation_id,
+        )
         return following if position in plan else following.finished()
 
     def finished(self) -> Step:

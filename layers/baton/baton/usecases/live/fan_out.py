@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from baton.domain.errors import ConnectionGone
+from baton.usecases.clock import Clock
 from baton.usecases.live.ports import Sender
 
 
@@ -21,12 +22,18 @@ class Frame:
 
 @dataclass(slots=True)
 class Queue:
-    """The frames of one client, in order; the first ``sent`` of them need no further send."""
+    """The frames of one client, in order; the first ``sent`` of them need no further send, ``accepted`` were accepted.
+
+    If the client has disconnected, ``lost`` is the error, and ``lost_at`` the change whose frame was not accepted.
+    """
 
     tenant: str
     connection_id: str
     frames: Sequence[Frame]
     sent: int = 0
+    accepted: int = 0
+    lost: ConnectionGone | None = None
+    lost_at: int = 0
 
     @property
     def pending(self) -> Frame | None:
@@ -43,13 +50,21 @@ class FanOut:
     """
 
     def __init__(
-        self, sender: Sender, on_gone: Callable[[Queue], None], monotonic: Callable[[], float], deadline: float
+        self,
+        sender: Sender,
+        on_gone: Callable[[Queue], None],
+        clock: Clock,
+        monotonic: Callable[[], float],
+        deadline: float,
     ) -> None:
         self._sender = sender
         self._on_gone = on_gone
+        self._clock = clock
         self._monotonic = monotonic
         self._deadline = deadline
         self._waiting: deque[Queue] = deque()
+        self.sent_ms: dict[int, int] = {}
+        """When the last client received a frame of each change, in milliseconds since 1970."""
         self._errors: list[Exception] = []
 
     def send_all(self, queues: Iterable[Queue], senders: int) -> list[Exception]:
@@ -82,8 +97,10 @@ class FanOut:
     def _send(self, queue: Queue, frame: Frame) -> None:
         try:
             self._sender.send(queue.connection_id, frame.data)
-        except ConnectionGone:
+        except ConnectionGone as error:
             self._on_gone(queue)
-            queue.sent = len(queue.frames)
+            queue.lost, queue.lost_at, queue.sent = error, frame.index, len(queue.frames)
         else:
+            self.sent_ms[frame.index] = round(self._clock().timestamp() * 1000)
             queue.sent += 1
+            queue.accepted += 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from baton.domain.errors import ConnectionGone, Invalid, NotFound
+from baton.domain.errors import ConnectionDropped, ConnectionGone, Invalid, NotFound
 from baton.domain.live.frames import PONG, error_frame, parse_frame
+from baton.domain.metrics import connections_lost
 from baton.domain.times import timestamp
 from baton.usecases.clock import Clock
 from baton.usecases.live.follow_runs import FollowRuns
 from baton.usecases.live.ports import Sender
+from baton.usecases.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +20,16 @@ class HandleFrame:
 
     follow_runs: FollowRuns
     sender: Sender
+    metrics: Metrics
     clock: Clock
 
     def __call__(self, tenant: str, connection_id: str, text: str, request_id: str) -> None:
         """Handle a frame's text; an invalid frame is answered with an error frame whose id is ``request_id``."""
         try:
             self._dispatch_or_report(tenant, connection_id, text, request_id)
-        except ConnectionGone:
+        except ConnectionGone as error:
+            dropped = isinstance(error, ConnectionDropped)
+            self.metrics.add(connections_lost(gone=not dropped, dropped=dropped))
             self.follow_runs.disconnect(tenant, connection_id)
 
     def _dispatch_or_report(self, tenant: str, connection_id: str, text: str, request_id: str) -> None:

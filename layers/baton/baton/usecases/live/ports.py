@@ -50,7 +50,7 @@ class Sender(Protocol):
     """Sends frames to connected clients."""
 
     def send(self, connection_id: str, frame: bytes) -> None:
-        """:raises ConnectionGone: if the client has disconnected."""
+        """:raises ConnectionGone: if the client has disconnected; as :class:`ConnectionDropped`, by this call."""
 
 
 class WebSockets(Protocol):

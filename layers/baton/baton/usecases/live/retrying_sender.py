@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from baton.domain.errors import ConnectionFailing, ConnectionGone
+from baton.domain.errors import ConnectionDropped, ConnectionFailing
 from baton.usecases.live.ports import WebSockets
 
 BRIEF = (0.2,)
@@ -27,7 +27,10 @@ class RetryingSender:
     pauses: Sequence[float] = BRIEF
 
     def send(self, connection_id: str, frame: bytes) -> None:
-        """:raises ConnectionGone: if the client has disconnected, or has been disconnected here."""
+        """
+        :raises ConnectionGone: if the client has disconnected.
+        :raises ConnectionDropped: if it has been disconnected here.
+        """
         for pause in self.pauses:
             try:
                 self.web_sockets.send(connection_id, frame)
@@ -42,4 +45,4 @@ class RetryingSender:
             self.web_sockets.send(connection_id, frame)
         except ConnectionFailing as error:
             self.web_sockets.close(connection_id)
-            raise ConnectionGone(connection_id) from error
+            raise ConnectionDropped(connection_id) from error

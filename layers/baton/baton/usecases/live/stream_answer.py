@@ -125,6 +125,7 @@ class PartialAnswerPublisher:
             tokens_per_second=self._tokens_per_second(now),
             published_at=timestamp(self._dependencies.clock()),
             expires_at=run.expires_at,
+            correlation_id=run.correlation_id,
         )
 
     def _tokens_per_second(self, now: float) -> float | None:

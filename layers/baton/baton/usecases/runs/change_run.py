@@ -34,7 +34,7 @@ class ChangeRun:
         self.runs.change(run, cancelled(run, timestamp(now)))
         self.executions.stop(run)
 
-    def resume(self, tenant: str, run_id: int, now: datetime) -> Run:
+    def resume(self, tenant: str, run_id: int, now: datetime, correlation_id: str | None = None) -> Run:
         """Continue after the last response, as the next attempt, on the same snapshot.
 
         :raises NotFound: if there is no such run.
@@ -48,7 +48,7 @@ class ChangeRun:
             raise RunFinished(run_id, history.run.status)
         done = {response.position for response in history.responses}
         position = next_position(history.run.plan, done)
-        run = resumed(replace(history.run, usage=history.usage), position, timestamp(now))
+        run = resumed(replace(history.run, usage=history.usage), position, timestamp(now), correlation_id)
         self.runs.change(history.run, run)
         try:
             self.executions.start(run)

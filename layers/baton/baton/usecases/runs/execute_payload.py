@@ -19,6 +19,7 @@ from baton.domain.errors import (
 from baton.domain.llm.calls import LlmAnswer, LlmCall
 from baton.domain.llm.endpoints import LlmTarget
 from baton.domain.llm.slots import Ticket
+from baton.domain.metrics import LIMIT, cause_of, llm_answered, llm_failed, payload_answered, waited
 from baton.domain.prompts import Reference, Sources, look_up
 from baton.domain.runs.responses import Response, answer_metadata, references_metadata
 from baton.domain.runs.run import OnMissing, Run, snapshot_advice
@@ -31,6 +32,7 @@ from baton.usecases.live.stream_answer import PartialAnswerPublisher, StreamAnsw
 from baton.usecases.llm.api_keys import ApiKeys
 from baton.usecases.llm.limiter import Limiter
 from baton.usecases.llm.ports import Llm
+from baton.usecases.metrics import Metrics
 from baton.usecases.runs.ports import StepStore
 
 ERRORS_OF_A_DEFINITION = (LlmRefused, LlmUnreachable, LlmAnswerInvalid)
@@ -58,6 +60,7 @@ class ExecutePayload:
     api_keys: ApiKeys
     limiter: Limiter
     stream_answer: StreamAnswer
+    metrics: Metrics
     clock: Clock
     monotonic: Callable[[], float]
     jitter: Jitter
@@ -82,6 +85,7 @@ class ExecutePayload:
             prepared = self._prepare(step, run, snapshot)
             wait = self.limiter.acquire(run.tenant, prepared.call, reserved=step.reserved, ticket=step.ticket)
             if wait.seconds:
+                self.metrics.add(waited(LIMIT, wait.seconds))
                 return step.waiting(wait.seconds, reserved=wait.reserved, ticket=wait.ticket)
             self._call_llm(prepared, wait.ticket)
         except LlmError as error:
@@ -98,6 +102,7 @@ class ExecutePayload:
         """Wait, continue with the next fallback, or fail the run if there is none."""
         after = step.after_error(error, self.jitter)
         if after.outcome != "failed":
+            self.metrics.add(waited(cause_of(error), after.wait_seconds))
             return after
         if step.fallback + 1 < len(snapshot.targets):
             return after.fallen_back()
@@ -131,12 +136,24 @@ class ExecutePayload:
 
     def _call_llm(self, prepared: PreparedCall, ticket: Ticket | None) -> None:
         with self.limiter.hold_slot(prepared.run.tenant, prepared.call, ticket) as slot:
-            started = self.monotonic()
             listener = self._listener(prepared)
-            slot.answer = self.llm(prepared.call, listener)
-            duration_ms = round((self.monotonic() - started) * 1000)
+            slot.answer, duration_ms = self._answer(prepared, listener)
             published = listener.finish(slot.answer.content) if listener else None
-            self.steps.store_response(prepared.run, self._response(prepared, slot.answer, duration_ms, published))
+            response = self._response(prepared, slot.answer, duration_ms, published)
+            self.steps.store_response(prepared.run, response)
+            self.metrics.add(payload_answered(response))
+
+    def _answer(self, prepared: PreparedCall, listener: PartialAnswerPublisher | None) -> tuple[LlmAnswer, int]:
+        """The answer and the duration of the call in milliseconds."""
+        started = self.monotonic()
+        try:
+            answer = self.llm(prepared.call, listener)
+        except LlmError as error:
+            self.metrics.add(llm_failed(prepared.call.endpoint, error))
+            raise
+        duration_ms = round((self.monotonic() - started) * 1000)
+        self.metrics.add(llm_answered(prepared.call.endpoint, answer, duration_ms))
+        return answer, duration_ms
 
     def _listener(self, prepared: PreparedCall) -> PartialAnswerPublisher | None:
         """``None`` if the settings turn streaming off."""
@@ -166,6 +183,7 @@ class ExecutePayload:
             started_at=prepared.started_at,
             created_at=timestamp(self.clock()),
             expires_at=run.expires_at,
+            correlation_id=run.correlation_id,
         )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from baton.domain.errors import AttemptSuperseded
 from baton.domain.llm.tokens import TokenUsage
-from baton.domain.runs.run import OnMissing, Run, Variables, check_variables, failed
+from baton.domain.runs.run import Run, StartOptions, Variables, check_variables, failed
 from baton.domain.runs.snapshots import compile_snapshots
 from baton.domain.times import expiry, timestamp
 from baton.usecases.catalog.ports import DefinitionSource
@@ -17,6 +17,8 @@ from baton.usecases.runs.ports import Executions, RunStore
 
 MAX_SECONDS = 20.0
 """For reading the workflow and writing the run; the rest of the function's 29 s is for the start of the execution."""
+
+DEFAULTS = StartOptions()
 
 NOT_STARTED = "The run could not be started: the state machine did not accept it. Execute the workflow again."
 
@@ -32,7 +34,7 @@ class StartRun:
     monotonic: Callable[[], float]
 
     def __call__(
-        self, tenant: str, workflow_id: int, variables: Variables, now: datetime, on_missing: OnMissing = "keep"
+        self, tenant: str, workflow_id: int, variables: Variables, now: datetime, options: StartOptions = DEFAULTS
     ) -> Run:
         """The new run, whose execution has been started.
 
@@ -44,7 +46,7 @@ class StartRun:
         began = self.monotonic()
         definitions = self.definitions.read_workflow(tenant, workflow_id)
         check_variables(variables)
-        snapshots = compile_snapshots(definitions, variables, on_missing)
+        snapshots = compile_snapshots(definitions, variables, options.on_missing)
         run_id, first_response_id = self.runs.reserve_ids(tenant, len(snapshots))
         run = Run(
             tenant=tenant,
@@ -59,7 +61,8 @@ class StartRun:
             payload_id=snapshots[0].payload_id,
             payload_name=snapshots[0].payload_name,
             usage=TokenUsage(),
-            on_missing=on_missing,
+            on_missing=options.on_missing,
+            correlation_id=options.correlation_id,
         )
         self.runs.create(run, variables, snapshots, seconds=MAX_SECONDS - (self.monotonic() - began))
         self._start_execution(run, now)

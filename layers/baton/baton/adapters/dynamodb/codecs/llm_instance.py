@@ -35,7 +35,7 @@ def llm_instance_to_item(tenant: str, instance: LlmInstance) -> Item:
             "base_url": instance.base_url,
             "defaults": as_json(settings_to_map(instance.defaults)),
             "timeout_seconds": as_json(instance.timeout_seconds),
-            "price": as_json(_price_to_map(instance.price)),
+            "price": as_json(price_to_map(instance.price)),
             "has_api_key": instance.has_api_key,
             "api_key_version": instance.api_key_version,
             "api_key_header": instance.api_key_header,
@@ -60,7 +60,7 @@ def llm_instance_from_item(item: Mapping[str, Any]) -> LlmInstance:
         base_url=stored.get("base_url"),
         defaults=settings_from_map(from_json(stored["defaults"])),
         timeout_seconds=float(from_json(stored["timeout_seconds"])),
-        price=_price_from_map(from_json(stored.get("price"))),
+        price=price_from_map(from_json(stored.get("price"))),
         has_api_key=stored["has_api_key"],
         api_key_version=stored["api_key_version"],
         api_key_header=stored.get("api_key_header"),
@@ -95,9 +95,11 @@ def limits_from_map(stored: Mapping[str, Any] | None) -> LlmLimits | None:
     )
 
 
-def _price_to_map(price: LlmPrice | None) -> dict[str, Any] | None:
+def price_to_map(price: LlmPrice | None) -> dict[str, Any] | None:
+    """A price inside a record, as JSON values."""
     return None if price is None else {"prompt": price.prompt, "completion": price.completion}
 
 
-def _price_from_map(stored: Mapping[str, Any] | None) -> LlmPrice | None:
+def price_from_map(stored: Mapping[str, Any] | None) -> LlmPrice | None:
+    """The price that a record contains, if it has one."""
     return None if stored is None else LlmPrice(prompt=stored["prompt"], completion=stored["completion"])

@@ -29,6 +29,7 @@ def partial_answer_to_item(part: PartialAnswer) -> Item:
             "tokens_per_second": as_json(part.tokens_per_second),
             "published_at": part.published_at,
             "expires_at": part.expires_at,
+            "correlation_id": part.correlation_id,
         }
     )
 
@@ -50,4 +51,5 @@ def partial_answer_from_item(item: Mapping[str, Any]) -> PartialAnswer:
         tokens_per_second=from_json(stored.get("tokens_per_second")),
         published_at=stored.get("published_at") or stored["told_at"],
         expires_at=stored["expires_at"],
+        correlation_id=stored.get("correlation_id"),
     )

@@ -7,7 +7,12 @@ from typing import Any
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.codecs.attributes import Item, as_json, from_attributes, from_json, to_attributes
-from baton.adapters.dynamodb.codecs.llm_instance import limits_from_map, limits_to_map
+from baton.adapters.dynamodb.codecs.llm_instance import (
+    limits_from_map,
+    limits_to_map,
+    price_from_map,
+    price_to_map,
+)
 from baton.adapters.dynamodb.codecs.next_payload import next_payload_from_json, next_payload_to_json
 from baton.adapters.dynamodb.codecs.settings import settings_from_map, settings_to_map
 from baton.domain.llm.endpoints import LlmEndpoint, LlmTarget
@@ -99,6 +104,7 @@ def _endpoint_to_map(endpoint: LlmEndpoint) -> dict[str, Any]:
         "has_api_key": endpoint.has_api_key,
         "api_key_header": endpoint.api_key_header,
         "limits": limits_to_map(endpoint.limits),
+        "price": price_to_map(endpoint.price),
     }
 
 
@@ -113,6 +119,7 @@ def _endpoint(stored: Mapping[str, Any]) -> LlmEndpoint:
         has_api_key=stored.get("has_api_key", False),
         api_key_header=stored.get("api_key_header"),
         limits=limits_from_map(stored.get("limits")),
+        price=price_from_map(stored.get("price")),
     )
 
 

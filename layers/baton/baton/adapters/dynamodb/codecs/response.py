@@ -45,6 +45,7 @@ def response_to_item(response: Response) -> Item:
             "prompt_truncated": response.prompt_truncated,
             "prompt_key": response.prompt_key,
             "prompt_bytes": response.prompt_bytes,
+            "correlation_id": response.correlation_id,
         }
     )
 
@@ -52,7 +53,8 @@ def response_to_item(response: Response) -> Item:
 def response_from_item(item: Mapping[str, Any]) -> Response:
     """The response that an item contains.
 
-    Older items lack ``content_bytes`` and ``prompt_bytes``, and ``following`` and ``published_characters``.
+    Older items lack ``content_bytes``, ``prompt_bytes``, ``following``, ``published_characters`` and
+    ``correlation_id``.
     """
     stored = from_attributes({name: item[name] for name in (*ATTRIBUTES, *PROMPT_ATTRIBUTES) if name in item})
     return Response(
@@ -79,4 +81,5 @@ def response_from_item(item: Mapping[str, Any]) -> Response:
         prompt_truncated=stored.get("prompt_truncated", False),
         prompt_key=stored.get("prompt_key"),
         prompt_bytes=stored.get("prompt_bytes"),
+        correlation_id=stored.get("correlation_id"),
     )

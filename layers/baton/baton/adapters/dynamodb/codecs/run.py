@@ -50,6 +50,7 @@ def run_to_item(run: Run) -> Item:
             "error": run.error,
             "tries": run.tries,
             "waited_seconds": run.waited_seconds,
+            "correlation_id": run.correlation_id,
         }
     )
 
@@ -57,8 +58,8 @@ def run_to_item(run: Run) -> Item:
 def run_from_item(item: Mapping[str, Any], snapshot: Mapping[str, Any] = MappingProxyType({})) -> Run:
     """The run that an item contains.
 
-    Older items lack the usage, and ``on_missing``, which was stored with each snapshot; ``snapshot`` is the item of any
-    of them.
+    Older items lack the usage, the correlation id, and ``on_missing``, which was stored with each snapshot;
+    ``snapshot`` is the item of any of them.
     """
     on_missing = {name: value for name, value in snapshot.items() if name == "on_missing"}
     stored = from_attributes(on_missing | {name: item[name] for name in ATTRIBUTES if name in item})
@@ -87,6 +88,7 @@ def run_from_item(item: Mapping[str, Any], snapshot: Mapping[str, Any] = Mapping
         error=stored.get("error"),
         tries=stored.get("tries"),
         waited_seconds=stored.get("waited_seconds"),
+        correlation_id=stored.get("correlation_id"),
     )
 
 
