@@ -17,7 +17,6 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
-from rich.table import Table
 
 from local import terminal
 from local.failed_batches import FailedBatch, Notifier, NotReadable, NotSent, Queue, Stream, failed_batch
@@ -126,22 +125,19 @@ def in_order(messages: Sequence[Mapping[str, Any]], remaining: dict[str, None]) 
 
 
 def show(console: Console, received: Received) -> None:
-    table = Table("failed at", "changes", "reason", "first change", "readable until", "shard", title="Failed batches")
     now = datetime.now(UTC)
     for batch in received.batches:
-        until = batch.readable_until()
-        table.add_row(
-            text_of(batch.failed_at),
-            str(batch.records),
-            batch.reason,
-            text_of(batch.first_record_at),
-            text_of(until) if until > now else "no longer readable",
-            batch.shard,
-        )
-    console.print(table)
+        console.print(f"{label(batch)}: {details(batch, now)}", soft_wrap=True)
     if received.others:
         console.print(f"{len(received.others)} messages of the queue are not from Lambda; --discard deletes them.")
     console.print("Send them to the clients that are connected now with --replay, or delete them with --discard.")
+
+
+def details(batch: FailedBatch, now: datetime) -> str:
+    """Why the batch failed, and where its changes are."""
+    until = batch.readable_until()
+    readable = f"readable until {text_of(until)}" if until > now else "no longer readable"
+    return f"{batch.reason}; first change {text_of(batch.first_record_at)}, {readable}, in {batch.shard}"
 
 
 def replay_all(console: Console, failures: Failures, received: Received, remaining: dict[str, None]) -> None:

@@ -155,7 +155,8 @@ def test_a_list_shows_each_batch_and_changes_nothing(setup: Setup) -> None:
     printed = setup.handle()
     assert printed.count("RetryAttemptsExhausted") == 2
     assert printed.count("no longer readable") == 1
-    assert "2019-11-14 00:13:49Z" in printed
+    assert "4 changes: RetryAttemptsExhausted; first change " in printed
+    assert "first change 2019-11-14 00:13:49Z, no longer readable, in shard" in printed
     assert setup.remaining() == 2
     assert setup.function.events == []
 
