@@ -1,6 +1,6 @@
 """Batches of changes that Lambda has given up: the queue that describes them, their records, and the function for them.
 
-A message of the queue says where the records are in the stream of the Runs table; the stream retains them for 24 hours.
+An entry of the queue has the place of the records in the stream of the Runs table, which retains them for 24 hours.
 Source: https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
 """
 
@@ -23,7 +23,7 @@ RETENTION = timedelta(hours=24)
 """Of a stream. Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html"""
 
 HIDDEN_SECONDS = 900
-"""A message that was received is invisible for others, until it is deleted or released."""
+"""An entry that was received is invisible for others, until it is deleted or released."""
 
 MAX_RECORDS = 50
 """Of an invocation, as in the mapping: docs/decisions/0041-a-batch-of-live-messages-ends-in-time.md"""
@@ -50,9 +50,8 @@ class NotSent(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedBatch:
-    """A message of the queue. ``start`` and ``end`` are the sequence numbers of its first and last record."""
+    """An entry of the queue. ``start`` and ``end`` are the sequence numbers of its first and last record."""
 
-    message_id: str
     receipt: str
     failed_at: datetime
     reason: str
@@ -67,14 +66,13 @@ class FailedBatch:
         return self.first_record_at + RETENTION
 
 
-def failed_batch(message: Mapping[str, Any]) -> FailedBatch | None:
-    """``None``: it is not a message of Lambda for a stream of DynamoDB."""
+def failed_batch(entry: Mapping[str, Any]) -> FailedBatch | None:
+    """``None``: the entry is not from Lambda, for a stream of DynamoDB."""
     try:
-        body = json.loads(message["Body"])
+        body = json.loads(entry["Body"])
         place = body["DDBStreamBatchInfo"]
         return FailedBatch(
-            message_id=message["MessageId"],
-            receipt=message["ReceiptHandle"],
+            receipt=entry["ReceiptHandle"],
             failed_at=datetime.fromisoformat(body["timestamp"]),
             reason=body["requestContext"]["condition"],
             records=int(place["batchSize"]),
@@ -98,17 +96,17 @@ class Queue:
     """With a wait, SQS looks at all of its servers; without one, an empty response can be wrong."""
 
     def receive(self) -> list[Mapping[str, Any]]:
-        """All messages; each must be deleted or released."""
+        """All entries; each must be deleted or released."""
         received: dict[str, Mapping[str, Any]] = {}
-        while messages := self._next():
-            received |= {message["MessageId"]: message for message in messages}  # a message may be delivered twice
+        while entries := self._next():
+            received |= {entry["MessageId"]: entry for entry in entries}  # SQS may deliver one twice
         return list(received.values())
 
     def delete(self, receipt: str) -> None:
         self.client.delete_message(QueueUrl=self.url, ReceiptHandle=receipt)
 
     def release(self, receipt: str) -> None:
-        """Make the message visible again."""
+        """Make the entry visible again."""
         self.client.change_message_visibility(QueueUrl=self.url, ReceiptHandle=receipt, VisibilityTimeout=0)
 
     def _next(self) -> Sequence[Mapping[str, Any]]:
@@ -118,8 +116,8 @@ class Queue:
             VisibilityTimeout=HIDDEN_SECONDS,
             WaitTimeSeconds=self.wait_seconds,
         )
-        messages: Sequence[Any] = response.get("Messages", [])
-        return messages
+        entries: Sequence[Any] = response.get("Messages", [])
+        return entries
 
 
 @dataclass(frozen=True, slots=True)

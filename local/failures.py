@@ -40,7 +40,7 @@ class Failures:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The messages of the queue: batches in the order of their failure, and receipts of other messages."""
+    """The entries of the queue: batches in the order of their changes, and receipts of other entries."""
 
     batches: Sequence[FailedBatch]
     others: Sequence[str]
@@ -93,7 +93,7 @@ def failures_of(stack: str, session: boto3.Session, endpoint: str | None) -> Fai
 
 
 def handle(console: Console, failures: Failures, *, replay: bool = False, discard: bool = False) -> None:
-    """Show, send again or discard all messages of the queue. Those that are not deleted are visible again afterwards.
+    """Show, send again or discard all entries of the queue. Those that are not deleted are visible again afterwards.
 
     :raises Problem: if a batch could not be sent again.
     """
@@ -113,10 +113,10 @@ def handle(console: Console, failures: Failures, *, replay: bool = False, discar
             failures.queue.release(receipt)
 
 
-def in_order(messages: Sequence[Mapping[str, Any]], remaining: dict[str, None]) -> Received:
-    """The messages, whose receipts are added to ``remaining``."""
-    remaining |= dict.fromkeys(message["ReceiptHandle"] for message in messages)
-    batches = [batch for message in messages if (batch := failed_batch(message))]
+def in_order(entries: Sequence[Mapping[str, Any]], remaining: dict[str, None]) -> Received:
+    """The entries, whose receipts are added to ``remaining``."""
+    remaining |= dict.fromkeys(entry["ReceiptHandle"] for entry in entries)
+    batches = [batch for entry in entries if (batch := failed_batch(entry))]
     known = {batch.receipt for batch in batches}
     return Received(
         sorted(batches, key=lambda batch: (batch.first_record_at, int(batch.start))),
@@ -129,7 +129,7 @@ def show(console: Console, received: Received) -> None:
     for batch in received.batches:
         console.print(f"{label(batch)}: {details(batch, now)}", soft_wrap=True)
     if received.others:
-        console.print(f"{len(received.others)} messages of the queue are not from Lambda; --discard deletes them.")
+        console.print(f"{len(received.others)} entries of the queue are not from Lambda; --discard deletes them.")
     console.print("Send them to the clients that are connected now with --replay, or delete them with --discard.")
 
 
@@ -153,9 +153,9 @@ def replay_all(console: Console, failures: Failures, received: Received, remaini
             failures.queue.delete(batch.receipt)
             del remaining[batch.receipt]
             console.print(f"{label(batch)}: sent.")
-    reasons += ["A message that is not from Lambda. Use --discard."] * len(received.others)
+    reasons += ["An entry that is not from Lambda. Use --discard."] * len(received.others)
     if reasons:
-        raise Problem("\n".join([*reasons, f"{len(reasons)} of {len(received)} messages are still in the queue."]))
+        raise Problem("\n".join([*reasons, f"{len(reasons)} of {len(received)} entries are still in the queue."]))
 
 
 def discard_all(console: Console, queue: Queue, received: Received, remaining: dict[str, None]) -> None:
@@ -163,7 +163,7 @@ def discard_all(console: Console, queue: Queue, received: Received, remaining: d
         queue.delete(receipt)
         del remaining[receipt]
     changes = sum(batch.records for batch in received.batches)
-    console.print(f"Discarded {len(received)} messages with {changes} changes.")
+    console.print(f"Discarded {len(received)} entries with {changes} changes.")
 
 
 def label(batch: FailedBatch) -> str:

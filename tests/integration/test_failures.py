@@ -76,7 +76,7 @@ class Setup:
         self.put(failure(self.baton.aws.runs_table, numbers(self.baton)[first], numbers(self.baton)[last], **place))
 
     def remaining(self) -> int:
-        """The visible messages of the queue."""
+        """The visible entries of the queue."""
         client, url = self.failures.queue.client, self.failures.queue.url
         attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         return int(attributes["ApproximateNumberOfMessages"])
@@ -192,7 +192,7 @@ def test_batches_are_replayed_in_the_order_of_their_changes(setup: Setup) -> Non
 def test_more_records_than_a_batch_has_are_sent_in_several_invocations(setup: Setup) -> None:
     first = numbers(setup.baton)[0]
     place = failure(setup.baton.aws.runs_table, first, first)
-    batch = failed_batch({"MessageId": "m", "ReceiptHandle": "r", "Body": json.dumps(place)})
+    batch = failed_batch({"ReceiptHandle": "r", "Body": json.dumps(place)})
     assert batch is not None
     one = setup.failures.stream.read(batch)[0]
     setup.function.handler = lambda _: {"batchItemFailures": []}
@@ -246,7 +246,7 @@ def test_records_that_are_no_longer_in_the_stream_stay_in_the_queue(
 
     setup.fail(0, 0)
     monkeypatch.setattr(setup.failures.stream.client, "get_shard_iterator", trimmed)
-    with pytest.raises(Problem, match=r"no longer readable.*\n1 of 1 messages are still in the queue"):
+    with pytest.raises(Problem, match=r"no longer readable.*\n1 of 1 entries are still in the queue"):
         setup.handle(replay=True)
     assert (setup.remaining(), setup.function.events) == (1, [])
 
@@ -260,9 +260,9 @@ def test_a_batch_whose_last_record_is_not_found_is_not_sent_in_part(setup: Setup
 
 
 @pytest.mark.parametrize("body", ["text", "[]", "{}", '{"DDBStreamBatchInfo": {}}'])
-def test_a_message_that_is_not_from_lambda_is_reported_and_only_discarded(setup: Setup, body: str) -> None:
+def test_an_entry_that_is_not_from_lambda_is_reported_and_only_discarded(setup: Setup, body: str) -> None:
     setup.put(body)
-    assert "1 messages of the queue are not from Lambda" in setup.handle()
+    assert "1 entries of the queue are not from Lambda" in setup.handle()
     with pytest.raises(Problem, match="Use --discard"):
         setup.handle(replay=True)
     assert setup.remaining() == 1
@@ -270,14 +270,14 @@ def test_a_message_that_is_not_from_lambda_is_reported_and_only_discarded(setup:
     assert setup.remaining() == 0
 
 
-def test_discarding_deletes_all_messages_and_sends_nothing(setup: Setup) -> None:
+def test_discarding_deletes_all_entries_and_sends_nothing(setup: Setup) -> None:
     for _ in range(12):  # more than one response of SQS has
         setup.fail(0, 1, batchSize=2)
-    assert "Discarded 12 messages with 24 changes." in setup.handle(discard=True)
+    assert "Discarded 12 entries with 24 changes." in setup.handle(discard=True)
     assert (setup.remaining(), setup.function.events) == (0, [])
 
 
-def test_messages_are_visible_again_if_the_command_is_interrupted(setup: Setup) -> None:
+def test_entries_are_visible_again_if_the_command_is_interrupted(setup: Setup) -> None:
     setup.fail(0, 0)
 
     def interrupt(_: Any) -> None:
