@@ -26,6 +26,7 @@ QUEUE, FUNCTION = "NotifyFailures", "NotifySubscribersFunction"
 INVOCATION = Config(read_timeout=330, retries={"total_max_attempts": 1})
 """The function ends after 300 s; a second invocation would send its messages again."""
 
+ACTIONS = "Send them to the clients that are connected now with --replay, or delete them with --discard."
 NOT_ALLOWED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 
 
@@ -129,8 +130,10 @@ def show(console: Console, received: Received) -> None:
     for batch in received.batches:
         console.print(f"{label(batch)}: {details(batch, now)}", soft_wrap=True)
     if received.others:
-        console.print(f"{len(received.others)} entries of the queue are not from Lambda; --discard deletes them.")
-    console.print("Send them to the clients that are connected now with --replay, or delete them with --discard.")
+        console.print(
+            f"{len(received.others)} entries of the queue are not from Lambda; --discard deletes them.", soft_wrap=True
+        )
+    console.print(ACTIONS, soft_wrap=True)
 
 
 def details(batch: FailedBatch, now: datetime) -> str:
@@ -152,7 +155,7 @@ def replay_all(console: Console, failures: Failures, received: Received, remaini
         else:
             failures.queue.delete(batch.receipt)
             del remaining[batch.receipt]
-            console.print(f"{label(batch)}: sent.")
+            console.print(f"{label(batch)}: sent.", soft_wrap=True)
     reasons += ["An entry that is not from Lambda. Use --discard."] * len(received.others)
     if reasons:
         raise Problem("\n".join([*reasons, f"{len(reasons)} of {len(received)} entries are still in the queue."]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -25,6 +25,7 @@ from tests.fakes.clients import FakeWebSockets
 from tests.support import template
 from tests.support.deployment import Deployment
 from tests.support.events import websocket_event
+from tests.support.failed_batches import TableStream
 from tests.support.functions import invoke
 
 FUNCTION = "notify-function"
@@ -57,9 +58,9 @@ class InProcess:
 class Setup:
     """The failure queue of a deployment in which run 1 has completed."""
 
-    baton: Deployment
     failures: Failures
     function: InProcess
+    stream: TableStream
     printed: io.StringIO = field(default_factory=io.StringIO)
 
     def handle(self, **options: bool) -> str:
@@ -73,56 +74,13 @@ class Setup:
 
     def fail(self, first: int, last: int, **place: Any) -> None:
         """A batch of these records of the stream, as Lambda describes it."""
-        self.put(failure(self.baton.aws.runs_table, numbers(self.baton)[first], numbers(self.baton)[last], **place))
+        self.put(self.stream.failed_batch(first, last, **place))
 
     def remaining(self) -> int:
         """The visible entries of the queue."""
         client, url = self.failures.queue.client, self.failures.queue.url
         attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         return int(attributes["ApproximateNumberOfMessages"])
-
-
-def failure(table: str, start: str, end: str, **place: Any) -> dict[str, Any]:
-    """Source: https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html"""
-    (stream,) = boto3.client("dynamodbstreams").list_streams(TableName=table)["Streams"]
-    shards = boto3.client("dynamodbstreams").describe_stream(StreamArn=stream["StreamArn"])["StreamDescription"]
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    batch = {
-        "shardId": shards["Shards"][0]["ShardId"],
-        "startSequenceNumber": start,
-        "endSequenceNumber": end,
-        "approximateArrivalOfFirstRecord": now,
-        "approximateArrivalOfLastRecord": now,
-        "batchSize": 1,
-        "streamArn": stream["StreamArn"],
-    }
-    return {
-        "requestContext": {
-            "requestId": "c9b8fa9f-5a7f-xmpl-af9c-0c604cde93a5",
-            "functionArn": "arn:of:a:function",
-            "condition": "RetryAttemptsExhausted",
-            "approximateInvokeCount": 6,
-        },
-        "responseContext": {"statusCode": 200, "executedVersion": "1", "functionError": "Unhandled"},
-        "version": "1.0",
-        "timestamp": now,
-        "DDBStreamBatchInfo": batch | place,
-    }
-
-
-def records(baton: Deployment) -> Sequence[Mapping[str, Any]]:
-    client = boto3.client("dynamodbstreams")
-    (stream,) = client.list_streams(TableName=baton.aws.runs_table)["Streams"]
-    (shard,) = client.describe_stream(StreamArn=stream["StreamArn"])["StreamDescription"]["Shards"]
-    iterator = client.get_shard_iterator(
-        StreamArn=stream["StreamArn"], ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-    )["ShardIterator"]
-    found: Sequence[Mapping[str, Any]] = client.get_records(ShardIterator=iterator)["Records"]
-    return found
-
-
-def numbers(baton: Deployment) -> list[str]:
-    return [record["dynamodb"]["SequenceNumber"] for record in records(baton)]
 
 
 @pytest.fixture
@@ -140,7 +98,8 @@ def setup(baton: Deployment, clients: FakeWebSockets) -> Setup:  # noqa: ARG001 
     sqs, function = boto3.client("sqs"), InProcess()
     queue = Queue(sqs, sqs.create_queue(QueueName="failures")["QueueUrl"], wait_seconds=0)
     notifier = Notifier(cast("Any", function), FUNCTION)
-    return Setup(baton, Failures(queue, Stream(boto3.client("dynamodbstreams")), notifier), function)
+    client = boto3.client("dynamodbstreams")
+    return Setup(Failures(queue, Stream(client), notifier), function, TableStream(client, baton.aws.runs_table))
 
 
 def test_an_empty_queue_is_nothing_to_do(setup: Setup) -> None:
@@ -164,9 +123,9 @@ def test_a_list_shows_each_batch_and_changes_nothing(setup: Setup) -> None:
 def test_a_replay_sends_the_messages_of_exactly_these_records_and_empties_the_queue(
     setup: Setup, clients: FakeWebSockets
 ) -> None:
-    setup.fail(2, len(numbers(setup.baton)) - 1)
+    setup.fail(2, len(setup.stream.numbers()) - 1)
     setup.handle(replay=True)
-    assert setup.function.received == numbers(setup.baton)[2:]
+    assert setup.function.received == setup.stream.numbers()[2:]
     assert clients.messages("c")[-1]["type"] == "workflow_completed"
     assert setup.remaining() == 0
 
@@ -175,7 +134,7 @@ def test_replayed_records_have_the_form_of_those_that_lambda_delivers(setup: Set
     setup.fail(0, 0)
     setup.handle(replay=True)
     (record,) = setup.function.events[0]["Records"]
-    delivered = json.loads(json.dumps(records(setup.baton)[0], default=lambda time: time.timestamp()))
+    delivered = json.loads(json.dumps(setup.stream.records()[0], default=lambda time: time.timestamp()))
     assert record == {**delivered, "eventSourceARN": record["eventSourceARN"]}
     assert isinstance(record["dynamodb"]["ApproximateCreationDateTime"], float)
     assert record["eventSourceARN"].startswith("arn:aws:dynamodb:")
@@ -186,13 +145,11 @@ def test_batches_are_replayed_in_the_order_of_their_changes(setup: Setup) -> Non
     setup.fail(1, 2, approximateArrivalOfFirstRecord="2026-01-01T00:00:01Z")
     setup.fail(0, 0, approximateArrivalOfFirstRecord="2026-01-01T00:00:00Z")
     setup.handle(replay=True)
-    assert setup.function.received == numbers(setup.baton)[:5]
+    assert setup.function.received == setup.stream.numbers()[:5]
 
 
 def test_more_records_than_a_batch_has_are_sent_in_several_invocations(setup: Setup) -> None:
-    first = numbers(setup.baton)[0]
-    place = failure(setup.baton.aws.runs_table, first, first)
-    batch = failed_batch({"ReceiptHandle": "r", "Body": json.dumps(place)})
+    batch = failed_batch({"ReceiptHandle": "r", "Body": json.dumps(setup.stream.failed_batch(0, 0))})
     assert batch is not None
     one = setup.failures.stream.read(batch)[0]
     setup.function.handler = lambda _: {"batchItemFailures": []}
@@ -205,7 +162,7 @@ def test_more_records_than_a_batch_has_are_sent_in_several_invocations(setup: Se
 
 
 def test_what_the_function_could_not_send_in_time_is_sent_in_a_further_invocation(setup: Setup) -> None:
-    third = numbers(setup.baton)[2]
+    third = setup.stream.numbers()[2]
     setup.function.handler = lambda event: {
         "batchItemFailures": [{"itemIdentifier": third}] if len(event["Records"]) == 5 else []
     }
@@ -217,7 +174,7 @@ def test_what_the_function_could_not_send_in_time_is_sent_in_a_further_invocatio
 
 @pytest.mark.parametrize("fails", ["with an error", "at its first record"])
 def test_a_batch_that_cannot_be_sent_stays_in_the_queue_and_the_others_are_sent(setup: Setup, fails: str) -> None:
-    first = numbers(setup.baton)[0]
+    first = setup.stream.numbers()[0]
     setup.fail(0, 0)
     if fails == "with an error":
         setup.function.error = "TypeError"
@@ -253,7 +210,7 @@ def test_records_that_are_no_longer_in_the_stream_stay_in_the_queue(
 
 @pytest.mark.parametrize(("last", "difference"), [(0, -1), (-1, 1)], ids=["before the first", "behind the newest"])
 def test_a_batch_whose_last_record_is_not_found_is_not_sent_in_part(setup: Setup, last: int, difference: int) -> None:
-    setup.fail(1, 1, endSequenceNumber=str(int(numbers(setup.baton)[last]) + difference))
+    setup.fail(1, 1, endSequenceNumber=str(int(setup.stream.numbers()[last]) + difference))
     with pytest.raises(Problem, match="no longer readable"):
         setup.handle(replay=True)
     assert setup.function.events == []
