@@ -77,9 +77,10 @@ class Setup:
         self.put(self.stream.failed_batch(first, last, **place))
 
     def remaining(self) -> int:
-        """The visible entries of the queue."""
+        """The entries of the queue, all of which must be visible again."""
         client, url = self.failures.queue.client, self.failures.queue.url
         attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        assert attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
         return int(attributes["ApproximateNumberOfMessages"])
 
 
