@@ -27,6 +27,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 )
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.utils import TMP_THREADS
 
 from baton.adapters.llm import registry
 from baton.adapters.llm.provider import Provider
@@ -133,7 +134,10 @@ def _execution_arn(run_id: int, attempt: int) -> str:
 
 @contextmanager
 def deployment() -> Iterator[Deployment]:
-    """A new account with all resources. Waits and retries of the state machine have no duration."""
+    """A new account with all resources, until all executions have ended.
+
+    Waits and retries of the state machine have no duration.
+    """
     with (
         account({"stepfunctions": {"execute_state_machine": True}}) as aws,
         pytest.MonkeyPatch.context() as monkeypatch,
@@ -153,7 +157,18 @@ def deployment() -> Iterator[Deployment]:
         monkeypatch.setattr(execute_state, "threading", SimpleNamespace(Event=partial(_TaskEnd, deployed)))
         scripted = Provider(complete=deployed.llm)
         monkeypatch.setitem(cast("dict[str, Provider]", registry.PROVIDERS), "scripted", scripted)
-        yield deployed
+        try:
+            yield deployed
+        finally:
+            _join_executions()
+
+
+def _join_executions() -> None:
+    """An execution that outlives its test would call real services, with real pauses, beside the tests after it."""
+    for thread in TMP_THREADS:  # grows while an execution enters further states
+        thread.join(SECONDS_TO_END)
+        assert not thread.is_alive(), "an execution does not end"
+    TMP_THREADS.clear()
 
 
 def state_machine_definition() -> str:
