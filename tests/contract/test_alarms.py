@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -303,3 +304,20 @@ def test_queries_of_the_logs_use_known_fields_only(page: Path) -> None:
         words = re.findall(r"@?[a-zA-Z][\w.]*", re.sub(r'"[^"]*"|= [A-Z_]+|\d+[mh]', "", query))
         assert set(words) <= LOG_FIELDS | QUERY_WORDS, set(words) - LOG_FIELDS - QUERY_WORDS
         assert query.startswith(("filter ", "stats "))
+
+
+def test_events_that_the_queries_search_are_logged() -> None:
+    """Each event is a literal in the code; a renamed one would no longer be found."""
+    queries = "\n".join(query for page in PAGES.glob("*.md") for query in Document(page).blocks("text"))
+    compared = re.findall(r'message (?:= ("[^"]+")|in \[(.+)\])', queries)
+    events = {event for one, several in compared for event in json.loads(f"[{one or several}]")}
+    code = "".join(path.read_text() for path in (ROOT / "layers" / "baton").rglob("*.py"))
+    assert {"payload executed", "request answered", "batch ends early", "function failed"} <= events
+    assert [event for event in sorted(events) if f'"{event}"' not in code] == []
+
+
+def test_states_that_the_queries_search_exist() -> None:
+    queries = "\n".join(query for page in PAGES.glob("*.md") for query in Document(page).blocks("text"))
+    states = json.loads((ROOT / "functions" / "workflow.asl.json").read_text())["States"]
+    searched = {name for each in re.findall(r"details\.name in \[(.+)\]", queries) for name in json.loads(f"[{each}]")}
+    assert searched == {name for name in states if name.startswith("Describe")}
