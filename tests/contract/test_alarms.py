@@ -25,31 +25,33 @@ CENTS_A_METRIC = 10
 
 ABOVE = {"ComparisonOperator": "GreaterThanThreshold"}
 ERRORS = {"Statistic": "Sum", "Period": 60, "EvaluationPeriods": 1, "Threshold": 0, **ABOVE}
-FUNCTIONS = {"runs_api": "RunsApi", "catalog_api": "CatalogApi", "execute_payload": "ExecutePayload"} | {
+FUNCTIONS = {
+    "runs_api": "RunsApi",
+    "catalog_api": "CatalogApi",
+    "execute_payload": "ExecutePayload",
     "notify_subscribers": "NotifySubscribers",
     "websocket": "WebSocket",
 }
+"""The logical ids of the functions without their last word, by folder."""
+
 LOG_FIELDS = {
     # Keys of the functions' lines, and of their errors
-    *("@timestamp", "level", "message", "service", "request_id", "correlation_id"),
+    *("@timestamp", "@message", "level", "message", "service", "request_id", "correlation_id"),
     *("tenant", "run_id", "attempt", "position", "execution"),
     *("errors.0.type", "errors.0.code"),
     # Fields of "payload executed", "request answered" and "batch ends early"
-    *("outcome", "wait_seconds", "method", "path", "status", "records", "sent"),
+    *("outcome", "wait_seconds", "method", "route", "status", "records", "sent"),
     # Reports of Lambda: https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
     *("type", "record.status", "record.metrics.durationMs", "record.metrics.maxMemoryUsedMB"),
     "record.metrics.initDurationMs",
     # Access logs of both APIs
-    *("route", "latency", "integrationError", "event"),
+    *("latency", "integrationError", "event"),
     # State machine: https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
     "details.name",
 }
-QUERY_WORDS = {"filter", "sort", "display", "stats", "limit", "by", "desc", "and", "or", "in"} | {
-    "count",
-    "max",
-    "sum",
-    "pct",
-    "bin",
+QUERY_WORDS = {
+    *("filter", "sort", "display", "stats", "limit", "by", "desc", "and", "or", "in", "like"),
+    *("count", "max", "sum", "pct", "bin"),
 }
 SECTIONS = ["Meaning", "Find the cause", "What to do", "When it ends"]
 
