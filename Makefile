@@ -48,6 +48,8 @@ lint: venv ## Run all static checks
 	$(BIN)/mypy
 	PYTHONPATH=.:layers/baton $(BIN)/lint-imports
 	$(PYTHON) -m local.check_state_machine
+	env -u AWS_REGION -u AWS_DEFAULT_REGION $(BIN)/cfn-lint template.yaml
+	$(PYTHON) -m local.check_template
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=local $(BIN)/sam validate
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=local $(BIN)/sam validate --lint
 

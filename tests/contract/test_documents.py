@@ -34,6 +34,9 @@ PACKAGE = ROOT / "layers" / "baton" / "baton"
 DECISIONS = ROOT / "docs" / "decisions"
 MAKE_VARIABLES = {"PORT", "ONLY", "LLM", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY"}
 ENVIRONMENTS = set(tomllib.loads((ROOT / "samconfig.toml").read_text())) - {"version", "local"}
+GLOBAL_OPTIONS = {"query", "output"}
+"""Of every command of the AWS CLI."""
+
 MADE_BY_TOOLS = (".venv", ".local", ".aws-sam")
 PATH = re.compile(r"\.?[\w-][\w.-]*(/[\w.-]+)*/?")
 CALL = re.compile(r"\b(GET|POST|PUT|DELETE|HEAD|PATCH) (/[\w/{}:.\-]*)")
@@ -134,7 +137,7 @@ def test_every_command_is_of_a_known_kind(document: Document) -> None:
                 assert_is_sam_command(command)
             case ["aws", *_]:
                 assert_is_aws_command(command)
-            case [".venv/bin/python", "-m", module, "HTTP_URL"]:
+            case [".venv/bin/python", "-m", module, "HTTP_URL"] | [".venv/bin/python", "-m", module, "STACK", *_]:
                 assert (ROOT / f"{module.replace('.', '/')}.py").exists()
             case [".venv/bin/websockets", url]:
                 assert url == WEBSOCKET_URL
@@ -206,7 +209,7 @@ def assert_is_aws_command(words: list[str]) -> None:
     model = botocore.session.get_session().get_service_model(service)
     (operation,) = [each for each in model.operation_names if xform_name(each, "-") == name]
     shape = model.operation_model(operation).input_shape
-    known = {xform_name(member, "-") for member in (shape.members if shape else {})} | {"query", "output"}
+    known = {xform_name(member, "-") for member in (shape.members if shape else {})} | GLOBAL_OPTIONS
     given = [option.removeprefix("--").removeprefix("no-") for option in options if option.startswith("--")]
     assert set(given) <= known, words
 

@@ -120,6 +120,7 @@ WITHOUT_EFFECT: list[Parameters] = [
     {"RequestRateLimit": "11"},
     {"RequestBurstLimit": "22"},
     {"AlarmTopicArn": "arn:of:a:topic"},
+    {"FailedRunsAlarmPercent": "33"},
     {"LogWebSocketAccess": "true"},
     {"ShiftTrafficGradually": "true"},
     {"AllowBedrock": "true"},

@@ -25,6 +25,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "RequestRateLimit": {"Type": "Number", "Default": 100, "MinValue": 1},
     "RequestBurstLimit": {"Type": "Number", "Default": 200, "MinValue": 1},
     "AlarmTopicArn": TEXT,
+    "FailedRunsAlarmPercent": {"Type": "Number", "Default": 50, "MinValue": 1, "MaxValue": 100},
     "LogWebSocketAccess": {**YES_OR_NO, "Default": "false"},
     "AllowPrivateLlmHosts": {**YES_OR_NO, "Default": "false"},
     "AllowedLlmHosts": {**TEXT, "AllowedPattern": "[A-Za-z0-9.:_*, -]*", "MaxLength": 200},
@@ -39,6 +40,11 @@ CONDITIONAL: dict[str, Parameters] = {
     "TextsBucketPolicy": {"EmulatorHost": ""},
     "BedrockPolicy": {"AllowBedrock": "true"},
     "WebSocketAccessLogs": {"LogWebSocketAccess": "true"},
+    "ExecutionsFailedAlarm": {"EmulatorHost": ""},
+    "FunctionThrottlesAlarm": {"EmulatorHost": ""},
+    "AccountConcurrencyAlarm": {"EmulatorHost": ""},
+    "TableThrottlesAlarm": {"EmulatorHost": ""},
+    "PayloadConcurrencyAlarm": {"MaxParallelPayloads": "7"},
 }
 """Resources that are deployed only with these values. Beside them, the emulator has routes of its own."""
 

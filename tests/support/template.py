@@ -31,6 +31,7 @@ CHANGED: Parameters = {
     "RequestRateLimit": "11",
     "RequestBurstLimit": "22",
     "AlarmTopicArn": "arn:of:a:topic",
+    "FailedRunsAlarmPercent": "33",
     "AllowedLlmHosts": "api.example,*.b.example",
     "MaxParallelPayloads": "7",
 }
@@ -258,7 +259,7 @@ def _text(function: str, argument: Any, names: Names) -> Any:
         case "Fn::Sub", [text, own]:
             return _text("Fn::Sub", text, Names({**names.values, **_resolved(own, names)}, names.conditions))
         case "Fn::Sub", text:
-            return re.sub(r"\$\{([^}]+)\}", lambda match: names.values[match[1]], text)
+            return re.sub(r"\$\{([^}]+)\}", lambda match: _replacement(match[1], names), text)
         case "Fn::Join", [separator, entries]:
             return separator.join(_resolved(entries, names))
         case "Fn::Split", [separator, text]:
@@ -267,3 +268,8 @@ def _text(function: str, argument: Any, names: Names) -> Any:
             return _resolved(entries, names)[index]
         case _:
             raise AssertionError((function, argument))
+
+
+def _replacement(name: str, names: Names) -> Any:
+    """What ``${name}`` becomes; ``${!name}`` becomes the text ``${name}``."""
+    return f"${{{name[1:]}}}" if name.startswith("!") else names.values[name]
