@@ -20,6 +20,7 @@ BOUNDS: dict[str, dict[str, float]] = {
     },
     "baton.domain.catalog.fallbacks": {"MAX_FALLBACKS": 4},
     "baton.domain.ids": {"MAX_ID": 999_999_999_999},
+    "baton.domain.prompts": {"MAX_PROMPT_BYTES": 10_000_000},
     "baton.domain.templates": {"MAX_NAME_CHARACTERS": 300},
     "baton.domain.live.messages": {"MAX_CONTENT_BYTES": 100_000},
     "baton.domain.llm.calls": {"MAX_TIMEOUT_SECONDS": 840},

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-INVOCATIONS = 2
+INVOCATIONS = 3
 
 TEMPLATE_BYTES = 1_000_000
 PROMPT_BYTES = ANSWER_BYTES = 10_000_000

@@ -33,6 +33,7 @@ CHANGED: Parameters = {
     "AlarmTopicArn": "arn:of:a:topic",
     "AllowedLlmHosts": "api.example,*.b.example",
     "MaxParallelPayloads": "7",
+    "ExecutePayloadMemory": "1024",
 }
 """Values that differ from the defaults and from each other: a value that is not from its parameter is noticed."""
 
