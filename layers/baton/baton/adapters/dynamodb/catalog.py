@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from baton.adapters.dynamodb import keys
-from baton.adapters.dynamodb.calls import expression_names, get_many, query, values
+from baton.adapters.dynamodb.calls import expression_names, get_many, query, query_page, values
 from baton.adapters.dynamodb.catalog_writes import CatalogWrites
 from baton.adapters.dynamodb.codecs.attributes import Item, from_attributes, to_attributes
 from baton.adapters.dynamodb.codecs.definitions import definition_from_item, definition_to_item, ledger_from_item
@@ -43,6 +44,9 @@ MAX_SAVED_AT_ONCE = (MAX_WRITES - 1) // 2
 """A new definition needs one write for itself and one for its name; the ledger needs one for all."""
 
 MAX_READ_PER_PAGE = 2_000
+
+MAX_SEARCHED_AT_ONCE = 500
+"""The items of each further read of a search. The first read is as small as without a search, in case most match."""
 
 LARGE_READ_COST = 40
 """Reading long fields from S3 needs one call for each record, so such a record counts as this many."""
@@ -187,10 +191,14 @@ class DynamoCatalogStore:
         return {item["id"]: item[name] for item in found}
 
     def page[D: Definition](self, tenant: str, kind: type[D], limit: int, after: int | None, search: Search) -> Page[D]:
-        """In the order of their ids; a page ends early at a maximum of bytes, or of items read."""
+        """In the order of their ids; a page ends early at a maximum of bytes, or of items read.
+
+        A search that does not find enough in its first read continues with large ones.
+        """
         found: list[D] = []
         last, read, size = after, 0, 0
-        for item in self._items_after(tenant, kind.kind, after, limit + 1):
+        further = limit + 1 if search.has_no_filter else MAX_SEARCHED_AT_ONCE
+        for item in self._items_after(tenant, kind.kind, after, chain((limit + 1,), repeat(further))):
             if len(found) == limit or read >= MAX_READ_PER_PAGE:
                 return Page(items=found, next_after=last)
             read += LARGE_READ_COST if RECORD_KEY in item else 1
@@ -207,17 +215,22 @@ class DynamoCatalogStore:
                 found.append(definition)
         return Page(items=found)
 
-    def _items_after(self, tenant: str, kind: Kind, after: int | None, at_once: int) -> Iterator[Item]:
-        start = {} if after is None else {"ExclusiveStartKey": to_attributes(keys.definition(tenant, kind, after))}
-        return query(
-            self._client,
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=values(pk=keys.definitions(tenant, kind)),
-            ConsistentRead=True,
-            Limit=at_once,
-            **start,
-        )
+    def _items_after(self, tenant: str, kind: Kind, after: int | None, sizes: Iterable[int]) -> Iterator[Item]:
+        """The items with larger ids in their order; each of ``sizes`` is the most items of one read."""
+        last = None if after is None else to_attributes(keys.definition(tenant, kind, after))
+        for size in sizes:
+            items, last = query_page(
+                self._client,
+                last,
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues=values(pk=keys.definitions(tenant, kind)),
+                ConsistentRead=True,
+                Limit=size,
+            )
+            yield from items
+            if last is None:
+                return
 
     def read_workflow(self, tenant: str, workflow_id: int) -> WorkflowBundle:
         """The workflow with all existing definitions that it refers to.
