@@ -19,10 +19,11 @@ type Reply = str | LlmAnswer | BaseException
 class FakeLlm:
     """An Llm, and a provider's ``complete``: returns its replies in turn, and stores the calls and their listeners.
 
-    More calls than replies are an error.
+    More calls than replies are an error. If it ``streams``, a listener receives each answer in one piece.
     """
 
     def __init__(self, *replies: Reply) -> None:
+        self.streams = False
         self.calls: list[LlmCall] = []
         self.listeners: list[AnswerListener | None] = []
         self._replies = deque(replies)
@@ -38,7 +39,11 @@ class FakeLlm:
         reply = self._replies.popleft()
         if isinstance(reply, BaseException):
             raise reply
-        return an_answer(reply) if isinstance(reply, str) else reply
+        answer = an_answer(reply) if isinstance(reply, str) else reply
+        if self.streams and listener:
+            listener.on_start()
+            listener.on_text(answer.content)
+        return answer
 
     @property
     def prompts(self) -> list[str]:

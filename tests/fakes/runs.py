@@ -9,9 +9,9 @@ from baton.domain.errors import AttemptSuperseded, NotFound, Overloaded, Respons
 from baton.domain.live.messages import Change
 from baton.domain.pages import Page
 from baton.domain.prompts import Reference, Sources
-from baton.domain.runs.plan import completed_before, predecessors
-from baton.domain.runs.responses import PartialAnswer, Response
-from baton.domain.runs.run import Run, RunHistory, Status, Variables
+from baton.domain.runs.plan import predecessors
+from baton.domain.runs.responses import NextPayload, PartialAnswer, Response
+from baton.domain.runs.run import Run, RunHistory, Status, Variables, after_response, payload_started
 from baton.domain.runs.snapshots import PayloadSnapshot
 from baton.domain.runs.steps import StepRecords
 
@@ -105,12 +105,13 @@ class FakeRuns:
         old, stored.run = stored.run, run
         self._log(old, run)
 
-    def write_response(self, response: Response) -> None:
-        """Store the response, even over an existing one; a deleted run is not an error."""
-        stored = self.find(response.tenant, response.run_id)
-        if stored:
-            stored.responses[response.position] = response
+    def write_response(self, response: Response, after: Run) -> None:
+        """Store the response, even over an existing one, and the run after it."""
+        stored = self._partition(response.tenant, response.run_id)
+        before, stored.run = stored.run, after
+        stored.responses[response.position] = response
         self._log(None, response)
+        self._log(before, after)
 
     def _partition(self, tenant: str, run_id: int) -> _Partition:
         stored = self.find(tenant, run_id)
@@ -162,16 +163,8 @@ class FakeSteps:
             variables=history.variables if refers_to_variables else {},
         )
 
-    def start_payload(self, run: Run, snapshot: PayloadSnapshot, now: str) -> None:
-        started = replace(
-            self._running(run),
-            position=snapshot.position,
-            completed=completed_before(snapshot.position),
-            payload_id=snapshot.payload_id,
-            payload_name=snapshot.payload_name,
-            payload_started_at=now,
-        )
-        self._runs.write(started)
+    def start_payload(self, run: Run, payload: NextPayload, now: str) -> None:
+        self._runs.write(payload_started(self._running(run), payload, now))
 
     def publish_part(self, part: PartialAnswer) -> None:
         self._runs.write_part(part)
@@ -185,8 +178,15 @@ class FakeSteps:
             raise AttemptSuperseded(f"Run {run.id} is no longer running attempt {run.attempt}.")
         return stored.run
 
-    def store_response(self, response: Response) -> None:
+    def store_response(self, run: Run, response: Response) -> None:
         stored = self._runs.find(response.tenant, response.run_id)
         if stored and response.position in stored.responses:
             raise ResponseAlreadyStored(response.position)
-        self._runs.write_response(response)
+        try:
+            after = after_response(self._running(run), response)
+        except AttemptSuperseded:
+            if stored is None:
+                raise
+            response = replace(response, following=None)
+            after = replace(stored.run, usage=after_response(stored.run, response).usage)
+        self._runs.write_response(response, after)

@@ -46,7 +46,10 @@ class FakeStateMachine:
         """MarkRunning."""
         run = self._runs.read(step.tenant, step.run_id)
         if run.status in ("created", "running") and run.attempt == step.attempt:
-            self._runs.write(replace(run, status="running", started_at=run.started_at or timestamp(self._clock())))
+            now = timestamp(self._clock())
+            payload_started_at = run.payload_started_at or now
+            started = replace(run, started_at=run.started_at or now, payload_started_at=payload_started_at)
+            self._runs.write(replace(started, status="running"))
 
     def advance(self, step: Step) -> Step:
         """ExecutePayload, one time; a requested wait only advances the clock."""

@@ -60,11 +60,12 @@ def read(path: str, query: dict[str, str] | None = None) -> Any:
 
 def store(baton: Deployment, *contents: str, prompt: str = "p", **fields: Any) -> None:
     """Store a run with these answers."""
-    in_function("runs_api", wiring.run_store).create(a_run(tenant=TENANT, total=len(contents)), {"v": "x"}, [])
+    run = a_run(tenant=TENANT, total=len(contents))
+    in_function("runs_api", wiring.run_store).create(run, {"v": "x"}, [])
     texts = S3Texts(lambda: baton.aws.s3, baton.aws.texts_bucket)
     steps = DynamoStepStore(baton.aws.dynamodb, baton.aws.runs_table, texts)
     for position, content in enumerate(contents):
-        steps.store_response(a_response(position, tenant=TENANT, content=content, prompt=prompt, **fields))
+        steps.store_response(run, a_response(position, tenant=TENANT, content=content, prompt=prompt, **fields))
 
 
 @pytest.mark.parametrize("character", WORST)

@@ -166,6 +166,7 @@ def record(baton: Deployment, character: str) -> None:
     for position in range(PAYLOADS):
         content = filled(character, 3_000_000 if position < 2 else 100_000)
         steps.store_response(
+            run,
             a_response(
                 position,
                 tenant=TENANT,
@@ -173,7 +174,7 @@ def record(baton: Deployment, character: str) -> None:
                 content=content,
                 prompt=filled(character, 1_000_000),
                 metadata=metadata,
-            )
+            ),
         )
 
 

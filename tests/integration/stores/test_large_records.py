@@ -31,7 +31,7 @@ from baton.domain.catalog.searches import Search
 from baton.domain.errors import NotFound, VersionChanged
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
-from baton.domain.runs.responses import references_metadata
+from baton.domain.runs.responses import NextPayload, references_metadata
 from baton.domain.templates import MAX_NAME_CHARACTERS
 from tests.support.aws import Account
 from tests.support.records import (
@@ -237,12 +237,16 @@ def test_a_response_with_the_longest_names_and_texts_fits_into_an_item(aws: Acco
     label = character * 200
     names = {"llm_instance": label, "fallback_from": [label] * 4, "model": label, "finish_reason": label}
     metadata = names | {"last_failure": character * 500} | references_metadata(references)
-    steps = DynamoStepStore(aws.dynamodb, aws.runs_table, S3Texts(lambda: aws.s3, aws.texts_bucket))
+    texts = S3Texts(lambda: aws.s3, aws.texts_bucket)
+    steps = DynamoStepStore(aws.dynamodb, aws.runs_table, texts)
+    DynamoRunStore(aws.dynamodb, aws.runs_table, texts).create(a_run(), {}, [])
+    following = NextPayload(position=199, payload_id=99, payload_name=label)
     for position, size in enumerate((MAX_TEXT_BYTES // 4, 1_000_000)):
         text = character * size
-        steps.store_response(a_response(position, payload_name=label, content=text, prompt=text, metadata=metadata))
+        response = a_response(position, payload_name=label, content=text, prompt=text, metadata=metadata)
+        steps.store_response(a_run(), replace(response, following=following))
     sizes = [item_bytes(item) for item in aws.dynamodb.scan(TableName=aws.runs_table)["Items"]]
-    assert len(sizes) == 2
+    assert len(sizes) == 4
     assert max(sizes) <= MAX_ITEM_BYTES
     assert metadata.get("references_truncated", False) == (character != "x")
 
@@ -257,7 +261,7 @@ def test_every_reader_returns_a_large_snapshot_completely_and_it_is_deleted_with
     small = a_snapshot(1)
     run = a_run(status="completed")
     runs.create(run, {}, [large, small])
-    steps.store_response(a_response(0, content="x" * 200_000))
+    steps.store_response(a_run(), a_response(0, content="x" * 200_000))
     assert runs.read_snapshots(TENANT, 1) == [large, small]
     assert steps.read_step(TENANT, 1, 0).snapshot == large
     assert len(objects(aws)) == 2

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from botocore.exceptions import ClientError
 
 from baton.adapters.dynamodb.codecs.partial_answer import partial_answer_from_item
 from baton.adapters.s3 import S3Texts
 from baton.domain.errors import AttemptSuperseded, NotFound, ResponseAlreadyStored
 from baton.domain.llm.endpoints import LlmLimits, LlmTarget
 from baton.domain.llm.settings import LlmSettings
+from baton.domain.llm.tokens import TokenUsage
 from baton.domain.prompts import Reference, Sources
-from baton.domain.runs.responses import Response
+from baton.domain.runs.responses import NextPayload, Response
 from baton.domain.runs.run import Run, Status, cancelled, failed, resumed
 from baton.usecases.runs.ports import RunStore
 from tests.support.aws import Account
@@ -74,7 +77,7 @@ def test_an_unknown_run_is_not_found(stores: RunStores) -> None:
 
 def test_another_tenants_run_is_not_found(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [a_snapshot()])
-    stores.steps.store_response(a_response())
+    stores.steps.store_response(a_run(), a_response())
     with pytest.raises(NotFound):
         stores.runs.read(OTHER_TENANT, 1)
     with pytest.raises(NotFound):
@@ -95,7 +98,7 @@ def test_a_history_contains_the_responses_in_the_order_of_their_positions(stores
     stores.runs.create(a_run(total=12), {}, [])
     stored = [a_response(position, total=12, content=f"answer {position}") for position in (10, 2, 0, 11)]
     for response in stored:
-        stores.steps.store_response(response)
+        stores.steps.store_response(a_run(), response)
     read = stores.runs.read_history(TENANT, 1).responses
     in_order = [replace(response, prompt=None) for response in (stored[2], stored[1], stored[0], stored[3])]
     assert [as_stored(response) for response in read] == in_order
@@ -103,8 +106,8 @@ def test_a_history_contains_the_responses_in_the_order_of_their_positions(stores
 
 def test_a_history_contains_at_least_the_beginning_of_each_response(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
-    stores.steps.store_response(a_response(0, content=LONG))
-    stores.steps.store_response(a_response(1))
+    stores.steps.store_response(a_run(), a_response(0, content=LONG))
+    stores.steps.store_response(a_run(), a_response(1))
     first, second = stores.histories.read_history(TENANT, 1).responses
     assert LONG.startswith(first.content)
     assert len(first.content) >= 50_000
@@ -123,7 +126,7 @@ def test_a_page_of_responses_starts_after_the_cursor(stores: RunStores) -> None:
     stores.runs.create(a_run(total=5), {}, [])
     responses = [a_response(position, total=5) for position in range(5)]
     for response in responses:
-        stores.steps.store_response(response)
+        stores.steps.store_response(a_run(), response)
     first = stores.runs.read_responses(TENANT, 1, 2, None)
     second = stores.runs.read_responses(TENANT, 1, 2, first.next_after)
     third = stores.runs.read_responses(TENANT, 1, 2, second.next_after)
@@ -134,7 +137,7 @@ def test_a_page_of_responses_starts_after_the_cursor(stores: RunStores) -> None:
 def test_a_page_that_ends_with_the_last_response_has_no_next_page(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
     for position in range(2):
-        stores.steps.store_response(a_response(position))
+        stores.steps.store_response(a_run(), a_response(position))
     assert stores.runs.read_responses(TENANT, 1, 2, None).next_after is None
 
 
@@ -205,7 +208,7 @@ def test_a_failed_run_contains_the_reason(stores: RunStores) -> None:
 def test_cancelling_does_not_overwrite_what_a_payload_wrote_since_the_run_was_read(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [a_snapshot(0), a_snapshot(1, name="second")])
     stale = stores.runs.read(TENANT, 1)
-    stores.steps.start_payload(stale, a_snapshot(1, name="second"), AT_NOON)
+    stores.steps.start_payload(stale, a_snapshot(1, name="second").payload, AT_NOON)
     cancel(stores, stale)
     run = stores.runs.read(TENANT, 1)
     assert (run.status, run.position, run.payload_name) == ("cancelled", 1, "second")
@@ -251,7 +254,7 @@ def test_a_run_that_has_changed_since_it_was_read_cannot_be_changed(stores: RunS
 def test_a_deleted_run_has_no_history_responses_or_snapshots_and_is_not_listed(stores: RunStores) -> None:
     ended = a_run(status="completed")
     stores.runs.create(ended, {"topic": "relays"}, [a_snapshot(0), a_snapshot(1)])
-    stores.steps.store_response(a_response())
+    stores.steps.store_response(a_run(), a_response())
     stores.runs.delete(ended)
     with pytest.raises(NotFound):
         stores.runs.read_history(TENANT, 1)
@@ -265,7 +268,7 @@ def test_deleting_removes_every_item_and_every_long_text(dynamodb_stores: RunSto
     """Only the counter of ids remains, so that no id is used twice."""
     ended = a_run(status="completed")
     dynamodb_stores.runs.create(ended, {"topic": "relays"}, [a_snapshot(0), a_snapshot(1)])
-    dynamodb_stores.steps.store_response(a_response(0, content=LONG, prompt=LONG + "?"))
+    dynamodb_stores.steps.store_response(a_run(), a_response(0, content=LONG, prompt=LONG + "?"))
     dynamodb_stores.steps.publish_part(a_part())
     assert aws.s3.list_objects_v2(Bucket=aws.texts_bucket)["KeyCount"] == 2
     dynamodb_stores.runs.delete(ended)
@@ -275,8 +278,8 @@ def test_deleting_removes_every_item_and_every_long_text(dynamodb_stores: RunSto
 
 def test_every_item_of_a_run_expires_with_it(dynamodb_stores: RunStores, aws: Account) -> None:
     dynamodb_stores.runs.create(a_run(), {"topic": "relays"}, [a_snapshot(0), a_snapshot(1)])
-    dynamodb_stores.steps.store_response(a_response())
-    dynamodb_stores.steps.start_payload(a_run(), a_snapshot(1), AT_NOON)
+    dynamodb_stores.steps.store_response(a_run(), a_response())
+    dynamodb_stores.steps.start_payload(a_run(), a_snapshot(1).payload, AT_NOON)
     dynamodb_stores.steps.publish_part(a_part())
     expiries = {item["sk"]["S"]: item.get("expires_at") for item in aws.items(aws.runs_table)}
     expiry = {"N": str(a_run().expires_at)}
@@ -308,7 +311,7 @@ def test_the_first_step_reads_its_snapshot_and_no_earlier_response(stores: RunSt
 def test_a_later_step_reads_whether_the_previous_response_exists(stores: RunStores) -> None:
     stores.runs.create(a_run(total=3), {}, [a_snapshot(position) for position in range(3)])
     assert stores.steps.read_step(TENANT, 1, 1).done == frozenset()
-    stores.steps.store_response(a_response(0))
+    stores.steps.store_response(a_run(), a_response(0))
     second, third = stores.steps.read_step(TENANT, 1, 1), stores.steps.read_step(TENANT, 1, 2)
     assert (second.done, second.snapshot) == (frozenset({0}), a_snapshot(1))
     assert third.done == frozenset()
@@ -316,15 +319,15 @@ def test_a_later_step_reads_whether_the_previous_response_exists(stores: RunStor
 
 def test_a_step_reads_whether_its_own_response_exists(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [a_snapshot(0), a_snapshot(1)])
-    stores.steps.store_response(a_response(0))
-    stores.steps.store_response(a_response(1))
+    stores.steps.store_response(a_run(), a_response(0))
+    stores.steps.store_response(a_run(), a_response(1))
     assert stores.steps.read_step(TENANT, 1, 0).done == {0}
     assert stores.steps.read_step(TENANT, 1, 1).done == {0, 1}
 
 
 def test_a_step_after_the_last_payload_has_no_snapshot(stores: RunStores) -> None:
     stores.runs.create(a_run(total=1), {}, [a_snapshot(0)])
-    stores.steps.store_response(a_response(0))
+    stores.steps.store_response(a_run(), a_response(0))
     records = stores.steps.read_step(TENANT, 1, 1)
     assert (records.snapshot, records.done) == (None, frozenset({0}))
 
@@ -346,9 +349,9 @@ def test_sources_are_the_answers_and_variables_that_the_snapshot_refers_to(store
     ]
     variables = {"topic": "relays", "options": {"tone": "é", "ratio": 0.5}}
     stores.runs.create(a_run(total=4), variables, [a_snapshot(3, references=references)])
-    stores.steps.store_response(a_response(0, content="the first draft", payload_name="draft"))
-    stores.steps.store_response(a_response(1, content="the second draft", payload_name="draft"))
-    stores.steps.store_response(a_response(2, content=LONG, payload_name="long"))
+    stores.steps.store_response(a_run(), a_response(0, content="the first draft", payload_name="draft"))
+    stores.steps.store_response(a_run(), a_response(1, content="the second draft", payload_name="draft"))
+    stores.steps.store_response(a_run(), a_response(2, content=LONG, payload_name="long"))
     sources = stores.steps.read_sources(a_run(total=4), references)
     assert sources == Sources(contents={1: "the second draft", 2: LONG}, variables=variables)
 
@@ -357,7 +360,7 @@ def test_two_names_may_refer_to_one_response(stores: RunStores) -> None:
     """DynamoDB rejects a read with a duplicate key."""
     references = [Reference(name=name, source="response", position=0) for name in ("a", "b")]
     stores.runs.create(a_run(), {}, [])
-    stores.steps.store_response(a_response(0))
+    stores.steps.store_response(a_run(), a_response(0))
     sources = stores.steps.read_sources(a_run(), references)
     assert sources == Sources(contents={0: "An answer."})
 
@@ -366,7 +369,7 @@ def test_a_prompt_may_refer_to_more_responses_than_one_batch_returns(stores: Run
     """DynamoDB reads at most 100 items at once."""
     stores.runs.create(a_run(total=151), {}, [])
     for position in range(150):
-        stores.steps.store_response(a_response(position, total=151, content=f"answer {position}"))
+        stores.steps.store_response(a_run(), a_response(position, total=151, content=f"answer {position}"))
     references = [Reference(name=f"p{position}", source="response", position=position) for position in range(150)]
     sources = stores.steps.read_sources(a_run(total=151), references)
     assert sources.contents == {position: f"answer {position}" for position in range(150)}
@@ -379,9 +382,92 @@ def test_a_prompt_without_references_has_no_sources(stores: RunStores) -> None:
     assert stores.steps.read_sources(a_run(), missing) == Sources()
 
 
+SECOND = NextPayload(position=1, payload_id=12, payload_name="second")
+
+
+def test_a_response_is_stored_with_its_tokens_and_the_start_of_the_next_payload(stores: RunStores) -> None:
+    run = a_run(payload_id=11, payload_name="first", payload_started_at=AT_NOON, usage=TokenUsage(prompt_tokens=7))
+    stores.runs.create(run, {}, [])
+    metadata = {"prompt_tokens": 3, "completion_tokens": 5}
+    response = a_response(0, following=SECOND, published_characters=4, metadata=metadata)
+    stores.steps.store_response(run, response)
+    history = stores.runs.read_history(TENANT, 1)
+    assert history.run == a_run(
+        completed=1,
+        position=1,
+        payload_id=12,
+        payload_name="second",
+        payload_started_at=response.created_at,
+        started_with_response=True,
+        usage=TokenUsage(prompt_tokens=10, completion_tokens=5),
+    )
+    assert [as_stored(one) for one in history.responses] == [replace(response, prompt=None)]
+
+
+def test_the_last_response_completes_all_payloads(stores: RunStores) -> None:
+    run = a_run(completed=1, position=1, payload_id=12, payload_name="second", payload_started_at=AT_NOON)
+    stores.runs.create(run, {}, [])
+    stores.steps.store_response(run, a_response(1, metadata={"prompt_tokens": None}))
+    assert stores.runs.read(TENANT, 1) == replace(run, completed=2, usage=TokenUsage())
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [a_run(status="cancelled"), a_run(status="failed"), a_run(attempt=2)],
+    ids=["cancelled", "failed", "resumed"],
+)
+def test_a_response_to_an_earlier_state_of_the_run_is_stored_and_counted_without_the_next_start(
+    stores: RunStores, stored: Run
+) -> None:
+    stores.runs.create(stored, {}, [])
+    response = a_response(0, following=SECOND, metadata={"prompt_tokens": 3, "completion_tokens": 5})
+    stores.steps.store_response(a_run(), response)
+    history = stores.runs.read_history(TENANT, 1)
+    assert history.run == replace(stored, usage=TokenUsage(prompt_tokens=3, completion_tokens=5))
+    assert [as_stored(one) for one in history.responses] == [replace(response, prompt=None, following=None)]
+
+
+def test_a_response_of_a_deleted_run_is_not_stored(stores: RunStores) -> None:
+    with pytest.raises(AttemptSuperseded):
+        stores.steps.store_response(a_run(), a_response(0, following=SECOND))
+    assert stores.runs.read_responses(TENANT, 1, 10, None).items == []
+
+
+def test_the_tokens_of_a_rejected_response_are_not_counted(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {}, [])
+    metadata = {"prompt_tokens": 3, "completion_tokens": 5}
+    for run in (a_run(), a_run(), a_run(attempt=2)):
+        with suppress(ResponseAlreadyStored):
+            stores.steps.store_response(run, a_response(0, metadata=metadata))
+    assert stores.runs.read(TENANT, 1).usage == TokenUsage(prompt_tokens=3, completion_tokens=5)
+
+
+def test_an_older_run_has_no_usage(stores: RunStores) -> None:
+    stores.runs.create(a_run(), {}, [])
+    assert stores.runs.read(TENANT, 1).usage is None
+
+
+def test_a_run_that_is_written_in_a_transaction_is_changed_after_it(
+    dynamodb_stores: RunStores, aws: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client cancels the run just as a response is stored."""
+    dynamodb_stores.runs.create(a_run(), {}, [])
+    conflicts = iter(range(2))
+
+    def conflict(**_: object) -> None:
+        if next(conflicts, None) is not None:
+            raise ClientError({"Error": {"Code": "TransactionConflictException"}}, "UpdateItem")
+
+    monkeypatch.setattr("baton.adapters.dynamodb.throttling.time.sleep", lambda _: None)
+    aws.dynamodb.meta.events.register("before-call.dynamodb.UpdateItem", conflict)
+    cancel(dynamodb_stores, a_run())
+    aws.dynamodb.meta.events.unregister("before-call.dynamodb.UpdateItem", conflict)
+    assert dynamodb_stores.runs.read(TENANT, 1).status == "cancelled"
+
+
 def test_the_start_of_a_payload_is_stored_in_the_run(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
-    stores.steps.start_payload(a_run(), a_snapshot(1, name="second"), AT_NOON)
+    stores.steps.start_payload(a_run(), a_snapshot(1, name="second").payload, AT_NOON)
     assert stores.runs.read(TENANT, 1) == a_run(
         position=1, completed=1, payload_id=12, payload_name="second", payload_started_at=AT_NOON
     )
@@ -395,7 +481,7 @@ def test_the_start_of_a_payload_is_stored_in_the_run(stores: RunStores) -> None:
 def test_a_payload_of_an_earlier_state_of_the_run_does_not_start(stores: RunStores, stored: Run) -> None:
     stores.runs.create(stored, {}, [])
     with pytest.raises(AttemptSuperseded):
-        stores.steps.start_payload(a_run(), a_snapshot(1), AT_NOON)
+        stores.steps.start_payload(a_run(), a_snapshot(1).payload, AT_NOON)
     assert stores.runs.read(stored.tenant, stored.id) == stored
 
 
@@ -452,7 +538,7 @@ def test_a_stored_response_is_read_back(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
     metadata = {"tokens_per_second": 0.1, "finish_reason": None, "references": [{"name": "x", "source": "missing"}]}
     response = a_response(0, metadata=metadata)
-    stores.steps.store_response(response)
+    stores.steps.store_response(a_run(), response)
     (listed,) = stores.runs.read_responses(TENANT, 1, 10, None).items
     assert as_stored(listed) == as_stored(stores.runs.read_response(TENANT, 1, 0)) == response
 
@@ -460,7 +546,7 @@ def test_a_stored_response_is_read_back(stores: RunStores) -> None:
 def test_a_long_text_is_read_truncated_and_stored_completely(dynamodb_stores: RunStores, aws: Account) -> None:
     stores, texts = dynamodb_stores, S3Texts(lambda: aws.s3, aws.texts_bucket)
     stores.runs.create(a_run(), {}, [])
-    stores.steps.store_response(a_response(0, content=LONG, prompt=LONG + "?"))
+    stores.steps.store_response(a_run(), a_response(0, content=LONG, prompt=LONG + "?"))
     (response,) = stores.runs.read_responses(TENANT, 1, 10, None).items
     (in_history,) = stores.runs.read_history(TENANT, 1).responses
     assert in_history == replace(response, prompt=None, prompt_key=None, prompt_bytes=None, prompt_truncated=False)
@@ -490,14 +576,14 @@ def test_a_missing_response_is_not_found(
     stores: RunStores, tenant: str, run_id: int, position: int, sentence: str
 ) -> None:
     stores.runs.create(a_run(), {}, [])
-    stores.steps.store_response(a_response(0))
+    stores.steps.store_response(a_run(), a_response(0))
     with pytest.raises(NotFound, match=sentence):
         stores.runs.read_response(tenant, run_id, position)
 
 
 def test_an_empty_answer_is_stored_as_a_response(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
-    stores.steps.store_response(a_response(0, content=""))
+    stores.steps.store_response(a_run(), a_response(0, content=""))
     assert stores.runs.read_history(TENANT, 1).responses[0].content == ""
     assert stores.steps.read_step(TENANT, 1, 0).done == {0}
 
@@ -507,9 +593,9 @@ def test_a_second_response_of_a_position_is_rejected_and_the_first_is_unchanged(
     stores: RunStores, first: Response
 ) -> None:
     stores.runs.create(a_run(), {}, [])
-    stores.steps.store_response(first)
+    stores.steps.store_response(a_run(), first)
     with pytest.raises(ResponseAlreadyStored, match="position 0"):
-        stores.steps.store_response(replace(first, content="second" + LONG))
+        stores.steps.store_response(a_run(), replace(first, content="second" + LONG))
     (kept,) = stores.runs.read_history(TENANT, 1).responses
     assert first.content.startswith(kept.content)
 

@@ -63,6 +63,11 @@ class Partition:
         left = [each for each in requests if each not in admitted]
         return {"UnprocessedItems": {table: left} if left else {}}
 
+    def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> Any:  # noqa: N803 - boto3's
+        if not all(self._admits({"PutRequest": each.get("Put", {})}) for each in TransactItems):
+            raise throttled("ThrottlingException")
+        return self._client.transact_write_items(TransactItems=TransactItems)
+
     def put_item(self, **put: Any) -> Any:
         if not self._admits({"PutRequest": put}):
             raise throttled("ProvisionedThroughputExceededException")
@@ -170,8 +175,8 @@ def test_a_step_writes_as_soon_as_the_partition_has_capacity(aws: Account, time:
     store(aws, partition).create(a_run(), {}, [a_snapshot()])
     steps = DynamoStepStore(partition, aws.runs_table, S3Texts(lambda: aws.s3, aws.texts_bucket))
     writes: list[Callable[[], None]] = [
-        lambda: steps.start_payload(a_run(), a_snapshot(), AT_NOON),
-        lambda: steps.store_response(a_response(content="x" * 90_000, prompt="x" * 90_000)),
+        lambda: steps.start_payload(a_run(), a_snapshot().payload, AT_NOON),
+        lambda: steps.store_response(a_run(), a_response(content="x" * 90_000, prompt="x" * 90_000)),
     ]
     for write in writes:
         before = time.now

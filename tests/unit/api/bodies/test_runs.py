@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from baton.api.bodies.runs import RunSummary, RunView, fit_responses
 from baton.api.budget import MAX_BODY_BYTES, fit_texts, text_size
+from baton.domain.llm.tokens import TokenUsage
 from baton.domain.runs.responses import Response
 from baton.domain.runs.run import RunHistory
 from tests.fakes.texts import FakeTexts
@@ -135,6 +137,7 @@ def test_a_list_of_references_too_long_for_a_run_is_omitted_and_marked() -> None
 
 def test_a_run_view_has_the_documented_fields() -> None:
     run = a_run(status="failed", error="It broke.", completed_at=AT_NOON, completed=1)
+    run = replace(run, usage=TokenUsage(prompt_tokens=3, completion_tokens=5))
     history = RunHistory(run=run, variables={"topic": "relays"}, responses=(a_response(),))
     assert RunView.of_history(history, TEXTS).model_dump() == {
         "id": 1,
@@ -148,6 +151,7 @@ def test_a_run_view_has_the_documented_fields() -> None:
             "completed_payloads": 1,
             "attempt": 1,
             "created_at": AT_NOON,
+            "usage": {"prompt_tokens": 3, "completion_tokens": 5},
             "error": "It broke.",
             "variables": {"topic": "relays"},
         },
@@ -167,8 +171,16 @@ def test_a_run_view_has_the_documented_fields() -> None:
     }
 
 
+def test_the_usage_of_an_older_run_is_that_of_its_responses() -> None:
+    counts = [{"prompt_tokens": 3, "completion_tokens": 5}, {"prompt_tokens": None, "completion_tokens": 2}, {}]
+    responses = tuple(a_response(position, metadata=metadata) for position, metadata in enumerate(counts))
+    view = RunView.of_history(RunHistory(run=a_run(), variables={}, responses=responses), TEXTS)
+    assert view.model_dump()["metadata"]["usage"] == {"prompt_tokens": 3, "completion_tokens": 7}
+    assert "usage" not in RunSummary.of(a_run()).model_dump()["metadata"]
+
+
 def test_a_payload_with_a_stored_response_counts_as_completed() -> None:
-    """The counter in the run's item is increased only when the next payload starts."""
+    """The counter in the run's item does not include a response that an earlier attempt stored late."""
     history = RunHistory(run=a_run(completed=0), variables={}, responses=(a_response(),))
     assert RunView.of_history(history, TEXTS).metadata.completed_payloads == 1
 

@@ -18,7 +18,8 @@ from baton.domain.live.messages import (
     messages_of_change,
     messages_of_history,
 )
-from baton.domain.runs.run import Run, RunHistory
+from baton.domain.runs.responses import NextPayload
+from baton.domain.runs.run import Run, RunHistory, after_response, payload_started
 from tests.support.records import AT_NOON, TENANT, a_response, a_run
 
 MAX_BYTES_OF_A_FRAME = 128 * 1024
@@ -118,11 +119,67 @@ def test_other_writes_of_a_run_have_no_message() -> None:
 
 def test_one_write_can_cause_several_messages_in_order() -> None:
     """A stream record may be the only remaining record of a run."""
-    ended = a_run(status="completed", payload_started_at=AT_NOON, position=1)
+    ended = a_run(status="completed", payload_id=12, payload_started_at=AT_NOON, position=1)
     assert [message.id for message in messages_of_write(None, ended)] == [
         "1-1-execution_progress-1",
         "1-1-workflow_completed",
     ]
+
+
+def test_a_payload_that_starts_with_the_run_has_a_message_after_that_of_the_run() -> None:
+    created = a_run(status="created", started_at=None, payload_id=11, payload_name="first")
+    running = replace(created, status="running", started_at=AT_NOON, payload_started_at=AT_NOON)
+    assert [message.id for message in messages_of_write(created, running)] == [
+        "1-1-execution_progress",
+        "1-1-execution_progress-0",
+    ]
+
+
+def test_a_payload_that_starts_with_a_response_has_one_message_after_that_of_the_response() -> None:
+    response = a_response(following=NextPayload(position=1, payload_id=12, payload_name="second"))
+    before = a_run(payload_id=11, payload_name="first", payload_started_at=AT_NOON)
+    completed, started = messages_of_change(Change(index=0, old=None, new=response))
+    assert (completed.type, completed.data["position"]) == ("payload_completed", 0)
+    after = after_response(before, response)
+    assert messages_of_write(before, after) == []
+    history = RunHistory(run=after, variables={}, responses=(response,))
+    assert list(messages_of_history(history))[-2:] == [completed, started]
+    assert started.data | {"metadata": {}} == {
+        "runId": 1,
+        "workflowId": 7,
+        "payloadId": 12,
+        "payloadName": "second",
+        "position": 1,
+        "status": "running",
+        "completed": 1,
+        "total": 2,
+        "progress": 50,
+        "metadata": {},
+    }
+
+
+def test_a_payload_that_is_not_known_has_no_message_until_it_starts_by_itself() -> None:
+    """As after a resume at another position, before the payload's function has run."""
+    resumed = a_run(attempt=2, position=1)
+    marked = replace(resumed, payload_started_at=AT_NOON)
+    assert messages_of_write(resumed, marked) == []
+    payload = NextPayload(position=1, payload_id=12, payload_name="second")
+    (message,) = messages_of_write(marked, payload_started(marked, payload, AT_NOON))
+    assert (message.id, message.data["payloadName"]) == ("1-2-execution_progress-1", "second")
+
+
+def test_the_rest_of_a_streamed_answer_precedes_its_response() -> None:
+    rest, completed = messages_of_change(Change(index=0, old=None, new=a_response(published_characters=3)))
+    assert (rest.type, rest.data["delta"], rest.data["offset"]) == ("execution_progress", "answer.", 3)
+    assert rest.id == f"1-1-execution_progress-0-{completed.timestamp}-3"
+    assert rest.data["metadata"] == {"attempt": 1, "tokens_per_second": 12.5}
+    assert completed.type == "payload_completed"
+
+
+@pytest.mark.parametrize("published", [None, len("An answer.")])
+def test_a_published_answer_has_no_rest(published: int | None) -> None:
+    messages = messages_of_change(Change(index=0, old=None, new=a_response(published_characters=published)))
+    assert [message.type for message in messages] == ["payload_completed"]
 
 
 def test_each_attempt_has_its_own_ids() -> None:
@@ -132,7 +189,7 @@ def test_each_attempt_has_its_own_ids() -> None:
 
 
 def test_ids_differ_by_run_position_type_and_attempt() -> None:
-    runs = [a_run(id=id_, attempt=attempt) for id_ in (1, 11) for attempt in (1, 11)]
+    runs = [a_run(id=id_, attempt=attempt, payload_id=12) for id_ in (1, 11) for attempt in (1, 11)]
     ids = [
         message.id
         for run in runs

@@ -8,7 +8,7 @@ import pytest
 
 from baton.domain.errors import ConnectionGone, Invalid, NotFound
 from baton.domain.live.messages import Change, messages_of_history
-from baton.domain.runs.run import RunHistory
+from baton.domain.runs.run import RunHistory, after_response
 from baton.domain.times import Lease
 from tests.fakes.clients import MAX_RUNS_FOLLOWED
 from tests.fakes.runs import FakeRuns
@@ -33,6 +33,7 @@ def test_a_subscriber_receives_the_history_in_order(fake_baton: FakeBaton) -> No
         "1-1-execution_progress",
         "1-1-execution_progress-0",
         "1-payload_completed-0",
+        "1-1-execution_progress-1",
     ]
     assert subscribers(fake_baton.connections, TENANT, 1) == {"ann"}
 
@@ -44,7 +45,7 @@ def test_a_change_while_the_history_is_read_is_sent_at_least_once(fake_baton: Fa
         def read_history(self, tenant: str, run_id: int) -> RunHistory:
             history = super().read_history(tenant, run_id)
             answer = a_response()
-            self.write_response(answer)
+            self.write_response(answer, after_response(history.run, answer))
             fake_baton.notify([Change(index=0, old=None, new=answer)], 300)
             return history
 
@@ -137,6 +138,7 @@ def test_an_incomplete_history_is_sent_again_by_the_next_subscribe(fake_baton: F
         "1-1-execution_progress",
         "1-1-execution_progress-0",
         "1-payload_completed-0",
+        "1-1-execution_progress-1",
     ]
 
 

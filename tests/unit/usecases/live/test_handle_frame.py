@@ -25,7 +25,10 @@ def test_a_subscribe_sends_the_run_and_an_unsubscribe_ends_it(fake_baton: FakeBa
     fake_baton.started("one")
     handle_frame(TENANT, "ann", '{"action": "subscribe", "runId": 1}', "request-1")
     assert subscribers(fake_baton.connections, TENANT, 1) == {"ann"}
-    assert fake_baton.web_sockets.message_ids("ann") == ["1-1-execution_progress"]
+    assert fake_baton.web_sockets.message_ids("ann") == [
+        "1-1-execution_progress",
+        "1-1-execution_progress-0",
+    ]
     handle_frame(TENANT, "ann", '{"action": "unsubscribe", "runId": 1}', "request-2")
     assert subscribers(fake_baton.connections, TENANT, 1) == frozenset()
 

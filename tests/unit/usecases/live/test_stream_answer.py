@@ -70,25 +70,36 @@ def joined(fake_baton: FakeBaton) -> str:
     return text
 
 
-def test_the_rest_of_a_complete_answer_is_published(fake_baton: FakeBaton, publisher: PartialAnswerPublisher) -> None:
+def test_the_rest_of_a_short_answer_is_left_to_its_response(
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher
+) -> None:
     follow(fake_baton)
     text = stream(fake_baton, publisher, 33)
     before = joined(fake_baton)
     assert 0 < len(before) < len(text)
-    publisher.publish_rest()
-    assert joined(fake_baton) == text
-    publisher.publish_rest()
+    assert publisher.finish(text) == len(before)
+    assert joined(fake_baton) == before
+
+
+@pytest.mark.parametrize("content", ["word " * 32, "word " * 33 + "?", "word " * 32 + "WORD "])
+def test_the_rest_is_published_if_the_content_is_not_the_streamed_text(
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher, content: str
+) -> None:
+    """For example, if reasoning was removed from it."""
+    follow(fake_baton)
+    text = stream(fake_baton, publisher, 33)
+    assert publisher.finish(content) is None
     assert joined(fake_baton) == text
 
 
-@pytest.mark.parametrize("length", [1, 15_999, 16_000, 16_001, 32_000, 32_001])
+@pytest.mark.parametrize("length", [16_001, 32_000, 32_001])
 def test_a_long_rest_is_published_in_parts_with_ids_of_their_own(
     fake_baton: FakeBaton, publisher: PartialAnswerPublisher, length: int
 ) -> None:
     follow(fake_baton)
     fake_baton.clock._tick = 0  # noqa: SLF001 - all in one millisecond
     publisher.on_text("é" * length)
-    publisher.publish_rest()
+    assert publisher.finish("é" * length) is None
     assert joined(fake_baton) == "é" * length
     assert len(parts(fake_baton)) == -(-length // 16_000)
     assert max(len(part.delta) for part in parts(fake_baton)) <= 16_000
@@ -96,26 +107,34 @@ def test_a_long_rest_is_published_in_parts_with_ids_of_their_own(
     assert len(set(messages)) == len(messages)
 
 
-def test_a_short_answer_is_published_if_the_run_has_subscribers(
-    fake_baton: FakeBaton, publisher: PartialAnswerPublisher
+@pytest.mark.parametrize("length", [1, 15_999, 16_000])
+def test_a_short_answer_is_published_with_its_response_without_a_call(
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher, length: int
 ) -> None:
     """It has ended before the first poll."""
-    publisher.on_text("Yes.")
-    publisher.publish_rest()
-    assert parts(fake_baton) == []
     follow(fake_baton)
-    publisher.publish_rest()
-    assert joined(fake_baton) == "Yes."
+    publisher.on_text("é" * length)
+    assert publisher.finish("é" * length) == 0
+    assert (parts(fake_baton), fake_baton.connections.lookups.total()) == ([], 0)
+
+
+def test_a_long_answer_is_published_if_a_client_has_subscribed_since_the_last_poll(
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher
+) -> None:
+    text = stream(fake_baton, publisher, 33, piece="word " * 200)
+    follow(fake_baton)
+    publisher.finish(text)
+    assert joined(fake_baton) == text
 
 
 def test_the_rest_is_published_without_another_poll_if_a_part_was_published(
     fake_baton: FakeBaton, publisher: PartialAnswerPublisher
 ) -> None:
     follow(fake_baton)
-    text = stream(fake_baton, publisher, 13)
+    text = stream(fake_baton, publisher, 13, piece="word " * 400)
     lookups = fake_baton.connections.lookups.total()
     fake_baton.clock.advance(60)
-    publisher.publish_rest()
+    publisher.finish(text)
     assert fake_baton.connections.lookups.total() == lookups
     assert joined(fake_baton) == text
 
@@ -138,8 +157,10 @@ def test_polls_for_subscribers_become_rare(
     assert times == polls
 
 
-def test_an_empty_answer_needs_no_poll(fake_baton: FakeBaton, publisher: PartialAnswerPublisher) -> None:
-    publisher.publish_rest()
+def test_an_answer_that_was_not_streamed_needs_no_poll(
+    fake_baton: FakeBaton, publisher: PartialAnswerPublisher
+) -> None:
+    assert publisher.finish("Yes.") is None
     assert fake_baton.connections.lookups.total() == 0
 
 
@@ -150,8 +171,8 @@ def test_a_failure_to_publish_the_rest_does_not_fail_the_answer(
         raise OSError("no table")
 
     monkeypatch.setattr(fake_baton.connections, "has_subscribers", unreachable)
-    publisher.on_text("Yes.")
-    publisher.publish_rest()
+    publisher.on_text("Yes." * 5_000)
+    assert publisher.finish("Yes." * 5_000) is None
     assert parts(fake_baton) == []
 
 
@@ -268,16 +289,24 @@ def message_types(changes: list[Change]) -> Iterator[str]:
     return (message.type for change in changes for message in messages_of_change(change))
 
 
-def test_the_response_is_complete_and_follows_its_parts(fake_baton: FakeBaton, run: Run) -> None:
+@pytest.mark.parametrize("words", [0, 1, 50, 4_000])
+def test_the_deltas_are_the_whole_answer_and_precede_its_response(fake_baton: FakeBaton, words: int) -> None:
     follow(fake_baton)
-    content = "word " * 50
+    content = "word " * words
+    run = fake_baton.started("one", "two")
+    first = len(fake_baton.runs.changes)
     execute = replace(fake_baton.execute_payload, llm=StreamingLlm(fake_baton, an_answer(content)))
     execute(fake_baton.step(run))
-    assert fake_baton.runs.read_history(TENANT, 1).responses[0].content == content
-    types = list(message_types(fake_baton.runs.changes))
-    assert types[-1] == "payload_completed"
-    assert joined(fake_baton) == content
-    assert len(parts(fake_baton)) >= 8
+    messages = [message for change in fake_baton.runs.changes[first:] for message in messages_of_change(change)]
+    *deltas, completed, started = messages
+    assert (completed.type, started.id) == ("payload_completed", f"{run.id}-1-execution_progress-1")
+    assert "".join(message.data["delta"] for message in deltas) == content
+    assert [message.data["offset"] for message in deltas] == [
+        sum(len(message.data["delta"]) for message in deltas[:number]) for number in range(len(deltas))
+    ]
+    assert all(len(message.encode()) < 128_000 for message in deltas)
+    assert [message.data["metadata"]["attempt"] for message in deltas] == [1] * len(deltas)
+    assert len({message.id for message in messages}) == len(messages)
 
 
 def test_a_payload_with_stream_off_has_no_listener(fake_baton: FakeBaton) -> None:

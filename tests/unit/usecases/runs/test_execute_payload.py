@@ -19,7 +19,7 @@ from baton.domain.errors import (
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Sources
 from baton.domain.runs.responses import Response
-from baton.domain.runs.run import OnMissing, cancelled
+from baton.domain.runs.run import OnMissing, Run, cancelled
 from baton.domain.runs.steps import Step
 from baton.usecases.runs.execute_payload import ExecutePayload
 from tests.fakes.runs import FakeSteps
@@ -32,19 +32,19 @@ class CrashingSteps(FakeSteps):
 
     crashes = 1
 
-    def store_response(self, response: Response) -> None:
+    def store_response(self, run: Run, response: Response) -> None:
         if self.crashes:
             self.crashes -= 1
             raise RuntimeError("out of memory")
-        super().store_response(response)
+        super().store_response(run, response)
 
 
 class RacingSteps(FakeSteps):
     """Another delivery of the same payload stores its response just before this one does."""
 
-    def store_response(self, response: Response) -> None:
-        super().store_response(replace(response, content="the other one"))
-        super().store_response(response)
+    def store_response(self, run: Run, response: Response) -> None:
+        super().store_response(run, replace(response, content="the other one"))
+        super().store_response(run, response)
 
 
 def on(fake_baton: FakeBaton, steps: FakeSteps) -> ExecutePayload:
@@ -181,7 +181,9 @@ def test_another_tenants_run_calls_no_llm(fake_baton: FakeBaton) -> None:
 
 
 def test_a_run_that_is_cancelled_just_before_the_payload_starts_calls_no_llm(fake_baton: FakeBaton) -> None:
-    run = fake_baton.started("one")
+    """It starts by itself, since it was not known when the run was resumed."""
+    run = replace(fake_baton.started("one"), payload_id=None, payload_name=None)
+    fake_baton.runs.write(run)
 
     class Cancelling(FakeSteps):
         def read_sources(self, *_args: object) -> Sources:

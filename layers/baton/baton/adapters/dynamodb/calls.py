@@ -98,6 +98,16 @@ def expression_names(*attributes: str) -> dict[str, str]:
     return {f"#{attribute}": attribute for attribute in attributes}
 
 
+def update_expression(sets: Iterable[str], removed: Iterable[str] = (), added: Iterable[str] = ()) -> str:
+    """Set, remove and increment attributes, by the names of :func:`expression_names` and values of the same name."""
+    clauses = {
+        "SET": [f"#{name} = :{name}" for name in sets],
+        "REMOVE": [f"#{name}" for name in removed],
+        "ADD": [f"#{name} :{name}" for name in added],
+    }
+    return " ".join(f"{clause} {', '.join(terms)}" for clause, terms in clauses.items() if terms)
+
+
 def values(**given: Any) -> Item:
     """``:name`` for each value."""
     return {f":{name}": value for name, value in to_attributes(given).items()}

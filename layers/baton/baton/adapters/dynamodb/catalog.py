@@ -178,10 +178,12 @@ class DynamoCatalogStore:
 
     def read_many[D: Definition](self, tenant: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
         """The definitions with these ids, by id; ids of missing definitions are omitted."""
-        wanted = [keys.definition(tenant, kind.kind, id_) for id_ in ids]
-        items = [self._whole(item) for item in get_many(self._client, self._table, wanted)]
-        found = [definition_from_item(kind, item) for item in items if item]
-        return {definition.id: definition for definition in found}
+        return _of_kind(kind, tenant, self._read_items(_keys_of(kind, tenant, ids)))
+
+    def _read_items(self, wanted: Iterable[keys.Key]) -> list[Item]:
+        """The existing ones of these items, with their long fields, in no order."""
+        items = (self._whole(item) for item in get_many(self._client, self._table, wanted))
+        return [item for item in items if item]
 
     def names(self, tenant: str, kind: Kind, ids: Sequence[int]) -> Mapping[int, str]:
         """The names of the definitions with these ids, by id; ids of missing definitions are omitted."""
@@ -233,20 +235,30 @@ class DynamoCatalogStore:
                 return
 
     def read_workflow(self, tenant: str, workflow_id: int) -> WorkflowBundle:
-        """The workflow with all existing definitions that it refers to.
+        """The workflow with all existing definitions that it refers to, in one read for each level of references.
 
         :raises NotFound: if there is no such workflow.
         """
         workflow = self.read(tenant, Workflow, workflow_id)
         payloads = self.read_many(tenant, Payload, workflow.payloads)
-        block_ids = dict.fromkeys(id_ for payload in payloads.values() for id_ in payload.block_ids)
-        instance_ids = dict.fromkeys(payload.llm_instance for payload in payloads.values())
+        blocks = _keys_of(Block, tenant, (id_ for payload in payloads.values() for id_ in payload.block_ids))
+        instances = _keys_of(LlmInstance, tenant, (payload.llm_instance for payload in payloads.values()))
+        items = self._read_items([*blocks, *instances])
         return WorkflowBundle(
             workflow=workflow,
             payloads=payloads,
-            blocks=self.read_many(tenant, Block, list(block_ids)),
+            blocks=_of_kind(Block, tenant, items),
             instances=with_fallbacks(
-                self.read_many(tenant, LlmInstance, list(instance_ids)).values(),
-                partial(self.read_many, tenant, LlmInstance),
+                _of_kind(LlmInstance, tenant, items).values(), partial(self.read_many, tenant, LlmInstance)
             ),
         )
+
+
+def _keys_of(kind: type[Definition], tenant: str, ids: Iterable[int]) -> list[keys.Key]:
+    return [keys.definition(tenant, kind.kind, id_) for id_ in ids]
+
+
+def _of_kind[D: Definition](kind: type[D], tenant: str, items: Iterable[Item]) -> dict[int, D]:
+    """The definitions of one kind by id, of items of any kind."""
+    own = [item for item in items if item["pk"]["S"] == keys.definitions(tenant, kind.kind)]
+    return {definition.id: definition for definition in (definition_from_item(kind, item) for item in own)}

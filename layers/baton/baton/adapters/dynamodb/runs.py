@@ -15,6 +15,7 @@ from baton.adapters.dynamodb.calls import (
     projection,
     query,
     query_page,
+    update_expression,
     values,
     write_many,
 )
@@ -195,32 +196,33 @@ class DynamoRunStore(DynamoRunHistories):
         before, after = run_to_item(run), run_to_item(changed)
         sets = {name: value for name, value in after.items() if before.get(name) != value}
         removed = [name for name in before if name not in after]
-        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in sets)
-        if removed:
-            expression += " REMOVE " + ", ".join(f"#{name}" for name in removed)
+        update = partial(
+            self._client.update_item,
+            TableName=self._table,
+            Key=to_attributes(keys.run(run.tenant, run.id)),
+            UpdateExpression=update_expression(sets, removed),
+            ConditionExpression=IS_UNCHANGED,
+            ExpressionAttributeNames=expression_names("status", "attempt", *sets, *removed),
+            ExpressionAttributeValues=_unchanged_values(run) | {f":{name}": value for name, value in sets.items()},
+        )
         with condition_failing_as(_superseded(run)):
-            self._client.update_item(
-                TableName=self._table,
-                Key=to_attributes(keys.run(run.tenant, run.id)),
-                UpdateExpression=expression,
-                ConditionExpression=IS_UNCHANGED,
-                ExpressionAttributeNames=expression_names("status", "attempt", *sets, *removed),
-                ExpressionAttributeValues=_unchanged_values(run) | {f":{name}": value for name, value in sets.items()},
-            )
+            retry_throttled(update, Deadline())
 
     def delete(self, run: Run) -> None:
         """Delete a finished run with all of its records.
 
         :raises AttemptSuperseded: if the run's status or attempt has changed since it was read.
         """
+        delete = partial(
+            self._client.delete_item,
+            TableName=self._table,
+            Key=to_attributes(keys.run(run.tenant, run.id)),
+            ConditionExpression=IS_UNCHANGED,
+            ExpressionAttributeNames=expression_names("status", "attempt"),
+            ExpressionAttributeValues=_unchanged_values(run),
+        )
         with condition_failing_as(_superseded(run)):
-            self._client.delete_item(
-                TableName=self._table,
-                Key=to_attributes(keys.run(run.tenant, run.id)),
-                ConditionExpression=IS_UNCHANGED,
-                ExpressionAttributeNames=expression_names("status", "attempt"),
-                ExpressionAttributeValues=_unchanged_values(run),
-            )
+            retry_throttled(delete, Deadline())
         remaining = list(self._query(run.tenant, run.id, " ", "~"))
         for key in [key for item in remaining for key in text_keys(item)]:
             self._texts.delete(key)

@@ -1,24 +1,30 @@
-"""The Runs table as one step uses it: two reads and two writes per position, if the run has no subscribers."""
+"""The Runs table as one step uses it.
+
+For each position: one read, a second one if the payload has references, and one transaction.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from baton.adapters.dynamodb import keys
-from baton.adapters.dynamodb.calls import condition_failing_as, expression_names, get_many, values
+from baton.adapters.dynamodb.calls import condition_failing_as, expression_names, get_many, update_expression, values
 from baton.adapters.dynamodb.codecs.attributes import Item, to_attributes
 from baton.adapters.dynamodb.codecs.partial_answer import partial_answer_to_item
 from baton.adapters.dynamodb.codecs.payload_snapshot import snapshot_from_item
 from baton.adapters.dynamodb.codecs.run import run_from_item, variables_from_item
 from baton.adapters.dynamodb.large_records import Texts, store_long_texts, whole_content, with_long_fields
 from baton.adapters.dynamodb.throttling import Deadline, retry_throttled
+from baton.adapters.dynamodb.transactions import Write, transact
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
 from baton.domain.prompts import Reference, Sources, check_source_bytes
-from baton.domain.runs.plan import completed_before, predecessors
-from baton.domain.runs.responses import PartialAnswer, Response
-from baton.domain.runs.run import Run
+from baton.domain.runs.plan import predecessors
+from baton.domain.runs.responses import NextPayload, PartialAnswer, Response
+from baton.domain.runs.run import Run, after_response, payload_started
 from baton.domain.runs.snapshots import PayloadSnapshot
 from baton.domain.runs.steps import StepRecords
 
@@ -85,54 +91,84 @@ class DynamoStepStore:
 
         :raises AttemptSuperseded: if the run is no longer running this attempt.
         """
-        with condition_failing_as(AttemptSuperseded(f"Run {run.id} is no longer running attempt {run.attempt}.")):
-            self._client.update_item(
-                TableName=self._table,
-                Key=to_attributes(keys.run(run.tenant, run.id)),
-                UpdateExpression="SET #tries = :tries, #waited_seconds = :waited_seconds",
-                ConditionExpression=ATTEMPT_IS_RUNNING,
-                ExpressionAttributeNames=expression_names("status", "attempt", "tries", "waited_seconds"),
-                ExpressionAttributeValues=values(
-                    running="running", attempt=run.attempt, tries=tries, waited_seconds=waited_seconds
-                ),
-            )
+        self._change(run, self._update(run, {"tries": tries, "waited_seconds": waited_seconds}))
 
-    def start_payload(self, run: Run, snapshot: PayloadSnapshot, now: str) -> None:
+    def start_payload(self, run: Run, payload: NextPayload, now: str) -> None:
         """Record in the run that this payload has started.
 
         :raises AttemptSuperseded: if the run is no longer running this attempt.
         """
-        update = partial(
-            self._client.update_item,
-            TableName=self._table,
-            Key=to_attributes(keys.run(run.tenant, run.id)),
-            UpdateExpression="SET #position = :position, #completed = :completed, #payload_id = :payload_id, "
-            "#payload_name = :payload_name, #payload_started_at = :now",
-            ConditionExpression=ATTEMPT_IS_RUNNING,
-            ExpressionAttributeNames=expression_names(
-                "status", "attempt", "position", "completed", "payload_id", "payload_name", "payload_started_at"
-            ),
-            ExpressionAttributeValues=values(
-                running="running",
-                attempt=run.attempt,
-                position=snapshot.position,
-                completed=completed_before(snapshot.position),
-                payload_id=snapshot.payload_id,
-                payload_name=snapshot.payload_name,
-                now=now,
-            ),
-        )
-        with condition_failing_as(AttemptSuperseded(f"Run {run.id} is no longer running attempt {run.attempt}.")):
-            retry_throttled(update, Deadline())
+        self._change(run, self._update(run, _progress(payload_started(run, payload, now))))
 
-    def store_response(self, response: Response) -> None:
-        """:raises ResponseAlreadyStored: if the position has a response, which is not changed."""
+    def _change(self, run: Run, update: Any) -> None:
+        with condition_failing_as(_superseded(run.id, run.attempt)):
+            retry_throttled(partial(self._client.update_item, **update), Deadline())
+
+    def store_response(self, run: Run, response: Response) -> None:
+        """Store the response and the run after it, both or neither.
+
+        If the run is no longer running this attempt, the response is stored without the start of the next payload.
+
+        :raises ResponseAlreadyStored: if the position has a response, which is not changed.
+        :raises AttemptSuperseded: if the run was deleted; nothing is stored.
+        """
+        item = store_long_texts(response, self._texts)
+        usage = asdict(response.usage)
+        try:
+            self._store(response, item, self._update(run, _progress(after_response(run, response)), usage))
+        except AttemptSuperseded:
+            late = {name: value for name, value in item.items() if name != "following"}
+            self._store(response, late, self._late_update(run, usage))
+
+    def _update(self, run: Run, changes: Mapping[str, Any], added: Mapping[str, int] = MappingProxyType({})) -> Any:
+        """The update of the item of a run that is running this attempt; ``None`` removes an attribute."""
+        sets = {name: value for name, value in changes.items() if value is not None}
+        removed = changes.keys() - sets.keys()
+        return {
+            **self._run_item(run),
+            "UpdateExpression": update_expression(sets, removed, added),
+            "ConditionExpression": ATTEMPT_IS_RUNNING,
+            "ExpressionAttributeNames": expression_names("status", "attempt", *changes, *added),
+            "ExpressionAttributeValues": values(running="running", attempt=run.attempt, **sets, **added),
+        }
+
+    def _late_update(self, run: Run, added: Mapping[str, int]) -> Any:
+        """The update of the item of a run that was cancelled or resumed meanwhile."""
+        return {
+            **self._run_item(run),
+            "UpdateExpression": update_expression((), added=added),
+            "ConditionExpression": "attribute_exists(pk)",
+            "ExpressionAttributeNames": expression_names(*added),
+            "ExpressionAttributeValues": values(**added),
+        }
+
+    def _run_item(self, run: Run) -> dict[str, Any]:
+        return {"TableName": self._table, "Key": to_attributes(keys.run(run.tenant, run.id))}
+
+    def _store(self, response: Response, item: Item, update: Any) -> None:
+        """The item of the response and an update of the run's, in one transaction."""
         never_stored = "attribute_not_exists(pk)"  # a payload may be delivered twice; the first answer wins
-        put = partial(
-            self._client.put_item,
-            TableName=self._table,
-            Item=store_long_texts(response, self._texts),
-            ConditionExpression=never_stored,
+        put: Any = {"TableName": self._table, "Item": item, "ConditionExpression": never_stored}
+        transact(
+            self._client,
+            [
+                Write(request={"Put": put}, error=lambda _: ResponseAlreadyStored(response.position)),
+                Write(request={"Update": update}, error=lambda _: _superseded(response.run_id, response.attempt)),
+            ],
         )
-        with condition_failing_as(ResponseAlreadyStored(response.position)):
-            retry_throttled(put, Deadline())
+
+
+def _progress(run: Run) -> dict[str, Any]:
+    """The attributes of a run that change when a payload starts or is completed."""
+    return {
+        "position": run.position,
+        "completed": run.completed,
+        "payload_id": run.payload_id,
+        "payload_name": run.payload_name,
+        "payload_started_at": run.payload_started_at,
+        "started_with_response": run.started_with_response or None,
+    }
+
+
+def _superseded(run_id: int, attempt: int) -> AttemptSuperseded:
+    return AttemptSuperseded(f"Run {run_id} is no longer running attempt {attempt}.")

@@ -1,4 +1,4 @@
-"""Retries of calls for which DynamoDB has no capacity.
+"""Retries of calls that DynamoDB rejects for a while: it has no capacity, or a transaction writes the same item.
 
 A partition writes at most 1,000 write units of 1 KB a second, whatever the capacity of its table:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
@@ -26,6 +26,12 @@ THROTTLING = frozenset({"ProvisionedThroughputExceededException", "RequestLimitE
 Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 """
 
+CONFLICT = "TransactionConflictException"
+"""Another call is writing the item in a transaction: a payload's response is stored while a client cancels the run.
+
+Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
+"""
+
 
 class Deadline:
     """Pauses between the retries of one or several calls, up to the end of their time."""
@@ -45,16 +51,16 @@ class Deadline:
 
 
 def retry_throttled[T](call: Callable[[], T], deadline: Deadline) -> T:
-    """The result of the call, which is retried while DynamoDB has no capacity for it.
+    """The result of the call, which is retried while DynamoDB rejects it for the moment.
 
-    :raises Overloaded: if it had none until the deadline.
+    :raises Overloaded: if it did so until the deadline.
     """
     tries = 0
     while True:
         try:
             return call()
         except ClientError as error:
-            if not is_throttled(error):
+            if not is_throttled(error) and error.response["Error"]["Code"] != CONFLICT:
                 raise
         tries += 1
         deadline.pause(tries)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Literal, Self
 
 from pydantic import Field, JsonValue
 
 from baton.api.bodies.fields import Listed, Name, Request, View, WholeView
 from baton.api.budget import MAX_BODY_BYTES, LongText, fit_texts, remaining_budget
+from baton.domain.llm.tokens import TokenUsage
 from baton.domain.pages import Page
 from baton.domain.runs.responses import Response
 from baton.domain.runs.run import OnMissing, Run, RunHistory, Status
@@ -104,11 +105,23 @@ def _url(key: str | None, texts: LongTexts) -> str | None:
     return None if key is None else texts.url(key, URL_SECONDS)
 
 
+class UsageView(View):
+    """The tokens of a run's responses, as the providers report them; a count that is not reported is 0."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+    @classmethod
+    def of(cls, usage: TokenUsage | None) -> UsageView | None:
+        """The view of a usage, if it is known."""
+        return None if usage is None else UsageView(**asdict(usage))
+
+
 class RunMetadata(View):
     """Details of a run.
 
-    For a failed run, ``error`` is the reason, ``tries`` the number of LLM calls of the payload that failed, and
-    ``waited_seconds`` the time waited between them.
+    In a list, ``usage`` is missing for runs of an older version of Baton. For a failed run, ``error`` is the reason,
+    ``tries`` the number of LLM calls of the payload that failed, and ``waited_seconds`` the time waited between them.
     """
 
     workflow_name: str
@@ -116,6 +129,7 @@ class RunMetadata(View):
     completed_payloads: int
     attempt: int
     created_at: str
+    usage: UsageView | None = Field(default=None, exclude_if=_is_none)
     error: str | None = Field(default=None, exclude_if=_is_none)
     tries: int | None = Field(default=None, exclude_if=_is_none)
     waited_seconds: int | None = Field(default=None, exclude_if=_is_none)
@@ -129,6 +143,7 @@ class RunMetadata(View):
             completed_payloads=completed,
             attempt=run.attempt,
             created_at=run.created_at,
+            usage=UsageView.of(run.usage),
             error=run.error,
             tries=run.tries,
             waited_seconds=run.waited_seconds,
@@ -180,7 +195,8 @@ class RunView(RunSummary):
     @classmethod
     def of_history(cls, history: RunHistory, texts: LongTexts) -> RunView:
         """The view of a run with its history; a payload with a response counts as completed."""
-        metadata = FullRunMetadata.of(history.run, len(history.responses), variables=dict(history.variables))
+        run = replace(history.run, usage=history.usage)
+        metadata = FullRunMetadata.of(run, len(history.responses), variables=dict(history.variables))
         listed = _without_long_references(history.responses)
         bare = [ResponseView.of(_without_texts(response)) for response in listed]
         view = cls.with_metadata(history.run, metadata, responses=bare)

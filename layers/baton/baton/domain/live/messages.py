@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from baton.domain.runs.plan import completed_before
-from baton.domain.runs.responses import PartialAnswer, Response
+from baton.domain.runs.responses import NextPayload, PartialAnswer, Response
 from baton.domain.runs.run import Run, RunHistory, Status
 
 MessageType = Literal[
@@ -58,24 +58,70 @@ class Change:
 
 
 def messages_of_change(change: Change) -> list[Message]:
-    """The messages of one write; a response has one message, when it is created."""
+    """The messages of one write; a response has messages only when it is created."""
     if isinstance(change.new, PartialAnswer):
         return [message_of_partial_answer(change.new)]
     if isinstance(change.new, Response):
-        return [message_of_response(change.new)] if change.old is None else []
+        return messages_of_new_response(change.new) if change.old is None else []
     return messages_of_run_change(change.old if isinstance(change.old, Run) else None, change.new)
 
 
 def messages_of_run_change(old: Run | None, new: Run) -> list[Message]:
-    """The messages of a write of the run item: the run started, a payload started, or the run ended."""
+    """The messages of a write of the run item: the run started, a payload started by itself, or the run ended."""
     messages = []
     if new.status == "running" and (old is None or old.status != "running"):
         messages.append(_run_started(new))
-    if new.payload_started_at and (old is None or _current_payload(old) != _current_payload(new)):
-        messages.append(_payload_progress(new, new.payload_started_at))
+    if _starts_payload(old, new):
+        messages.append(_payload_progress(new, new.payload_started_at or ""))
     if old is None or old.status != new.status:
         messages.extend(_run_ended(new))
     return messages
+
+
+def messages_of_new_response(response: Response) -> list[Message]:
+    """The rest of a streamed answer, the completed payload, and the start of the next one.
+
+    The response and the run's progress are one transaction, whose records may be in any order in the stream. So the
+    start of the next payload is a message of the response: it follows ``payload_completed``.
+    """
+    messages = [message_of_response(response)]
+    if rest := _rest(response):
+        messages.insert(0, message_of_partial_answer(rest))
+    if response.following:
+        messages.append(_next_payload_progress(response, response.following))
+    return messages
+
+
+def _rest(response: Response) -> PartialAnswer | None:
+    """The part of a streamed answer that was not published before it was complete."""
+    published = response.published_characters
+    if published is None or published >= len(response.content):
+        return None
+    return PartialAnswer(
+        tenant=response.tenant,
+        run_id=response.run_id,
+        workflow_id=response.workflow_id,
+        payload_id=response.payload_id,
+        payload_name=response.payload_name,
+        position=response.position,
+        total=response.total,
+        attempt=response.attempt,
+        delta=response.content[published:],
+        offset=published,
+        tokens_per_second=response.metadata.get("tokens_per_second"),
+        published_at=response.created_at,
+        expires_at=response.expires_at,
+    )
+
+
+def _next_payload_progress(response: Response, following: NextPayload) -> Message:
+    record = replace(
+        response,
+        position=following.position,
+        payload_id=following.payload_id,
+        payload_name=following.payload_name,
+    )
+    return _payload_progress(record, response.created_at)
 
 
 def message_of_response(response: Response) -> Message:
@@ -123,8 +169,8 @@ def messages_of_history(history: RunHistory) -> Iterator[Message]:
     if run.started_at:
         yield _run_started(run)
     yield from _completed_payloads(response for response in history.responses if response.attempt >= run.attempt)
-    if run.payload_started_at and run.position not in {response.position for response in history.responses}:
-        yield _payload_progress(run, run.payload_started_at)
+    if _payload_in_progress(run) and run.position not in {response.position for response in history.responses}:
+        yield _payload_progress(run, run.payload_started_at or "")
     yield from _run_ended(run)
 
 
@@ -134,8 +180,16 @@ def _completed_payloads(responses: Iterable[Response]) -> Iterator[Message]:
         yield message_of_response(response)
 
 
-def _current_payload(run: Run) -> tuple[int, str | None]:
+def _starts_payload(old: Run | None, new: Run) -> bool:
+    """Whether a payload starts with this write, and not with the response before it, which has that message."""
+    started = None if new.started_with_response else _payload_in_progress(new)
+    return started is not None and (old is None or _payload_in_progress(old) != started)
+
+
+def _payload_in_progress(run: Run) -> tuple[int, str] | None:
     """Position and start; the start alone is not unique, as two payloads may start in the same millisecond."""
+    if run.payload_started_at is None or run.payload_id is None:
+        return None
     return run.position, run.payload_started_at
 
 

@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import Any
 
 from baton.domain.llm.calls import LlmAnswer
+from baton.domain.llm.tokens import TokenUsage
 from baton.domain.prompts import Reference
 
 MAX_LABEL_CHARACTERS = 200
@@ -19,11 +20,22 @@ MAX_REFERENCES_BYTES = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NextPayload:
+    """The payload that starts when the one before it has answered."""
+
+    position: int
+    payload_id: int
+    payload_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """What one payload of a run answered.
 
     If ``content_truncated``, ``content`` has only the first bytes of a long answer, and the whole text is stored by
     itself under ``content_key``. ``content_bytes`` is the size of the whole text. The same holds for the prompt.
+    ``following`` is the payload that started when this response was stored. ``published_characters`` of a streamed
+    answer were published in parts before it was complete; if it is set, the rest is published with the response.
     """
 
     tenant: str
@@ -41,12 +53,22 @@ class Response:
     expires_at: int
     prompt: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    following: NextPayload | None = None
+    published_characters: int | None = None
     content_truncated: bool = False
     content_key: str | None = None
     content_bytes: int | None = None
     prompt_truncated: bool = False
     prompt_key: str | None = None
     prompt_bytes: int | None = None
+
+    @property
+    def usage(self) -> TokenUsage:
+        """The tokens of the call; a count that the provider did not report is 0."""
+        return TokenUsage(
+            prompt_tokens=self.metadata.get("prompt_tokens") or 0,
+            completion_tokens=self.metadata.get("completion_tokens") or 0,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from baton.domain.errors import Invalid
+from baton.domain.llm.tokens import TokenUsage
 from baton.domain.runs.plan import Plan, completed_before, sequence
-from baton.domain.runs.responses import Response
+from baton.domain.runs.responses import NextPayload, Response
 
 Status = Literal["created", "running", "completed", "failed", "cancelled"]
 Variables = Mapping[str, Any]
@@ -41,10 +42,11 @@ class Run:
     """One execution of a workflow; small, since it is written at every step.
 
     ``position`` and the ``payload_*`` fields are those of the payload in progress; ``completed`` counts the payloads
-    before it. ``attempt`` starts at 1 and is incremented by each resume; ``first_position`` is where the current
-    attempt started. The ids of the responses are consecutive from ``first_response_id`` on. ``expires_at`` is in epoch
-    seconds. If a payload failed, ``tries`` counts the calls made for it, and ``waited_seconds`` is the time waited
-    between them.
+    that have answered. If ``started_with_response``, the payload in progress started when the response before it was
+    stored, in one write. ``usage`` has the tokens of all responses; older runs do not count them. ``attempt`` starts at
+    1 and is incremented by each resume; ``first_position`` is where the current attempt started. The ids of the
+    responses are consecutive from ``first_response_id`` on. ``expires_at`` is in epoch seconds. If a payload failed,
+    ``tries`` counts the calls made for it, and ``waited_seconds`` is the time waited between them.
     """
 
     tenant: str
@@ -66,6 +68,8 @@ class Run:
     payload_id: int | None = None
     payload_name: str | None = None
     payload_started_at: str | None = None
+    started_with_response: bool = False
+    usage: TokenUsage | None = None
     error: str | None = None
     tries: int | None = None
     waited_seconds: int | None = None
@@ -84,6 +88,44 @@ class RunHistory:
     variables: Variables
     responses: tuple[Response, ...]
 
+    @property
+    def usage(self) -> TokenUsage:
+        """The tokens of all responses. An older run does not count them."""
+        return self.run.usage or sum((response.usage for response in self.responses), TokenUsage())
+
+
+def after_response(run: Run, response: Response) -> Run:
+    """The run when this response is stored: its tokens are counted, and the payload after it, if any, has started."""
+    counted = replace(
+        run,
+        completed=completed_before(response.position) + 1,
+        usage=(run.usage or TokenUsage()) + response.usage,
+    )
+    following = response.following
+    if following is None:
+        return counted
+    return replace(
+        counted,
+        position=following.position,
+        payload_id=following.payload_id,
+        payload_name=following.payload_name,
+        payload_started_at=response.created_at,
+        started_with_response=True,
+    )
+
+
+def payload_started(run: Run, payload: NextPayload, now: str) -> Run:
+    """The run when a payload starts by itself, not with the response before it."""
+    return replace(
+        run,
+        position=payload.position,
+        completed=completed_before(payload.position),
+        payload_id=payload.payload_id,
+        payload_name=payload.payload_name,
+        payload_started_at=now,
+        started_with_response=False,
+    )
+
 
 def cancelled(run: Run, now: str) -> Run:
     """The run after a client has cancelled it."""
@@ -96,7 +138,11 @@ def failed(run: Run, error: str, now: str) -> Run:
 
 
 def resumed(run: Run, position: int, now: str) -> Run:
-    """The run at the start of its next attempt, from this position; ``started_at`` is set if it never was."""
+    """The run at the start of its next attempt, from this position; ``started_at`` is set if it never was.
+
+    The payload there is known if it is the one that was in progress. The state machine records its start.
+    """
+    is_known = position == run.position
     return replace(
         _changed_to(run, "running"),
         attempt=run.attempt + 1,
@@ -104,7 +150,10 @@ def resumed(run: Run, position: int, now: str) -> Run:
         first_position=position,
         completed=completed_before(position),
         started_at=run.started_at or now,
+        payload_id=run.payload_id if is_known else None,
+        payload_name=run.payload_name if is_known else None,
         payload_started_at=None,
+        started_with_response=False,
         completed_at=None,
         error=None,
         tries=None,

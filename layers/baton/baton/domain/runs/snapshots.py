@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from baton.domain import templates
 from baton.domain.catalog import fallbacks
@@ -19,6 +20,7 @@ from baton.domain.errors import Invalid
 from baton.domain.llm.endpoints import LlmTarget
 from baton.domain.prompts import Reference, Scope, Where
 from baton.domain.runs.plan import predecessors
+from baton.domain.runs.responses import NextPayload
 from baton.domain.runs.run import OnMissing, Variables
 
 MAX_SNAPSHOT_BYTES = 4_000_000
@@ -40,7 +42,8 @@ class PayloadSnapshot:
 
     ``references`` are those of the template. ``targets`` are the instances that may answer, the payload's own first and
     its fallbacks after it; each has the references of its own system text. ``after`` are the positions that must have
-    answered first.
+    answered first. ``following`` is the payload that starts after this one; in snapshots of an older version it is not
+    known.
     """
 
     position: int
@@ -50,11 +53,17 @@ class PayloadSnapshot:
     references: tuple[Reference, ...]
     targets: tuple[LlmTarget, ...]
     after: tuple[int, ...] = ()
+    following: NextPayload | None = None
 
     @property
     def own_target(self) -> LlmTarget:
         """The payload's own instance."""
         return self.targets[0]
+
+    @property
+    def payload(self) -> NextPayload:
+        """The payload, as that before it refers to it."""
+        return NextPayload(position=self.position, payload_id=self.payload_id, payload_name=self.payload_name)
 
     def references_with(self, target: LlmTarget) -> tuple[Reference, ...]:
         """Those of the template and of the target's system text."""
@@ -82,7 +91,7 @@ def compile_snapshots(
         snapshots.append(snapshot)
     if on_missing == "fail":
         _reject_unresolved(snapshots)
-    return tuple(snapshots)
+    return (*(replace(one, following=following.payload) for one, following in pairwise(snapshots)), snapshots[-1])
 
 
 def _payloads_in_order(definitions: WorkflowBundle) -> list[Payload]:

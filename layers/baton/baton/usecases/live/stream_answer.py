@@ -70,10 +70,18 @@ class PartialAnswerPublisher:
             with suppress(Exception):
                 self._publish_while_subscribed(now)
 
-    def publish_rest(self) -> None:
-        """Publish what is left of a complete answer, so that the parts joined are the whole text."""
+    def finish(self, content: str) -> int | None:
+        """The number of published characters of a complete answer; the rest is published with its response.
+
+        ``None`` if the rest was published here, because the answer is long, or its content is not the streamed text.
+        The parts joined are the whole text.
+        """
+        is_streamed_text = self._received_chars == len(content) and content.endswith("".join(self._pending))
+        if is_streamed_text and len(content) <= MAX_DELTA_CHARACTERS:
+            return self._sent_chars
         with suppress(Exception):
             self._publish_rest(self._dependencies.monotonic())
+        return None
 
     def _publish_rest(self, now: float) -> None:
         if not self._sent_chars:

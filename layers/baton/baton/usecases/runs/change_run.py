@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from baton.domain.errors import AttemptSuperseded, RunFinished, RunNotFinished
@@ -48,7 +48,7 @@ class ChangeRun:
             raise RunFinished(run_id, history.run.status)
         done = {response.position for response in history.responses}
         position = next_position(history.run.plan, done)
-        run = resumed(history.run, position, timestamp(now))
+        run = resumed(replace(history.run, usage=history.usage), position, timestamp(now))
         self.runs.change(history.run, run)
         try:
             self.executions.start(run)

@@ -118,11 +118,11 @@ class ExecutePayload:
         )
 
     def _start(self, run: Run, snapshot: PayloadSnapshot) -> str:
-        """When this payload started: now, or in an earlier try."""
-        if run.payload_started_at and run.position == snapshot.position:
+        """When this payload started: with the response before it, with the run, in an earlier try, or now."""
+        if run.payload_started_at and (run.position, run.payload_id) == (snapshot.position, snapshot.payload_id):
             return run.payload_started_at
         now = timestamp(self.clock())
-        self.steps.start_payload(run, snapshot, now)
+        self.steps.start_payload(run, snapshot.payload, now)
         return now
 
     def _llm_call(self, run: Run, target: LlmTarget, prompt: str, tries: int) -> LlmCall:
@@ -136,9 +136,8 @@ class ExecutePayload:
             listener = self._listener(prepared)
             slot.answer = self.llm(prepared.call, listener)
             duration_ms = round((self.monotonic() - started) * 1000)
-            if listener:
-                listener.publish_rest()
-            self.steps.store_response(self._response(prepared, slot.answer, duration_ms))
+            published = listener.finish(slot.answer.content) if listener else None
+            self.steps.store_response(prepared.run, self._response(prepared, slot.answer, duration_ms, published))
 
     def _listener(self, prepared: PreparedCall) -> PartialAnswerPublisher | None:
         """``None`` if the settings turn streaming off."""
@@ -146,7 +145,9 @@ class ExecutePayload:
             return None
         return self.stream_answer.listener(prepared.run, prepared.snapshot)
 
-    def _response(self, prepared: PreparedCall, answer: LlmAnswer, duration_ms: int) -> Response:
+    def _response(
+        self, prepared: PreparedCall, answer: LlmAnswer, duration_ms: int, published_characters: int | None
+    ) -> Response:
         run, snapshot = prepared.run, prepared.snapshot
         return Response(
             tenant=run.tenant,
@@ -161,6 +162,8 @@ class ExecutePayload:
             content=answer.content,
             prompt=prepared.call.prompt,
             metadata=answer_metadata(answer, duration_ms) | _provenance(prepared, answer),
+            following=snapshot.following,
+            published_characters=published_characters,
             started_at=prepared.started_at,
             created_at=timestamp(self.clock()),
             expires_at=run.expires_at,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from baton.domain.pages import Page
 from baton.domain.prompts import Reference, Sources
-from baton.domain.runs.responses import PartialAnswer, Response
+from baton.domain.runs.responses import NextPayload, PartialAnswer, Response
 from baton.domain.runs.run import Run, RunHistory, Status, Variables
 from baton.domain.runs.snapshots import PayloadSnapshot
 from baton.domain.runs.steps import StepRecords
@@ -89,14 +89,20 @@ class StepStore(Protocol):
     def read_sources(self, run: Run, references: Sequence[Reference]) -> Sources:
         """The responses and variables that the references need, in one read."""
 
-    def start_payload(self, run: Run, snapshot: PayloadSnapshot, now: str) -> None:
+    def start_payload(self, run: Run, payload: NextPayload, now: str) -> None:
         """Record in the run that this payload has started.
 
         :raises AttemptSuperseded: if the run is no longer running this attempt.
         """
 
-    def store_response(self, response: Response) -> None:
-        """:raises ResponseAlreadyStored: if the position has a response, which is not changed."""
+    def store_response(self, run: Run, response: Response) -> None:
+        """Store the response and the run after it, both or neither.
+
+        If the run is no longer running this attempt, the response is stored without the start of the next payload.
+
+        :raises ResponseAlreadyStored: if the position has a response, which is not changed.
+        :raises AttemptSuperseded: if the run was deleted; nothing is stored.
+        """
 
     def publish_part(self, part: PartialAnswer) -> None:
         """Publish a part of an answer to subscribers; it replaces the previous part."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from baton.domain.errors import AttemptSuperseded
+from baton.domain.llm.tokens import TokenUsage
 from baton.domain.runs.run import OnMissing, Run, Variables, check_variables, failed
 from baton.domain.runs.snapshots import compile_snapshots
 from baton.domain.times import expiry, timestamp
@@ -55,6 +56,9 @@ class StartRun:
             first_response_id=first_response_id,
             created_at=timestamp(now),
             expires_at=expiry(now, self.retention),
+            payload_id=snapshots[0].payload_id,
+            payload_name=snapshots[0].payload_name,
+            usage=TokenUsage(),
             on_missing=on_missing,
         )
         self.runs.create(run, variables, snapshots, seconds=MAX_SECONDS - (self.monotonic() - began))

@@ -8,6 +8,7 @@ from typing import Any
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.codecs.attributes import Item, as_json, from_attributes, from_json, to_attributes
 from baton.adapters.dynamodb.codecs.llm_instance import limits_from_map, limits_to_map
+from baton.adapters.dynamodb.codecs.next_payload import next_payload_from_json, next_payload_to_json
 from baton.adapters.dynamodb.codecs.settings import settings_from_map, settings_to_map
 from baton.domain.llm.endpoints import LlmEndpoint, LlmTarget
 from baton.domain.prompts import Reference
@@ -29,6 +30,7 @@ def snapshot_to_item(run: Run, snapshot: PayloadSnapshot) -> Item:
             "references": as_json([_reference_to_map(reference) for reference in snapshot.references]),
             "targets": as_json([_target_to_map(target) for target in snapshot.targets]),
             "after": snapshot.after,
+            "following": next_payload_to_json(snapshot.following),
             "expires_at": run.expires_at,
         }
     )
@@ -45,6 +47,7 @@ def snapshot_from_item(item: Mapping[str, Any]) -> PayloadSnapshot:
         references=_references(from_json(stored["references"])),
         targets=tuple(_target_from_map(target) for target in from_json(stored["targets"])),
         after=stored["after"],
+        following=next_payload_from_json(stored.get("following")),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.codecs.attributes import Item, as_json, from_attributes, from_json, to_attributes
+from baton.adapters.dynamodb.codecs.next_payload import next_payload_from_json, next_payload_to_json
 from baton.domain.runs.responses import Response
 
 PROMPT_ATTRIBUTES = ("prompt", "prompt_truncated", "prompt_key", "prompt_bytes")
@@ -36,6 +37,8 @@ def response_to_item(response: Response) -> Item:
             "expires_at": response.expires_at,
             "prompt": response.prompt,
             "metadata": as_json(dict(response.metadata)),
+            "following": next_payload_to_json(response.following),
+            "published_characters": response.published_characters,
             "content_truncated": response.content_truncated,
             "content_key": response.content_key,
             "content_bytes": response.content_bytes,
@@ -47,7 +50,10 @@ def response_to_item(response: Response) -> Item:
 
 
 def response_from_item(item: Mapping[str, Any]) -> Response:
-    """The response that an item contains. Older items lack ``content_bytes`` and ``prompt_bytes``."""
+    """The response that an item contains.
+
+    Older items lack ``content_bytes`` and ``prompt_bytes``, and ``following`` and ``published_characters``.
+    """
     stored = from_attributes({name: item[name] for name in (*ATTRIBUTES, *PROMPT_ATTRIBUTES) if name in item})
     return Response(
         tenant=stored["tenant"],
@@ -65,6 +71,8 @@ def response_from_item(item: Mapping[str, Any]) -> Response:
         expires_at=stored["expires_at"],
         prompt=stored.get("prompt"),
         metadata=from_json(stored["metadata"]),
+        following=next_payload_from_json(stored.get("following")),
+        published_characters=stored.get("published_characters"),
         content_truncated=stored["content_truncated"],
         content_key=stored.get("content_key"),
         content_bytes=stored.get("content_bytes"),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from types import MappingProxyType
 from typing import Any
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.codecs.attributes import Item, as_json, from_attributes, from_json, to_attributes
+from baton.domain.llm.tokens import TokenUsage
 from baton.domain.runs.run import Run, Variables
 
-ATTRIBUTES = tuple(field.name for field in fields(Run))
-"""Those that :func:`run_from_item` reads; they are named as the fields."""
+USAGE_ATTRIBUTES = tuple(field.name for field in fields(TokenUsage))
+ATTRIBUTES = (*(field.name for field in fields(Run) if field.name != "usage"), *USAGE_ATTRIBUTES)
+"""Those that :func:`run_from_item` reads; they are named as the fields of the run, and as those of its usage."""
 
 
 def run_to_item(run: Run) -> Item:
@@ -43,6 +45,8 @@ def run_to_item(run: Run) -> Item:
             "payload_id": run.payload_id,
             "payload_name": run.payload_name,
             "payload_started_at": run.payload_started_at,
+            "started_with_response": run.started_with_response or None,
+            **({} if run.usage is None else asdict(run.usage)),
             "error": run.error,
             "tries": run.tries,
             "waited_seconds": run.waited_seconds,
@@ -53,7 +57,8 @@ def run_to_item(run: Run) -> Item:
 def run_from_item(item: Mapping[str, Any], snapshot: Mapping[str, Any] = MappingProxyType({})) -> Run:
     """The run that an item contains.
 
-    Older items lack ``on_missing``, which was stored with each snapshot; ``snapshot`` is the item of any of them.
+    Older items lack the usage, and ``on_missing``, which was stored with each snapshot; ``snapshot`` is the item of any
+    of them.
     """
     on_missing = {name: value for name, value in snapshot.items() if name == "on_missing"}
     stored = from_attributes(on_missing | {name: item[name] for name in ATTRIBUTES if name in item})
@@ -77,10 +82,17 @@ def run_from_item(item: Mapping[str, Any], snapshot: Mapping[str, Any] = Mapping
         payload_id=stored.get("payload_id"),
         payload_name=stored.get("payload_name"),
         payload_started_at=stored.get("payload_started_at"),
+        started_with_response=stored.get("started_with_response", False),
+        usage=_usage(stored),
         error=stored.get("error"),
         tries=stored.get("tries"),
         waited_seconds=stored.get("waited_seconds"),
     )
+
+
+def _usage(stored: Mapping[str, Any]) -> TokenUsage | None:
+    counts = {name: stored[name] for name in USAGE_ATTRIBUTES if name in stored}
+    return TokenUsage(**counts) if counts else None
 
 
 def variables_to_item(run: Run, variables: Variables) -> Item:
