@@ -62,6 +62,7 @@ DOCUMENTED = {
         "300 KB; 1 MB; 40 MB; 300 KB"
     ),
     "a request's body; a workflow file": "1 MB; 4 MB",
+    "a prompt with its `system` text, as sent; the answers that it refers to": "10 MB; 10 MB",
     "one LLM call, streamed or not": "840 s, 10 MB",
     "an attempt of a run, waits included": "24 h",
     "checking an answer against its JSON Schema": "2 s",
