@@ -213,12 +213,10 @@ def test_code_that_is_the_name_of_a_value_is_replaced() -> None:
     assert render("{{ a | b }} {{ 'x' }}", {"a | b": "1", "'x'": "2"}) == "1 2"
 
 
-PIECES = st.lists(
-    st.sampled_from(["{{a}}", "{{ b }}", "{{c}}", "\\{{a}}", "é", "\U0001f642", "x", "{{", "}}"]), max_size=12
-)
+PIECES = ["{{a}}", "{{ b }}", "{{c}}", "\\{{a}}", "é", "\U0001f642", "x", "{{", "}}"]
 
 
-@given(pieces=PIECES, a=st.text(max_size=5), b=st.text(max_size=5))
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=12), a=st.text(max_size=5), b=st.text(max_size=5))
 def test_the_size_is_known_before_rendering(pieces: list[str], a: str, b: str) -> None:
     template, values = "".join(pieces), {"a": a, "b": b}
     escapes = len(template.encode()) - len(render(template, {}).encode())

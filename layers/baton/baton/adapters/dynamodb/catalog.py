@@ -254,7 +254,7 @@ class DynamoCatalogStore:
         )
 
 
-def _keys_of(kind: type[Definition], tenant: str, ids: Iterable[int]) -> list[keys.Key]:
+def _keys_of[D: Definition](kind: type[D], tenant: str, ids: Iterable[int]) -> list[keys.Key]:
     return [keys.definition(tenant, kind.kind, id_) for id_ in ids]
 
 
