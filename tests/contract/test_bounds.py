@@ -20,6 +20,7 @@ BOUNDS: dict[str, dict[str, float]] = {
     },
     "baton.domain.catalog.fallbacks": {"MAX_FALLBACKS": 4},
     "baton.domain.ids": {"MAX_ID": 999_999_999_999},
+    "baton.domain.prompts": {"MAX_PROMPT_BYTES": 10_000_000},
     "baton.domain.templates": {"MAX_NAME_CHARACTERS": 300},
     "baton.domain.live.messages": {"MAX_CONTENT_BYTES": 100_000},
     "baton.domain.llm.calls": {"MAX_TIMEOUT_SECONDS": 840},
@@ -61,6 +62,7 @@ DOCUMENTED = {
         "300 KB; 1 MB; 40 MB; 300 KB"
     ),
     "a request's body; a workflow file": "1 MB; 4 MB",
+    "a prompt with its `system` text, as sent; the answers that it refers to": "10 MB; 10 MB",
     "one LLM call, streamed or not": "840 s, 10 MB",
     "an attempt of a run, waits included": "24 h",
     "checking an answer against its JSON Schema": "2 s",

@@ -20,7 +20,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "catalog_api": {"resource": "CatalogApiFunction", "memory": 256, "timeout": 29, "logs": "CatalogApiLogs"},
     "execute_payload": {
         "resource": "ExecutePayloadFunction",
-        "memory": 512,
+        "memory": "1024",
         "timeout": 900,
         "logs": "ExecutePayloadLogs",
         "more": {"ReservedConcurrentExecutions": "7"},
@@ -79,8 +79,8 @@ VERSION_DESCRIPTIONS: dict[str, tuple[str, str]] = {
         "x86_64 log=WARN private=false hosts=api.example,*.b.example",
     ),
     "execute_payload": (
-        "arm64 log=INFO private=false hosts=*",
-        "x86_64 log=WARN private=false hosts=api.example,*.b.example",
+        "arm64 384 log=INFO private=false hosts=*",
+        "x86_64 1024 log=WARN private=false hosts=api.example,*.b.example",
     ),
     "notify_subscribers": ("arm64 log=INFO emulator=", "x86_64 log=WARN emulator="),
     "websocket": ("arm64 log=INFO emulator=", "x86_64 log=WARN emulator="),
@@ -125,6 +125,7 @@ WITHOUT_EFFECT: list[Parameters] = [
     {"ShiftTrafficGradually": "true"},
     {"AllowBedrock": "true"},
     {"MaxParallelPayloads": "7"},
+    {"ExecutePayloadMemory": "1024"},
 ]
 
 

@@ -31,6 +31,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "AllowedLlmHosts": {**TEXT, "AllowedPattern": "[A-Za-z0-9.:_*, -]*", "MaxLength": 200},
     "AllowBedrock": {**YES_OR_NO, "Default": "false"},
     "MaxParallelPayloads": {"Type": "Number", "Default": 0, "MinValue": 0},
+    "ExecutePayloadMemory": {"Type": "Number", "Default": 384, "MinValue": 256, "MaxValue": 10_240},
     "ShiftTrafficGradually": {**YES_OR_NO, "Default": "false"},
     "EmulatorHost": TEXT,
 }

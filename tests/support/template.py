@@ -34,6 +34,7 @@ CHANGED: Parameters = {
     "FailedRunsAlarmPercent": "33",
     "AllowedLlmHosts": "api.example,*.b.example",
     "MaxParallelPayloads": "7",
+    "ExecutePayloadMemory": "1024",
 }
 """Values that differ from the defaults and from each other: a value that is not from its parameter is noticed."""
 

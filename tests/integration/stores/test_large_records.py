@@ -28,7 +28,7 @@ from baton.domain.catalog.definitions import (
     new_version,
 )
 from baton.domain.catalog.searches import Search
-from baton.domain.errors import NotFound, VersionChanged
+from baton.domain.errors import NotFound, PromptTooLong, VersionChanged
 from baton.domain.llm.settings import LlmSettings
 from baton.domain.prompts import Reference
 from baton.domain.runs.responses import NextPayload, references_metadata
@@ -268,3 +268,17 @@ def test_every_reader_returns_a_large_snapshot_completely_and_it_is_deleted_with
     assert all(key.startswith(f"runs/{TENANT}/1/") for key in objects(aws))
     runs.delete(run)
     assert objects(aws) == []
+
+
+def test_answers_that_are_too_long_for_a_prompt_are_not_read(aws: Account) -> None:
+    """A path into an answer needs the whole answer in memory."""
+    writing = DynamoStepStore(aws.dynamodb, aws.runs_table, S3Texts(lambda: aws.s3, aws.texts_bucket))
+    run = a_run(total=3)
+    DynamoRunStore(aws.dynamodb, aws.runs_table, S3Texts(lambda: aws.s3, aws.texts_bucket)).create(run, {}, [])
+    for position in (0, 1):
+        writing.store_response(run, replace(a_response(position=position), content="x" * 6_000_000))
+    reading = DynamoStepStore(aws.dynamodb, aws.runs_table, S3Texts(lambda: pytest.fail("S3 is read"), "texts"))
+    into = [Reference(name=f"p{at}.x", source="response", position=at, path=("x",)) for at in (0, 1)]
+    with pytest.raises(PromptTooLong, match="12,000,000 bytes; at most 10,000,000"):
+        reading.read_sources(run, into)
+    assert len(writing.read_sources(run, into[:1]).contents[0]) == 6_000_000

@@ -20,6 +20,7 @@ from baton.domain.errors import (
     LlmRefused,
     NameTaken,
     NotFound,
+    PromptTooLong,
     ReferenceMissing,
     ResponseAlreadyStored,
     RunFinished,
@@ -27,7 +28,15 @@ from baton.domain.errors import (
     VersionChanged,
 )
 
-NOT_FOR_HTTP = (LlmError, LimitsConflict, ReferenceMissing, ResponseAlreadyStored, ConnectionGone, ConnectionFailing)
+NOT_FOR_HTTP = (
+    LlmError,
+    LimitsConflict,
+    PromptTooLong,
+    ReferenceMissing,
+    ResponseAlreadyStored,
+    ConnectionGone,
+    ConnectionFailing,
+)
 """Met only where a payload is executed or a WebSocket is written to."""
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.domain.templates import could_be_a_name, join_blocks, normalised, reference_names, render
+from baton.domain.templates import could_be_a_name, join_blocks, normalised, reference_names, render, rendered_bytes
 
 texts = st.text()
 names = (
@@ -211,6 +211,16 @@ def test_code_of_other_template_languages_is_left_verbatim(name: str) -> None:
 
 def test_code_that_is_the_name_of_a_value_is_replaced() -> None:
     assert render("{{ a | b }} {{ 'x' }}", {"a | b": "1", "'x'": "2"}) == "1 2"
+
+
+PIECES = ["{{a}}", "{{ b }}", "{{c}}", "\\{{a}}", "é", "\U0001f642", "x", "{{", "}}"]
+
+
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=12), a=st.text(max_size=5), b=st.text(max_size=5))
+def test_the_size_is_known_before_rendering(pieces: list[str], a: str, b: str) -> None:
+    template, values = "".join(pieces), {"a": a, "b": b}
+    escapes = len(template.encode()) - len(render(template, {}).encode())
+    assert rendered_bytes(template, values) == len(render(template, values).encode()) + escapes
 
 
 MARKS = "{{" + "e\u0301" * 90 + "}}"

@@ -14,6 +14,7 @@ BatonError
 ├── ResponseAlreadyStored    another delivery of this payload has already stored its response
 ├── AttemptSuperseded        the run was cancelled, completed or resumed meanwhile
 ├── ReferenceMissing         an unresolved reference in a run with ``on_missing: fail``
+├── PromptTooLong            a rendered prompt, or the answers that it refers to, are over the bound
 ├── Overloaded               the database has no capacity for a call: retry later
 ├── LimitsConflict           another call used the limits between a read and a write
 │   └── LimitsUnknown        whether the use of the limits was stored is not known
@@ -127,6 +128,13 @@ class ReferenceMissing(BatonError):
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(f"These references can't be resolved: {', '.join(f'{{{{{name}}}}}' for name in names)}.")
+
+
+class PromptTooLong(BatonError):
+    """A payload's rendered texts, or the answers that it refers to, have more than ``most`` bytes; none was sent."""
+
+    def __init__(self, what: str, size: int, most: int) -> None:
+        super().__init__(f"{what} have {size:,} bytes; at most {most:,} are allowed. Refer to shorter answers.")
 
 
 class Overloaded(BatonError):

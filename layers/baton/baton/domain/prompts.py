@@ -8,13 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from baton.domain.errors import PromptTooLong
 from baton.domain.llm.json_answers import json_values
-from baton.domain.templates import normalised, prefixes
+from baton.domain.templates import normalised, prefixes, rendered_bytes
 
 Source = Literal["response", "variable", "missing"]
 Where = Literal["prompt", "system"]
 Path = tuple[str | int, ...]
 """The path of a value in a JSON answer or a variable: keys and indexes, outermost first."""
+
+MAX_PROMPT_BYTES = 10_000_000
+"""Of a rendered prompt and its system text together, and of the answers that they refer to. The memory of the payload
+function holds it; the largest context windows are shorter."""
 
 _PATH = re.compile(r"(?:\.[^.\[\]]+|\[\d{1,9}\])+")
 _PATH_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
@@ -114,6 +119,25 @@ def missing(reference: Reference) -> Reference:
 def as_text(value: Any) -> str:
     """The value as inserted into a prompt: text unchanged, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def check_rendered_bytes(texts: Iterable[str], values: Mapping[str, str]) -> None:
+    """Before these templates are rendered.
+
+    :raises PromptTooLong: if they would have more than :data:`MAX_PROMPT_BYTES` together.
+    """
+    size = sum(rendered_bytes(text, values) for text in texts)
+    if size > MAX_PROMPT_BYTES:
+        raise PromptTooLong("The prompt and its system text", size, MAX_PROMPT_BYTES)
+
+
+def check_source_bytes(size: int) -> None:
+    """Before the answers of so many bytes together are read.
+
+    :raises PromptTooLong: if there are more than :data:`MAX_PROMPT_BYTES`.
+    """
+    if size > MAX_PROMPT_BYTES:
+        raise PromptTooLong("The answers that this payload refers to", size, MAX_PROMPT_BYTES)
 
 
 class _Documents:

@@ -73,9 +73,25 @@ def render(template: str, values: Mapping[str, str], *, drop_missing: bool = Fal
     return _REFERENCE.sub(replaced, template)
 
 
+def rendered_bytes(template: str, values: Mapping[str, str]) -> int:
+    """The most bytes that the rendered template can have: a reference without a value counts as it is written.
+
+    A name may occur any number of times, so this must be checked before the template is rendered.
+    """
+    sizes = {name: _size(value) for name, value in values.items()}
+    found = (match for match in _REFERENCE.finditer(template) if not match[1])
+    inserted = ((sizes.get(_name(match[2])), match[0]) for match in found)
+    return _size(template) + sum(size - _size(written) for size, written in inserted if size is not None)
+
+
 def prefixes(name: str) -> Iterator[tuple[str, int]]:
     """Each prefix of the name that a path may follow, and the offset of that path; the longest prefix first."""
     return ((name[:end], end) for end in range(len(name) - 1, 0, -1) if name[end] in ".[")
+
+
+def _size(text: str) -> int:
+    """In bytes of UTF-8; a value of a JSON answer may contain half of a surrogate pair."""
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _name(written: str) -> str:

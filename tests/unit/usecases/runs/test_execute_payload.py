@@ -315,6 +315,22 @@ def test_with_on_missing_fail_a_missing_reference_fails_the_run_before_the_llm_c
     assert fake_baton.llm.prompts == ["one"]
 
 
+@pytest.mark.parametrize(("times", "prompts"), [(10, 2), (11, 1)])
+def test_a_prompt_over_10_mb_fails_the_run_before_it_is_rendered(
+    fake_baton: FakeBaton, times: int, prompts: int
+) -> None:
+    """A name may occur any number of times, so a short template can become a prompt of any length."""
+    run = fake_baton.start_run(TENANT, fake_baton.workflow("one", "{{p0}}" * times), {}, NOON)
+    fake_baton.llm.script("x" * 1_000_000, "two")
+    step = fake_baton.state_machine.execute(fake_baton.step(run))
+    assert len(fake_baton.llm.prompts) == prompts
+    if prompts == 1:
+        assert step.error == (
+            "Payload 'p1' (position 1): The prompt and its system text have 11,000,000 bytes; at most 10,000,000 are "
+            "allowed. Refer to shorter answers."
+        )
+
+
 def test_with_on_missing_empty_a_missing_reference_is_removed(fake_baton: FakeBaton) -> None:
     workflow = fake_baton.workflow("one", "<{{p0.title}}> <{{ nobody }}> <{{p0}}>")
     run = fake_baton.start_run(TENANT, workflow, {}, NOON, StartOptions(on_missing="empty"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from baton.adapters.dynamodb import keys
-from baton.adapters.dynamodb.calls import expression_names, get_many, query, values
+from baton.adapters.dynamodb.calls import expression_names, get_many, query, query_page, values
 from baton.adapters.dynamodb.catalog_writes import CatalogWrites
 from baton.adapters.dynamodb.codecs.attributes import Item, from_attributes, to_attributes
 from baton.adapters.dynamodb.codecs.definitions import definition_from_item, definition_to_item, ledger_from_item
@@ -43,6 +44,9 @@ MAX_SAVED_AT_ONCE = (MAX_WRITES - 1) // 2
 """A new definition needs one write for itself and one for its name; the ledger needs one for all."""
 
 MAX_READ_PER_PAGE = 2_000
+
+MAX_SEARCHED_AT_ONCE = 500
+"""The items of each further read of a search. The first read is as small as without a search, in case most match."""
 
 LARGE_READ_COST = 40
 """Reading long fields from S3 needs one call for each record, so such a record counts as this many."""
@@ -174,10 +178,12 @@ class DynamoCatalogStore:
 
     def read_many[D: Definition](self, tenant: str, kind: type[D], ids: Sequence[int]) -> Mapping[int, D]:
         """The definitions with these ids, by id; ids of missing definitions are omitted."""
-        wanted = [keys.definition(tenant, kind.kind, id_) for id_ in ids]
-        items = [self._whole(item) for item in get_many(self._client, self._table, wanted)]
-        found = [definition_from_item(kind, item) for item in items if item]
-        return {definition.id: definition for definition in found}
+        return _of_kind(kind, tenant, self._read_items(_keys_of(kind, tenant, ids)))
+
+    def _read_items(self, wanted: Iterable[keys.Key]) -> list[Item]:
+        """The existing ones of these items, with their long fields, in no order."""
+        items = (self._whole(item) for item in get_many(self._client, self._table, wanted))
+        return [item for item in items if item]
 
     def names(self, tenant: str, kind: Kind, ids: Sequence[int]) -> Mapping[int, str]:
         """The names of the definitions with these ids, by id; ids of missing definitions are omitted."""
@@ -187,10 +193,14 @@ class DynamoCatalogStore:
         return {item["id"]: item[name] for item in found}
 
     def page[D: Definition](self, tenant: str, kind: type[D], limit: int, after: int | None, search: Search) -> Page[D]:
-        """In the order of their ids; a page ends early at a maximum of bytes, or of items read."""
+        """In the order of their ids; a page ends early at a maximum of bytes, or of items read.
+
+        A search that does not find enough in its first read continues with large ones.
+        """
         found: list[D] = []
         last, read, size = after, 0, 0
-        for item in self._items_after(tenant, kind.kind, after, limit + 1):
+        further = limit + 1 if search.has_no_filter else MAX_SEARCHED_AT_ONCE
+        for item in self._items_after(tenant, kind.kind, after, chain((limit + 1,), repeat(further))):
             if len(found) == limit or read >= MAX_READ_PER_PAGE:
                 return Page(items=found, next_after=last)
             read += LARGE_READ_COST if RECORD_KEY in item else 1
@@ -207,33 +217,48 @@ class DynamoCatalogStore:
                 found.append(definition)
         return Page(items=found)
 
-    def _items_after(self, tenant: str, kind: Kind, after: int | None, at_once: int) -> Iterator[Item]:
-        start = {} if after is None else {"ExclusiveStartKey": to_attributes(keys.definition(tenant, kind, after))}
-        return query(
-            self._client,
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=values(pk=keys.definitions(tenant, kind)),
-            ConsistentRead=True,
-            Limit=at_once,
-            **start,
-        )
+    def _items_after(self, tenant: str, kind: Kind, after: int | None, sizes: Iterable[int]) -> Iterator[Item]:
+        """The items with larger ids in their order; each of ``sizes`` is the most items of one read."""
+        last = None if after is None else to_attributes(keys.definition(tenant, kind, after))
+        for size in sizes:
+            items, last = query_page(
+                self._client,
+                last,
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues=values(pk=keys.definitions(tenant, kind)),
+                ConsistentRead=True,
+                Limit=size,
+            )
+            yield from items
+            if last is None:
+                return
 
     def read_workflow(self, tenant: str, workflow_id: int) -> WorkflowBundle:
-        """The workflow with all existing definitions that it refers to.
+        """The workflow with all existing definitions that it refers to, in one read for each level of references.
 
         :raises NotFound: if there is no such workflow.
         """
         workflow = self.read(tenant, Workflow, workflow_id)
         payloads = self.read_many(tenant, Payload, workflow.payloads)
-        block_ids = dict.fromkeys(id_ for payload in payloads.values() for id_ in payload.block_ids)
-        instance_ids = dict.fromkeys(payload.llm_instance for payload in payloads.values())
+        blocks = _keys_of(Block, tenant, (id_ for payload in payloads.values() for id_ in payload.block_ids))
+        instances = _keys_of(LlmInstance, tenant, (payload.llm_instance for payload in payloads.values()))
+        items = self._read_items([*blocks, *instances])
         return WorkflowBundle(
             workflow=workflow,
             payloads=payloads,
-            blocks=self.read_many(tenant, Block, list(block_ids)),
+            blocks=_of_kind(Block, tenant, items),
             instances=with_fallbacks(
-                self.read_many(tenant, LlmInstance, list(instance_ids)).values(),
-                partial(self.read_many, tenant, LlmInstance),
+                _of_kind(LlmInstance, tenant, items).values(), partial(self.read_many, tenant, LlmInstance)
             ),
         )
+
+
+def _keys_of[D: Definition](kind: type[D], tenant: str, ids: Iterable[int]) -> list[keys.Key]:
+    return [keys.definition(tenant, kind.kind, id_) for id_ in ids]
+
+
+def _of_kind[D: Definition](kind: type[D], tenant: str, items: Iterable[Item]) -> dict[int, D]:
+    """The definitions of one kind by id, of items of any kind."""
+    own = [item for item in items if item["pk"]["S"] == keys.definitions(tenant, kind.kind)]
+    return {definition.id: definition for definition in (definition_from_item(kind, item) for item in own)}

@@ -21,7 +21,7 @@ from baton.adapters.dynamodb.large_records import Texts, store_long_texts, whole
 from baton.adapters.dynamodb.throttling import Deadline, retry_throttled
 from baton.adapters.dynamodb.transactions import Write, transact
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
-from baton.domain.prompts import Reference, Sources
+from baton.domain.prompts import Reference, Sources, check_source_bytes
 from baton.domain.runs.plan import predecessors
 from baton.domain.runs.responses import NextPayload, PartialAnswer, Response
 from baton.domain.runs.run import Run, after_response, payload_started
@@ -30,6 +30,8 @@ from baton.domain.runs.steps import StepRecords
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+_SOURCE_ATTRIBUTES = ("sk", "content", "content_key", "content_bytes", "variables")
 
 ATTEMPT_IS_RUNNING = "#status = :running AND #attempt = :attempt"
 """A run may be cancelled, or resumed as its next attempt, while the function for a payload is starting."""
@@ -60,13 +62,17 @@ class DynamoStepStore:
         return snapshot_from_item(with_long_fields(item, self._texts))
 
     def read_sources(self, run: Run, references: Sequence[Reference]) -> Sources:
-        """The responses and variables that the references need, in one read."""
+        """The responses and variables that the references need, in one read.
+
+        :raises PromptTooLong: if the responses are too long for one prompt; none of the long texts has been read.
+        """
         positions = {reference.position for reference in references if reference.position is not None}
         responses = {keys.response(run.tenant, run.id, position)["sk"]: position for position in positions}
         wanted = [keys.response(run.tenant, run.id, position) for position in positions]
         if any(reference.source == "variable" for reference in references):
             wanted.append(keys.variables(run.tenant, run.id))
-        found = get_many(self._client, self._table, wanted, ("sk", "content", "content_key", "variables"))
+        found = get_many(self._client, self._table, wanted, _SOURCE_ATTRIBUTES)
+        check_source_bytes(sum(int(item["content_bytes"]["N"]) for item in found if "content_bytes" in item))
         items = {item["sk"]["S"]: item for item in found}
         return Sources(
             contents={responses[sk]: whole_content(item, self._texts) for sk, item in items.items() if sk in responses},

@@ -19,6 +19,11 @@ class Search:
     tag: str | None = None
     folder_path: str | None = None
 
+    @property
+    def has_no_filter(self) -> bool:
+        """Whether every definition matches."""
+        return self == Search()
+
     def matches(self, definition: Definition) -> bool:
         """Whether the definition matches every filter."""
         if isinstance(definition, Block) and not self._matches_block(definition):

@@ -13,6 +13,7 @@ from baton.domain.errors import (
     LlmError,
     LlmRefused,
     LlmUnreachable,
+    PromptTooLong,
     ReferenceMissing,
     ResponseAlreadyStored,
 )
@@ -20,7 +21,7 @@ from baton.domain.llm.calls import LlmAnswer, LlmCall
 from baton.domain.llm.endpoints import LlmTarget
 from baton.domain.llm.slots import Ticket
 from baton.domain.metrics import LIMIT, cause_of, llm_answered, llm_failed, payload_answered, waited
-from baton.domain.prompts import Reference, Sources, look_up
+from baton.domain.prompts import Reference, Sources, check_rendered_bytes, look_up
 from baton.domain.runs.responses import Response, answer_metadata, references_metadata
 from baton.domain.runs.run import OnMissing, Run, snapshot_advice
 from baton.domain.runs.snapshots import PayloadSnapshot
@@ -90,7 +91,7 @@ class ExecutePayload:
             self._call_llm(prepared, wait.ticket)
         except LlmError as error:
             return self._after_error(error, step, run, snapshot)
-        except ReferenceMissing as error:
+        except (ReferenceMissing, PromptTooLong) as error:
             return step.failed(f"{_label(snapshot)}{error}", snapshot_advice(run))
         except ResponseAlreadyStored:
             return step.answered(run.plan)
@@ -213,6 +214,7 @@ def _render(
     """The prompt, the target with its rendered system text, and the source of each reference in them.
 
     :raises ReferenceMissing: if a reference has no value and ``on_missing`` is ``fail``.
+    :raises PromptTooLong: if the texts would be too long.
     """
     values, references = look_up(snapshot.references_with(target), sources)
     missing = list(dict.fromkeys(reference.name for reference in references if reference.source == "missing"))
@@ -221,6 +223,7 @@ def _render(
     drop = on_missing == "empty"
     if drop:
         values |= dict.fromkeys(missing, "")
+    check_rendered_bytes((snapshot.template, target.settings.system or ""), values)
     prompt = render(snapshot.template, values, drop_missing=drop)
     if target.settings.system is None:
         return prompt, target, references

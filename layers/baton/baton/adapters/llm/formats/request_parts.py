@@ -19,6 +19,7 @@ JSON_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"
 """For streams as well: vendors' own clients accept JSON only, and servers that imitate an API are tested with these."""
 
 BEARER = "Authorization"
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 RESERVED_KEYS = ("model", "messages", "stream")
 """Body keys that options can't set, since Baton does."""
 
@@ -58,15 +59,15 @@ def key_header(call: LlmCall, usual: str) -> dict[str, str]:
 
 def encoded_body(call: LlmCall, body: Mapping[str, Any]) -> bytes:
     """The body as UTF-8. Characters are not escaped, so that prompts in other scripts stay short. ``None`` values are
-    omitted; options are added as further keys, and override settings."""
+    omitted; options are added as further keys, and override settings. Each part is encoded by itself: the body never
+    exists as a string, which would need up to four bytes for each character of a long prompt."""
     for name in RESERVED_KEYS:
         if name in call.settings.options:
             raise refused(call, f"has the option {name!r}, which Baton sets; remove it")
     present = {name: value for name, value in body.items() if value is not None}
     try:
-        return json.dumps({**present, **call.settings.options}, ensure_ascii=False, allow_nan=False).encode(
-            "utf-8", "replace"
-        )
+        parts = ENCODER.iterencode({**present, **call.settings.options})
+        return b"".join(part.encode("utf-8", "replace") for part in parts)
     except (TypeError, ValueError, RecursionError):
         raise refused(call, "has a setting or option that can't be written as JSON") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -11,6 +12,9 @@ from baton.domain.errors import LlmTimeout
 SUCCESSES = range(200, 300)
 REDIRECTS = range(300, 400)
 FAILURES = range(300, 600)
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""A half of a pair; Python's strings have none, unless JSON contained one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,8 @@ class HttpReply:
 
 def encodable(text: str) -> str:
     r"""The same text with U+FFFD for each lone surrogate, which JSON allows (``"\ud800"``) and UTF-8 does not."""
+    if not SURROGATE.search(text):
+        return text  # no copies of a long answer
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

@@ -15,6 +15,7 @@ again without it. Some servers that can't stream send the whole answer instead; 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -62,6 +63,7 @@ type Clock = Callable[[], float]
 PATH = "/chat/completions"
 MODELS_PATH = "/models"
 SETTINGS = ("temperature", "top_p", "stop", "seed")
+THE_WORD_JSON = re.compile("json", re.ASCII | re.IGNORECASE)
 SCHEMA_NAME = "answer"
 """The API requires a name for a schema; the model may see it."""
 
@@ -194,8 +196,8 @@ def _messages(call: LlmCall) -> list[dict[str, str]]:
 
 def _prompt(call: LlmCall) -> str:
     """OpenAI rejects ``json_object`` unless the word JSON is in a message."""
-    text = f"{call.settings.system} {call.prompt}".lower()
-    if call.settings.response_format != "json" or "json" in text:
+    texts = (call.settings.system or "", call.prompt)
+    if call.settings.response_format != "json" or any(map(THE_WORD_JSON.search, texts)):
         return call.prompt
     return f"{call.prompt}\n\n{instruction('json')}"
 

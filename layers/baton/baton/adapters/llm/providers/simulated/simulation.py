@@ -42,6 +42,8 @@ QUOTED_WORDS = 8
 WORD = re.compile(r"^\s+|\S+\s*")
 """A word includes the spaces after it: joined, the words are the text."""
 
+NOT_SPACES = re.compile(r"\S+")
+
 NOW_IS_UNUSED = datetime(2000, 1, 1, tzinfo=UTC)
 """A simulated Retry-After is in seconds, never a date."""
 
@@ -181,15 +183,16 @@ def _stream(call: LlmCall, text: str, seconds: float, sleep: Callable[[float], N
 
 def _generated(call: LlmCall) -> str:
     """The simulation's own answer in the requested format."""
-    words = call.prompt.split()
+    count = _count(call.prompt)
     match call.settings.response_format:
         case None | "text":
             return _summary(call)
         case "json":
-            return _json({"words": len(words), "first": "".join(words[:1]), "last": "".join(words[-1:])})
+            first, last = _first_words(call.prompt, 1), _last_words(call.prompt, 1)
+            return _json({"words": count, "first": "".join(first), "last": "".join(last)})
         case schema:
             try:
-                return _json(sample(schema, _summary(call), len(words)))
+                return _json(sample(schema, _summary(call), count))
             except UnsupportedSchema as error:
                 raise _refused(call, f"it can't generate {error} for the JSON Schema") from None
 
@@ -199,31 +202,44 @@ def _json(value: object) -> str:
 
 
 def _summary(call: LlmCall) -> str:
-    words = call.prompt.split()
-    counted = f"{len(words):,} word" + ("" if len(words) == 1 else "s")
-    begin, end = " ".join(words[:QUOTED_WORDS]), " ".join(words[-QUOTED_WORDS:])
-    if not words:
+    count = _count(call.prompt)
+    counted = f"{count:,} word" + ("" if count == 1 else "s")
+    begin = " ".join(_first_words(call.prompt, QUOTED_WORDS))
+    end = " ".join(_last_words(call.prompt, QUOTED_WORDS))
+    if not count:
         return f"{call.model} was given an empty prompt."
-    if len(words) <= QUOTED_WORDS:
+    if count <= QUOTED_WORDS:
         return f"{call.model} read {counted}: “{begin}”."
     return f"{call.model} read {counted}, from “{begin} …” to “… {end}”."
 
 
 def _answer(call: LlmCall, text: str) -> LlmAnswer:
     content, finish_reason = _cut(encodable(text), call.settings.max_tokens)
-    prompt = f"{call.settings.system or ''} {call.prompt}"
     return LlmAnswer(
         content=content,
         model=call.model,
-        prompt_tokens=len(prompt.split()),
-        completion_tokens=len(content.split()),
+        prompt_tokens=_count(call.settings.system or "") + _count(call.prompt),
+        completion_tokens=_count(content),
         finish_reason=finish_reason,
     )
 
 
+def _count(text: str) -> int:
+    """The number of words, without a list of them: a long prompt has millions."""
+    return sum(1 for _ in NOT_SPACES.finditer(text))
+
+
+def _first_words(text: str, count: int) -> list[str]:
+    return text.split(maxsplit=count)[:count]
+
+
+def _last_words(text: str, count: int) -> list[str]:
+    return text.rsplit(maxsplit=count)[-count:]
+
+
 def _cut(text: str, max_tokens: int | None) -> tuple[str, str]:
     """The text, cut to ``max_tokens`` words, and its finish reason; white space between words is preserved."""
-    ends = [word.end() for word in re.finditer(r"\S+", text)]
+    ends = [word.end() for word in NOT_SPACES.finditer(text)]
     if max_tokens is None or len(ends) <= max_tokens:
         return text, "stop"
     return text[: ends[max_tokens - 1]] if max_tokens > 0 else "", "length"
