@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from baton.domain.catalog.definitions import WorkflowBundle
+from baton.domain.errors import Invalid, PromptTooLong
 from baton.domain.llm.endpoints import LlmPrice, cost_of
 from baton.domain.llm.tokens import EXPECTED_ANSWER_TOKENS, estimated_tokens
-from baton.domain.prompts import Reference, Sources, Where, look_up
+from baton.domain.prompts import Reference, Sources, Where, check_rendered_bytes, look_up
 from baton.domain.runs.run import Variables
 from baton.domain.runs.snapshots import PayloadSnapshot, compile_snapshots
-from baton.domain.templates import normalised, render
+from baton.domain.templates import normalised, render, rendered_bytes
+
+MAX_PREFLIGHT_BYTES = 20_000_000
+"""Of all rendered prompts and system texts together, which are in memory at the same time."""
 
 FoundIn = Literal["response", "variable", "missing", "later"]
 
@@ -80,11 +84,36 @@ def preflight(definitions: WorkflowBundle, variables: Variables) -> Preflight:
     :raises Invalid: if no run of it could be started.
     """
     snapshots = compile_snapshots(definitions, variables)
+    _check_sizes(snapshots, variables)
     answers = [snapshot.own_target.settings.max_tokens or EXPECTED_ANSWER_TOKENS for snapshot in snapshots]
     payloads = tuple(
         _expected(snapshot, snapshots, answers, variables, _price(snapshot, definitions)) for snapshot in snapshots
     )
     return Preflight(payloads=payloads, warnings=tuple(_warnings(payloads, variables)))
+
+
+def _check_sizes(snapshots: Sequence[PayloadSnapshot], variables: Variables) -> None:
+    """Before anything is rendered: a long variable may occur any number of times."""
+    total = 0
+    for snapshot in snapshots:
+        texts, values = (snapshot.template, snapshot.own_target.settings.system or ""), _values(snapshot, variables)
+        try:
+            check_rendered_bytes(texts, values)
+        except PromptTooLong as error:
+            raise Invalid(
+                "payloads", f"payload {snapshot.payload_id} at position {snapshot.position}: {error}"
+            ) from error
+        total += sum(rendered_bytes(text, values) for text in texts)
+    if total > MAX_PREFLIGHT_BYTES:
+        detail = f"their prompts have {total:,} bytes together; a preflight renders at most {MAX_PREFLIGHT_BYTES:,}."
+        raise Invalid("payloads", detail)
+
+
+def _values(snapshot: PayloadSnapshot, variables: Variables) -> Mapping[str, str]:
+    """What is known of the payload's references: the values of variables."""
+    references = snapshot.references_with(snapshot.own_target)
+    known = [reference for reference in references if reference.source == "variable"]
+    return look_up(known, Sources(variables=variables))[0]
 
 
 def _price(snapshot: PayloadSnapshot, definitions: WorkflowBundle) -> LlmPrice | None:
@@ -99,8 +128,7 @@ def _expected(
     price: LlmPrice | None,
 ) -> ExpectedPayload:
     own, references = snapshot.own_target, snapshot.references_with(snapshot.own_target)
-    known = [reference for reference in references if reference.source == "variable"]
-    values, _ = look_up(known, Sources(variables=variables))
+    values = _values(snapshot, variables)
     prompt = render(snapshot.template, values)
     system = None if own.settings.system is None else render(own.settings.system, values)
     following = [other for other in reversed(snapshots) if other.position >= snapshot.position]
