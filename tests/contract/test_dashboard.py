@@ -14,7 +14,7 @@ from tests.support.metrics import EMITTED, NAMESPACE, PROVIDED, Dimensions
 from tests.support.template import CHANGED, DEFAULTS, EMULATOR, Parameters
 
 SEARCH = re.compile(
-    r"SEARCH\('\{(?P<schema>[\w,]+)\} MetricName=\"(?P<name>\w+)\"', '(?P<stat>\w+)', (?P<period>\d+)\)"
+    r"SEARCH\('\{(?P<schema>\"[\w/]+\"[\w,]+)\} MetricName=\"(?P<name>\w+)\"', '(?P<stat>\w+)', (?P<period>\d+)\)"
 )
 MAX_METRICS = 500
 """Of a widget. Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html"""
@@ -48,7 +48,7 @@ def drawn(chart: dict[str, Any]) -> Iterator[tuple[Metric, dict[str, Any]]]:
         if "expression" in options:
             found = SEARCH.fullmatch(options["expression"])
             assert found, options
-            namespace, *dimensions = found["schema"].split(",")
+            namespace, *dimensions = found["schema"].replace('"', "").split(",")
             assert int(found["period"]) == chart["period"]
             yield (namespace, found["name"], frozenset(dimensions)), {**options, "stat": found["stat"]}
         else:

@@ -96,7 +96,7 @@ DEPLOYMENT_ALARMS = [
     "HttpErrorsAlarm",
 ]
 
-COMMON = {"POWERTOOLS_METRICS_NAMESPACE": "Baton", "POWERTOOLS_LOG_LEVEL": "INFO"}
+COMMON = {"POWERTOOLS_METRICS_NAMESPACE": "Baton/STACK", "POWERTOOLS_LOG_LEVEL": "INFO"}
 
 
 def at_default(function: str) -> dict[str, str]:

@@ -257,7 +257,7 @@ def test_an_answered_payload_is_counted(baton: Deployment, output: Output) -> No
     baton.llm.script(an_answer("one", prompt_tokens=30, completion_tokens=7))
     baton.finish(execute(baton, "a"))
     answered = output.metric("LlmCalls")
-    assert (answered.namespace, answered.unit, answered.values) == ("Baton", "Count", [1.0])
+    assert (answered.namespace, answered.unit, answered.values) == ("Baton/baton-test", "Count", [1.0])
     assert answered.dimensions == {**PROVIDER, "outcome": "answered", "cause": "none"}
     counts = {name: output.metric(name) for name in ("InputTokens", "OutputTokens")}
     assert {name: (each.unit, each.values, each.dimensions) for name, each in counts.items()} == {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NAMESPACE = "Baton"
+NAMESPACE = "Baton/STACK"
+"""Each stack has its own."""
 
 type Dimensions = frozenset[str]
 """Names of dimensions; CloudWatch finds a metric only by all its dimensions."""
