@@ -70,10 +70,12 @@ class Worker(lambda_runtime.Worker):  # type: ignore[misc] # MiniStack has no ty
     config: dict[str, Any]
 
     def _spawn(self) -> None:
+        config = self.config  # a worker whose function has raised an error starts again
         try:
-            self.config = with_shared_layers(self.config)
+            self.config = with_shared_layers(config)
             super()._spawn()
         finally:
+            self.config = config
             with workers_changed:
                 starting_workers.discard(self)
                 workers_changed.notify_all()
