@@ -165,7 +165,7 @@ def _progress(run: Run) -> dict[str, Any]:
         "payload_id": run.payload_id,
         "payload_name": run.payload_name,
         "payload_started_at": run.payload_started_at,
-        "started_with_response": run.started_with_response or None,
+        "started_with_response": run.started_with_response,
     }
 
 
