@@ -20,7 +20,7 @@ from tests.support.deployment import Deployment
 from tests.support.environments import in_function
 from tests.support.events import http_event, stream_event, websocket_event
 from tests.support.functions import invoke, request
-from tests.support.metrics import EMITTED
+from tests.support.metrics import EMITTED, FUNCTIONS
 from tests.support.output import Output, captured
 from tests.support.records import an_answer
 from tests.support.streams import records_of_runs
