@@ -15,7 +15,7 @@ from local.saved_data import SAVE_PATH, SavedData
 PROGRAM = "emulator_process.py"
 REGION = "local"  # not the name of a real region, so that none can be used
 SECONDS_TO_START = 60
-SECONDS_TO_SAVE = 30
+SECONDS_TO_SAVE = 120
 
 # Variables that functions need to reach an LLM from this machine, in addition to those that every background process
 # inherits.

@@ -72,7 +72,8 @@ class SavedData:
         """Replace the last save with the next. Until its files are on the disk, nothing refers to them."""
         link_files(self.objects, self.next / OBJECTS)  # those that were created since ``begin``
         for path in (*self.next.rglob("*"), self.next):
-            flush(path)
+            if not is_same(path, self.folder / path.relative_to(self.next)):
+                flush(path)
         mark(self.next, save)
         shutil.rmtree(self._previous, ignore_errors=True)
         with suppress(FileNotFoundError):  # the first save
@@ -131,6 +132,11 @@ def link_or_copy(file: Path, name: Path) -> None:
         raise
     except OSError:
         shutil.copy2(file, name)
+
+
+def is_same(path: Path, other: Path) -> bool:
+    """Whether both are names of one file, which an earlier save has written to the disk."""
+    return other.exists() and path.samefile(other)
 
 
 def flush(path: Path) -> None:

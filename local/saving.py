@@ -24,7 +24,7 @@ from ministack.services import cloudformation, lambda_svc
 from local.saved_data import BLOBS, Save, SavedData, now
 
 SECONDS_BETWEEN = 60
-SECONDS_TO_WRITE = 25
+SECONDS_TO_WRITE = 90
 DEPLOYED = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
 """States of a stack that can be deployed again. In any other state, the next ``make up`` could not continue."""
 
