@@ -152,7 +152,12 @@ def test_files_are_on_the_disk_before_the_save_is_complete(tmp_path: Path, monke
     add_object(data, "object.txt", "text")
     flushed: list[str] = []
     flush = saved_data.flush
-    monkeypatch.setattr(saved_data, "flush", lambda path: (flushed.append(path.name), flush(path)))
+
+    def record(path: Path) -> None:
+        flushed.append(path.name)
+        flush(path)
+
+    monkeypatch.setattr(saved_data, "flush", record)
     save(data, "state")
     assert {"object.txt", "lambda.json", "s3"} <= set(flushed[: flushed.index("saved.new")])
     flushed.clear()
