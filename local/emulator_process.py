@@ -71,14 +71,14 @@ class Front:
     def __init__(self, saver: Saver, ids: ReservedIds) -> None:
         self.saver = saver
         self._ids = ids
-        self._ends = False
+        self.is_ending = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await app(scope, receive, send)
         elif scope["path"] == SAVE_PATH and scope.get("method") == "POST":
             await respond(scope, send, *await self._save())
-        elif self._ends and not is_signed(scope):
+        elif self.is_ending and not is_signed(scope):
             await respond(scope, send, 503, {"message": "The local stack is being stopped."})
         else:
             self.saver.changes += 1
@@ -99,7 +99,7 @@ class Front:
         requested = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, requested.set)
         await requested.wait()
-        self._ends = True
+        self.is_ending = True
         await close_websockets(SECONDS_TO_SETTLE)  # the $disconnect function runs
         os.killpg(0, signal.SIGTERM)  # the functions' processes; for this process, a second signal changes nothing
         await asyncio.sleep(SECONDS_TO_SETTLE)  # the state machine records that their runs have failed
