@@ -74,7 +74,7 @@ class Emulator:
             reason = json.loads(body)["message"] if body else "no response"
             raise Problem(
                 f"The data of the local stack can't be saved to {self._data.folder.parent}: {reason}. "
-                f"See its log: {self.log}. If the stack ends now, what was stored {self._since_last_save()} is lost."
+                f"What was stored {self._since_last_save()} is not saved. See its log: {self.log}"
             )
 
     def stop(self) -> None:

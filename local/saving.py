@@ -25,7 +25,7 @@ from local.saved_data import BLOBS, Save, SavedData, now
 
 SECONDS_BETWEEN = 60
 SECONDS_TO_WRITE = 90
-DEPLOYED = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
+DEPLOYED = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "DELETE_COMPLETE"}
 """States of a stack that can be deployed again. In any other state, the next ``make up`` could not continue."""
 
 
@@ -75,7 +75,7 @@ class Saver:
             await run(wait_for, *fork(self._data, save))
         except (OSError, NotSavedError) as error:
             await run(self._data.abandon)
-            raise NotSavedError(str(error)) from error
+            raise NotSavedError(reason_of(error)) from error
         self.changes -= changes
         return save
 
@@ -108,11 +108,18 @@ def fork(data: SavedData, save: Save) -> tuple[int, int]:
                 data.complete(save)
                 status = 0
         except BaseException as error:  # noqa: BLE001 - it is sent to the parent
-            os.write(to_reason, str(error).encode())
+            os.write(to_reason, reason_of(error).encode())
         finally:
             os._exit(status)
     os.close(to_reason)
     return process, reason
+
+
+def reason_of(error: BaseException) -> str:
+    """Such as ``No space left on device``, with the file where it is known."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error) or type(error).__name__
+    return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
 
 
 def leave_parent(to_reason: int) -> None:

@@ -76,7 +76,10 @@ class Stack:
                 self._require_saved()
             self.model.stop()
             self._addresses.unlink(missing_ok=True)
-            self.emulator.kill() if discard else self.emulator.stop()
+            if discard:
+                self.emulator.kill()
+            else:
+                self.emulator.stop()
             return was_running
 
     def _require_saved(self) -> None:
@@ -85,7 +88,7 @@ class Stack:
             self.emulator.save()
         except Problem as problem:
             raise Problem(
-                f"{problem}\nThe stack still runs. Remove the reason and try again, or stop it without saving: "
+                f"{problem}\nThe stack still runs. Remove the reason and try again, or stop it and lose this data: "
                 "`make down DISCARD=1`."
             ) from problem
 

@@ -97,7 +97,7 @@ def test_a_stack_that_cannot_save_still_runs(start: Start, tmp_path: Path) -> No
     stack, full = start("saves"), tmp_path / "home" / "full"
     stack.emulator.save()
     full.touch()
-    with pytest.raises(Problem, match=r"(?s)No space left.*since 20.*still runs.*DISCARD=1"):
+    with pytest.raises(Problem, match=r"(?s)No space left.*stored since 20.*is not saved.*still runs.*DISCARD=1"):
         stack.down()
     assert stack.emulator.is_running()
     full.unlink()

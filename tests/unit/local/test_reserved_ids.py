@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local import reserved_ids
@@ -24,6 +24,7 @@ def count(item: dict[str, Any], name: str) -> int:
     return int(item[name]["N"])
 
 
+@settings(max_examples=40)  # each writes to the disk
 @given(steps=st.lists(st.integers(1, 3 * BLOCK), min_size=1), saved_after=st.integers(0, 20))
 def test_no_id_is_given_twice_wherever_the_last_save_was(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int], saved_after: int
