@@ -48,7 +48,7 @@ def test_runs_and_definitions_survive_a_restart_and_a_kill(tmp_path: Path) -> No
         lost = baton.start(workflow_id, {"what": "nothing"})
         stack.emulator.kill()
 
-        stack.up()
+        stack.emulator.start()  # without a deployment, which the start above has shown
         assert [baton.run(run_id), baton.run(after)] == [before, saved]
         assert baton.send("GET", f"/api/runs/{lost}").status_code == 404
         new = baton.start(workflow_id, {"what": "more"})
