@@ -19,8 +19,8 @@ venv:
 up: venv ## Start the local stack, or redeploy to a running one (PORT=4566)
 	@$(PYTHON) -m local.up --port $(PORT)
 
-down: venv ## Stop the local stack; its data is retained
-	@$(PYTHON) -m local.down
+down: venv ## Stop the local stack; its data is retained (DISCARD=1: what was stored in the last minute is not)
+	@$(PYTHON) -m local.down $(if $(DISCARD),--discard)
 
 # LLM=model, the default, uses a small real model on this machine; LLM=simulated uses no model. To use an
 # OpenAI-compatible server, set LLM_BASE_URL and LLM_MODEL, and LLM_API_KEY if the server needs a key.
@@ -60,5 +60,5 @@ bench: venv ## Measure speed, memory and cost on this machine, in minutes (ONLY=
 	@$(PYTHON) -m local.bench $(ONLY)
 
 clean: ## Stop the local stack and delete everything that make has created
-	@test ! -x $(PYTHON) || $(PYTHON) -m local.down
+	@test ! -x $(PYTHON) || $(PYTHON) -m local.down --discard
 	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -4,16 +4,18 @@ import json
 import os
 import shutil
 import sysconfig
+from http import HTTPStatus
 from pathlib import Path
 
 from local.background import BackgroundProcess
-from local.network import LOOPBACK, is_in_use
+from local.network import LOOPBACK, is_in_use, post
 from local.problem import Problem
+from local.saved_data import SAVE_PATH, SavedData
 
 PROGRAM = "emulator_process.py"
 REGION = "local"  # not the name of a real region, so that none can be used
 SECONDS_TO_START = 60
-SECONDS_TO_SAVE = 30
+SECONDS_TO_SAVE = 120
 
 # Variables that functions need to reach an LLM from this machine, in addition to those that every background process
 # inherits.
@@ -28,9 +30,9 @@ RUNTIME_PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "
 
 
 class Emulator:
-    """All of its files are in ``home``: its state, its log and the temporary files of its functions.
+    """All of its files are in ``home``: its data, its log and the temporary files of its functions.
 
-    State is saved only on a graceful stop: after a kill, the emulator starts with the state of its last start.
+    The data is saved every minute, on request and at the end: after a kill, the next start has that of the last save.
     """
 
     def __init__(self, home: Path, port: int, program: str = PROGRAM) -> None:
@@ -38,8 +40,8 @@ class Emulator:
         self._program = program
         self.url = f"http://{LOOPBACK}:{port}"
         self._home = home
-        self._state = home / "state"
-        self._objects = home / "s3"
+        self._data = SavedData(home)
+        self._ids = home / "ids.json"
         self._temporary = home / "tmp"
         self._runtime = self._temporary / "runtime"
         self._process = BackgroundProcess(home, "emulator")
@@ -62,16 +64,52 @@ class Emulator:
             self.kill()
             raise
 
+    def save(self) -> None:
+        """Save the data now.
+
+        :raises Problem: if it can't be saved; the emulator still runs.
+        """
+        status, body = post(f"{self.url}{SAVE_PATH}", SECONDS_TO_SAVE)
+        if status in {None, HTTPStatus.INSUFFICIENT_STORAGE}:  # an earlier version has another status
+            reason = json.loads(body)["message"] if body else "no response"
+            raise Problem(
+                f"The data of the local stack can't be saved to {self._data.folder.parent}: {reason}. "
+                f"What was stored {self._since_last_save()} is not saved. See its log: {self.log}"
+            )
+
     def stop(self) -> None:
-        """Save the state and end, with the functions: a run whose payload is being executed fails."""
-        if self.is_running():
-            self._process.stop(SECONDS_TO_SAVE)
-            shutil.rmtree(self._temporary, ignore_errors=True)
+        """Save the data and end, with the functions: a run whose payload is being executed fails.
+
+        :raises Problem: if it has ended and the data that it had at the end is not saved.
+        """
+        if not self.is_running():
+            return
+        self._process.stop(SECONDS_TO_SAVE)
+        shutil.rmtree(self._temporary, ignore_errors=True)
+        if self.ended_unsaved():
+            raise Problem(
+                f"The emulator has ended, but could not save its data: what was stored {self._since_last_save()} is "
+                f"lost. The next `make up` starts with the data of the last save. See the emulator's log: {self.log}"
+            )
 
     def kill(self) -> None:
-        """End without saving; the state on disk is that of the last start."""
+        """End without saving; the data on disk is that of the last save."""
         self._process.kill()
         shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def ended_unsaved(self) -> bool:
+        """Whether the emulator that used this data last has ended without saving it."""
+        last = self._data.last()
+        return self._ids.exists() if last is None else not last.is_last
+
+    def last_saved(self) -> str:
+        """The time of the last save, in the time zone of this machine."""
+        last = self._data.last()
+        return "" if last is None else f"{last.at.astimezone():%Y-%m-%d %H:%M:%S}"
+
+    def _since_last_save(self) -> str:
+        saved = self.last_saved()
+        return f"since {saved}" if saved else "since its start"
 
     def _environment(self) -> dict[str, str]:
         return {name: value for name, value in os.environ.items() if name in NETWORK} | {
@@ -81,9 +119,10 @@ class Emulator:
             "MINISTACK_HOST": "localhost",
             "MINISTACK_REGION": REGION,
             "PERSIST_STATE": "1",
-            "STATE_DIR": str(self._state),
+            "STATE_DIR": str(self._data.folder),
             "S3_PERSIST": "1",
-            "S3_DATA_DIR": str(self._objects),
+            "S3_DATA_DIR": str(self._data.objects),
+            "IDS_FILE": str(self._ids),
             "TMPDIR": str(self._temporary),
             "RUNTIME_PACKAGES": str(self._runtime),
             "NO_PROXY": f"localhost,{LOOPBACK}",
@@ -98,11 +137,9 @@ class Emulator:
         shutil.rmtree(self._temporary, ignore_errors=True)
         self._temporary.mkdir()
         link_runtime_packages(self._runtime)
-        saved = self._state / "lambda.json"
-        if saved.exists():
-            forget_stream_positions(saved)
-        else:
-            shutil.rmtree(self._objects, ignore_errors=True)  # left by a start that did not save its state
+        self._data.prepare()
+        if not self._data.exists():
+            self._ids.unlink(missing_ok=True)  # the data was removed, so the ids start again
 
 
 def link_runtime_packages(folder: Path) -> None:
@@ -117,13 +154,3 @@ def require_free(port: int) -> None:
         raise Problem(
             f"Port {port} is in use by another program: choose another one, such as `make up PORT={port + 100}`."
         )
-
-
-def forget_stream_positions(saved: Path) -> None:
-    """Remove the saved read positions: the emulator does not save the streams, which start again at position 0.
-
-    With the old position, it would skip as many new records as it had read before.
-    """
-    state = json.loads(saved.read_text())
-    state["payload"].pop("dynamodb_stream_positions", None)
-    saved.write_text(json.dumps(state))

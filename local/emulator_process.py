@@ -1,7 +1,7 @@
-"""The program of the emulator's process: MiniStack, served so that it ends within seconds and saves its state.
+"""The program of the emulator's process: MiniStack, served so that it saves its data and ends within seconds.
 
-MiniStack's own main waits for open WebSockets and running functions, which may never end; it would be killed before it
-had saved anything.
+MiniStack's own main waits for open WebSockets, running functions and connections of clients, which may never end, and
+saves its data only after that.
 
 A burst of calls starts many workers, the processes of functions. MiniStack unpacks all layers for each of them, and
 starts all at the same time. Here they share the unpacked layers, and only as many start at the same time as there are
@@ -17,13 +17,20 @@ import sys
 import sysconfig
 import threading
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.app import app
 from ministack.core import lambda_runtime
-from ministack.services import apigateway, lambda_svc
+from ministack.services import apigateway, dynamodb, lambda_svc
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from local.reserved_ids import ReservedIds
+from local.saved_data import SAVE_PATH, SavedData
+from local.saving import NotSavedError, Saver
 
 SECONDS_TO_SETTLE = 0.7
 SECONDS_KEPT_ALIVE = 75
@@ -55,8 +62,113 @@ async def emulate() -> None:
         replace_installed_packages() + lambda_runtime._PYTHON_WORKER_SCRIPT  # noqa: SLF001
     )
     lambda_svc.acquire_worker, lambda_svc.release_worker = acquire_worker, release_worker
-    await serve(app, config, shutdown_trigger=stop_requested)
-    os._exit(0)  # the state is saved; threads that wait for a function would delay a regular exit
+    ids = ReservedIds(Path(os.environ["IDS_FILE"]))
+    reserve_ids(ids)
+    forget_stream_positions()
+    front = Front(Saver(SavedData(Path(os.environ["STATE_DIR"]).parent)), ids)
+    saving = asyncio.create_task(front.saver.save_regularly())
+    await serve(front, config, shutdown_trigger=front.end)
+    saving.cancel()
+
+
+class Front:
+    """The emulator's application. While it ends, it accepts only the requests of functions."""
+
+    def __init__(self, saver: Saver, ids: ReservedIds) -> None:
+        self.saver = saver
+        self._ids = ids
+        self.is_ending = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await app(scope, receive, send)
+        elif scope["path"] == SAVE_PATH and scope.get("method") == "POST":
+            await respond(scope, send, *await self._save())
+        elif self.is_ending and not is_signed(scope):
+            await respond(scope, send, 503, {"message": "The local stack is being stopped."})
+        else:
+            self.saver.changes += 1
+            await app(scope, receive, send)
+
+    async def _save(self) -> tuple[int, dict[str, str]]:
+        try:
+            return 200, {"at": (await self.saver.save()).at.isoformat()}
+        except NotSavedError as error:
+            return 507, {"message": str(error)}
+
+    async def end(self) -> None:
+        """Wait for SIGTERM, then close connections, then end functions: both still need the emulator while they end.
+
+        Then save, and end the process. A regular end of the server would wait for its clients, and for threads that
+        wait for a function.
+        """
+        requested = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, requested.set)
+        await requested.wait()
+        self.is_ending = True
+        await close_websockets(SECONDS_TO_SETTLE)  # the $disconnect function runs
+        os.killpg(0, signal.SIGTERM)  # the functions' processes; for this process, a second signal changes nothing
+        await asyncio.sleep(SECONDS_TO_SETTLE)  # the state machine records that their runs have failed
+        os._exit(await self._save_last())
+
+    async def _save_last(self) -> int:
+        try:
+            await self.saver.save_last()
+            self._ids.release()
+        except (NotSavedError, OSError) as error:
+            print(f"The data could not be saved: {error}", flush=True)  # noqa: T201 - to the emulator's log
+            return 1
+        return 0
+
+
+def is_signed(scope: Any) -> bool:
+    """Whether this is a request to AWS and not to the API: those of functions are signed."""
+    return any(name.lower() == b"authorization" and value.startswith(b"AWS4-") for name, value in scope["headers"])
+
+
+async def respond(scope: Any, send: Any, status: int, body: dict[str, str]) -> None:
+    """Send JSON, to a WebSocket's handshake as well."""
+    kind = "websocket.http.response" if scope["type"] == "websocket" else "http.response"
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    await send({"type": f"{kind}.start", "status": status, "headers": headers})
+    await send({"type": f"{kind}.body", "body": json.dumps(body).encode()})
+
+
+async def close_websockets(seconds: float) -> None:
+    """Close those that are open, and those whose handshake ends in the meantime."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < deadline:
+        for connection in list(apigateway._ws_connections.values()):  # noqa: SLF001 - as its own DeleteConnection does
+            connection["close_event"].set()
+        await asyncio.sleep(0.05)
+
+
+def forget_stream_positions() -> None:
+    """Load no read positions: the emulator does not save the streams, which start again at position 0.
+
+    With the old position, it would skip as many new records as it had read before.
+    """
+    load = lambda_svc.load_persisted_state
+    lambda_svc.load_persisted_state = lambda data: load(data | {"dynamodb_stream_positions": {}})
+
+
+def reserve_ids(ids: ReservedIds) -> None:
+    """Observe each write of a counter, and after an end without a save, raise the counters when they are loaded."""
+    emit, load = dynamodb._emit_stream_event, dynamodb.load_persisted_state  # noqa: SLF001 - called after each write
+
+    def emitted(table: str, event: str, old: Any, new: Any, **named: Any) -> Any:
+        ids.record(table, new)
+        return emit(table, event, old, new, **named)
+
+    def loaded(data: Any) -> None:
+        load(data)
+        for (_, _, name), table in dynamodb._tables.all_items():  # noqa: SLF001
+            for partition, sort in ids.keys(name):
+                key = {"pk": {"S": partition}, "sk": {"S": sort}}
+                item = dynamodb._get_item_by_key(table, key) or key  # noqa: SLF001
+                dynamodb._set_item(table, partition, sort, ids.raised(name, item))  # noqa: SLF001
+
+    dynamodb._emit_stream_event, dynamodb.load_persisted_state = emitted, loaded  # noqa: SLF001
 
 
 ministack_connections_api = apigateway.handle_connections_api
@@ -154,18 +266,6 @@ def release_worker(worker: Any) -> None:
     ministack_release_worker(worker)
     with workers_changed:
         workers_changed.notify_all()
-
-
-async def stop_requested() -> None:
-    """Wait for SIGTERM, then close connections, then end functions: both still need the emulator while they end."""
-    requested = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, requested.set)
-    await requested.wait()
-    for connection in list(apigateway._ws_connections.values()):  # noqa: SLF001 - as its own DeleteConnection does
-        connection["close_event"].set()
-    await asyncio.sleep(SECONDS_TO_SETTLE)  # the $disconnect function runs
-    os.killpg(0, signal.SIGTERM)  # the functions' processes; for this process, a second signal changes nothing
-    await asyncio.sleep(SECONDS_TO_SETTLE)  # the state machine records that their runs have failed
 
 
 if __name__ == "__main__":

@@ -32,3 +32,16 @@ def status_of(url: str) -> int | None:
             return error.code
     except OSError:
         return None
+
+
+def post(url: str, seconds: float) -> tuple[int | None, bytes]:
+    """The HTTP status and body of a POST without a proxy and body; ``None`` if there is no response."""
+    request = urllib.request.Request(url, method="POST")  # noqa: S310 - of this machine
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=seconds) as response:
+            return int(response.status), response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+    except OSError:
+        return None, b""

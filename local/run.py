@@ -28,6 +28,7 @@ def run(console: Console) -> None:
         if llm is None and not stack.model.is_running():
             raise Problem(f"{problem}\n{stack.model.ended_message()}") from problem
         raise
+    stack.emulator.save()
     console.print(commands_to_try(addresses, finished["workflow_id"], finished["id"]), soft_wrap=True)
 
 

@@ -2,13 +2,15 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from local.background import acquire
 from local.deployment import ROOT, build_and_deploy
 from local.emulator import PROGRAM, Emulator
 from local.model import ModelServer
@@ -52,23 +54,43 @@ class Stack:
 
     def up(self) -> Addresses:
         """Start the processes that do not run, and deploy. On an error, end the processes that this call started."""
-        if self.emulator.is_running():
-            self._require_same_port()
-        started_model = self._with_model and self._start_model()
-        try:
-            return self._up()
-        except BaseException:
-            if started_model:
-                self.model.kill()
-            raise
+        with alone_in(self._home):
+            if self.emulator.is_running():
+                self._require_same_port()
+            started_model = self._with_model and self._start_model()
+            try:
+                return self._up()
+            except BaseException:
+                if started_model:
+                    self.model.kill()
+                raise
 
-    def down(self) -> bool:
-        """Stop all processes; returns whether there were any."""
-        was_running = self.emulator.is_running() or self.model.is_running()
-        self.model.stop()
-        self._addresses.unlink(missing_ok=True)
-        self.emulator.stop()
-        return was_running
+    def down(self, *, discard: bool = False) -> bool:
+        """Stop all processes; returns whether there were any.
+
+        :raises Problem: if the data can't be saved, or has not been saved. With ``discard``, it is not saved.
+        """
+        with alone_in(self._home):
+            was_running = self.emulator.is_running() or self.model.is_running()
+            if self.emulator.is_running() and not discard:
+                self._require_saved()
+            self.model.stop()
+            self._addresses.unlink(missing_ok=True)
+            if discard:
+                self.emulator.kill()
+            else:
+                self.emulator.stop()
+            return was_running
+
+    def _require_saved(self) -> None:
+        """Save while everything runs: if it fails, nothing is lost yet, and the reason can be removed."""
+        try:
+            self.emulator.save()
+        except Problem as problem:
+            raise Problem(
+                f"{problem}\nThe stack still runs. Remove the reason and try again, or stop it and lose this data: "
+                "`make down DISCARD=1`."
+            ) from problem
 
     def __enter__(self) -> Self:
         self.up()
@@ -91,6 +113,8 @@ class Stack:
         if self.emulator.is_running():
             return self._deploy()
         self._report(f"Starting the emulator on port {self.emulator.port}")
+        if self.emulator.ended_unsaved():
+            self._report(f"It had not ended by `make down`: the data is that of {self.emulator.last_saved()}")
         self.emulator.start()
         try:
             return self._deploy()
@@ -111,8 +135,26 @@ class Stack:
         addresses = Addresses(http_url=outputs["HttpUrl"], websocket_url=outputs["WebSocketUrl"])
         self._report("Waiting for the first response")
         wait_for_response(f"{addresses.http_url}/api/runs", self.emulator.log)
+        self.emulator.save()
         self._addresses.write_text(json.dumps(asdict(addresses), indent=2))
         return addresses
+
+
+@contextmanager
+def alone_in(home: Path) -> Iterator[None]:
+    """Refuse to run beside another command that starts or stops the stack of this folder."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with (home / "command.lock").open("a") as lock:
+            if not acquire(lock):
+                raise Problem(
+                    "Another command is starting or stopping the local stack: try again when it has finished."
+                )
+            yield
+    except OSError as error:
+        if error.filename is None or not Path(error.filename).is_relative_to(home):
+            raise
+        raise Problem(f"The local stack can't use {error.filename}: {error.strerror}.") from error
 
 
 def wait_for_response(url: str, log: Path) -> None:

@@ -32,7 +32,7 @@ from tests.support.template import ROOT
 
 PACKAGE = ROOT / "layers" / "baton" / "baton"
 DECISIONS = ROOT / "docs" / "decisions"
-MAKE_VARIABLES = {"PORT", "ONLY", "LLM", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY"}
+MAKE_VARIABLES = {"PORT", "DISCARD", "ONLY", "LLM", "LLM_BASE_URL", "LLM_MODEL", "LLM_API_KEY"}
 ENVIRONMENTS = set(tomllib.loads((ROOT / "samconfig.toml").read_text())) - {"version", "local"}
 GLOBAL_OPTIONS = {"query", "output"}
 """Of every command of the AWS CLI."""
