@@ -21,6 +21,7 @@ from baton.usecases.llm.api_keys import ApiKeys
 from baton.usecases.llm.limiter import Limiter
 from baton.usecases.runs.change_run import ChangeRun
 from baton.usecases.runs.execute_payload import ExecutePayload
+from baton.usecases.runs.rerun import Rerun
 from baton.usecases.runs.start_run import StartRun
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.clients import FakeConnections, FakeWebSockets
@@ -75,7 +76,8 @@ class FakeBaton:
             jitter=lambda bound: bound,
         )
         self.state_machine = FakeStateMachine(self.runs, self.execute_payload, self.clock)
-        self.change_run = ChangeRun(runs=self.runs, executions=self.executions)
+        self.change_run = ChangeRun(runs=self.runs, executions=self.executions, definitions=self.catalog)
+        self.rerun = Rerun(runs=self.runs, start_run=self.start_run)
         self.sender = RetryingSender(web_sockets=self.web_sockets, sleep=self.clock.advance)
         self.follow_runs = FollowRuns(connections=self.connections, runs=self.runs, sender=self.sender)
         self.notify = NotifySubscribers(

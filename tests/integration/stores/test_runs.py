@@ -507,7 +507,7 @@ def test_a_snapshot_is_read_back_with_its_limits_and_fallbacks(stores: RunStores
     )
     snapshot = a_snapshot(0, targets=(LlmTarget(endpoint=an_endpoint(limits=limits), settings=LlmSettings()), other))
     stores.runs.create(a_run(), {}, [snapshot])
-    assert stores.runs.read_snapshots(TENANT, 1) == [snapshot]
+    assert stores.runs.read_snapshots(a_run()) == [snapshot]
 
 
 def test_a_history_contains_no_parts_of_answers(stores: RunStores) -> None:
@@ -517,7 +517,7 @@ def test_a_history_contains_no_parts_of_answers(stores: RunStores) -> None:
     stores.steps.publish_part(a_part(offset=6, delta="wer."))
     assert stores.runs.read_history(TENANT, 1) == before
     assert stores.runs.read_responses(TENANT, 1, 10, None).items == []
-    assert len(stores.runs.read_snapshots(TENANT, 1)) == 1
+    assert len(stores.runs.read_snapshots(a_run())) == 1
 
 
 def test_only_the_latest_part_of_an_answer_is_stored(dynamodb_stores: RunStores, aws: Account) -> None:

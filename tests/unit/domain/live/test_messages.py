@@ -96,7 +96,7 @@ def test_a_rewritten_response_has_no_message() -> None:
 
 
 def test_a_run_that_ends_sends_a_message_with_its_status() -> None:
-    ends = {"runId": 1, "workflowId": 7}
+    ends = {"runId": 1, "workflowId": 7, "metadata": {"attempt": 1}}
     completed, failed = a_run(status="completed"), a_run(status="failed", error="It broke.")
     assert data_of(a_run(), completed) == {**ends, "status": "completed", "progress": 100}
     assert data_of(a_run(), failed) == {**ends, "status": "failed", "error": "It broke."}

@@ -148,51 +148,13 @@ def watched(scenario: Callable[[FakeBaton], None]) -> WatchedRuns:
     return runs
 
 
-@pytest.mark.parametrize("scenario", ONE_ATTEMPT, ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize("scenario", [*ONE_ATTEMPT, *RESUMED], ids=lambda scenario: scenario.__name__)
 def test_the_history_at_any_time_equals_the_messages_of_the_stream(
     scenario: Callable[[FakeBaton], None],
 ) -> None:
     runs = watched(scenario)
     for number, moment in enumerate(runs.moments, start=1):
         assert list(messages_of_history(moment)) == messages_of_changes(runs.changes[:number])
-
-
-@pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
-def test_the_history_of_a_resumed_run_contains_only_messages_of_the_stream(
-    scenario: Callable[[FakeBaton], None],
-) -> None:
-    """The end of an earlier attempt is overwritten; its remaining messages are unchanged."""
-    runs = watched(scenario)
-    for number, moment in enumerate(runs.moments, start=1):
-        sent = {message.id: message for message in messages_of_changes(runs.changes[:number])}
-        assert [sent.get(message.id) for message in messages_of_history(moment)] == list(messages_of_history(moment))
-
-
-@pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
-def test_the_history_of_a_resumed_run_contains_all_answers_and_the_current_attempt(
-    scenario: Callable[[FakeBaton], None],
-) -> None:
-    """The history contains every message that the stream sent before the subscription and that is still valid."""
-    runs = watched(scenario)
-    for number, moment in enumerate(runs.moments, start=1):
-        present = f"1-{moment.run.attempt}-"
-        holds = {
-            message.id
-            for message in messages_of_changes(runs.changes[:number])
-            if message.type == "payload_completed" or message.id.startswith(present)
-        }
-        assert holds <= {message.id for message in messages_of_history(moment)}
-
-
-@pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
-def test_messages_of_a_resumed_run_are_in_the_order_of_events(
-    scenario: Callable[[FakeBaton], None],
-) -> None:
-    runs = watched(scenario)
-    order = {message.id: place for place, message in enumerate(messages_of_changes(runs.changes))}
-    for moment in runs.moments:
-        places = [order[message.id] for message in messages_of_history(moment)]
-        assert places == sorted(places)
 
 
 @pytest.mark.parametrize("scenario", [*ONE_ATTEMPT, *RESUMED], ids=lambda scenario: scenario.__name__)

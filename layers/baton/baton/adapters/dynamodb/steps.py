@@ -46,20 +46,29 @@ class DynamoStepStore:
         self._texts = texts
 
     def read_step(self, tenant: str, run_id: int, position: int) -> StepRecords:
-        """Everything that the checks before a payload's execution need, in one read."""
+        """Everything that the checks before a payload's execution need, in one read.
+
+        A snapshot that was compiled for a later attempt is a second read.
+        """
         run = keys.run(tenant, run_id)
         snapshot = keys.snapshot(tenant, run_id, position)
         responses = {at: keys.response(tenant, run_id, at) for at in (position, *predecessors(position))}
         found = get_many(self._client, self._table, [run, snapshot, *responses.values()])
         items = {item["sk"]["S"]: item for item in found}
+        compiled = items.get(snapshot["sk"])
+        stored = run_from_item(items[run["sk"]], compiled or {}) if run["sk"] in items else None
         return StepRecords(
-            run=run_from_item(items[run["sk"]], items.get(snapshot["sk"], {})) if run["sk"] in items else None,
-            snapshot=self._snapshot(items[snapshot["sk"]]) if snapshot["sk"] in items else None,
+            run=stored,
+            snapshot=self._snapshot(stored, position, compiled),
             done=frozenset(at for at, key in responses.items() if key["sk"] in items),
         )
 
-    def _snapshot(self, item: Item) -> PayloadSnapshot:
-        return snapshot_from_item(with_long_fields(item, self._texts))
+    def _snapshot(self, run: Run | None, position: int, item: Item | None) -> PayloadSnapshot | None:
+        """The snapshot that the run executes at this position; ``item`` is the one that was compiled at its start."""
+        if run and position < run.total and (version := run.snapshot_version(position)):
+            key = keys.snapshot(run.tenant, run.id, position, version)
+            item = next(iter(get_many(self._client, self._table, [key])), None)
+        return None if item is None else snapshot_from_item(with_long_fields(item, self._texts))
 
     def read_sources(self, run: Run, references: Sequence[Reference]) -> Sources:
         """The responses and variables that the references need, in one read.

@@ -15,3 +15,8 @@ class Caller:
     tenant: str
     key_id: str | None = None
     scopes: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """Who has started or cancelled a run: the key id, or the tenant if the request has no key."""
+        return self.key_id or self.tenant
