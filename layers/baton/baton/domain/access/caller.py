@@ -18,5 +18,5 @@ class Caller:
 
     @property
     def name(self) -> str:
-        """Who has started or cancelled a run: the key id, or the tenant if the request has no key."""
+        """The caller as runs store it: the key id, or the tenant if the request has no key."""
         return self.key_id or self.tenant

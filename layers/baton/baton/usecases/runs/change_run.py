@@ -86,7 +86,7 @@ class ChangeRun:
         return run if resolved == tuple(existing[position:]) else self._with_snapshots(run, resolved)
 
     def _with_newest_definition(self, run: Run, history: RunHistory, variables: Variables) -> Run:
-        """The payloads that have answered keep their snapshots and responses; any others are compiled again."""
+        """All payloads without a response are compiled again; the others, with their responses, are unchanged."""
         try:
             definitions = self.definitions.read_workflow(run.tenant, run.workflow_id)
         except NotFound as error:
