@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 import sysconfig
 import threading
 from collections import defaultdict
@@ -25,6 +26,9 @@ from ministack.services import apigateway, lambda_svc
 
 SECONDS_TO_SETTLE = 0.7
 SECONDS_KEPT_ALIVE = 75
+SECONDS_OF_A_THREAD = 0.0005
+"""Calls, state machines and the stream are threads of this process; with Python's 5 ms, each delays the others."""
+
 MAX_WAITING_FRAMES = 64
 MAX_STARTING_WORKERS = os.process_cpu_count() or 1
 SECONDS_FOR_A_FREE_WORKER = 0.5
@@ -35,6 +39,7 @@ SECONDS_FOR_A_TURN = 20
 
 
 async def emulate() -> None:
+    sys.setswitchinterval(SECONDS_OF_A_THREAD)
     config = Config()
     config.bind = [f"{os.environ['BIND_HOST']}:{os.environ['GATEWAY_PORT']}"]
     config.keep_alive_timeout = SECONDS_KEPT_ALIVE
@@ -70,10 +75,12 @@ class Worker(lambda_runtime.Worker):  # type: ignore[misc] # MiniStack has no ty
     config: dict[str, Any]
 
     def _spawn(self) -> None:
+        config = self.config  # a worker whose function has raised an error starts again
         try:
-            self.config = with_shared_layers(self.config)
+            self.config = with_shared_layers(config)
             super()._spawn()
         finally:
+            self.config = config
             with workers_changed:
                 starting_workers.discard(self)
                 workers_changed.notify_all()

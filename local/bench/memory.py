@@ -18,16 +18,35 @@ LARGEST_READS = {
 }
 """Each read, with its argument for ``tests/support/large_run.py``."""
 
+LARGEST_PAYLOADS = (
+    "texts of 5 KB",
+    "texts of 1 MB",
+    "openai, emoji, whole",
+    "openai, emoji, streamed",
+    "anthropic, emoji, streamed",
+    "bedrock, emoji, streamed",
+)
+"""Cases of ``tests/support/large_payload_cases.py``: without a size, prompt and answer are as large as allowed."""
+
 
 def tables(session: Session) -> Iterator[Table]:
     session.report("Memory: the largest reads")
     yield reads_table()
+    session.report("Memory: the largest payloads")
+    yield payloads_table()
 
 
 def reads_table() -> Table:
     result = Table("read", "MB", title="Peak memory of the function that reads it")
     for read, argument in LARGEST_READS.items():
         result.add_row(read, f"{kilobytes('large_run.py', argument) / 1000:.0f}")
+    return result
+
+
+def payloads_table() -> Table:
+    result = Table("prompt and answer", "MB", title="Peak memory of the function that executes a payload")
+    for case in LARGEST_PAYLOADS:
+        result.add_row(case, f"{kilobytes('large_payload.py', case) / 1000:.0f}")
     return result
 
 

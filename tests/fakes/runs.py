@@ -9,7 +9,6 @@ from baton.domain.errors import AttemptSuperseded, NotFound, Overloaded, Respons
 from baton.domain.live.messages import Change
 from baton.domain.pages import Page
 from baton.domain.prompts import Reference, Sources
-from baton.domain.runs.plan import predecessors
 from baton.domain.runs.responses import NextPayload, PartialAnswer, Response
 from baton.domain.runs.run import Run, RunHistory, Status, Variables, after_response, payload_started
 from baton.domain.runs.snapshots import PayloadSnapshot
@@ -186,7 +185,7 @@ class FakeSteps:
         return StepRecords(
             run=stored.run,
             snapshot=stored.snapshot(position, self._runs.versions),
-            done=frozenset(stored.responses.keys() & {position, *predecessors(position)}),
+            answered=position in stored.responses,
         )
 
     def read_sources(self, run: Run, references: Sequence[Reference]) -> Sources:

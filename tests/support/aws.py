@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -15,6 +17,10 @@ from botocore.config import Config
 from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.core.serialize import AttributePicker, AttributePickerContext
+from moto.dynamodb import models as moto_dynamodb
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.dynamodb.models.table import Table
 
 from tests.support import environments, template
 
@@ -114,6 +120,8 @@ def account(config: DefaultConfig | None = None) -> Iterator[Account]:
         _no_other_account(monkeypatch)
         monkeypatch.setattr(boto3, "client", shared_client)
         monkeypatch.setattr(AttributePicker, "__call__", _pick)
+        monkeypatch.setattr(moto_dynamodb, "copy", SimpleNamespace(deepcopy=_copied_unless_a_table))
+        monkeypatch.setattr(DynamoDBBackend, "transact_write_items", _transact)
         made = Account(monkeypatch=monkeypatch)
         _create_tables(made.dynamodb)
         for bucket in template.resources("AWS::S3::Bucket"):
@@ -145,6 +153,43 @@ def _pick(picker: AttributePicker, context: AttributePickerContext, _pick: Any =
     if type(context.obj) is dict and len(context.obj) == 1 and context.key in ATTRIBUTE_TYPES:
         return context.obj.get(context.key)
     return _pick(picker, context)
+
+
+def _copied_unless_a_table(value: Any) -> Any:
+    return value if isinstance(value, Table) else deepcopy(value)
+
+
+def _transact(
+    backend: DynamoDBBackend,
+    transact_items: list[dict[str, Any]],
+    _transact: Any = DynamoDBBackend.transact_write_items,
+) -> None:
+    """moto copies whole tables before each transaction, with all items of their streams; here only what it writes."""
+    before = [_items_before(backend.tables[op["TableName"]], op) for each in transact_items for op in each.values()]
+    try:
+        _transact(backend, transact_items)
+    except Exception:
+        for restore in before:
+            restore()
+        raise
+
+
+def _items_before(table: Table, op: dict[str, Any]) -> Callable[[], None]:
+    """A function that restores the item of a write, and the stream of its table."""
+    key = op.get("Key") or op["Item"]
+    partition, place = DynamoType(key[table.hash_key_attr]), DynamoType(key[str(table.range_key_attr)])
+    item = deepcopy(table.items.get(partition, {}).get(place))
+    shard = table.stream_shard
+    records = len(shard.items) if shard else 0
+
+    def restore() -> None:
+        table.items[partition].pop(place, None)
+        if item is not None:
+            table.items[partition][place] = item
+        if shard:
+            del shard.items[records:]
+
+    return restore
 
 
 def _no_other_account(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,8 @@ SETTINGS = {
     "ALLOW_PRIVATE_LLM_HOSTS": "true",
     "ALLOW_LOOPBACK_LLM_HOSTS": "true",
     "ALLOWED_LLM_HOSTS": "*",
-    "POWERTOOLS_SERVICE_NAME": "baton",
+    "POWERTOOLS_SERVICE_NAME": "execute_payload",
+    "POWERTOOLS_METRICS_NAMESPACE": "Baton",
     "POWERTOOLS_METRICS_DISABLED": "true",
 }
 STEP = {"tenant": "default", "run_id": 1, "attempt": 1, "position": 1, "tries": 0}

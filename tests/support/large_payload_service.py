@@ -92,6 +92,7 @@ def records(case: Case, base_url: str, texts: StoredTexts) -> Iterator[dict[str,
         created_at="t",
         expires_at=9,
         started_at="t",
+        completed=1,
     )
     own_bytes = min(TEMPLATE_BYTES - ROOM_FOR_REFERENCE, case.prompt_bytes // 2)
     template = text_of("ascii" if case.prompt == "json" else case.prompt, own_bytes) + REFERENCE

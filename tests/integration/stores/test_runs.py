@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from baton.adapters.dynamodb.codecs.partial_answer import partial_answer_from_item
+from baton.adapters.dynamodb.large_records import item_bytes
 from baton.adapters.dynamodb.stream import changes
 from baton.adapters.s3 import S3Texts
 from baton.domain.errors import AttemptSuperseded, NotFound, ResponseAlreadyStored
@@ -365,7 +367,7 @@ def test_a_deleted_run_has_no_history_responses_or_snapshots_and_is_not_listed(s
     assert stores.runs.read_responses(TENANT, 1, 10, None).items == []
     assert all_pages(stores.runs, None, None) == []
     records = stores.steps.read_step(TENANT, 1, 0)
-    assert (records.run, records.snapshot, records.done) == (None, None, frozenset())
+    assert (records.run, records.snapshot, records.answered) == (None, None, False)
 
 
 def test_deleting_removes_every_item_and_every_long_text(dynamodb_stores: RunStores, aws: Account) -> None:
@@ -397,7 +399,7 @@ def test_a_run_item_is_smaller_than_one_kilobyte(dynamodb_stores: RunStores, aws
     run = a_run(workflow_name="w" * 60, payload_name="p" * 60, payload_id=10**9, payload_started_at=AT_NOON, total=200)
     dynamodb_stores.runs.create(run, {"topic": LONG}, [a_snapshot()])
     (item,) = [item for item in aws.items(aws.runs_table) if item["sk"]["S"] == "RUN"]
-    assert sum(len(name) + len(next(iter(value.values()))) for name, value in item.items()) < 1000
+    assert item_bytes(item) < 1000
 
 
 def test_the_first_step_reads_its_snapshot_and_no_earlier_response(stores: RunStores) -> None:
@@ -409,38 +411,44 @@ def test_the_first_step_reads_its_snapshot_and_no_earlier_response(stores: RunSt
     snapshot = a_snapshot(0, references=references)
     stores.runs.create(a_run(), {"topic": "relays"}, [snapshot, a_snapshot(1)])
     records = stores.steps.read_step(TENANT, 1, 0)
-    assert (records.run, records.snapshot, records.done) == (a_run(), snapshot, frozenset())
-
-
-def test_a_later_step_reads_whether_the_previous_response_exists(stores: RunStores) -> None:
-    stores.runs.create(a_run(total=3), {}, [a_snapshot(position) for position in range(3)])
-    assert stores.steps.read_step(TENANT, 1, 1).done == frozenset()
-    stores.steps.store_response(a_run(), a_response(0))
-    second, third = stores.steps.read_step(TENANT, 1, 1), stores.steps.read_step(TENANT, 1, 2)
-    assert (second.done, second.snapshot) == (frozenset({0}), a_snapshot(1))
-    assert third.done == frozenset()
+    assert (records.run, records.snapshot, records.answered) == (a_run(), snapshot, False)
 
 
 def test_a_step_reads_whether_its_own_response_exists(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [a_snapshot(0), a_snapshot(1)])
     stores.steps.store_response(a_run(), a_response(0))
-    stores.steps.store_response(a_run(), a_response(1))
-    assert stores.steps.read_step(TENANT, 1, 0).done == {0}
-    assert stores.steps.read_step(TENANT, 1, 1).done == {0, 1}
+    first, second = stores.steps.read_step(TENANT, 1, 0), stores.steps.read_step(TENANT, 1, 1)
+    assert (first.snapshot, first.answered) == (a_snapshot(0), True)
+    assert (second.snapshot, second.answered) == (a_snapshot(1), False)
+
+
+def test_a_step_does_not_read_the_responses_before_it(dynamodb_stores: RunStores, aws: Account) -> None:
+    """They may be large, and the run counts them."""
+    dynamodb_stores.runs.create(a_run(), {}, [a_snapshot(0), a_snapshot(1)])
+    dynamodb_stores.steps.store_response(a_run(), a_response(0))
+    read: list[str] = []
+
+    def record(params: dict[str, Any], **_: object) -> None:
+        read.extend(key["sk"]["S"] for request in params["RequestItems"].values() for key in request["Keys"])
+
+    aws.dynamodb.meta.events.register("provide-client-params.dynamodb.BatchGetItem", record)
+    dynamodb_stores.steps.read_step(TENANT, 1, 1)
+    aws.dynamodb.meta.events.unregister("provide-client-params.dynamodb.BatchGetItem", record)
+    assert sorted(read) == ["PAYLOAD#0001", "RESPONSE#0001", "RUN"]
 
 
 def test_a_step_after_the_last_payload_has_no_snapshot(stores: RunStores) -> None:
     stores.runs.create(a_run(total=1), {}, [a_snapshot(0)])
     stores.steps.store_response(a_run(), a_response(0))
     records = stores.steps.read_step(TENANT, 1, 1)
-    assert (records.snapshot, records.done) == (None, frozenset({0}))
+    assert (records.snapshot, records.answered) == (None, False)
 
 
 def test_a_step_of_an_unknown_or_another_tenants_run_has_no_records(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [a_snapshot()])
     for tenant, run_id in ((TENANT, 99), (OTHER_TENANT, 1)):
         records = stores.steps.read_step(tenant, run_id, 0)
-        assert (records.run, records.snapshot, records.done) == (None, None, frozenset())
+        assert (records.run, records.snapshot, records.answered) == (None, None, False)
 
 
 def test_sources_are_the_answers_and_variables_that_the_snapshot_refers_to(stores: RunStores) -> None:
@@ -689,7 +697,7 @@ def test_an_empty_answer_is_stored_as_a_response(stores: RunStores) -> None:
     stores.runs.create(a_run(), {}, [])
     stores.steps.store_response(a_run(), a_response(0, content=""))
     assert stores.runs.read_history(TENANT, 1).responses[0].content == ""
-    assert stores.steps.read_step(TENANT, 1, 0).done == {0}
+    assert stores.steps.read_step(TENANT, 1, 0).answered
 
 
 @pytest.mark.parametrize("first", [a_response(0, content="first"), a_response(0, content=LONG)], ids=["short", "long"])

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+import io
+import zipfile
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
 
 from local import emulator_process
+
+# MiniStack leaves it to the garbage collector to close the pipes of workers.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 
 CONFIG = {"FunctionArn": "arn:aws:lambda:local:000000000000:function:f"}
 
@@ -98,3 +106,64 @@ def test_the_call_that_waits_longest_is_served_first(pool: ThreadPoolExecutor) -
         arrives = acquire()
     assert arrives == (second, "reused")
     assert waits.result() == (first, "reused")
+
+
+CODE = """
+import layered, sys
+def handler(event, context):
+    if event == "fail":
+        raise ValueError
+    return {"layer": layered.VERSION, "file": layered.__file__, "path": sys.path[:4]}
+"""
+
+type Start = Callable[..., emulator_process.Worker]
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Start]:
+    """Make a worker of a function with layers, of which each has one version."""
+
+    def layer_zip(layer: str) -> bytes:
+        return zipped("python/layered.py", f"VERSION = {layer!r}")
+
+    monkeypatch.setattr(lambda_svc, "_resolve_layer_zip", layer_zip)
+    monkeypatch.setattr(lambda_svc, "_DOCKER_EXTRACT_CACHE", str(tmp_path))
+    monkeypatch.setattr(lambda_svc, "_docker_extract_dirs", {})
+    made: list[emulator_process.Worker] = []
+
+    def worker(*layers: str) -> emulator_process.Worker:
+        config = CONFIG | {"Runtime": "python3.13", "Handler": "app.handler", "Timeout": 30, "Layers": list(layers)}
+        made.append(emulator_process.Worker("f", config, zipped("app.py", CODE)))
+        return made[-1]
+
+    yield worker
+    lambda_runtime.kill_workers(made)
+    for each in made:
+        each._stderr_thread.join()  # noqa: SLF001 - it holds the last reference to a pipe
+    made.clear()
+    gc.collect()
+
+
+def zipped(name: str, content: str) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(name, content)
+    return archive.getvalue()
+
+
+def test_workers_share_the_folder_of_a_layer_and_each_version_has_its_own(start: Start) -> None:
+    old, same, new = (start(version).invoke("call", "1")["result"] for version in ("one", "one", "two"))
+    assert (old["layer"], same["layer"], new["layer"]) == ("one", "one", "two")
+    assert old["file"] == same["file"] != new["file"]
+
+
+def test_the_last_layer_is_first_on_the_path_and_all_are_before_the_function(start: Start) -> None:
+    found = start("one", "two").invoke("call", "1")["result"]
+    assert found["layer"] == "two"
+    assert [entry.endswith("/python") for entry in found["path"]] == [False, True, False, True]
+
+
+def test_a_worker_that_starts_again_after_an_error_has_its_layers(start: Start) -> None:
+    worker = start("one")
+    assert worker.invoke("fail", "1")["status"] == "error"
+    assert worker.invoke("call", "2")["result"]["layer"] == "one"

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from baton.domain.errors import LlmRefused, LlmThrottled
 from baton.domain.live.messages import Change, Message, messages_of_change, messages_of_history
 from baton.domain.llm.calls import LlmAnswer, LlmCall
 from baton.domain.runs.responses import PartialAnswer, Response
 from baton.domain.runs.run import Run, RunHistory
 from tests.fakes.runs import FakeRuns
 from tests.support.records import NOON, TENANT, an_answer
+from tests.support.scenarios import ONE_ATTEMPT, RESUMED, completed, failed_then_resumed
 from tests.support.use_cases import FakeBaton
 
 
@@ -31,115 +31,6 @@ class WatchedRuns(FakeRuns):
 
 def messages_of_changes(changes: list[Change]) -> list[Message]:
     return [message for change in changes for message in messages_of_change(change)]
-
-
-def completed(fake_baton: FakeBaton) -> None:
-    fake_baton.llm.script("a", "b", "c")
-    fake_baton.state_machine.execute(fake_baton.step(fake_baton.started("1", "2", "3")))
-
-
-def long_answers(fake_baton: FakeBaton) -> None:
-    fake_baton.llm.script("é" * 80_000, '"' * 120_000)
-    fake_baton.state_machine.execute(fake_baton.step(fake_baton.started("1", "2")))
-
-
-def throttled(fake_baton: FakeBaton) -> None:
-    fake_baton.llm.script("a", LlmThrottled("Later.", 2.0), LlmThrottled("Later.", 2.0), "b")
-    fake_baton.state_machine.execute(fake_baton.step(fake_baton.started("1", "2")))
-
-
-def failed(fake_baton: FakeBaton) -> None:
-    fake_baton.llm.script("a", LlmRefused("No such model."))
-    fake_baton.state_machine.execute(fake_baton.step(fake_baton.started("1", "2", "3")))
-
-
-def cancelled_between_two_payloads(fake_baton: FakeBaton) -> None:
-    run = fake_baton.started("1", "2", "3")
-    fake_baton.llm.script("a")
-    fake_baton.state_machine.advance(fake_baton.step(run))
-    fake_baton.change_run.cancel(TENANT, 1, NOON)
-
-
-def cancelled_at_once(fake_baton: FakeBaton) -> None:
-    run = fake_baton.start_run(TENANT, fake_baton.workflow("1", "2"), {}, NOON)
-    fake_baton.change_run.cancel(TENANT, run.id, NOON)
-    fake_baton.state_machine.execute(fake_baton.step(run))
-
-
-def never_started(fake_baton: FakeBaton) -> None:
-    fake_baton.executions.refusal = OSError("no state machine")
-    with pytest.raises(OSError, match="no state machine"):
-        fake_baton.start_run(TENANT, fake_baton.workflow("1"), {}, NOON)
-    fake_baton.executions.refusal = None
-
-
-def redelivered(fake_baton: FakeBaton) -> None:
-    run = fake_baton.started("1", "2")
-    fake_baton.llm.script("a", "b")
-    fake_baton.state_machine.advance(fake_baton.step(run))
-    fake_baton.state_machine.execute(fake_baton.step(run))
-
-
-ONE_ATTEMPT: list[Callable[[FakeBaton], None]] = [
-    completed,
-    long_answers,
-    throttled,
-    failed,
-    cancelled_between_two_payloads,
-    cancelled_at_once,
-    never_started,
-    redelivered,
-]
-
-
-def failed_then_resumed(fake_baton: FakeBaton) -> None:
-    failed(fake_baton)
-    fake_baton.llm.script("b", "c")
-    fake_baton.state_machine.execute(fake_baton.step(fake_baton.change_run.resume(TENANT, 1, NOON)))
-
-
-def failed_twice_then_resumed(fake_baton: FakeBaton) -> None:
-    failed(fake_baton)
-    fake_baton.llm.script(LlmRefused("No such model."), "b", "c")
-    fake_baton.state_machine.execute(fake_baton.step(fake_baton.change_run.resume(TENANT, 1, NOON)))
-    fake_baton.state_machine.execute(fake_baton.step(fake_baton.change_run.resume(TENANT, 1, NOON)))
-
-
-def cancelled_then_resumed(fake_baton: FakeBaton) -> None:
-    cancelled_between_two_payloads(fake_baton)
-    fake_baton.llm.script("b", "c")
-    fake_baton.state_machine.execute(fake_baton.step(fake_baton.change_run.resume(TENANT, 1, NOON)))
-
-
-def cancelled_after_the_last_answer_then_resumed(fake_baton: FakeBaton) -> None:
-    run = fake_baton.started("1")
-    fake_baton.llm.script("a")
-    fake_baton.state_machine.advance(fake_baton.step(run))
-    fake_baton.change_run.cancel(TENANT, 1, NOON)
-    fake_baton.state_machine.execute(fake_baton.step(fake_baton.change_run.resume(TENANT, 1, NOON)))
-
-
-def never_started_then_resumed(fake_baton: FakeBaton) -> None:
-    never_started(fake_baton)
-    fake_baton.llm.script("a")
-    fake_baton.state_machine.execute(fake_baton.step(fake_baton.change_run.resume(TENANT, 1, NOON)))
-
-
-def resumed_in_vain(fake_baton: FakeBaton) -> None:
-    failed(fake_baton)
-    fake_baton.executions.refusal = OSError("no state machine")
-    with pytest.raises(OSError, match="no state machine"):
-        fake_baton.change_run.resume(TENANT, 1, NOON)
-
-
-RESUMED: list[Callable[[FakeBaton], None]] = [
-    failed_then_resumed,
-    failed_twice_then_resumed,
-    cancelled_then_resumed,
-    cancelled_after_the_last_answer_then_resumed,
-    never_started_then_resumed,
-    resumed_in_vain,
-]
 
 
 def watched(scenario: Callable[[FakeBaton], None]) -> WatchedRuns:

@@ -22,7 +22,6 @@ from baton.adapters.dynamodb.throttling import Deadline, retry_throttled
 from baton.adapters.dynamodb.transactions import Write, transact
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
 from baton.domain.prompts import Reference, Sources, check_source_bytes
-from baton.domain.runs.plan import predecessors
 from baton.domain.runs.responses import NextPayload, PartialAnswer, Response
 from baton.domain.runs.run import Run, after_response, payload_started
 from baton.domain.runs.snapshots import PayloadSnapshot
@@ -52,15 +51,15 @@ class DynamoStepStore:
         """
         run = keys.run(tenant, run_id)
         snapshot = keys.snapshot(tenant, run_id, position)
-        responses = {at: keys.response(tenant, run_id, at) for at in (position, *predecessors(position))}
-        found = get_many(self._client, self._table, [run, snapshot, *responses.values()])
+        response = keys.response(tenant, run_id, position)
+        found = get_many(self._client, self._table, [run, snapshot, response])
         items = {item["sk"]["S"]: item for item in found}
         compiled = items.get(snapshot["sk"])
         stored = run_from_item(items[run["sk"]], compiled or {}) if run["sk"] in items else None
         return StepRecords(
             run=stored,
             snapshot=self._snapshot(stored, position, compiled),
-            done=frozenset(at for at, key in responses.items() if key["sk"] in items),
+            answered=response["sk"] in items,
         )
 
     def _snapshot(self, run: Run | None, position: int, item: Item | None) -> PayloadSnapshot | None:
@@ -175,7 +174,7 @@ def _progress(run: Run) -> dict[str, Any]:
         "payload_id": run.payload_id,
         "payload_name": run.payload_name,
         "payload_started_at": run.payload_started_at,
-        "started_with_response": run.started_with_response or None,
+        "started_with_response": run.started_with_response,
     }
 
 

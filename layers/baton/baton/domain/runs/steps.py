@@ -153,12 +153,13 @@ class Step:
 class StepRecords:
     """What a payload reads before it starts; ``None`` where nothing is stored.
 
-    ``done`` are the positions that have answered, of this payload's own and those directly before it.
+    ``answered`` is whether the payload has a response already. Whether those before it have, is in the run: it is not
+    read from their responses, which may be large.
     """
 
     run: Run | None
     snapshot: PayloadSnapshot | None
-    done: frozenset[int] = frozenset()
+    answered: bool = False
 
 
 def _wait_seconds(error: LlmError, tries: int, jitter: Jitter) -> int:

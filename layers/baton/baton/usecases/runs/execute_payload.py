@@ -75,7 +75,7 @@ class ExecutePayload:
         run = records.run
         if run is None or run.status != "running" or run.attempt != step.attempt:
             return step.failed("The run is no longer running this attempt.")
-        if step.position in records.done:
+        if records.answered:
             return step.answered(run.plan)
         if step.position not in run.plan:
             return step.finished()
@@ -233,6 +233,7 @@ def _render(
 
 def _checked_snapshot(records: StepRecords, position: int) -> PayloadSnapshot:
     """:raises RuntimeError: if a record that earlier steps write is missing, which is a bug."""
-    if records.snapshot is None or not records.done.issuperset(records.snapshot.after):
+    run, snapshot = records.run, records.snapshot
+    if run is None or snapshot is None or any(before >= run.completed for before in snapshot.after):
         raise RuntimeError(f"position {position} has no snapshot or no answer before it")
-    return records.snapshot
+    return snapshot

@@ -45,7 +45,7 @@ def run_to_item(run: Run) -> Item:
             "payload_id": run.payload_id,
             "payload_name": run.payload_name,
             "payload_started_at": run.payload_started_at,
-            "started_with_response": run.started_with_response or None,
+            "started_with_response": run.started_with_response,
             **({} if run.usage is None else asdict(run.usage)),
             "error": run.error,
             "tries": run.tries,
