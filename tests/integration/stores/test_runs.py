@@ -535,8 +535,17 @@ def test_a_response_to_an_earlier_state_of_the_run_is_stored_and_counted_without
     response = a_response(0, following=SECOND, metadata={"prompt_tokens": 3, "completion_tokens": 5})
     stores.steps.store_response(a_run(), response)
     history = stores.runs.read_history(TENANT, 1)
-    assert history.run == replace(stored, usage=TokenUsage(prompt_tokens=3, completion_tokens=5))
+    assert history.run == replace(stored, completed=1, usage=TokenUsage(prompt_tokens=3, completion_tokens=5))
     assert [as_stored(one) for one in history.responses] == [replace(response, prompt=None, following=None)]
+
+
+def test_a_response_at_a_position_that_the_newest_definition_does_not_have_is_not_stored(stores: RunStores) -> None:
+    stored = a_run(status="completed", attempt=2, total=1, completed=1)
+    stores.runs.create(stored, {}, [])
+    with pytest.raises(AttemptSuperseded):
+        stores.steps.store_response(a_run(), a_response(1))
+    assert stores.runs.read_history(TENANT, 1).responses == ()
+    assert stores.runs.read(TENANT, 1) == stored
 
 
 def test_a_response_of_a_deleted_run_is_not_stored(stores: RunStores) -> None:

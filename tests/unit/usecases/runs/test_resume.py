@@ -9,9 +9,10 @@ import pytest
 
 from baton.domain.catalog.definitions import Block, Definition, InlineBlock, LlmInstance, Payload, Workflow
 from baton.domain.errors import Invalid, LlmRefused
+from baton.domain.llm.calls import LlmAnswer, LlmCall
 from baton.domain.runs.resumes import ResumeOptions
 from baton.domain.runs.run import Run, StartOptions
-from tests.support.records import NOON, TENANT, payload_draft
+from tests.support.records import NOON, TENANT, an_answer, payload_draft
 from tests.support.use_cases import FakeBaton
 
 LATEST = ResumeOptions(definition="latest")
@@ -255,3 +256,20 @@ def test_the_start_of_a_run_is_that_of_its_first_attempt_and_each_attempt_has_it
     second = fake_baton.change_run.resume(TENANT, 1, fake_baton.clock(), ResumeOptions())
     assert second.started_at == first.started_at
     assert (second.attempt_started_at or "") > (first.completed_at or "") > (first.started_at or "")
+
+
+def test_an_answer_of_a_cancelled_attempt_that_arrives_after_the_resume_is_used_by_the_next_one(
+    fake_baton: FakeBaton,
+) -> None:
+    run = fake_baton.started("one", "{{p0}} two")
+
+    def resumed_meanwhile(_call: LlmCall, _listener: object) -> LlmAnswer:
+        fake_baton.change_run.cancel(TENANT, 1, NOON)
+        fake_baton.state_machine.start(fake_baton.step(fake_baton.change_run.resume(TENANT, 1, NOON)))
+        return an_answer("late")
+
+    replace(fake_baton.execute_payload, llm=resumed_meanwhile)(fake_baton.step(run))
+    fake_baton.llm.script("b")
+    assert fake_baton.state_machine.execute(fake_baton.step(fake_baton.runs.read(TENANT, 1))).outcome == "completed"
+    assert fake_baton.llm.prompts == ["late two"]
+    assert [response.attempt for response in fake_baton.runs.read_history(TENANT, 1).responses] == [1, 2]

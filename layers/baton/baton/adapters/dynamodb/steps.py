@@ -22,6 +22,7 @@ from baton.adapters.dynamodb.throttling import Deadline, retry_throttled
 from baton.adapters.dynamodb.transactions import Write, transact
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
 from baton.domain.prompts import Reference, Sources, check_source_bytes
+from baton.domain.runs.plan import completed_before
 from baton.domain.runs.responses import NextPayload, PartialAnswer, Response
 from baton.domain.runs.run import Run, after_response, payload_started
 from baton.domain.runs.snapshots import PayloadSnapshot
@@ -118,7 +119,8 @@ class DynamoStepStore:
         If the run is no longer running this attempt, the response is stored without the start of the next payload.
 
         :raises ResponseAlreadyStored: if the position has a response, which is not changed.
-        :raises AttemptSuperseded: if the run was deleted; nothing is stored.
+        :raises AttemptSuperseded: if the run was deleted, or its definition has no such position any longer; nothing is
+            stored.
         """
         item = store_long_texts(response, self._texts)
         usage = asdict(response.usage)
@@ -126,7 +128,7 @@ class DynamoStepStore:
             self._store(response, item, self._update(run, _progress(after_response(run, response)), usage))
         except AttemptSuperseded:
             late = {name: value for name, value in item.items() if name != "following"}
-            self._store(response, late, self._late_update(run, usage))
+            self._store(response, late, self._late_update(run, response.position, usage))
 
     def _update(self, run: Run, changes: Mapping[str, Any], added: Mapping[str, int] = MappingProxyType({})) -> Any:
         """The update of the item of a run that is running this attempt; ``None`` removes an attribute."""
@@ -140,14 +142,19 @@ class DynamoStepStore:
             "ExpressionAttributeValues": values(running="running", attempt=run.attempt, **sets, **added),
         }
 
-    def _late_update(self, run: Run, added: Mapping[str, int]) -> Any:
-        """The update of the item of a run that was cancelled or resumed meanwhile."""
+    def _late_update(self, run: Run, position: int, added: Mapping[str, int]) -> Any:
+        """The update of the item of a run that was cancelled or resumed meanwhile.
+
+        The position is the first without a response, also in a later attempt, whose next payload needs the count. The
+        newest definition may end before it.
+        """
+        completed = completed_before(position) + 1
         return {
             **self._run_item(run),
-            "UpdateExpression": update_expression((), added=added),
-            "ConditionExpression": "attribute_exists(pk)",
-            "ExpressionAttributeNames": expression_names(*added),
-            "ExpressionAttributeValues": values(**added),
+            "UpdateExpression": update_expression(["completed"], added=added),
+            "ConditionExpression": "attribute_exists(pk) AND #total > :position",
+            "ExpressionAttributeNames": expression_names("completed", "total", *added),
+            "ExpressionAttributeValues": values(completed=completed, position=position, **added),
         }
 
     def _run_item(self, run: Run) -> dict[str, Any]:

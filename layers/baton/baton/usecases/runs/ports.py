@@ -125,7 +125,8 @@ class StepStore(Protocol):
         If the run is no longer running this attempt, the response is stored without the start of the next payload.
 
         :raises ResponseAlreadyStored: if the position has a response, which is not changed.
-        :raises AttemptSuperseded: if the run was deleted; nothing is stored.
+        :raises AttemptSuperseded: if the run was deleted, or its definition has no such position any longer; nothing is
+            stored.
         """
 
     def publish_part(self, part: PartialAnswer) -> None:
