@@ -20,6 +20,7 @@ from tests.support.deployment import Deployment
 from tests.support.environments import in_function
 from tests.support.events import http_event, stream_event, websocket_event
 from tests.support.functions import invoke, request
+from tests.support.metrics import EMITTED, FUNCTIONS
 from tests.support.output import Output, captured
 from tests.support.records import an_answer
 from tests.support.streams import records_of_runs
@@ -391,23 +392,7 @@ def test_the_first_invocation_of_each_process_is_a_cold_start(baton: Deployment,
 
 # ---- All output ---------------------------------------------------------------------------------------------------
 
-FUNCTIONS = ("runs_api", "catalog_api", "execute_payload", "notify_subscribers", "websocket")
-
-DIMENSIONS: dict[str, set[str]] = {
-    "ColdStart": set(),
-    "RunsEnded": {"status"},
-    "PayloadDuration": set(),
-    "LlmCalls": {"provider", "outcome", "cause"},
-    "LlmDuration": {"provider"},
-    "InputTokens": {"provider"},
-    "OutputTokens": {"provider"},
-    "Cost": {"provider"},
-    "Waits": {"cause"},
-    "WaitSeconds": {"cause"},
-    "MessageLag": set(),
-    "ConnectionsGone": set(),
-    "ConnectionsDropped": set(),
-}
+DIMENSIONS = {name: set(metric.dimensions) for name, metric in EMITTED.items()}
 
 
 def test_the_table_of_metrics_has_each_metric_with_its_dimensions() -> None:
@@ -467,7 +452,8 @@ def test_every_metric_has_its_dimensions_and_none_is_an_id(all_output: Output) -
     assert {each.name for each in metrics} == set(DIMENSIONS)
     for each in metrics:
         assert set(each.dimensions) == {"service", *DIMENSIONS[each.name]}
-        assert each.dimensions["service"] in FUNCTIONS
+        assert each.unit == EMITTED[each.name].unit
+        assert each.dimensions["service"] in EMITTED[each.name].services
         assert all(re.fullmatch("[a-z_]+", value) for value in each.dimensions.values())
         assert "default" not in each.dimensions.values()
 
