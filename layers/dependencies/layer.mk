@@ -8,7 +8,7 @@ PYTHON := $(shell cd "$(REPOSITORY)" && for name in .venv/bin/python python3.13 
 TARGET := $(ARTIFACTS_DIR)/python
 
 # What no function loads: no chain of imports from Baton leads there, which a test checks.
-UNUSED_FILES := *.pyi py.typed *.js *.css *.md
+UNUSED_FILES := *.pyi py.typed *.md
 UNUSED_FOLDERS := bin *.dist-info */tests jsonschema/benchmarks \
 	$(addprefix aws_lambda_powertools/utilities/,auth_alpha batch circuit_breaker data_masking feature_flags idempotency \
 		kafka parser streaming validation)

@@ -39,6 +39,9 @@ for entry in list(vars(wiring).values()):
 jsonschema.validate({{}}, {{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}})
 requests.Request("GET", "https://b\u00fccher.example/").prepare()
 yaml.CSafeLoader
+from baton.api.openapi import page as documentation
+for asset in documentation.ASSETS:
+    documentation.asset(asset)
 files = [getattr(module, "__file__", None) or "" for module in sys.modules.values()]
 assert not [file for file in files if file.startswith({INSTALLED!r})], files
 """
@@ -111,7 +114,7 @@ def test_no_import_of_baton_leads_to_what_was_removed(build: Path) -> None:
 def test_what_no_function_loads_is_not_in_a_layer(build: Path) -> None:
     baton, dependencies = deployment.layer_paths(build)
     files = list(files_of(dependencies))
-    assert {Path(name).suffix for name in files} <= {".py", ".pyc", ".so", ".json", ".pem", ".txt", ""}
+    assert {Path(name).suffix for name in files} <= {".py", ".pyc", ".so", ".json", ".pem", ".txt", ".js", ".css", ""}
     assert not [name for name in files if "/tests/" in name or ".dist-info/" in name]
     size = sum((layer / name).stat().st_size for layer in (baton, dependencies) for name in files_of(layer))
     assert size < MAX_UNZIPPED_BYTES / 2

@@ -46,6 +46,7 @@ def test_the_start_returns_before_the_llm_answers_and_the_run_can_be_read_in_eve
         "completed_payloads": 1,
         "attempt": 1,
         "created_at": at_once["metadata"]["created_at"],
+        "correlation_id": answer.headers["X-Correlation-Id"],
         "usage": {name: run["responses"][0]["metadata"][name] for name in ("prompt_tokens", "completion_tokens")},
         "variables": {"unused": 1},
     }

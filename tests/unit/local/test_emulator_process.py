@@ -147,7 +147,7 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Start]:
 def zipped(name: str, content: str) -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
-        file.writestr(name, content)
+        file.writestr(zipfile.ZipInfo(name), content)  # with the same time in each archive
     return archive.getvalue()
 
 

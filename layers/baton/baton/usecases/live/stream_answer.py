@@ -66,9 +66,9 @@ class PartialAnswerPublisher:
         self._pending.append(text)
         self._received_chars += len(text)
         if now >= self._next_part_at:
-            self._next_part_at = now + MIN_SECONDS_BETWEEN_PARTS
             with suppress(Exception):
                 self._publish_while_subscribed(now)
+            self._next_part_at = self._dependencies.monotonic() + MIN_SECONDS_BETWEEN_PARTS
 
     def finish(self, content: str) -> int | None:
         """The number of published characters of a complete answer; the rest is published with its response.
