@@ -53,7 +53,8 @@ requests than its limits allow; retry after a short wait.
 """
 
 TAGS = {
-    "runs": "Executions of workflows. Each uses the definitions as they were when it was started.",
+    "runs": "Executions of workflows. Each uses the definitions as they were when it was started, unless it is resumed "
+    "with the newest ones.",
     "workflows": "Ordered lists of payloads, which runs execute.",
     "payloads": "LLM calls: blocks, an LLM instance, and settings.",
     "blocks": "Reusable pieces of prompt text.",

@@ -48,7 +48,8 @@ def test_a_client_receives_the_messages_of_a_run_from_its_start_to_its_end(baton
             "progress": (33, 66, 100)[position],
             "metadata": response["metadata"],
         }
-    assert data[-1] == {"runId": run_id, "workflowId": workflow_id, "status": "completed", "progress": 100}
+    end = {"runId": run_id, "workflowId": workflow_id, "status": "completed", "metadata": {"attempt": 1}}
+    assert data[-1] == end | {"progress": 100}
     assert [response["content"] for response in responses[:2]] == ["A relay.", "So I did."]
 
 

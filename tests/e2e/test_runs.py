@@ -123,6 +123,7 @@ def test_an_error_of_the_llm_fails_the_run_with_its_message_and_earlier_response
         "runId": run_id,
         "workflowId": workflow_id,
         "status": "failed",
+        "metadata": {"attempt": 1},
         "error": run["metadata"]["error"],
     }
     assert outline(messages) == [
@@ -150,7 +151,8 @@ def test_a_cancelled_run_can_be_resumed_and_deleted(baton: Baton, cloud: Cloud) 
         assert cancelled["status"] == "cancelled"
         message = listener.receive_until(is_the_end_of(run_id))
         assert message["type"] == "workflow_cancelled"
-        assert message["data"] == {"runId": run_id, "workflowId": workflow_id, "status": "cancelled"}
+        end = {"runId": run_id, "workflowId": workflow_id, "status": "cancelled", "metadata": {"attempt": 1}}
+        assert message["data"] == end
         assert [response["content"] for response in baton.run(run_id)["responses"]] == ["Kept."]
         assert problem_of(baton, "POST", f"/api/runs/{run_id}/cancel") == (409, "run-finished")
 
@@ -162,6 +164,8 @@ def test_a_cancelled_run_can_be_resumed_and_deleted(baton: Baton, cloud: Cloud) 
     run = baton.ended(run_id)
     assert run["status"] == "completed"
     assert run["metadata"]["attempt"] == 2
+    attempts = baton.call("GET", f"/api/runs/{run_id}/attempts")["items"]
+    assert [(attempt["number"], attempt["status"]) for attempt in attempts] == [(1, "cancelled"), (2, "completed")]
     assert [response["position"] for response in run["responses"]] == [0, 1]
     assert outline(messages) == [
         ("execution_progress", None),

@@ -21,6 +21,12 @@ class _Partition:
     variables: Variables
     snapshots: Mapping[int, PayloadSnapshot]
     responses: dict[int, Response] = field(default_factory=dict)
+    attempts: list[Run] = field(default_factory=list)
+
+    def snapshot(self, position: int, versions: Mapping[str, Mapping[int, PayloadSnapshot]]) -> PayloadSnapshot | None:
+        """The snapshot that the run executes at this position."""
+        version = self.run.snapshot_version(position) if position < self.run.total else None
+        return (self.snapshots if version is None else versions[version]).get(position)
 
 
 class FakeRuns:
@@ -30,11 +36,17 @@ class FakeRuns:
         self.changes: list[Change] = []
         self._partitions: dict[tuple[str, int], _Partition] = {}
         self._last_ids: dict[str, tuple[int, int]] = {}
+        self.versions: dict[str, Mapping[int, PayloadSnapshot]] = {}
 
     def reserve_ids(self, tenant: str, responses: int) -> tuple[int, int]:
         run_id, response_id = self._last_ids.get(tenant, (0, 0))
         self._last_ids[tenant] = (run_id + 1, response_id + responses)
         return run_id + 1, response_id + 1
+
+    def reserve_response_ids(self, tenant: str, responses: int) -> int:
+        run_id, response_id = self._last_ids.get(tenant, (0, 0))
+        self._last_ids[tenant] = (run_id, response_id + responses)
+        return response_id + 1
 
     def create(
         self,
@@ -58,11 +70,27 @@ class FakeRuns:
             replace(stored.responses[position], prompt=None, prompt_key=None, prompt_bytes=None, prompt_truncated=False)
             for position in sorted(stored.responses)
         )
-        return RunHistory(run=stored.run, variables=stored.variables, responses=responses)
+        return RunHistory(
+            run=stored.run, variables=stored.variables, responses=responses, attempts=tuple(stored.attempts)
+        )
 
-    def read_snapshots(self, tenant: str, run_id: int) -> Sequence[PayloadSnapshot]:
+    def store_snapshots(self, run: Run, snapshots: Sequence[PayloadSnapshot]) -> str:
+        version = f"{run.id}-{len(self.versions) + 1}"
+        self.versions[version] = {snapshot.position: snapshot for snapshot in snapshots}
+        return version
+
+    def read_snapshots(self, run: Run) -> Sequence[PayloadSnapshot]:
+        stored = self.find(run.tenant, run.id)
+        found = [stored.snapshot(position, self.versions) for position in range(run.total)] if stored else []
+        return [snapshot for snapshot in found if snapshot]
+
+    def read_variables(self, tenant: str, run_id: int) -> Variables:
         stored = self.find(tenant, run_id)
-        return [stored.snapshots[position] for position in sorted(stored.snapshots)] if stored else []
+        return stored.variables if stored else {}
+
+    def read_attempts(self, tenant: str, run_id: int) -> Sequence[Run]:
+        stored = self._partition(tenant, run_id)
+        return [*stored.attempts, stored.run]
 
     def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
         stored = self.find(tenant, run_id)
@@ -124,6 +152,13 @@ class FakeRuns:
         names = [f.name for f in fields(run) if getattr(run, f.name) != getattr(changed, f.name)]
         self.write(replace(self.read(run.tenant, run.id), **{name: getattr(changed, name) for name in names}))
 
+    def resume(self, run: Run, resumed: Run, variables: Variables | None = None) -> None:
+        self._check_unchanged(run)
+        stored = self._partition(run.tenant, run.id)
+        stored.attempts.append(run)
+        stored.variables = stored.variables if variables is None else variables
+        self.change(run, resumed)
+
     def _check_unchanged(self, run: Run) -> None:
         stored = self.find(run.tenant, run.id)
         if stored is None or (stored.run.status, stored.run.attempt) != (run.status, run.attempt):
@@ -149,7 +184,7 @@ class FakeSteps:
             return StepRecords(run=None, snapshot=None)
         return StepRecords(
             run=stored.run,
-            snapshot=stored.snapshots.get(position),
+            snapshot=stored.snapshot(position, self._runs.versions),
             answered=position in stored.responses,
         )
 
@@ -184,8 +219,9 @@ class FakeSteps:
         try:
             after = after_response(self._running(run), response)
         except AttemptSuperseded:
-            if stored is None:
+            if stored is None or response.position >= stored.run.total:
                 raise
             response = replace(response, following=None)
-            after = replace(stored.run, usage=after_response(stored.run, response).usage)
+            counted = after_response(stored.run, response)
+            after = replace(stored.run, usage=counted.usage, completed=counted.completed)
         self._runs.write_response(response, after)

@@ -517,4 +517,4 @@ def test_files_accept_the_same_lenient_values(baton: Deployment) -> None:
 def test_the_description_of_resume_explains_which_definition_is_used() -> None:
     described = openapi.document()["paths"]["/api/runs/{run_id}/resume"]["post"]["description"]
     assert "as it was when the run was started" in described
-    assert "execute the workflow again" in described
+    assert '`"definition": "latest"`' in described

@@ -79,6 +79,37 @@ def test_a_late_subscriber_receives_the_same_messages(baton: Deployment, clients
     assert clients.messages("late") == clients.messages("early")
 
 
+def test_a_late_subscriber_of_a_resumed_run_receives_the_messages_of_both_attempts(
+    baton: Deployment, clients: FakeWebSockets
+) -> None:
+    connect("early")
+    connect("late")
+    baton.llm.script("one", LlmRefused("401: wrong key."))
+    run = baton.execute(baton.workflow("a", "b"))
+    baton.finish(run)
+    baton.llm.script("two")
+    assert request("POST", f"/api/runs/{run}/resume").status == 202
+    baton.finish(run, attempt=2)
+    notify(baton)
+    clients.sent = [(client, frame) for client, frame in clients.sent if client == "early"]
+    send_frame("late", f'{{"action": "subscribe", "runId": {run}}}')
+    assert clients.messages("late") == clients.messages("early")
+    assert [(m["type"], m["data"]["metadata"].get("attempt")) for m in clients.messages("late")] == [
+        ("execution_progress", 1),
+        ("execution_progress", 1),
+        ("payload_completed", None),
+        ("execution_progress", 1),
+        ("workflow_failed", 1),
+        ("execution_progress", 2),
+        ("execution_progress", 2),
+        ("payload_completed", None),
+        ("workflow_completed", 2),
+    ]
+    times = [message["timestamp"] for message in clients.messages("late")]
+    assert times == sorted(times)
+    assert times[5] > times[4] > times[0]
+
+
 def test_a_subscriber_receives_only_its_runs(baton: Deployment, clients: FakeWebSockets) -> None:
     connect("all")
     connect("one", {"runId": "1"})

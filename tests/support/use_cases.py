@@ -21,6 +21,7 @@ from baton.usecases.llm.api_keys import ApiKeys
 from baton.usecases.llm.limiter import Limiter
 from baton.usecases.runs.change_run import ChangeRun
 from baton.usecases.runs.execute_payload import ExecutePayload
+from baton.usecases.runs.rerun import Rerun
 from baton.usecases.runs.start_run import StartRun
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.clients import FakeConnections, FakeWebSockets
@@ -75,7 +76,8 @@ class FakeBaton:
             jitter=lambda bound: bound,
         )
         self.state_machine = FakeStateMachine(self.runs, self.execute_payload, self.clock)
-        self.change_run = ChangeRun(runs=self.runs, executions=self.executions)
+        self.change_run = ChangeRun(runs=self.runs, executions=self.executions, definitions=self.catalog)
+        self.rerun = Rerun(runs=self.runs, start_run=self.start_run)
         self.sender = RetryingSender(web_sockets=self.web_sockets, sleep=self.clock.advance)
         self.follow_runs = FollowRuns(connections=self.connections, runs=self.runs, sender=self.sender)
         self.notify = NotifySubscribers(
@@ -96,16 +98,17 @@ class FakeBaton:
     def workflow(self, *templates: str, names: Iterable[str] = (), has_api_key: bool = False) -> int:
         """Define a workflow with one payload a template, called p0, p1, … unless named; its id."""
         named = [*names, *[f"p{position}" for position in range(len(templates))][len(list(names)) :]]
-        instance = self._create(LlmInstance, instance_draft(has_api_key=has_api_key))
+        instance = self.create(LlmInstance, instance_draft(has_api_key=has_api_key))
         ids: dict[str, int] = {}
         for position, template in enumerate(templates):
-            block = self._create(Block, block_draft(f"b{position}", template))
+            block = self.create(Block, block_draft(f"b{position}", template))
             name = named[position]
             ids.setdefault(name, 0)
-            ids[name] = ids[name] or self._create(Payload, payload_draft(name, [block], instance))
-        return self._create(Workflow, workflow_draft(payloads=[ids[name] for name in named]))
+            ids[name] = ids[name] or self.create(Payload, payload_draft(name, [block], instance))
+        return self.create(Workflow, workflow_draft(payloads=[ids[name] for name in named]))
 
-    def _create(self, kind: Any, draft: Any) -> int:
+    def create(self, kind: Any, draft: Any) -> int:
+        """Define something; its id."""
         definition = new_definition(kind, draft, self.catalog.reserve_id(TENANT, draft.kind), AT_NOON)
         self.catalog.create(TENANT, definition, self.catalog.read_ledger(TENANT))
         return int(definition.id)

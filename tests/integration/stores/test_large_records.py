@@ -262,7 +262,7 @@ def test_every_reader_returns_a_large_snapshot_completely_and_it_is_deleted_with
     run = a_run(status="completed")
     runs.create(run, {}, [large, small])
     steps.store_response(a_run(), a_response(0, content="x" * 200_000))
-    assert runs.read_snapshots(TENANT, 1) == [large, small]
+    assert runs.read_snapshots(a_run()) == [large, small]
     assert steps.read_step(TENANT, 1, 0).snapshot == large
     assert len(objects(aws)) == 2
     assert all(key.startswith(f"runs/{TENANT}/1/") for key in objects(aws))

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from baton.adapters.dynamodb.codecs.partial_answer import partial_answer_from_item
 from baton.adapters.dynamodb.large_records import item_bytes
+from baton.adapters.dynamodb.stream import changes
 from baton.adapters.s3 import S3Texts
 from baton.domain.errors import AttemptSuperseded, NotFound, ResponseAlreadyStored
 from baton.domain.llm.endpoints import LlmLimits, LlmTarget
@@ -18,7 +19,7 @@ from baton.domain.llm.settings import LlmSettings
 from baton.domain.llm.tokens import TokenUsage
 from baton.domain.prompts import Reference, Sources
 from baton.domain.runs.responses import NextPayload, Response
-from baton.domain.runs.run import Run, Status, cancelled, failed, resumed
+from baton.domain.runs.run import Run, Status, cancelled, failed, resumed, with_snapshots
 from baton.usecases.runs.ports import RunStore
 from tests.support.aws import Account
 from tests.support.pages import all_items
@@ -221,12 +222,113 @@ def test_resuming_starts_the_next_attempt_and_clears_the_end_of_the_previous_one
         status="failed", error="It broke.", completed_at=AT_NOON, payload_started_at=AT_NOON, payload_id=12, position=1
     )
     stores.runs.create(before, {}, [])
-    stores.runs.change(before, resumed(before, 1, AT_NOON))
+    stores.runs.resume(before, resumed(before, 1, AT_NOON))
     now = stores.runs.read(TENANT, 1)
     assert now == resumed(before, 1, AT_NOON)
     assert (now.status, now.attempt, now.first_position, now.completed) == ("running", 2, 1, 1)
     assert (now.error, now.completed_at, now.payload_started_at) == (None, None, None)
     assert now.started_at == before.started_at
+
+
+def test_the_attempts_of_a_run_are_what_it_was_at_the_end_of_each_and_what_it_is_now(stores: RunStores) -> None:
+    first = a_run(status="failed", error="It broke.", completed_at=AT_NOON, usage=TokenUsage(), started_by="key-1")
+    stores.runs.create(first, {"topic": "relays"}, [a_snapshot()])
+    assert stores.runs.read_attempts(TENANT, 1) == [first]
+    second = resumed(first, 0, AT_NOON, "call-2", "key-2")
+    stores.runs.resume(first, second)
+    ended = cancelled(second, AT_NOON, "key-3")
+    stores.runs.change(second, ended)
+    third = resumed(ended, 0, AT_NOON)
+    stores.runs.resume(ended, third)
+    assert stores.runs.read_attempts(TENANT, 1) == [first, ended, third]
+    history = stores.histories.read_history(TENANT, 1)
+    assert (history.attempts, history.run, history.variables) == ((first, ended), third, {"topic": "relays"})
+
+
+def test_an_attempt_is_not_listed_as_a_run(stores: RunStores) -> None:
+    before = a_run(status="failed", error="It broke.", completed_at=AT_NOON)
+    stores.runs.create(before, {}, [])
+    stores.runs.resume(before, resumed(before, 0, AT_NOON))
+    for status, workflow_id in ((None, None), (None, 7), ("running", None)):
+        assert all_pages(stores.runs, status, workflow_id) == [1]  # type: ignore[arg-type]
+    assert all_pages(stores.runs, "failed", None) == []
+
+
+def test_the_attempts_of_an_unknown_run_are_not_found(stores: RunStores) -> None:
+    with pytest.raises(NotFound, match="There is no run 99"):
+        stores.runs.read_attempts(TENANT, 99)
+
+
+def test_variables_are_replaced_with_the_run_or_not_at_all(stores: RunStores) -> None:
+    before = a_run(status="failed", error="It broke.", completed_at=AT_NOON)
+    stores.runs.create(before, {"topic": "relays"}, [])
+    stale = replace(before, attempt=2)
+    with pytest.raises(AttemptSuperseded):
+        stores.runs.resume(stale, resumed(stale, 0, AT_NOON), {"topic": "never"})
+    assert stores.runs.read_variables(TENANT, 1) == {"topic": "relays"}
+    assert stores.runs.read_attempts(TENANT, 1) == [before]
+    stores.runs.resume(before, resumed(before, 0, AT_NOON), {"topic": "tides"})
+    assert stores.runs.read_variables(TENANT, 1) == {"topic": "tides"}
+    assert stores.runs.read_variables(OTHER_TENANT, 1) == {}
+
+
+def test_a_step_reads_the_version_of_its_snapshot_that_the_run_has(stores: RunStores) -> None:
+    stores.runs.create(a_run(total=3), {}, [a_snapshot(position) for position in range(3)])
+    run = stores.runs.read(TENANT, 1)
+    newer = [a_snapshot(1, template="newer"), a_snapshot(2, template="newer"), a_snapshot(3, template="newer")]
+    unused = stores.runs.store_snapshots(run, newer[:1])
+    version = stores.runs.store_snapshots(run, newer)
+    assert unused != version
+    assert stores.steps.read_step(TENANT, 1, 1).snapshot == a_snapshot(1)
+    changed = replace(with_snapshots(replace(run, first_position=1), version), total=4, definition_attempt=2)
+    stores.runs.change(run, changed)
+    assert stores.runs.read(TENANT, 1) == changed
+    found = [stores.steps.read_step(TENANT, 1, position).snapshot for position in range(5)]
+    assert found == [a_snapshot(0), *newer, None]
+    assert stores.runs.read_snapshots(changed) == [a_snapshot(0), *newer]
+    assert stores.runs.read_snapshots(replace(changed, total=2)) == [a_snapshot(0), newer[0]]
+
+
+def test_further_response_ids_are_consecutive_and_unique(stores: RunStores) -> None:
+    assert stores.runs.reserve_ids(TENANT, 3) == (1, 1)
+    assert stores.runs.reserve_response_ids(TENANT, 2) == 4
+    assert stores.runs.reserve_ids(TENANT, 1) == (2, 6)
+
+
+def a_resumed_run(stores: RunStores) -> Run:
+    """A run with an ended attempt and a second version of a snapshot."""
+    before = a_run(status="failed", error="It broke.", completed_at=AT_NOON)
+    stores.runs.create(before, {"topic": "relays"}, [a_snapshot(0)])
+    version = stores.runs.store_snapshots(before, [a_snapshot(0, template=LONG * 4)])
+    run = with_snapshots(resumed(before, 0, AT_NOON), version)
+    stores.runs.resume(before, run, {"topic": "tides"})
+    return run
+
+
+def test_deleting_removes_the_attempts_and_all_versions_of_the_snapshots(
+    dynamodb_stores: RunStores, aws: Account
+) -> None:
+    run = cancelled(a_resumed_run(dynamodb_stores), AT_NOON)
+    dynamodb_stores.runs.change(replace(run, status="running"), run)
+    assert aws.s3.list_objects_v2(Bucket=aws.texts_bucket)["KeyCount"] == 1
+    dynamodb_stores.runs.delete(run)
+    assert aws.items(aws.runs_table) == []
+    assert aws.s3.list_objects_v2(Bucket=aws.texts_bucket)["KeyCount"] == 0
+
+
+def test_attempts_and_later_snapshots_expire_with_the_run(dynamodb_stores: RunStores, aws: Account) -> None:
+    run = a_resumed_run(dynamodb_stores)
+    expiries = {item["sk"]["S"]: item.get("expires_at") for item in aws.items(aws.runs_table)}
+    expected = ["RUN", "RUN#ATTEMPT#0001", "VARIABLES", "PAYLOAD#0000", f"PAYLOAD#0000#{run.snapshot_version(0)}"]
+    assert expiries == {key: {"N": str(run.expires_at)} for key in expected}
+
+
+def test_an_ended_attempt_is_no_change_of_a_run_for_subscribers(dynamodb_stores: RunStores, aws: Account) -> None:
+    a_resumed_run(dynamodb_stores)
+    (attempt,) = [item for item in aws.items(aws.runs_table) if item["sk"]["S"] == "RUN#ATTEMPT#0001"]
+    record = {"dynamodb": {"NewImage": attempt, "SequenceNumber": "1"}}
+    assert changes([record]) == []
+    assert not {"tenant_runs", "tenant_workflow", "tenant_status"} & attempt.keys()
 
 
 STALE: dict[str, Run] = {
@@ -247,6 +349,8 @@ def test_a_run_that_has_changed_since_it_was_read_cannot_be_changed(stores: RunS
         stores.runs.change(stale, failed(stale, "It broke.", AT_NOON))
     with pytest.raises(AttemptSuperseded):
         stores.runs.change(stale, replace(stale, status="running", attempt=stale.attempt + 1))
+    with pytest.raises(AttemptSuperseded):
+        stores.runs.resume(stale, replace(stale, status="running", attempt=stale.attempt + 1))
     with pytest.raises(AttemptSuperseded):
         stores.runs.delete(stale)
     assert stores.runs.read(TENANT, 1) == stored
@@ -431,8 +535,17 @@ def test_a_response_to_an_earlier_state_of_the_run_is_stored_and_counted_without
     response = a_response(0, following=SECOND, metadata={"prompt_tokens": 3, "completion_tokens": 5})
     stores.steps.store_response(a_run(), response)
     history = stores.runs.read_history(TENANT, 1)
-    assert history.run == replace(stored, usage=TokenUsage(prompt_tokens=3, completion_tokens=5))
+    assert history.run == replace(stored, completed=1, usage=TokenUsage(prompt_tokens=3, completion_tokens=5))
     assert [as_stored(one) for one in history.responses] == [replace(response, prompt=None, following=None)]
+
+
+def test_a_response_at_a_position_that_the_newest_definition_does_not_have_is_not_stored(stores: RunStores) -> None:
+    stored = a_run(status="completed", attempt=2, total=1, completed=1)
+    stores.runs.create(stored, {}, [])
+    with pytest.raises(AttemptSuperseded):
+        stores.steps.store_response(a_run(), a_response(1))
+    assert stores.runs.read_history(TENANT, 1).responses == ()
+    assert stores.runs.read(TENANT, 1) == stored
 
 
 def test_a_response_of_a_deleted_run_is_not_stored(stores: RunStores) -> None:
@@ -515,7 +628,7 @@ def test_a_snapshot_is_read_back_with_its_limits_and_fallbacks(stores: RunStores
     )
     snapshot = a_snapshot(0, targets=(LlmTarget(endpoint=an_endpoint(limits=limits), settings=LlmSettings()), other))
     stores.runs.create(a_run(), {}, [snapshot])
-    assert stores.runs.read_snapshots(TENANT, 1) == [snapshot]
+    assert stores.runs.read_snapshots(a_run()) == [snapshot]
 
 
 def test_a_history_contains_no_parts_of_answers(stores: RunStores) -> None:
@@ -525,7 +638,7 @@ def test_a_history_contains_no_parts_of_answers(stores: RunStores) -> None:
     stores.steps.publish_part(a_part(offset=6, delta="wer."))
     assert stores.runs.read_history(TENANT, 1) == before
     assert stores.runs.read_responses(TENANT, 1, 10, None).items == []
-    assert len(stores.runs.read_snapshots(TENANT, 1)) == 1
+    assert len(stores.runs.read_snapshots(a_run())) == 1
 
 
 def test_only_the_latest_part_of_an_answer_is_stored(dynamodb_stores: RunStores, aws: Account) -> None:

@@ -43,6 +43,7 @@ from baton.usecases.llm.limiter import Limiter
 from baton.usecases.runs.change_run import ChangeRun
 from baton.usecases.runs.execute_payload import ExecutePayload
 from baton.usecases.runs.ports import LongTexts, RunStore
+from baton.usecases.runs.rerun import Rerun
 from baton.usecases.runs.start_run import StartRun
 
 if TYPE_CHECKING:
@@ -116,9 +117,15 @@ def start_run() -> StartRun:
 
 
 @cache
+def rerun() -> Rerun:
+    """Rerun a run."""
+    return Rerun(runs=run_store(), start_run=start_run())
+
+
+@cache
 def change_run() -> ChangeRun:
     """Cancel, resume or delete a run."""
-    return ChangeRun(runs=run_store(), executions=_executions())
+    return ChangeRun(runs=run_store(), executions=_executions(), definitions=_catalog())
 
 
 @cache

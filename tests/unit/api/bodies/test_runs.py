@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.api.bodies.runs import RunSummary, RunView, fit_responses
+from baton.api.bodies.runs import AttemptView, RunSummary, RunView, fit_responses
 from baton.api.budget import MAX_BODY_BYTES, fit_texts, text_size
 from baton.domain.llm.tokens import TokenUsage
 from baton.domain.runs.responses import Response
@@ -181,9 +181,21 @@ def test_the_usage_of_an_older_run_is_that_of_its_responses() -> None:
 
 
 def test_a_payload_with_a_stored_response_counts_as_completed() -> None:
-    """The counter in the run's item does not include a response that an earlier attempt stored late."""
+    """The counter of an older run does not include a response that an earlier attempt stored late."""
     history = RunHistory(run=a_run(completed=0), variables={}, responses=(a_response(),))
     assert RunView.of_history(history, TEXTS).metadata.completed_payloads == 1
+
+
+def test_the_start_of_a_later_attempt_of_an_older_run_is_not_known() -> None:
+    """The run has only the start of its first attempt."""
+    assert AttemptView.of(a_run(attempt=1)).started_at == a_run().started_at
+    assert AttemptView.of(a_run(attempt=2)).started_at is None
+    assert AttemptView.of(a_run(attempt=2, attempt_started_at=AT_NOON)).started_at == AT_NOON
+
+
+def test_an_attempt_has_only_the_details_that_are_known() -> None:
+    view = AttemptView.of(a_run(correlation_id=None)).model_dump()
+    assert set(view) == {"number", "status", "started_at", "ended_at", "first_position", "total_payloads"}
 
 
 def test_a_run_in_a_list_has_neither_variables_nor_responses() -> None:

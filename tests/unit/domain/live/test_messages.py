@@ -96,7 +96,7 @@ def test_a_rewritten_response_has_no_message() -> None:
 
 
 def test_a_run_that_ends_sends_a_message_with_its_status() -> None:
-    ends = {"runId": 1, "workflowId": 7}
+    ends = {"runId": 1, "workflowId": 7, "metadata": {"attempt": 1}}
     completed, failed = a_run(status="completed"), a_run(status="failed", error="It broke.")
     assert data_of(a_run(), completed) == {**ends, "status": "completed", "progress": 100}
     assert data_of(a_run(), failed) == {**ends, "status": "failed", "error": "It broke."}
@@ -270,6 +270,20 @@ def test_a_created_run_has_no_history() -> None:
     assert list(messages_of_history(created)) == []
 
 
+def test_a_run_that_an_older_version_has_resumed_has_the_answers_of_its_earlier_attempts() -> None:
+    """Their start and end are not known, and the current attempt has the start of the first one."""
+    run = a_run(status="failed", attempt=3, first_position=1, completed_at=AT_NOON, error="It broke.")
+    history = RunHistory(run=run, variables={}, responses=(a_response(0, attempt=1),))
+    messages = list(messages_of_history(history))
+    assert [message.id for message in messages] == [
+        "1-1-execution_progress-0",
+        "1-payload_completed-0",
+        "1-3-execution_progress",
+        "1-3-workflow_failed",
+    ]
+    assert messages[2].timestamp == run.started_at
+
+
 def test_messages_belong_to_the_tenant_and_run_of_their_record() -> None:
     history = RunHistory(run=a_run(status="completed"), variables={}, responses=(a_response(),))
     assert {(message.tenant, message.run_id) for message in messages_of_history(history)} == {(TENANT, 1)}
@@ -286,7 +300,7 @@ SECOND = 1_769_860_800
         ("2026-01-31T11:00:00.250Z", SECOND * 1000),
         ("2026-01-31T12:00:03.250Z", SECOND * 1000 + 999),
     ],
-    ids=["in the second of the write", "older, as of a resumed run", "by a clock that is ahead"],
+    ids=["in the second of the write", "older, by a clock that is behind", "by a clock that is ahead"],
 )
 def test_a_change_is_written_at_the_time_of_its_message_within_the_second_of_the_write(
     timestamp: str, expected: int

@@ -7,13 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from baton.domain.catalog.definitions import Workflow
 from baton.domain.live.messages import Change, Message, messages_of_change, messages_of_history
 from baton.domain.llm.calls import LlmAnswer, LlmCall
 from baton.domain.runs.responses import PartialAnswer, Response
+from baton.domain.runs.resumes import ResumeOptions
 from baton.domain.runs.run import Run, RunHistory
 from tests.fakes.runs import FakeRuns
 from tests.support.records import NOON, TENANT, an_answer
-from tests.support.scenarios import ONE_ATTEMPT, RESUMED, completed, failed_then_resumed
+from tests.support.scenarios import ONE_ATTEMPT, RESUMED, completed, failed, failed_then_resumed
 from tests.support.use_cases import FakeBaton
 
 
@@ -39,51 +41,13 @@ def watched(scenario: Callable[[FakeBaton], None]) -> WatchedRuns:
     return runs
 
 
-@pytest.mark.parametrize("scenario", ONE_ATTEMPT, ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize("scenario", [*ONE_ATTEMPT, *RESUMED], ids=lambda scenario: scenario.__name__)
 def test_the_history_at_any_time_equals_the_messages_of_the_stream(
     scenario: Callable[[FakeBaton], None],
 ) -> None:
     runs = watched(scenario)
     for number, moment in enumerate(runs.moments, start=1):
         assert list(messages_of_history(moment)) == messages_of_changes(runs.changes[:number])
-
-
-@pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
-def test_the_history_of_a_resumed_run_contains_only_messages_of_the_stream(
-    scenario: Callable[[FakeBaton], None],
-) -> None:
-    """The end of an earlier attempt is overwritten; its remaining messages are unchanged."""
-    runs = watched(scenario)
-    for number, moment in enumerate(runs.moments, start=1):
-        sent = {message.id: message for message in messages_of_changes(runs.changes[:number])}
-        assert [sent.get(message.id) for message in messages_of_history(moment)] == list(messages_of_history(moment))
-
-
-@pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
-def test_the_history_of_a_resumed_run_contains_all_answers_and_the_current_attempt(
-    scenario: Callable[[FakeBaton], None],
-) -> None:
-    """The history contains every message that the stream sent before the subscription and that is still valid."""
-    runs = watched(scenario)
-    for number, moment in enumerate(runs.moments, start=1):
-        present = f"1-{moment.run.attempt}-"
-        holds = {
-            message.id
-            for message in messages_of_changes(runs.changes[:number])
-            if message.type == "payload_completed" or message.id.startswith(present)
-        }
-        assert holds <= {message.id for message in messages_of_history(moment)}
-
-
-@pytest.mark.parametrize("scenario", RESUMED, ids=lambda scenario: scenario.__name__)
-def test_messages_of_a_resumed_run_are_in_the_order_of_events(
-    scenario: Callable[[FakeBaton], None],
-) -> None:
-    runs = watched(scenario)
-    order = {message.id: place for place, message in enumerate(messages_of_changes(runs.changes))}
-    for moment in runs.moments:
-        places = [order[message.id] for message in messages_of_history(moment)]
-        assert places == sorted(places)
 
 
 @pytest.mark.parametrize("scenario", [*ONE_ATTEMPT, *RESUMED], ids=lambda scenario: scenario.__name__)
@@ -136,6 +100,13 @@ def test_payloads_that_start_within_one_millisecond_have_one_message_each() -> N
     assert started == ["1-1-execution_progress", *[f"1-1-execution_progress-{position}" for position in range(3)]]
 
 
+def equal_by_id(runs: WatchedRuns) -> dict[str, Message]:
+    """The messages of the stream by id; the history has the same, in another order."""
+    sent = {message.id: message for message in messages_of_changes(runs.changes)}
+    assert {message.id: message for message in messages_of_history(runs.read_history(TENANT, 1))} == sent
+    return sent
+
+
 def test_an_answer_after_the_cancellation_is_sent_to_early_and_late_subscribers() -> None:
     runs = WatchedRuns()
     fake_baton = FakeBaton(runs=runs)
@@ -147,11 +118,33 @@ def test_an_answer_after_the_cancellation_is_sent_to_early_and_late_subscribers(
 
     after = replace(fake_baton.execute_payload, llm=cancelled_meanwhile)(fake_baton.step(run))
     fake_baton.state_machine.end(fake_baton.state_machine.advance(after))
-    sent = {message.id: message for message in messages_of_changes(runs.changes)}
-    assert {message.id: message for message in messages_of_history(runs.read_history(TENANT, 1))} == sent
+    sent = equal_by_id(runs)
     assert set(sent) == {
         "1-1-execution_progress",
         "1-1-execution_progress-0",
         "1-1-workflow_cancelled",
         "1-payload_completed-0",
     }
+    fake_baton.llm.script("b")
+    fake_baton.state_machine.execute(fake_baton.step(fake_baton.change_run.resume(TENANT, 1, NOON)))
+    assert equal_by_id(runs).keys() - sent.keys() == {
+        "1-2-execution_progress",
+        "1-2-execution_progress-1",
+        "1-payload_completed-1",
+        "1-2-workflow_completed",
+    }
+
+
+def test_the_messages_of_an_attempt_have_the_number_of_payloads_that_it_had() -> None:
+    runs = WatchedRuns()
+    fake_baton = FakeBaton(runs=runs)
+    failed(fake_baton)
+    workflow = fake_baton.catalog.read(TENANT, Workflow, 1)
+    shorter = replace(workflow, version=workflow.version + 1, payloads=workflow.payloads[:2])
+    fake_baton.catalog.replace(TENANT, workflow, shorter, fake_baton.catalog.read_ledger(TENANT))
+    fake_baton.llm.script("b")
+    resumed = fake_baton.change_run.resume(TENANT, 1, NOON, ResumeOptions(definition="latest"))
+    fake_baton.state_machine.execute(fake_baton.step(resumed))
+    sent = messages_of_changes(runs.changes)
+    assert list(messages_of_history(runs.read_history(TENANT, 1))) == sent
+    assert [message.data["total"] for message in sent if message.type == "execution_progress"] == [3, 3, 3, 2, 2]

@@ -413,7 +413,8 @@ def test_with_on_missing_empty_missing_references_that_are_not_listed_are_remove
 
 
 SNAPSHOT_HINT = (
-    " Attempt 2 used the definition as it was when the run was started; to use the newest, execute workflow 1 again."
+    " Attempt 2 used the definition as it was when the run was started; "
+    'to use the newest, resume the run with "definition": "latest".'
 )
 
 

@@ -7,7 +7,8 @@ from typing import TypedDict
 
 from baton.domain.ids import ID_DIGITS
 
-PART, SNAPSHOTS, RESPONSES_FROM, RUN, VARIABLES = "PART", "PAYLOAD#", "RESPONSE#", "RUN", "VARIABLES"
+PART, SNAPSHOTS, RESPONSES_FROM, RUN = "PART", "PAYLOAD#", "RESPONSE#", "RUN"
+ATTEMPTS, VARIABLES = "RUN#ATTEMPT#", "VARIABLES"
 """Sort keys of a run's items, or their prefixes, in sort order. Reading a run needs all but the first two."""
 
 ALL_RUNS = "*"
@@ -35,9 +36,15 @@ def variables(tenant: str, run_id: int) -> Key:
     return {"pk": run_partition(tenant, run_id), "sk": VARIABLES}
 
 
-def snapshot(tenant: str, run_id: int, position: int) -> Key:
-    """One compiled payload."""
-    return {"pk": run_partition(tenant, run_id), "sk": f"{SNAPSHOTS}{position:04d}"}
+def attempt(tenant: str, run_id: int, number: int) -> Key:
+    """One attempt that has ended and was followed by another one."""
+    return {"pk": run_partition(tenant, run_id), "sk": f"{ATTEMPTS}{number:04d}"}
+
+
+def snapshot(tenant: str, run_id: int, position: int, version: str | None = None) -> Key:
+    """One compiled payload: that of the start, or a version that a resume has compiled."""
+    suffix = "" if version is None else f"#{version}"
+    return {"pk": run_partition(tenant, run_id), "sk": f"{SNAPSHOTS}{position:04d}{suffix}"}
 
 
 def response(tenant: str, run_id: int, position: int) -> Key:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.calls import (
@@ -24,9 +25,16 @@ from baton.adapters.dynamodb.codecs import run as run_codec
 from baton.adapters.dynamodb.codecs.attributes import Item, from_attributes, to_attributes
 from baton.adapters.dynamodb.codecs.payload_snapshot import snapshot_from_item, snapshot_to_item
 from baton.adapters.dynamodb.codecs.response import response_from_item
-from baton.adapters.dynamodb.codecs.run import run_from_item, run_to_item, variables_from_item, variables_to_item
+from baton.adapters.dynamodb.codecs.run import (
+    attempt_to_item,
+    run_from_item,
+    run_to_item,
+    variables_from_item,
+    variables_to_item,
+)
 from baton.adapters.dynamodb.large_records import MAX_ITEM_BYTES, Texts, store_long_fields, text_keys, with_long_fields
 from baton.adapters.dynamodb.throttling import MAX_SECONDS, Deadline, retry_throttled
+from baton.adapters.dynamodb.transactions import Write, transact
 from baton.domain.errors import AttemptSuperseded, NotFound
 from baton.domain.pages import Page
 from baton.domain.runs.responses import Response
@@ -70,7 +78,7 @@ class DynamoRunHistories:
         return found.get("Item", {})
 
     def read_history(self, tenant: str, run_id: int) -> RunHistory:
-        """The run with all its existing responses, without their prompts, in one query.
+        """The run with all its existing attempts and responses, without prompts, in one query.
 
         :raises NotFound:
         """
@@ -78,11 +86,14 @@ class DynamoRunHistories:
         items = {item["sk"]["S"]: item for item in read}
         if keys.RUN not in items:
             raise NotFound("run", run_id)
-        run, variables = items.pop(keys.RUN), items.pop(keys.VARIABLES, None)
+        run = run_from_item(items[keys.RUN])
         return RunHistory(
-            run=run_from_item(run),
-            variables=variables_from_item(variables),
-            responses=tuple(response_from_item(item) for item in items.values()),
+            run=run,
+            variables=variables_from_item(items.get(keys.VARIABLES)),
+            responses=tuple(
+                response_from_item(item) for sk, item in items.items() if sk.startswith(keys.RESPONSES_FROM)
+            ),
+            attempts=_earlier_attempts(run, items),
         )
 
     def _query(self, tenant: str, run_id: int, first: str, last: str, attributes: Sequence[str] = ()) -> Iterator[Item]:
@@ -117,6 +128,18 @@ class DynamoRunStore(DynamoRunHistories):
         counters = from_attributes(updated["Attributes"])
         return counters["runs"], counters["responses"] - responses + 1
 
+    def reserve_response_ids(self, tenant: str, responses: int) -> int:
+        """The first of ``responses`` new, consecutive response ids."""
+        updated = self._client.update_item(
+            TableName=self._table,
+            Key=to_attributes(keys.counter(tenant, "RUN")),
+            UpdateExpression="ADD #responses :responses",
+            ExpressionAttributeNames=expression_names("responses"),
+            ExpressionAttributeValues=values(responses=responses),
+            ReturnValues="UPDATED_NEW",
+        )
+        return int(from_attributes(updated["Attributes"])["responses"]) - responses + 1
+
     def create(
         self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot], seconds: float = MAX_SECONDS
     ) -> None:
@@ -125,9 +148,7 @@ class DynamoRunStore(DynamoRunHistories):
         :raises Overloaded: if it takes longer than ``seconds``, because DynamoDB has no capacity for it.
         """
         deadline = Deadline(seconds)
-        max_bytes = min(MAX_ITEM_BYTES, MAX_RUN_BYTES // max(1, len(snapshots)))
-        snapshot_items = [self._store_snapshot_texts(run, snapshot, max_bytes) for snapshot in snapshots]
-        puts = [*snapshot_items, variables_to_item(run, variables)]
+        puts = [*self._snapshot_items(run, snapshots), variables_to_item(run, variables)]
         write_many(self._client, self._table, puts=puts, deadline=deadline)
         put = partial(
             self._client.put_item,
@@ -137,15 +158,54 @@ class DynamoRunStore(DynamoRunHistories):
         )
         retry_throttled(put, deadline)
 
-    def _store_snapshot_texts(self, run: Run, snapshot: PayloadSnapshot, max_bytes: int) -> Item:
-        """The item to write; texts that are too long for it are stored in S3 first."""
-        folder = f"{keys.run_texts(run.tenant, run.id)}/payloads/{snapshot.position:04d}"
-        return store_long_fields(snapshot_to_item(run, snapshot), self._texts, folder, max_bytes)
+    def store_snapshots(self, run: Run, snapshots: Sequence[PayloadSnapshot]) -> str:
+        """Store further snapshots beside those of the run, and return their version, which no run has yet.
 
-    def read_snapshots(self, tenant: str, run_id: int) -> Sequence[PayloadSnapshot]:
+        Two resumes at the same time have versions of their own: only one of them changes the run.
+
+        :raises Overloaded: if DynamoDB has no capacity for them.
+        """
+        version = secrets.token_hex(4)
+        write_many(self._client, self._table, puts=self._snapshot_items(run, snapshots, version))
+        return version
+
+    def _snapshot_items(
+        self, run: Run, snapshots: Sequence[PayloadSnapshot], version: str | None = None
+    ) -> Sequence[Item]:
+        """The items to write; texts that are too long for them are stored in S3 first."""
+        max_bytes = min(MAX_ITEM_BYTES, MAX_RUN_BYTES // max(1, len(snapshots)))
+        folder = f"{keys.run_texts(run.tenant, run.id)}/payloads"
+        return [
+            store_long_fields(
+                snapshot_to_item(run, snapshot, version), self._texts, f"{folder}/{snapshot.position:04d}", max_bytes
+            )
+            for snapshot in snapshots
+        ]
+
+    def read_snapshots(self, run: Run) -> Sequence[PayloadSnapshot]:
         """The payloads that the run executes, in order; none for an unknown run."""
-        items = self._query(tenant, run_id, keys.SNAPSHOTS, keys.SNAPSHOTS + "~")
-        return [snapshot_from_item(with_long_fields(item, self._texts)) for item in items]
+        versions = [(position, run.snapshot_version(position)) for position in range(run.total)]
+        executed = {keys.snapshot(run.tenant, run.id, *version)["sk"] for version in versions}
+        items = self._query(run.tenant, run.id, keys.SNAPSHOTS, keys.SNAPSHOTS + "~")
+        return [
+            snapshot_from_item(with_long_fields(item, self._texts)) for item in items if item["sk"]["S"] in executed
+        ]
+
+    def read_variables(self, tenant: str, run_id: int) -> Variables:
+        """The variables of the run; none for an unknown run."""
+        return variables_from_item(self._item(keys.variables(tenant, run_id)))
+
+    def read_attempts(self, tenant: str, run_id: int) -> Sequence[Run]:
+        """The attempts in order: the run as it was at the end of each, and as it is now for the current one.
+
+        :raises NotFound:
+        """
+        read = self._query(tenant, run_id, keys.RUN, keys.ATTEMPTS + "~")
+        items = {item["sk"]["S"]: item for item in read}
+        if keys.RUN not in items:
+            raise NotFound("run", run_id)
+        run = run_from_item(items[keys.RUN])
+        return [*_earlier_attempts(run, items), run]
 
     def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
         """By position, starting after ``after``; none for an unknown run. Only the start of a long text is read."""
@@ -193,20 +253,37 @@ class DynamoRunStore(DynamoRunHistories):
 
         :raises AttemptSuperseded: if the run's status or attempt has changed since it was read.
         """
+        update = partial(self._client.update_item, **self._update(run, changed))
+        with condition_failing_as(_superseded(run)):
+            retry_throttled(update, Deadline())
+
+    def resume(self, run: Run, resumed: Run, variables: Variables | None = None) -> None:
+        """Write the fields that differ, the attempt that has ended, and changed variables: all or none.
+
+        :raises AttemptSuperseded: if the run's status or attempt has changed since it was read.
+        """
+        puts = [attempt_to_item(run), *([] if variables is None else [variables_to_item(run, variables)])]
+        transact(
+            self._client,
+            [
+                Write(request={"Update": self._update(run, resumed)}, error=lambda _: _superseded(run)),
+                *(Write(request={"Put": {"TableName": self._table, "Item": item}}) for item in puts),
+            ],
+        )
+
+    def _update(self, run: Run, changed: Run) -> Any:
+        """The update of the run's item, if its status and attempt are unchanged."""
         before, after = run_to_item(run), run_to_item(changed)
         sets = {name: value for name, value in after.items() if before.get(name) != value}
         removed = [name for name in before if name not in after]
-        update = partial(
-            self._client.update_item,
-            TableName=self._table,
-            Key=to_attributes(keys.run(run.tenant, run.id)),
-            UpdateExpression=update_expression(sets, removed),
-            ConditionExpression=IS_UNCHANGED,
-            ExpressionAttributeNames=expression_names("status", "attempt", *sets, *removed),
-            ExpressionAttributeValues=_unchanged_values(run) | {f":{name}": value for name, value in sets.items()},
-        )
-        with condition_failing_as(_superseded(run)):
-            retry_throttled(update, Deadline())
+        return {
+            "TableName": self._table,
+            "Key": to_attributes(keys.run(run.tenant, run.id)),
+            "UpdateExpression": update_expression(sets, removed),
+            "ConditionExpression": IS_UNCHANGED,
+            "ExpressionAttributeNames": expression_names("status", "attempt", *sets, *removed),
+            "ExpressionAttributeValues": _unchanged_values(run) | {f":{name}": value for name, value in sets.items()},
+        }
 
     def delete(self, run: Run) -> None:
         """Delete a finished run with all of its records.
@@ -233,6 +310,12 @@ class DynamoRunStore(DynamoRunHistories):
         items = get_many(self._client, self._table, [keys.run(tenant, id_) for id_ in ids])
         runs = {run.id: run for run in (run_from_item(item) for item in items)}
         return [runs[id_] for id_ in ids if id_ in runs]
+
+
+def _earlier_attempts(run: Run, items: Mapping[str, Item]) -> tuple[Run, ...]:
+    """The attempts before the current one; a resume may store the current one too while the items are read."""
+    ended = (run_from_item(item) for sk, item in items.items() if sk.startswith(keys.ATTEMPTS))
+    return tuple(attempt for attempt in ended if attempt.attempt < run.attempt)
 
 
 def _unchanged_values(run: Run) -> Item:

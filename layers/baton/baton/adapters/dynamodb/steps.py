@@ -22,6 +22,7 @@ from baton.adapters.dynamodb.throttling import Deadline, retry_throttled
 from baton.adapters.dynamodb.transactions import Write, transact
 from baton.domain.errors import AttemptSuperseded, ResponseAlreadyStored
 from baton.domain.prompts import Reference, Sources, check_source_bytes
+from baton.domain.runs.plan import completed_before
 from baton.domain.runs.responses import NextPayload, PartialAnswer, Response
 from baton.domain.runs.run import Run, after_response, payload_started
 from baton.domain.runs.snapshots import PayloadSnapshot
@@ -45,20 +46,29 @@ class DynamoStepStore:
         self._texts = texts
 
     def read_step(self, tenant: str, run_id: int, position: int) -> StepRecords:
-        """Everything that the checks before a payload's execution need, in one read."""
+        """Everything that the checks before a payload's execution need, in one read.
+
+        A snapshot that was compiled for a later attempt is a second read.
+        """
         run = keys.run(tenant, run_id)
         snapshot = keys.snapshot(tenant, run_id, position)
         response = keys.response(tenant, run_id, position)
         found = get_many(self._client, self._table, [run, snapshot, response])
         items = {item["sk"]["S"]: item for item in found}
+        compiled = items.get(snapshot["sk"])
+        stored = run_from_item(items[run["sk"]], compiled or {}) if run["sk"] in items else None
         return StepRecords(
-            run=run_from_item(items[run["sk"]], items.get(snapshot["sk"], {})) if run["sk"] in items else None,
-            snapshot=self._snapshot(items[snapshot["sk"]]) if snapshot["sk"] in items else None,
+            run=stored,
+            snapshot=self._snapshot(stored, position, compiled),
             answered=response["sk"] in items,
         )
 
-    def _snapshot(self, item: Item) -> PayloadSnapshot:
-        return snapshot_from_item(with_long_fields(item, self._texts))
+    def _snapshot(self, run: Run | None, position: int, item: Item | None) -> PayloadSnapshot | None:
+        """The snapshot that the run executes at this position; ``item`` is the one that was compiled at its start."""
+        if run and position < run.total and (version := run.snapshot_version(position)):
+            key = keys.snapshot(run.tenant, run.id, position, version)
+            item = next(iter(get_many(self._client, self._table, [key])), None)
+        return None if item is None else snapshot_from_item(with_long_fields(item, self._texts))
 
     def read_sources(self, run: Run, references: Sequence[Reference]) -> Sources:
         """The responses and variables that the references need, in one read.
@@ -109,7 +119,8 @@ class DynamoStepStore:
         If the run is no longer running this attempt, the response is stored without the start of the next payload.
 
         :raises ResponseAlreadyStored: if the position has a response, which is not changed.
-        :raises AttemptSuperseded: if the run was deleted; nothing is stored.
+        :raises AttemptSuperseded: if the run was deleted, or its definition has no such position any longer; nothing is
+            stored.
         """
         item = store_long_texts(response, self._texts)
         usage = asdict(response.usage)
@@ -117,7 +128,7 @@ class DynamoStepStore:
             self._store(response, item, self._update(run, _progress(after_response(run, response)), usage))
         except AttemptSuperseded:
             late = {name: value for name, value in item.items() if name != "following"}
-            self._store(response, late, self._late_update(run, usage))
+            self._store(response, late, self._late_update(run, response.position, usage))
 
     def _update(self, run: Run, changes: Mapping[str, Any], added: Mapping[str, int] = MappingProxyType({})) -> Any:
         """The update of the item of a run that is running this attempt; ``None`` removes an attribute."""
@@ -131,14 +142,19 @@ class DynamoStepStore:
             "ExpressionAttributeValues": values(running="running", attempt=run.attempt, **sets, **added),
         }
 
-    def _late_update(self, run: Run, added: Mapping[str, int]) -> Any:
-        """The update of the item of a run that was cancelled or resumed meanwhile."""
+    def _late_update(self, run: Run, position: int, added: Mapping[str, int]) -> Any:
+        """The update of the item of a run that was cancelled or resumed meanwhile.
+
+        The position is the first without a response, also in a later attempt, whose next payload needs the count. The
+        newest definition may end before it.
+        """
+        completed = completed_before(position) + 1
         return {
             **self._run_item(run),
-            "UpdateExpression": update_expression((), added=added),
-            "ConditionExpression": "attribute_exists(pk)",
-            "ExpressionAttributeNames": expression_names(*added),
-            "ExpressionAttributeValues": values(**added),
+            "UpdateExpression": update_expression(["completed"], added=added),
+            "ConditionExpression": "attribute_exists(pk) AND #total > :position",
+            "ExpressionAttributeNames": expression_names("completed", "total", *added),
+            "ExpressionAttributeValues": values(completed=completed, position=position, **added),
         }
 
     def _run_item(self, run: Run) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from baton.api.budget import MAX_BODY_BYTES, LongText, fit_texts, remaining_budg
 from baton.domain.llm.tokens import TokenUsage
 from baton.domain.pages import Page
 from baton.domain.runs.responses import Response
+from baton.domain.runs.resumes import DefinitionChoice
 from baton.domain.runs.run import OnMissing, Run, RunHistory, Status
 from baton.usecases.runs.ports import LongTexts
 
@@ -35,6 +36,30 @@ class ExecuteRequest(Request):
         default="keep",
         description="How unresolved references are handled: left verbatim, replaced by nothing, "
         "or the run fails; before it starts, if the reference can never be found.",
+    )
+
+
+class ResumeRequest(Request):
+    """What changes with the next attempt of a run."""
+
+    variables: dict[Name, JsonValue] | None = Field(
+        default_factory=dict, description="Replace the variables of the same names; the others are unchanged."
+    )
+    definition: DefinitionChoice | None = Field(
+        default="snapshot",
+        description="What the payloads without a response execute: the definition that the run has used so far, or, "
+        "with `latest`, the workflow, payloads, blocks and LLM instances as they are now.",
+    )
+
+
+class RerunRequest(Request):
+    """What differs from the run that is repeated."""
+
+    variables: dict[Name, JsonValue] | None = Field(
+        default_factory=dict, description="Replace the variables of the same names; the others are those of the run."
+    )
+    on_missing: OnMissing | None = Field(
+        default=None, description="How unresolved references are handled; by default as in the run."
     )
 
 
@@ -123,6 +148,7 @@ class RunMetadata(View):
     In a list, ``usage`` is missing for runs of an older version of Baton. For a failed run, ``error`` is the reason,
     ``tries`` the number of LLM calls of the payload that failed, and ``waited_seconds`` the time waited between them.
     ``correlation_id`` is the `X-Correlation-Id` of the call that started the current attempt; the functions log it.
+    ``rerun_of`` is the run that this one repeats.
     """
 
     workflow_name: str
@@ -135,6 +161,7 @@ class RunMetadata(View):
     tries: int | None = Field(default=None, exclude_if=_is_none)
     waited_seconds: int | None = Field(default=None, exclude_if=_is_none)
     correlation_id: str | None = Field(default=None, exclude_if=_is_none)
+    rerun_of: int | None = Field(default=None, exclude_if=_is_none)
 
     @classmethod
     def of(cls, run: Run, completed: int, **more: Any) -> Self:
@@ -150,6 +177,7 @@ class RunMetadata(View):
             tries=run.tries,
             waited_seconds=run.waited_seconds,
             correlation_id=run.correlation_id,
+            rerun_of=run.rerun_of,
             **more,
         )
 
@@ -183,8 +211,46 @@ class RunSummary(View):
         )
 
 
+class AttemptView(View):
+    """One attempt of a run: one execution of the state machine.
+
+    ``started_at`` is `null` for an attempt that never started, ``ended_at`` for the current one. ``first_position`` is
+    the position of its first payload. For a failed attempt, ``error`` is the reason; ``tries`` and ``waited_seconds``
+    are those of the payload that failed. ``started_by`` is the key id of the caller that started or resumed the run,
+    or its tenant if it has no key; ``cancelled_by`` that of the caller that cancelled it. ``correlation_id`` is the
+    `X-Correlation-Id` of the call that started the attempt.
+    """
+
+    number: int
+    status: Status
+    started_at: str | None
+    ended_at: str | None
+    first_position: int
+    total_payloads: int
+    error: str | None = Field(default=None, exclude_if=_is_none)
+    tries: int | None = Field(default=None, exclude_if=_is_none)
+    waited_seconds: int | None = Field(default=None, exclude_if=_is_none)
+    started_by: str | None = Field(default=None, exclude_if=_is_none)
+    cancelled_by: str | None = Field(default=None, exclude_if=_is_none)
+    correlation_id: str | None = Field(default=None, exclude_if=_is_none)
+
+    @classmethod
+    def of(cls, run: Run) -> AttemptView:
+        """The current attempt of a run, or the last one of a run as it was. Older runs do not have its start."""
+        names = ("error", "tries", "waited_seconds", "started_by", "cancelled_by", "correlation_id")
+        return cls(
+            number=run.attempt,
+            status=run.status,
+            started_at=run.started_at if run.attempt == 1 else run.attempt_started_at,
+            ended_at=run.completed_at,
+            first_position=run.first_position,
+            total_payloads=run.total,
+            **{name: getattr(run, name) for name in names},
+        )
+
+
 class FullRunMetadata(RunMetadata):
-    """Details of a run, with the variables that it was started with."""
+    """Details of a run, with its variables."""
 
     variables: dict[str, Any]
 

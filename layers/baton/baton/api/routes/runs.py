@@ -1,4 +1,4 @@
-"""Runs: start, read, list, cancel, resume and delete."""
+"""Runs: start, read, list, cancel, resume, rerun and delete."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from baton.api.app import accepted, new_router, no_content
 from baton.api.bodies.fields import Listed
 from baton.api.bodies.run_definitions import DefinitionView
 from baton.api.bodies.runs import (
+    AttemptView,
     ExecuteRequest,
     ExecuteView,
     PromptedResponseView,
+    RerunRequest,
+    ResumeRequest,
     RunSummary,
     RunView,
     SingleResponseView,
@@ -31,6 +34,7 @@ from baton.domain.errors import (
     RunFinished,
     RunNotFinished,
 )
+from baton.domain.runs.resumes import ResumeOptions
 from baton.domain.runs.run import StartOptions, Status
 from baton.runtime import wiring
 from baton.runtime.logging import append_keys, run_keys
@@ -51,7 +55,7 @@ def execute_workflow(
 ) -> Response[ExecuteView]:
     """Start a run of the workflow. Returns immediately, before any LLM is called."""
     body = request or ExecuteRequest()
-    options = StartOptions(on_missing=body.on_missing or "keep", correlation_id=correlation_id)
+    options = StartOptions(on_missing=body.on_missing, correlation_id=correlation_id, started_by=caller.name)
     run = wiring.start_run()(caller.tenant, workflow_id, body.variables or {}, wiring.now(), options)
     append_keys(**run_keys(run))
     return accepted(ExecuteView(run_id=run.id))
@@ -108,9 +112,28 @@ def read_response(caller: RequestCaller, run_id: PathId, position: PathPosition)
 
 @router.get("/api/runs/<run_id>/definition", responses=responses_of(HTTPStatus.OK, NotFound))
 def read_definition(caller: RequestCaller, run_id: PathId) -> DefinitionView:
-    """What the run executes: the definition as it was when the run was started."""
+    """What the run executes: the definition as it was when the run was started.
+
+    If the run was resumed with the newest definition, the payloads without a response are as they were then.
+    """
     run = wiring.run_store().read(caller.tenant, run_id)
-    return DefinitionView.of(run, wiring.run_store().read_snapshots(caller.tenant, run_id))
+    return DefinitionView.of(run, wiring.run_store().read_snapshots(run))
+
+
+@router.get("/api/runs/<run_id>/attempts", responses=responses_of(HTTPStatus.OK, NotFound))
+def list_attempts(
+    caller: RequestCaller, run_id: PathId, limit: Limit = 50, cursor: Cursor = None
+) -> Listed[AttemptView]:
+    """The attempts of a run in order, the current one included: how each started and ended.
+
+    Attempts that an older version of Baton has stored are known only if they are the current one.
+    """
+    listed = f"attempts of {run_id}"
+    after = cursors.decode(listed, cursor) or 0
+    attempts = wiring.run_store().read_attempts(caller.tenant, run_id)
+    following = [AttemptView.of(attempt) for attempt in attempts if attempt.attempt > after]
+    last = following[limit - 1].number if len(following) > limit else None
+    return Listed(items=following[:limit], cursor=cursors.encode(listed, last))
 
 
 @router.post(
@@ -118,7 +141,7 @@ def read_definition(caller: RequestCaller, run_id: PathId) -> DefinitionView:
 )
 def cancel_run(caller: RequestCaller, run_id: PathId) -> RunSummary:
     """End a run early: no further payload starts. Stored responses remain readable."""
-    wiring.change_run().cancel(caller.tenant, run_id, wiring.now())
+    wiring.change_run().cancel(caller.tenant, run_id, wiring.now(), caller.name)
     return RunSummary.of(wiring.run_store().read(caller.tenant, run_id))
 
 
@@ -126,14 +149,45 @@ def cancel_run(caller: RequestCaller, run_id: PathId) -> RunSummary:
     "/api/runs/<run_id>/resume",
     responses=responses_of(HTTPStatus.ACCEPTED, NotFound, RunFinished, RunNotFinished, AttemptSuperseded),
 )
-def resume_run(caller: RequestCaller, correlation_id: RequestCorrelationId, run_id: PathId) -> Response[RunSummary]:
-    """Resume a failed or cancelled run after its last response.
+def resume_run(
+    caller: RequestCaller,
+    correlation_id: RequestCorrelationId,
+    run_id: PathId,
+    request: Annotated[ResumeRequest | None, Body()] = None,
+) -> Response[RunSummary]:
+    """Resume a failed or cancelled run after its last response, as the next attempt.
 
-    It uses the definition as it was when the run was started; to use the newest one, execute the workflow again.
+    It uses the definition as it was when the run was started, or, with `"definition": "latest"`, as it is now. Then the
+    payloads that have answered must be at the same positions of the workflow; their responses are not changed.
     """
-    run = wiring.change_run().resume(caller.tenant, run_id, wiring.now(), correlation_id)
+    body = request or ResumeRequest()
+    options = ResumeOptions(
+        variables=body.variables or {},
+        definition=body.definition or "snapshot",
+        correlation_id=correlation_id,
+        started_by=caller.name,
+    )
+    run = wiring.change_run().resume(caller.tenant, run_id, wiring.now(), options)
     append_keys(**run_keys(run))
     return accepted(RunSummary.of(run))
+
+
+@router.post("/api/runs/<run_id>/rerun", responses=responses_of(HTTPStatus.ACCEPTED, NotFound))
+def rerun_run(
+    caller: RequestCaller,
+    correlation_id: RequestCorrelationId,
+    run_id: PathId,
+    request: Annotated[RerunRequest | None, Body()] = None,
+) -> Response[ExecuteView]:
+    """Start a new run of the same workflow as it is now, with the variables of this run, or with others.
+
+    The run may have any status, and is not changed. The new run has it as `metadata.rerun_of`.
+    """
+    body = request or RerunRequest()
+    options = StartOptions(on_missing=body.on_missing, correlation_id=correlation_id, started_by=caller.name)
+    run = wiring.rerun()(caller.tenant, run_id, body.variables or {}, wiring.now(), options)
+    append_keys(**run_keys(run))
+    return accepted(ExecuteView(run_id=run.id))
 
 
 @router.delete(

@@ -15,3 +15,8 @@ class Caller:
     tenant: str
     key_id: str | None = None
     scopes: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """The caller as runs store it: the key id, or the tenant if the request has no key."""
+        return self.key_id or self.tenant

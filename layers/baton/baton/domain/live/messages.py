@@ -7,7 +7,7 @@ with the same ids. Ids are stable; clients deduplicate by ``id``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -85,7 +85,7 @@ def messages_of_run_change(old: Run | None, new: Run) -> list[Message]:
     """The messages of a write of the run item: the run started, a payload started by itself, or the run ended."""
     messages = []
     if new.status == "running" and (old is None or old.status != "running"):
-        messages.append(_run_started(new))
+        messages.append(_attempt_started(new))
     if _starts_payload(old, new):
         messages.append(_payload_progress(new, new.payload_started_at or ""))
     if old is None or old.status != new.status:
@@ -178,15 +178,26 @@ def message_of_partial_answer(part: PartialAnswer) -> Message:
 
 
 def messages_of_history(history: RunHistory) -> Iterator[Message]:
-    """All messages of a run so far, in order; without partial answers."""
-    run = history.run
-    yield from _completed_payloads(response for response in history.responses if response.attempt < run.attempt)
-    if run.started_at:
-        yield _run_started(run)
-    yield from _completed_payloads(response for response in history.responses if response.attempt >= run.attempt)
-    if _payload_in_progress(run) and run.position not in {response.position for response in history.responses}:
-        yield _payload_progress(run, run.payload_started_at or "")
-    yield from _run_ended(run)
+    """All messages of a run so far, attempt after attempt; without partial answers.
+
+    Of an attempt that an older version of Baton has stored, there are only the answers.
+    """
+    attempts = [*history.attempts, history.run]
+    known = {attempt.attempt for attempt in attempts}
+    yield from _completed_payloads(response for response in history.responses if response.attempt not in known)
+    for attempt in attempts:
+        own = [response for response in history.responses if response.attempt == attempt.attempt]
+        yield from _messages_of_attempt(attempt, own)
+
+
+def _messages_of_attempt(attempt: Run, responses: Sequence[Response]) -> Iterator[Message]:
+    """``attempt`` is the run as it is in this attempt or was at its end, with the responses that it has stored."""
+    if attempt.started_at:
+        yield _attempt_started(attempt)
+    yield from _completed_payloads(responses)
+    if _payload_in_progress(attempt) and attempt.position not in {response.position for response in responses}:
+        yield _payload_progress(attempt, attempt.payload_started_at or "")
+    yield from _run_ended(attempt)
 
 
 def _completed_payloads(responses: Iterable[Response]) -> Iterator[Message]:
@@ -208,8 +219,9 @@ def _payload_in_progress(run: Run) -> tuple[int, str] | None:
     return run.position, run.payload_started_at
 
 
-def _run_started(run: Run) -> Message:
-    return _execution_progress(run, run.first_position, run.started_at or run.created_at)
+def _attempt_started(run: Run) -> Message:
+    """The current attempt has started. Older runs have only the start of the first one."""
+    return _execution_progress(run, run.first_position, run.attempt_started_at or run.started_at or run.created_at)
 
 
 def _payload_progress(
@@ -260,7 +272,12 @@ def _run_ended(run: Run) -> list[Message]:
     message_type = _FINAL_TYPES.get(run.status)
     if message_type is None:
         return []
-    data: dict[str, Any] = {"runId": run.id, "workflowId": run.workflow_id, "status": run.status}
+    data: dict[str, Any] = {
+        "runId": run.id,
+        "workflowId": run.workflow_id,
+        "status": run.status,
+        "metadata": {"attempt": run.attempt},
+    }
     if run.status == "completed":
         data["progress"] = 100
     if run.status == "failed":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 from baton.domain.errors import Invalid
@@ -16,6 +17,8 @@ Status = Literal["created", "running", "completed", "failed", "cancelled"]
 Variables = Mapping[str, Any]
 OnMissing = Literal["keep", "empty", "fail"]
 """How unresolved references are handled: left verbatim, replaced by nothing, or the run fails."""
+
+NO_VARIABLES: Variables = MappingProxyType({})
 
 STATUSES: tuple[Status, ...] = ("created", "running", "completed", "failed", "cancelled")
 FINAL_STATUSES: frozenset[Status] = frozenset({"completed", "failed", "cancelled"})
@@ -39,10 +42,23 @@ MAX_VARIABLES_BYTES = 300_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartOptions:
-    """What may be chosen when a run is started, and the correlation id of the call that starts it."""
+    """What may be chosen when a run is started, and the call that starts it: its correlation id, and its caller.
 
-    on_missing: OnMissing = "keep"
+    ``rerun_of`` is the run that this one repeats. By default, ``on_missing`` is that of this run, or ``keep``.
+    """
+
+    on_missing: OnMissing | None = None
     correlation_id: str | None = None
+    started_by: str | None = None
+    rerun_of: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotVersion:
+    """Snapshots that a resume has compiled: those from ``first_position`` on have this version."""
+
+    first_position: int
+    version: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +71,12 @@ class Run:
     1 and is incremented by each resume; ``first_position`` is where the current attempt started. The ids of the
     responses are consecutive from ``first_response_id`` on. ``expires_at`` is in epoch seconds. If a payload failed,
     ``tries`` counts the calls made for it, and ``waited_seconds`` is the time waited between them.
-    ``correlation_id`` is that of the HTTP call that started the current attempt.
+    ``correlation_id`` is that of the HTTP call that started the current attempt, ``started_by`` its caller, and
+    ``cancelled_by`` the caller that cancelled it. ``started_at`` is the start of the first attempt, and
+    ``attempt_started_at`` that of a later one. ``rerun_of`` is the run that this one repeats.
+
+    ``definition_attempt`` is the attempt for which the definition was compiled last. Then ``snapshot_versions`` has the
+    positions from which the snapshots are newer than those of the start, in ascending order.
     """
 
     tenant: str
@@ -83,6 +104,17 @@ class Run:
     tries: int | None = None
     waited_seconds: int | None = None
     correlation_id: str | None = None
+    attempt_started_at: str | None = None
+    started_by: str | None = None
+    cancelled_by: str | None = None
+    rerun_of: int | None = None
+    definition_attempt: int = 1
+    snapshot_versions: tuple[SnapshotVersion, ...] = ()
+
+    def snapshot_version(self, position: int) -> str | None:
+        """The version of the snapshot at this position; ``None`` for that of the start."""
+        newer = [each.version for each in self.snapshot_versions if each.first_position <= position]
+        return newer[-1] if newer else None
 
     @property
     def plan(self) -> Plan:
@@ -92,11 +124,16 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunHistory:
-    """A run with its variables and all responses so far, in order."""
+    """A run with its variables and all responses so far, in order.
+
+    ``attempts`` are the attempts that have ended and were followed by another one: the run as it was at the end of
+    each. Those of an older version of Baton are not known.
+    """
 
     run: Run
     variables: Variables
     responses: tuple[Response, ...]
+    attempts: tuple[Run, ...] = ()
 
     @property
     def usage(self) -> TokenUsage:
@@ -142,9 +179,9 @@ def execution_name(tenant: str, run_id: int, attempt: int) -> str:
     return f"{tenant}-{run_id}-{attempt}"
 
 
-def cancelled(run: Run, now: str) -> Run:
+def cancelled(run: Run, now: str, by: str | None = None) -> Run:
     """The run after a client has cancelled it."""
-    return replace(_changed_to(run, "cancelled"), completed_at=now)
+    return replace(_changed_to(run, "cancelled"), completed_at=now, cancelled_by=by)
 
 
 def failed(run: Run, error: str, now: str) -> Run:
@@ -152,7 +189,7 @@ def failed(run: Run, error: str, now: str) -> Run:
     return replace(_changed_to(run, "failed"), error=error, completed_at=now)
 
 
-def resumed(run: Run, position: int, now: str, correlation_id: str | None = None) -> Run:
+def resumed(run: Run, position: int, now: str, correlation_id: str | None = None, started_by: str | None = None) -> Run:
     """The run at the start of its next attempt, from this position; ``started_at`` is set if it never was.
 
     The payload there is known if it is the one that was in progress. The state machine records its start.
@@ -165,6 +202,7 @@ def resumed(run: Run, position: int, now: str, correlation_id: str | None = None
         first_position=position,
         completed=completed_before(position),
         started_at=run.started_at or now,
+        attempt_started_at=now,
         payload_id=run.payload_id if is_known else None,
         payload_name=run.payload_name if is_known else None,
         payload_started_at=None,
@@ -174,7 +212,27 @@ def resumed(run: Run, position: int, now: str, correlation_id: str | None = None
         tries=None,
         waited_seconds=None,
         correlation_id=correlation_id,
+        started_by=started_by,
+        cancelled_by=None,
     )
+
+
+def redefined(run: Run, total: int, payload: NextPayload | None) -> Run:
+    """The resumed run with the newest definition; ``payload`` is the first of the attempt, if any is left."""
+    return replace(
+        run,
+        total=total,
+        payload_id=payload.payload_id if payload else None,
+        payload_name=payload.payload_name if payload else None,
+        definition_attempt=run.attempt,
+    )
+
+
+def with_snapshots(run: Run, version: str) -> Run:
+    """The resumed run with this version of the snapshots from its first position on."""
+    earlier = [each for each in run.snapshot_versions if each.first_position < run.first_position]
+    newest = SnapshotVersion(first_position=run.first_position, version=version)
+    return replace(run, snapshot_versions=(*earlier, newest))
 
 
 def _changed_to(run: Run, status: Status) -> Run:
@@ -186,11 +244,12 @@ def _changed_to(run: Run, status: Status) -> Run:
 
 def snapshot_advice(run: Run) -> str:
     """What to add to the error of a resumed run, whose definition may have been corrected in the catalog since."""
-    if run.attempt == 1:
+    if run.attempt == run.definition_attempt:
         return ""
+    compiled = "the run was started" if run.definition_attempt == 1 else f"attempt {run.definition_attempt} started"
     return (
-        f" Attempt {run.attempt} used the definition as it was when the run was started; to use the newest, "
-        f"execute workflow {run.workflow_id} again."
+        f" Attempt {run.attempt} used the definition as it was when {compiled}; to use the newest, "
+        'resume the run with "definition": "latest".'
     )
 
 

@@ -71,9 +71,9 @@ class PayloadSnapshot:
 
 
 def compile_snapshots(
-    definitions: WorkflowBundle, variables: Variables, on_missing: OnMissing = "keep"
+    definitions: WorkflowBundle, variables: Variables, on_missing: OnMissing = "keep", first_position: int = 0
 ) -> tuple[PayloadSnapshot, ...]:
-    """Turn a workflow into what a run executes, one snapshot a payload.
+    """Turn a workflow into what a run executes, one snapshot a payload, from ``first_position`` on.
 
     :raises Invalid: if the workflow has no payloads or refers to a deleted definition, if a payload's text
         is too large to be stored, or if a reference can never be resolved and ``on_missing`` is ``fail``.
@@ -82,7 +82,7 @@ def compile_snapshots(
     names = [payload.name for payload in payloads]
     snapshots: list[PayloadSnapshot] = []
     total = 0
-    for position, payload in enumerate(payloads):
+    for position, payload in enumerate(payloads[first_position:], start=first_position):
         snapshot = _compile(payload, position, definitions, Scope(names[:position], variables))
         total += _checked_size(snapshot)
         if total > MAX_WORKFLOW_BYTES:
@@ -91,7 +91,24 @@ def compile_snapshots(
         snapshots.append(snapshot)
     if on_missing == "fail":
         _reject_unresolved(snapshots)
-    return (*(replace(one, following=following.payload) for one, following in pairwise(snapshots)), snapshots[-1])
+    return (*(replace(one, following=following.payload) for one, following in pairwise(snapshots)), *snapshots[-1:])
+
+
+def resolve_again(
+    snapshots: Sequence[PayloadSnapshot], variables: Variables, on_missing: OnMissing, first_position: int
+) -> tuple[PayloadSnapshot, ...]:
+    """The snapshots from ``first_position`` on, with their references to other variables; their texts are unchanged.
+
+    :raises Invalid: if a payload refers to too many values, or if a reference can never be resolved and ``on_missing``
+        is ``fail``.
+    """
+    names = [snapshot.payload_name for snapshot in snapshots]
+    resolved = [
+        _resolved(snapshot, Scope(names[: snapshot.position], variables)) for snapshot in snapshots[first_position:]
+    ]
+    if on_missing == "fail":
+        _reject_unresolved(resolved)
+    return tuple(resolved)
 
 
 def _payloads_in_order(definitions: WorkflowBundle) -> list[Payload]:
@@ -117,21 +134,24 @@ def _compile(
             "llm_instance", f"payload {payload.id} refers to the deleted LLM instance {payload.llm_instance}."
         )
     chain = fallbacks.chain(instance, definitions.instances)
-    targets = tuple(
-        replace(target, references=_references(target, scope)) for target in fallbacks.targets(payload.settings, chain)
-    )
-    in_prompt = _resolve(template, scope, "prompt")
-    for target in targets:
-        _check_reference_count(payload, (*in_prompt, *target.references))
-    return PayloadSnapshot(
+    unresolved = PayloadSnapshot(
         position=position,
         payload_id=payload.id,
         payload_name=payload.name,
         template=template,
-        references=in_prompt,
-        targets=targets,
+        references=(),
+        targets=tuple(fallbacks.targets(payload.settings, chain)),
         after=predecessors(position),
     )
+    return _resolved(unresolved, scope)
+
+
+def _resolved(snapshot: PayloadSnapshot, scope: Scope) -> PayloadSnapshot:
+    targets = tuple(replace(target, references=_references(target, scope)) for target in snapshot.targets)
+    in_prompt = _resolve(snapshot.template, scope, "prompt")
+    for target in targets:
+        _check_reference_count(snapshot.payload_id, (*in_prompt, *target.references))
+    return replace(snapshot, references=in_prompt, targets=targets)
 
 
 def _checked_size(snapshot: PayloadSnapshot) -> int:
@@ -177,10 +197,10 @@ def _resolve(template: str, scope: Scope, where: Where) -> tuple[Reference, ...]
     return tuple(stored)
 
 
-def _check_reference_count(payload: Payload, references: Sequence[Reference]) -> None:
+def _check_reference_count(payload_id: int, references: Sequence[Reference]) -> None:
     found = len({reference.name for reference in references if reference.source != "missing"})
     if found > MAX_REFERENCES_PER_PAYLOAD:
-        detail = f"payload {payload.id} refers to {found:,} answers and variables in its prompt and system text; "
+        detail = f"payload {payload_id} refers to {found:,} answers and variables in its prompt and system text; "
         raise Invalid("blocks", f"{detail}at most {MAX_REFERENCES_PER_PAYLOAD} are looked up.")
 
 

@@ -14,13 +14,13 @@ from baton.domain.runs.steps import StepRecords
 
 
 class RunHistories(Protocol):
-    """The state of a run, with its variables and responses so far."""
+    """The state of a run, with its variables, responses and attempts so far."""
 
     def read(self, tenant: str, run_id: int) -> Run:
         """:raises NotFound:"""
 
     def read_history(self, tenant: str, run_id: int) -> RunHistory:
-        """The run with all responses so far, without their prompts; only the start of a long text is read.
+        """The run with all attempts and responses so far, without prompts; only the start of a long text is read.
 
         :raises NotFound:
         """
@@ -32,6 +32,9 @@ class RunStore(RunHistories, Protocol):
     def reserve_ids(self, tenant: str, responses: int) -> tuple[int, int]:
         """A new run id, and the first of ``responses`` new, consecutive response ids."""
 
+    def reserve_response_ids(self, tenant: str, responses: int) -> int:
+        """The first of ``responses`` new, consecutive response ids."""
+
     def create(
         self, run: Run, variables: Variables, snapshots: Sequence[PayloadSnapshot], seconds: float = ...
     ) -> None:
@@ -40,8 +43,23 @@ class RunStore(RunHistories, Protocol):
         :raises Overloaded: if it can't be written within so many seconds.
         """
 
-    def read_snapshots(self, tenant: str, run_id: int) -> Sequence[PayloadSnapshot]:
+    def store_snapshots(self, run: Run, snapshots: Sequence[PayloadSnapshot]) -> str:
+        """Store further snapshots beside those of the run, and return their version, which no run has yet.
+
+        :raises Overloaded: if they can't be written in time.
+        """
+
+    def read_snapshots(self, run: Run) -> Sequence[PayloadSnapshot]:
         """The payloads that the run executes, in order; empty for an unknown run."""
+
+    def read_variables(self, tenant: str, run_id: int) -> Variables:
+        """The variables of the run; empty for an unknown run."""
+
+    def read_attempts(self, tenant: str, run_id: int) -> Sequence[Run]:
+        """The attempts in order: the run as it was at the end of each, and as it is now for the current one.
+
+        :raises NotFound:
+        """
 
     def read_responses(self, tenant: str, run_id: int, limit: int, after: int | None) -> Page[Response]:
         """By position, starting after ``after``; empty for an unknown run. Only the start of a long text is read."""
@@ -59,6 +77,12 @@ class RunStore(RunHistories, Protocol):
 
     def change(self, run: Run, changed: Run) -> None:
         """Write the fields that differ.
+
+        :raises AttemptSuperseded: if the run's status or attempt has changed since it was read.
+        """
+
+    def resume(self, run: Run, resumed: Run, variables: Variables | None = None) -> None:
+        """Write the fields that differ, the attempt that has ended, and changed variables: all or none.
 
         :raises AttemptSuperseded: if the run's status or attempt has changed since it was read.
         """
@@ -101,7 +125,8 @@ class StepStore(Protocol):
         If the run is no longer running this attempt, the response is stored without the start of the next payload.
 
         :raises ResponseAlreadyStored: if the position has a response, which is not changed.
-        :raises AttemptSuperseded: if the run was deleted; nothing is stored.
+        :raises AttemptSuperseded: if the run was deleted, or its definition has no such position any longer; nothing is
+            stored.
         """
 
     def publish_part(self, part: PartialAnswer) -> None:

@@ -46,7 +46,8 @@ class StartRun:
         began = self.monotonic()
         definitions = self.definitions.read_workflow(tenant, workflow_id)
         check_variables(variables)
-        snapshots = compile_snapshots(definitions, variables, options.on_missing)
+        on_missing = options.on_missing or "keep"
+        snapshots = compile_snapshots(definitions, variables, on_missing)
         run_id, first_response_id = self.runs.reserve_ids(tenant, len(snapshots))
         run = Run(
             tenant=tenant,
@@ -61,8 +62,10 @@ class StartRun:
             payload_id=snapshots[0].payload_id,
             payload_name=snapshots[0].payload_name,
             usage=TokenUsage(),
-            on_missing=options.on_missing,
+            on_missing=on_missing,
             correlation_id=options.correlation_id,
+            started_by=options.started_by,
+            rerun_of=options.rerun_of,
         )
         self.runs.create(run, variables, snapshots, seconds=MAX_SECONDS - (self.monotonic() - began))
         self._start_execution(run, now)

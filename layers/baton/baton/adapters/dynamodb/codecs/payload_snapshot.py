@@ -22,11 +22,11 @@ from baton.domain.runs.run import Run
 from baton.domain.runs.snapshots import PayloadSnapshot
 
 
-def snapshot_to_item(run: Run, snapshot: PayloadSnapshot) -> Item:
-    """The snapshot under its run's key."""
+def snapshot_to_item(run: Run, snapshot: PayloadSnapshot, version: str | None = None) -> Item:
+    """The snapshot under its run's key; a version that a resume has compiled has a key of its own."""
     return to_attributes(
         {
-            **keys.snapshot(run.tenant, run.id, snapshot.position),
+            **keys.snapshot(run.tenant, run.id, snapshot.position, version),
             "type": "PAYLOAD",
             "position": snapshot.position,
             "payload_id": snapshot.payload_id,

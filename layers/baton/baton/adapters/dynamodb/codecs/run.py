@@ -1,8 +1,8 @@
-"""The items of a run: its own, with the attributes of its indexes, and that of the variables it was started with."""
+"""The items of a run: its own, with the attributes of its indexes, those of its ended attempts, and its variables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from types import MappingProxyType
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from baton.adapters.dynamodb import keys
 from baton.adapters.dynamodb.codecs.attributes import Item, as_json, from_attributes, from_json, to_attributes
 from baton.domain.llm.tokens import TokenUsage
-from baton.domain.runs.run import Run, Variables
+from baton.domain.runs.run import Run, SnapshotVersion, Variables
 
 USAGE_ATTRIBUTES = tuple(field.name for field in fields(TokenUsage))
 ATTRIBUTES = (*(field.name for field in fields(Run) if field.name != "usage"), *USAGE_ATTRIBUTES)
@@ -51,14 +51,27 @@ def run_to_item(run: Run) -> Item:
             "tries": run.tries,
             "waited_seconds": run.waited_seconds,
             "correlation_id": run.correlation_id,
+            "attempt_started_at": run.attempt_started_at,
+            "started_by": run.started_by,
+            "cancelled_by": run.cancelled_by,
+            "rerun_of": run.rerun_of,
+            "definition_attempt": run.definition_attempt if run.definition_attempt > 1 else None,
+            "snapshot_versions": _versions_to_json(run.snapshot_versions),
         }
     )
+
+
+def attempt_to_item(run: Run) -> Item:
+    """The run at the end of an attempt, under the attempt's key. No index contains it."""
+    item = run_to_item(run)
+    fields_of_run = {name: item[name] for name in ATTRIBUTES if name in item}
+    return fields_of_run | to_attributes({**keys.attempt(run.tenant, run.id, run.attempt), "type": "ATTEMPT"})
 
 
 def run_from_item(item: Mapping[str, Any], snapshot: Mapping[str, Any] = MappingProxyType({})) -> Run:
     """The run that an item contains.
 
-    Older items lack the usage, the correlation id, and ``on_missing``, which was stored with each snapshot;
+    Older items lack the usage, the correlation id, the caller, and ``on_missing``, which was stored with each snapshot;
     ``snapshot`` is the item of any of them.
     """
     on_missing = {name: value for name, value in snapshot.items() if name == "on_missing"}
@@ -89,7 +102,21 @@ def run_from_item(item: Mapping[str, Any], snapshot: Mapping[str, Any] = Mapping
         tries=stored.get("tries"),
         waited_seconds=stored.get("waited_seconds"),
         correlation_id=stored.get("correlation_id"),
+        attempt_started_at=stored.get("attempt_started_at"),
+        started_by=stored.get("started_by"),
+        cancelled_by=stored.get("cancelled_by"),
+        rerun_of=stored.get("rerun_of"),
+        definition_attempt=stored.get("definition_attempt", 1),
+        snapshot_versions=_versions_from_json(stored.get("snapshot_versions")),
     )
+
+
+def _versions_to_json(versions: Iterable[SnapshotVersion]) -> str | None:
+    return as_json([asdict(each) for each in versions] or None)
+
+
+def _versions_from_json(text: str | None) -> tuple[SnapshotVersion, ...]:
+    return tuple(SnapshotVersion(**each) for each in from_json(text) or ())
 
 
 def _usage(stored: Mapping[str, Any]) -> TokenUsage | None:
