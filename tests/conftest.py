@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,10 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from local import model
+from tests.support import template
 from tests.support.aws import Account, account
 
+LAYER = template.ROOT / "layers" / "baton"
 E2E = "tests/e2e"
 OWN_STACK = ("tests/e2e/test_limits.py", "tests/e2e/test_restart.py", "tests/e2e/test_updates.py")
 """These mostly wait, for a minute or more: they run in parallel with the others of their tier, on their own stack."""
@@ -25,6 +28,13 @@ os.environ |= {"POWERTOOLS_METRICS_NAMESPACE": "Baton", "POWERTOOLS_SERVICE_NAME
 # Both limit the wall-clock time of examples, which depends on the other processes of the machine and not on Baton.
 settings.register_profile("shared cores", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared cores")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the package before any process imports it: ``sam build`` copies its folder, and fails if a file that
+    Python writes there is renamed meanwhile."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(LAYER, quiet=1)
 
 
 @pytest.fixture

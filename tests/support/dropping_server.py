@@ -19,7 +19,8 @@ RUN_ID = 7
 
 
 def a_message(number: int, kind: str = "execution_progress") -> dict[str, Any]:
-    return {"type": kind, "id": f"message {number}", "timestamp": f"{number}", "data": {"runId": RUN_ID}}
+    data = {"runId": RUN_ID, "metadata": {"attempt": 1}}
+    return {"type": kind, "id": f"message {number}", "timestamp": f"{number}", "data": data}
 
 
 MESSAGES = [*(a_message(number) for number in range(5)), a_message(5, "workflow_completed")]
