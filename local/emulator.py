@@ -69,7 +69,8 @@ class Emulator:
 
         :raises Problem: if it can't be saved; the emulator still runs.
         """
-        status, body = post(f"{self.url}{SAVE_PATH}", SECONDS_TO_SAVE)
+        port = self.running_port()  # `make down` does not know the one that was chosen for `make up`
+        status, body = post(f"http://{LOOPBACK}:{port}{SAVE_PATH}", SECONDS_TO_SAVE)
         if status in {None, HTTPStatus.INSUFFICIENT_STORAGE}:  # an earlier version has another status
             reason = json.loads(body)["message"] if body else "no response"
             raise Problem(

@@ -92,6 +92,14 @@ def test_a_stack_that_has_saved_is_stopped(start: Start) -> None:
     assert not stack.down(), "nothing is running any more"
 
 
+def test_a_stack_is_stopped_without_its_port(start: Start, tmp_path: Path) -> None:
+    """As by ``make down`` after ``make up PORT=4700``."""
+    stack = start("saves")
+    assert Stack(free_port(), tmp_path / "home").down()
+    assert not stack.emulator.is_running()
+    assert not stack.emulator.ended_unsaved()
+
+
 def test_a_stack_that_cannot_save_still_runs(start: Start, tmp_path: Path) -> None:
     """Nothing is lost: after the reason is removed, it can be stopped."""
     stack, full = start("saves"), tmp_path / "home" / "full"
