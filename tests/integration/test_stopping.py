@@ -98,6 +98,7 @@ def test_a_stack_is_stopped_without_its_port(start: Start, tmp_path: Path) -> No
     assert Stack(free_port(), tmp_path / "home").down()
     assert not stack.emulator.is_running()
     assert not stack.emulator.ended_unsaved()
+    stack.emulator.kill()  # it only waits for its process, which has ended
 
 
 def test_a_stack_that_cannot_save_still_runs(start: Start, tmp_path: Path) -> None:
